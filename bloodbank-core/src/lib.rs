@@ -1,1 +1,41 @@
+//! The engine of Bloodbank. Services use the facade crate `bloodbank`.
+//!
+//! Data flows one way: declare → register → publish → transport → consume → dispatch. Contracts (`event`, `failure`,
+//! `command`, `envelope`, `routing`) import no stage; a stage imports contracts and earlier stages. Nothing here knows
+//! HTTP, a terminal or a concrete domain.
 #![forbid(unsafe_code)]
+
+pub mod command;
+pub mod consume;
+pub mod correlation;
+pub mod dispatch;
+pub mod envelope;
+mod error;
+pub mod event;
+mod failure;
+pub mod handler;
+pub mod identity;
+#[doc(hidden)]
+pub mod private;
+pub mod publish;
+pub mod registry;
+/// Routing keys and binding patterns: one grammar and one matcher.
+pub use bloodbank_routing as routing;
+pub mod settings;
+pub mod transport;
+
+pub use command::{Command, CommandEvent};
+pub use consume::{App, Context, RunningApp};
+pub use dispatch::{CommandContext, CommandManager};
+pub use envelope::EventEnvelope;
+pub use error::{BoxError, Error, ErrorKind, Result};
+pub use event::{Event, EventKind, RoutingSegment};
+pub use failure::FailureEvent;
+pub use handler::{HandlerError, Publisher, State, Subscriber};
+pub use publish::{Bus, EventCollector, Receipt};
+pub use registry::Registry;
+pub use settings::Settings;
+
+/// Where macros look for what they expand to.
+#[doc(hidden)]
+pub use private as __private;

@@ -1,0 +1,99 @@
+//! The contract of a command.
+
+use std::future::Future;
+
+use crate::{
+    dispatch::CommandContext,
+    event::{Declaration, Event},
+    failure::FailureEvent,
+    publish::EventCollector,
+};
+
+/// An event that asks for something: `#[event(…, command, reply = T)]`. The derive implements it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a command",
+    label = "not a command",
+    note = "give its `#[event(…)]` the attribute `command`, and `reply = T` where it has an answer"
+)]
+pub trait CommandEvent: Event {
+    /// The event that answers it; `()` where none does.
+    type Reply: Reply;
+}
+
+/// What can answer a command: an event, or nothing.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot answer a command",
+    label = "not a reply",
+    note = "a reply is an event (`#[derive(Event)]`) or `()`"
+)]
+pub trait Reply: Sized + Send + 'static {
+    /// What it declares; `None` for `()`.
+    fn declaration() -> Option<&'static Declaration>;
+
+    /// Puts it where it is published from.
+    fn collect(self, events: &mut EventCollector);
+
+    /// Reads it from the envelope that answers a request.
+    ///
+    /// # Errors
+    /// When the answer is another event.
+    fn read(body: &[u8]) -> crate::Result<Self>;
+}
+
+impl Reply for () {
+    fn declaration() -> Option<&'static Declaration> {
+        None
+    }
+
+    fn collect(self, _events: &mut EventCollector) {}
+
+    fn read(_body: &[u8]) -> crate::Result<Self> {
+        Ok(())
+    }
+}
+
+impl<E: Event> Reply for E {
+    fn declaration() -> Option<&'static Declaration> {
+        Some(const { &E::DECLARATION })
+    }
+
+    fn collect(self, events: &mut EventCollector) {
+        events.add_reply(self);
+    }
+
+    fn read(body: &[u8]) -> crate::Result<Self> {
+        Ok(<E as crate::handler::Payload>::decode(body)?.payload)
+    }
+}
+
+/// How a command is executed: by exactly one handler in the system. Annotate the implementation with `#[command]`.
+///
+/// ```ignore
+/// #[command]
+/// impl Command for AgentThreadPrompt {
+///     type State = LlmClient;
+///     type Failure = AgentThreadError;
+///
+///     async fn execute(&self, ctx: &CommandContext<LlmClient>, events: &mut EventCollector)
+///         -> Result<AgentThreadResponse, AgentThreadError> { … }
+/// }
+/// ```
+pub trait Command: CommandEvent {
+    /// What it works with; the app provides it. `()` is always there.
+    type State: Clone + Send + Sync + 'static;
+
+    /// The event that says why it failed.
+    type Failure: FailureEvent;
+
+    /// Does it. What is collected is published after success, before the reply, in order; after a failure nothing of it is.
+    fn execute(
+        &self,
+        context: &CommandContext<Self::State>,
+        events: &mut EventCollector,
+    ) -> impl Future<Output = Result<Self::Reply, Self::Failure>> + Send;
+
+    /// Takes back what was done outside the bus; runs after every attempt that failed, panicked or took too long.
+    fn rollback(&self, _context: &CommandContext<Self::State>) -> impl Future<Output = ()> + Send {
+        async {}
+    }
+}

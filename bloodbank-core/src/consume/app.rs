@@ -1,0 +1,5 @@
+//! The app.
+/// x
+pub struct App;
+/// x
+pub struct RunningApp;

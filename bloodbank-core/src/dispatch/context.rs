@@ -1,0 +1,39 @@
+//! What a command can know while it is executed.
+
+use std::{fmt, ops::Deref};
+
+use crate::consume::Context;
+
+/// What a command can know while it is executed: its state, and everything in [`Context`].
+#[derive(Clone)]
+pub struct CommandContext<S> {
+    state: S,
+    context: Context,
+}
+
+impl<S> CommandContext<S> {
+    pub(crate) fn new(state: S, context: Context) -> Self {
+        Self { state, context }
+    }
+
+    /// The state that the app provides.
+    pub fn state(&self) -> &S {
+        &self.state
+    }
+}
+
+impl<S> Deref for CommandContext<S> {
+    type Target = Context;
+
+    fn deref(&self) -> &Context {
+        &self.context
+    }
+}
+
+impl<S> fmt::Debug for CommandContext<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CommandContext")
+            .field("context", &self.context)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,10 @@
+//! Commands: executed by exactly one handler, answered, rolled back.
+
+mod context;
+mod manager;
+mod reply;
+mod request;
+
+pub use context::CommandContext;
+pub use manager::{CommandDescriptor, CommandManager};
+pub use reply::Replies;

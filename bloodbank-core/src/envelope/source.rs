@@ -1,0 +1,64 @@
+//! Who published an event.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::agent::words;
+
+/// Who published an event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// The host.
+    pub host: String,
+    /// What set it off.
+    #[serde(rename = "type")]
+    pub trigger: TriggerType,
+    /// The program.
+    #[serde(default)]
+    pub app: Option<String>,
+    /// Anything else.
+    #[serde(default)]
+    pub meta: Option<Map<String, Value>>,
+}
+
+impl Source {
+    /// A source on this host.
+    #[must_use]
+    pub fn new(trigger: TriggerType, app: impl Into<String>) -> Self {
+        Self {
+            host: this_host(),
+            trigger,
+            app: Some(app.into()),
+            meta: None,
+        }
+    }
+}
+
+words! {
+    /// What set an event off.
+    pub enum TriggerType {
+        /// A person.
+        Manual = "manual",
+        /// An AI agent.
+        Agent = "agent",
+        /// A clock.
+        Scheduled = "scheduled",
+        /// A change of a file.
+        FileWatch = "file_watch",
+        /// A hook or a webhook; also what services publish.
+        Hook = "hook",
+    }
+}
+
+/// The name of this machine, or `unknown`.
+fn this_host() -> String {
+    static HOST: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
+        std::env::var("HOSTNAME")
+            .ok()
+            .or_else(|| std::fs::read_to_string("/etc/hostname").ok())
+            .map(|name| name.trim().to_owned())
+            .filter(|name| !name.is_empty())
+            .unwrap_or_else(|| "unknown".to_owned())
+    });
+    HOST.clone()
+}

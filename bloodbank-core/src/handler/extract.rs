@@ -1,0 +1,133 @@
+//! Arguments of subscribers after the event.
+
+use std::{
+    any::{Any, TypeId, type_name},
+    collections::HashMap,
+    fmt,
+    ops::{Deref, DerefMut},
+    sync::Arc,
+};
+
+use crate::{
+    consume::Context,
+    handler::{HandlerError, Publisher},
+};
+
+/// An argument that a subscriber can ask for besides the event: [`State`], [`Context`], [`Publisher`], or one's own.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an extractor",
+    label = "a subscriber cannot take this argument",
+    note = "after the event come `State<S>`, `Context`, `Publisher`, or a type that implements `Extractor`"
+)]
+pub trait Extractor: Sized {
+    /// What the app must provide: `()`, or [`Needs<S>`] for a state.
+    type Requires;
+
+    /// Takes it from the context of the event.
+    ///
+    /// # Errors
+    /// The event is then handled as if the subscriber had returned that error.
+    fn extract(context: &Context) -> Result<Self, HandlerError>;
+}
+
+/// A value that the app provides with [`App::state`](crate::App::state).
+#[derive(Debug, Clone, Copy, Default)]
+pub struct State<S>(pub S);
+
+impl<S> Deref for State<S> {
+    type Target = S;
+
+    fn deref(&self) -> &S {
+        &self.0
+    }
+}
+
+impl<S> DerefMut for State<S> {
+    fn deref_mut(&mut self) -> &mut S {
+        &mut self.0
+    }
+}
+
+impl<S: Clone + Send + Sync + 'static> Extractor for State<S> {
+    type Requires = Needs<S>;
+
+    fn extract(context: &Context) -> Result<Self, HandlerError> {
+        // The bound `Satisfies` of `App::subscribe` lets no subscriber in whose state is not there.
+        context
+            .states()
+            .get::<S>()
+            .map(Self)
+            .ok_or_else(|| HandlerError::permanent(format!("the app provides no state of type `{}`", type_name::<S>())))
+    }
+}
+
+impl Extractor for Context {
+    type Requires = ();
+
+    fn extract(context: &Context) -> Result<Self, HandlerError> {
+        Ok(context.clone())
+    }
+}
+
+impl Extractor for Publisher {
+    type Requires = ();
+
+    fn extract(context: &Context) -> Result<Self, HandlerError> {
+        Ok(Self::new(context.clone()))
+    }
+}
+
+/// A requirement: the app provides a state of this type.
+pub struct Needs<S>(std::marker::PhantomData<S>);
+
+/// The states of an app meet a requirement. `Index` is where; the compiler infers it.
+pub trait Satisfies<Requirement, Index> {}
+
+impl<Provided> Satisfies<(), ()> for Provided {}
+impl<Provided: Provides<S, Index>, S, Index> Satisfies<Needs<S>, Index> for Provided {}
+
+/// The states of an app include one of type `S`.
+#[diagnostic::on_unimplemented(
+    message = "the app provides no state of type `{S}`",
+    label = "this subscriber takes `State<{S}>`",
+    note = "add `.state(…)` with a value of type `{S}` before `.subscribe(…)`"
+)]
+pub trait Provides<S, Index> {}
+
+/// The state is the last one that was added.
+pub struct Here;
+
+/// The state was added before.
+pub struct There<Index>(std::marker::PhantomData<Index>);
+
+impl<S, Rest> Provides<S, Here> for (S, Rest) {}
+impl<S, Other, Rest: Provides<S, Index>, Index> Provides<S, There<Index>> for (Other, Rest) {}
+
+/// The states of an app, by type.
+#[derive(Clone, Default)]
+pub struct States(Arc<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>);
+
+impl States {
+    pub(crate) fn insert<S: Clone + Send + Sync + 'static>(&mut self, state: S) {
+        Arc::make_mut(&mut self.0).insert(TypeId::of::<S>(), Arc::new(state));
+    }
+
+    /// A clone of the state of that type; `()` is always there.
+    #[must_use]
+    pub fn get<S: Clone + 'static>(&self) -> Option<S> {
+        match self.0.get(&TypeId::of::<S>()) {
+            Some(state) => state.downcast_ref::<S>().cloned(),
+            None => (&() as &dyn Any).downcast_ref::<S>().cloned(),
+        }
+    }
+
+    pub(crate) fn has(&self, state: TypeId) -> bool {
+        state == TypeId::of::<()>() || self.0.contains_key(&state)
+    }
+}
+
+impl fmt::Debug for States {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "States({})", self.0.len())
+    }
+}

@@ -1,0 +1,186 @@
+//! First arguments of subscribers: the event, its envelope, or a set of events.
+
+use serde::de::DeserializeOwned;
+
+use crate::{
+    consume::Context,
+    envelope::{EventEnvelope, RawEnvelope, check_version},
+    error::{Error, ErrorKind, Result},
+    event::{Declaration, Event},
+    handler::HandlerError,
+    routing::template_matches,
+};
+
+/// What a subscriber can receive: an event, or a set of events (`#[derive(EventSet)]`).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an `Event`",
+    label = "a subscriber cannot receive this",
+    note = "consider annotating `{Self}` with `#[derive(Event)]`, or with `#[derive(EventSet)]` for several events"
+)]
+pub trait Payload: Sized + Send + 'static {
+    /// The events it stands for.
+    fn declarations() -> Vec<&'static Declaration>;
+
+    /// Reads an envelope.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidEnvelope`] or [`ErrorKind::InvalidPayload`], with the place of the fault.
+    fn decode(body: &[u8]) -> Result<EventEnvelope<Self>>;
+}
+
+impl<E: Event> Payload for E {
+    fn declarations() -> Vec<&'static Declaration> {
+        vec![const { &E::DECLARATION }]
+    }
+
+    fn decode(body: &[u8]) -> Result<EventEnvelope<Self>> {
+        let declaration = const { &E::DECLARATION };
+        // The common case in one pass. What it does not explain is read again, for the sake of the message.
+        if declaration.supersedes.is_none()
+            && let Ok(envelope) = serde_json::from_slice::<EventEnvelope<E>>(body)
+            && template_matches(declaration.routing_key, &envelope.event_type)
+        {
+            check_version(&envelope.version)?;
+            if declaration.validated {
+                envelope.payload.validate()?;
+            }
+            return Ok(envelope);
+        }
+        let raw = read_raw(body)?;
+        match read_variant::<E>(&raw)? {
+            Some(payload) => Ok(raw.map(|_| payload)),
+            None => Err(unexpected(&raw, &Self::declarations())),
+        }
+    }
+}
+
+/// The first argument of a subscriber.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an `Event`",
+    label = "the first argument of a subscriber is the event it receives",
+    note = "it may be `T`, `EventEnvelope<T>`, where `T` derives `Event` or `EventSet`"
+)]
+pub trait Input: Sized + Send {
+    /// The event, or the set of events.
+    type Payload: Payload;
+
+    /// Reads it from a message.
+    ///
+    /// # Errors
+    /// The message is then parked.
+    fn receive(context: &Context) -> Result<Self, HandlerError>;
+}
+
+impl<P: Payload> Input for P {
+    type Payload = P;
+
+    fn receive(context: &Context) -> Result<Self, HandlerError> {
+        let (head, payload) = read::<P>(context)?.split();
+        context.set_head(head);
+        Ok(payload)
+    }
+}
+
+impl<P: Payload> Input for EventEnvelope<P> {
+    type Payload = P;
+
+    fn receive(context: &Context) -> Result<Self, HandlerError> {
+        let envelope = read::<P>(context)?;
+        context.set_head(envelope.head());
+        Ok(envelope)
+    }
+}
+
+fn read<P: Payload>(context: &Context) -> Result<EventEnvelope<P>, HandlerError> {
+    P::decode(context.body()).map_err(|error| {
+        let reason = if error.kind() == ErrorKind::InvalidPayload {
+            "invalid"
+        } else {
+            "undecodable"
+        };
+        HandlerError::unreadable(reason, error.to_string())
+    })
+}
+
+/// Reads the head and leaves the payload alone.
+pub(crate) fn read_raw(body: &[u8]) -> Result<RawEnvelope<'_>> {
+    let raw: RawEnvelope<'_> = serde_json::from_slice(body)
+        .map_err(|error| Error::new(ErrorKind::InvalidEnvelope, "not an event envelope").with_source(error))?;
+    check_version(&raw.version)?;
+    Ok(raw)
+}
+
+/// Reads the payload as `E` if the envelope holds one, or an older version of one.
+pub(crate) fn read_variant<E: Event>(raw: &RawEnvelope<'_>) -> Result<Option<E>> {
+    let text = raw.payload.get();
+    let event = if template_matches(E::DECLARATION.routing_key, &raw.event_type) {
+        read_payload::<E>(&raw.event_type, text)?
+    } else {
+        match E::upcast(&raw.event_type, text) {
+            Some(event) => event.map_err(|error| {
+                Error::new(
+                    ErrorKind::InvalidPayload,
+                    format!("payload of `{}` does not fit", raw.event_type),
+                )
+                .with_source(error)
+            })?,
+            None => return Ok(None),
+        }
+    };
+    event.validate()?;
+    Ok(Some(event))
+}
+
+/// Reads a payload; a fault names the JSON pointer.
+pub(crate) fn read_payload<T: DeserializeOwned>(event_type: &str, text: &str) -> Result<T> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let pointer = json_pointer(error.path());
+        Error::new(
+            ErrorKind::InvalidPayload,
+            format!(
+                "payload of `{event_type}` does not fit `{}` at {pointer:?}",
+                short_name::<T>()
+            ),
+        )
+        .with_source(error.into_inner())
+    })
+}
+
+/// An event that the subscriber does not receive.
+pub(crate) fn unexpected(raw: &RawEnvelope<'_>, expected: &[&'static Declaration]) -> Error {
+    let keys: Vec<_> = expected
+        .iter()
+        .map(|declaration| format!("`{}`", declaration.routing_key))
+        .collect();
+    Error::new(
+        ErrorKind::InvalidEnvelope,
+        format!(
+            "unexpected event `{}`; this subscriber receives {}",
+            raw.event_type,
+            keys.join(", ")
+        ),
+    )
+}
+
+fn short_name<T>() -> &'static str {
+    let name = std::any::type_name::<T>();
+    name.rsplit("::").next().unwrap_or(name)
+}
+
+/// The place of a fault as RFC 6901 has it.
+pub(crate) fn json_pointer(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    let mut pointer = String::new();
+    for segment in path {
+        let token = match segment {
+            Segment::Seq { index } => index.to_string(),
+            Segment::Map { key } => key.replace('~', "~0").replace('/', "~1"),
+            Segment::Enum { variant } => variant.clone(),
+            Segment::Unknown => "?".to_owned(),
+        };
+        pointer.push('/');
+        pointer.push_str(&token);
+    }
+    pointer
+}

@@ -1,0 +1,163 @@
+//! The options of a subscriber.
+
+use std::time::Duration;
+
+/// What `#[subscriber(…)]` and `#[command(…)]` say; `None` takes the default of the runtime.
+#[derive(Debug, Clone, Copy)]
+pub struct SubscriberOptions {
+    /// The binding, where it is not derived from the type.
+    pub pattern: Option<&'static str>,
+    /// The queue, where it is not `{service}.{subscriber}`.
+    pub queue: Option<&'static str>,
+    /// How many events are handled at the same time.
+    pub concurrency: u16,
+    /// How many deliveries the broker sends ahead.
+    pub prefetch: Option<u16>,
+    /// The field whose equal values are handled in order (`ordered_by`).
+    pub ordered_by: Option<&'static str>,
+    /// How long one attempt may take.
+    pub timeout: Duration,
+    /// When and how often to try again.
+    pub retry: RetryPolicy,
+    /// For how long a second delivery of the same event is recognised and not handled again.
+    pub dedupe_within: Option<Duration>,
+    /// What becomes of an event that failed for good.
+    pub on_failure: OnFailure,
+}
+
+impl SubscriberOptions {
+    /// One event at a time, in order; 30 s for an attempt; five attempts; dead letters are kept.
+    pub const DEFAULT: Self = Self {
+        pattern: None,
+        queue: None,
+        concurrency: 1,
+        prefetch: None,
+        ordered_by: None,
+        timeout: Duration::from_secs(30),
+        retry: RetryPolicy::DEFAULT,
+        dedupe_within: None,
+        on_failure: OnFailure::DeadLetter,
+    };
+
+    /// How many deliveries the broker sends ahead: what was asked for, or enough to keep every handler busy.
+    #[must_use]
+    pub fn prefetch(&self) -> u16 {
+        self.prefetch
+            .unwrap_or_else(|| self.concurrency.saturating_mul(4).clamp(128, 2048))
+    }
+}
+
+impl Default for SubscriberOptions {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// What becomes of an event that failed for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnFailure {
+    /// It is kept in the subscriber's dead-letter queue.
+    #[default]
+    DeadLetter,
+    /// It is dropped, and counted.
+    Discard,
+}
+
+/// When and how often to try again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// All attempts, the first included; at least 1.
+    pub max_attempts: u32,
+    /// How long to wait between them.
+    pub backoff: Backoff,
+    /// No attempt begins later than this after the first failure.
+    pub max_age: Option<Duration>,
+}
+
+impl RetryPolicy {
+    /// Five attempts, 1 s to 1 min apart.
+    pub const DEFAULT: Self = Self {
+        max_attempts: 5,
+        backoff: Backoff::Exponential {
+            first: Duration::from_secs(1),
+            max: Duration::from_secs(60),
+        },
+        max_age: None,
+    };
+
+    /// How long to wait after attempt number `attempt` (from 1) failed; `None`: no further attempt.
+    /// The delay is that of the policy; the transport rounds it to a rung of its ladder.
+    #[must_use]
+    pub fn delay_after(&self, attempt: u32) -> Option<Duration> {
+        (attempt < self.max_attempts).then(|| self.backoff.delay(attempt))
+    }
+}
+
+/// How long to wait between attempts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backoff {
+    /// Always the same: `"5s"`.
+    Fixed(Duration),
+    /// Doubled each time, up to a maximum: `"1s..1m"`.
+    Exponential {
+        /// The first delay.
+        first: Duration,
+        /// The longest delay.
+        max: Duration,
+    },
+    /// One after the other, the last one repeated: `["1s", "10s", "5m"]`.
+    Steps(&'static [Duration]),
+}
+
+impl Backoff {
+    fn delay(&self, attempt: u32) -> Duration {
+        let index = attempt.saturating_sub(1);
+        match self {
+            Self::Fixed(delay) => *delay,
+            Self::Exponential { first, max } => first.saturating_mul(1 << index.min(30)).min(*max),
+            Self::Steps(steps) => {
+                let last = steps.len().saturating_sub(1);
+                steps.get((index as usize).min(last)).copied().unwrap_or_default()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: fn(u64) -> Duration = Duration::from_secs;
+
+    #[test]
+    fn delays_follow_the_policy_and_end() {
+        let policy = |max_attempts, backoff| RetryPolicy {
+            max_attempts,
+            backoff,
+            max_age: None,
+        };
+        let delays = |policy: RetryPolicy| {
+            (1..)
+                .map_while(|attempt| policy.delay_after(attempt))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            delays(policy(5, Backoff::Exponential { first: S(1), max: S(5) })),
+            [S(1), S(2), S(4), S(5)]
+        );
+        assert_eq!(delays(policy(3, Backoff::Fixed(S(7)))), [S(7), S(7)]);
+        assert_eq!(delays(policy(4, Backoff::Steps(&[S(1), S(9)]))), [S(1), S(9), S(9)]);
+        assert_eq!(delays(policy(1, Backoff::Fixed(S(7)))), []);
+        assert_eq!(
+            policy(
+                u32::MAX,
+                Backoff::Exponential {
+                    first: S(1),
+                    max: S(60)
+                }
+            )
+            .delay_after(4000),
+            Some(S(60))
+        );
+    }
+}

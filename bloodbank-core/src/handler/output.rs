@@ -1,0 +1,130 @@
+//! What subscribers return: nothing, events, or the reason why not.
+
+use crate::{
+    consume::Context,
+    event::{Declaration, Event},
+    handler::{HandlerError, HandlerFailure},
+    publish::EventCollector,
+};
+
+/// Events that a handler returns: `()`, an event, and `Option`, `Vec` and tuples of those. Published in order.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be published",
+    label = "a handler cannot return this",
+    note = "return `()`, a type that derives `Event`, an `Option`, `Vec` or tuple of those, or a `Result` of those"
+)]
+pub trait Output {
+    /// Puts the events where they are published from.
+    fn collect(self, events: &mut EventCollector);
+
+    /// The events it may be.
+    fn declarations(list: &mut Vec<&'static Declaration>);
+}
+
+impl Output for () {
+    fn collect(self, _events: &mut EventCollector) {}
+
+    fn declarations(_list: &mut Vec<&'static Declaration>) {}
+}
+
+impl<E: Event> Output for E {
+    fn collect(self, events: &mut EventCollector) {
+        events.add(self);
+    }
+
+    fn declarations(list: &mut Vec<&'static Declaration>) {
+        list.push(const { &E::DECLARATION });
+    }
+}
+
+impl<O: Output> Output for Option<O> {
+    fn collect(self, events: &mut EventCollector) {
+        if let Some(output) = self {
+            output.collect(events);
+        }
+    }
+
+    fn declarations(list: &mut Vec<&'static Declaration>) {
+        O::declarations(list);
+    }
+}
+
+impl<O: Output> Output for Vec<O> {
+    fn collect(self, events: &mut EventCollector) {
+        for output in self {
+            output.collect(events);
+        }
+    }
+
+    fn declarations(list: &mut Vec<&'static Declaration>) {
+        O::declarations(list);
+    }
+}
+
+macro_rules! tuples {
+    ($(($($output:ident $index:tt),+))*) => {$(
+        impl<$($output: Output),+> Output for ($($output,)+) {
+            fn collect(self, events: &mut EventCollector) {
+                $(self.$index.collect(events);)+
+            }
+
+            fn declarations(list: &mut Vec<&'static Declaration>) {
+                $($output::declarations(list);)+
+            }
+        }
+    )*};
+}
+tuples! {
+    (A 0, B 1)
+    (A 0, B 1, C 2)
+    (A 0, B 1, C 2, D 3)
+    (A 0, B 1, C 2, D 3, E 4)
+    (A 0, B 1, C 2, D 3, E 4, F 5)
+}
+
+/// The return type of a subscriber: an [`Output`], or a `Result` of one.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be published",
+    label = "a subscriber cannot return this",
+    note = "return `()`, a type that derives `Event`, an `Option`, `Vec` or tuple of those, or a `Result` of those"
+)]
+pub trait HandlerReturn {
+    /// Collects what is to be published, or says why the event was not handled.
+    ///
+    /// # Errors
+    /// What the handler returned as `Err`.
+    fn finish(self, context: &Context) -> Result<EventCollector, HandlerError>;
+
+    /// The events it may publish.
+    fn declarations() -> Vec<&'static Declaration>;
+}
+
+impl<O: Output> HandlerReturn for O {
+    fn finish(self, _context: &Context) -> Result<EventCollector, HandlerError> {
+        let mut events = EventCollector::default();
+        self.collect(&mut events);
+        events.checked()
+    }
+
+    fn declarations() -> Vec<&'static Declaration> {
+        let mut list = Vec::new();
+        O::declarations(&mut list);
+        list
+    }
+}
+
+impl<O: Output, E: HandlerFailure> HandlerReturn for Result<O, E> {
+    fn finish(self, context: &Context) -> Result<EventCollector, HandlerError> {
+        match self {
+            Ok(output) => output.finish(context),
+            Err(failure) => Err(failure.into_handler_error(context.attempt())),
+        }
+    }
+
+    fn declarations() -> Vec<&'static Declaration> {
+        let mut list = Vec::new();
+        O::declarations(&mut list);
+        E::declarations(&mut list);
+        list
+    }
+}

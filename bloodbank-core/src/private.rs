@@ -1,0 +1,152 @@
+//! What macros expand to. Not part of the public interface.
+
+pub use inventory;
+pub use schemars;
+pub use serde;
+pub use serde_json;
+pub use std::{borrow::Cow, boxed::Box, option::Option, result::Result, string::String, vec::Vec};
+
+pub use futures_util::future::BoxFuture;
+pub use garde;
+
+use crate::{
+    envelope::{EventEnvelope, RawEnvelope},
+    error::{Error, ErrorKind},
+    event::{Declaration, Event},
+    failure::FailureEvent,
+    handler::HandlerError,
+    routing::RoutingKey,
+};
+
+pub use crate::{
+    command::{Command, CommandEvent, Reply},
+    consume::Context,
+    dispatch::{CommandContext, CommandDescriptor},
+    event::{EventKind, IdValue, Location, RoutingSegment, Superseded},
+    handler::{
+        Backoff, Extractor, HandlerFailure, HandlerReturn, Input, OnFailure, Output, Payload, RetryPolicy, Satisfies,
+        Subscriber, SubscriberDescriptor, SubscriberOptions,
+    },
+    identity::unique_key,
+    publish::EventCollector,
+    registry::EventDescriptor,
+};
+
+/// The place where a macro stands.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __here {
+    () => {
+        $crate::private::Location {
+            crate_name: ::core::env!("CARGO_PKG_NAME"),
+            crate_version: ::core::env!("CARGO_PKG_VERSION"),
+            module: ::core::module_path!(),
+            file: ::core::file!(),
+            line: ::core::line!(),
+        }
+    };
+}
+
+/// The key of an event whose declaration has placeholders; `write_value` writes the value of the field it is given.
+///
+/// # Errors
+/// When a value is no legal segment.
+pub fn fill_key(template: &str, write_value: impl FnMut(&str, &mut String)) -> Result<RoutingKey, Error> {
+    RoutingKey::fill(template, write_value).map_err(|fault| {
+        Error::new(ErrorKind::InvalidKey, format!("`{template}` cannot be published")).with_source(fault)
+    })
+}
+
+/// What `HandlerFailure` of a failure event does.
+#[must_use]
+pub fn failure<E: FailureEvent>(event: E, attempt: u32) -> HandlerError {
+    crate::handler::failure(event, attempt)
+}
+
+/// What `Event::validate` of an event with `validate` does.
+///
+/// # Errors
+/// Naming every field at fault.
+pub fn validate<E: Event + garde::Validate<Context = ()>>(event: &E) -> Result<(), Error> {
+    garde::Validate::validate(event).map_err(|report| {
+        let faults: Vec<_> = report
+            .iter()
+            .map(|(path, fault)| format!("`{path}`: {fault}"))
+            .collect();
+        Error::new(
+            ErrorKind::InvalidPayload,
+            format!(
+                "`{}` breaks its own rules: {}",
+                E::DECLARATION.routing_key,
+                faults.join("; ")
+            ),
+        )
+    })
+}
+
+/// What `Event::upcast` of an event with `supersedes` does: the older version, or one before it, converted.
+#[must_use]
+pub fn upcast<Old: Event, New: From<Old>>(key: &str, payload: &str) -> Option<Result<New, serde_json::Error>> {
+    let old = if crate::routing::template_matches(Old::DECLARATION.routing_key, key) {
+        serde_json::from_str(payload)
+    } else {
+        Old::upcast(key, payload)?
+    };
+    Some(old.map(New::from))
+}
+
+/// Reads an envelope for an event set.
+///
+/// # Errors
+/// When it is no envelope.
+pub fn read_raw(body: &[u8]) -> Result<RawEnvelope<'_>, Error> {
+    crate::handler::input::read_raw(body)
+}
+
+/// Reads the payload as `E`, if the envelope holds one.
+///
+/// # Errors
+/// When it holds one that does not fit.
+pub fn read_variant<E: Event>(raw: &RawEnvelope<'_>) -> Result<Option<E>, Error> {
+    crate::handler::input::read_variant(raw)
+}
+
+/// The payload of an event that no variant of a set names.
+///
+/// # Errors
+/// When it does not fit.
+pub fn read_other<T: serde::de::DeserializeOwned>(raw: &RawEnvelope<'_>) -> Result<T, Error> {
+    crate::handler::input::read_payload(&raw.event_type, raw.payload.get())
+}
+
+/// The same envelope around a variant of a set.
+pub fn with_payload<T>(raw: &RawEnvelope<'_>, payload: T) -> EventEnvelope<T> {
+    EventEnvelope {
+        event_id: raw.event_id,
+        event_type: raw.event_type.clone(),
+        timestamp: raw.timestamp,
+        version: raw.version.clone(),
+        source: raw.source.clone(),
+        correlation_ids: raw.correlation_ids.clone(),
+        agent_context: raw.agent_context.clone(),
+        payload,
+    }
+}
+
+/// The error for an event that no variant of a set names.
+#[must_use]
+pub fn unexpected(raw: &RawEnvelope<'_>, expected: &[&'static Declaration]) -> Error {
+    crate::handler::input::unexpected(raw, expected)
+}
+
+/// The lane of a value (`ordered_by`): equal values, equal lanes.
+pub fn lane<V: std::hash::Hash>(value: &V) -> u64 {
+    use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(value)
+}
+
+/// Reads the payload of a message, for the sake of its lane.
+#[must_use]
+pub fn peek<P: Payload>(context: &Context) -> Option<P> {
+    P::decode(context.body()).ok().map(|envelope| envelope.payload)
+}

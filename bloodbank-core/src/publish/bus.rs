@@ -1,0 +1,367 @@
+//! The bus: what services hold to publish, and what an app consumes from.
+
+use std::{fmt, sync::Arc};
+
+use bytes::Bytes;
+use metrics::counter;
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::{
+    consume::Context,
+    correlation::{CorrelationTracker, Link},
+    dispatch::Replies,
+    envelope::{self, Source, TriggerType},
+    error::{Error, ErrorKind, Result},
+    event::Event,
+    publish::{Draft, Publish, PublishOptions, Receipt},
+    settings::Settings,
+    transport::{Outgoing, Properties, Topology, Transport, embedded::Embedded, names},
+};
+
+/// A connection to the bus. Cheap to clone; all clones share it.
+#[derive(Clone)]
+pub struct Bus(Arc<Inner>);
+
+struct Inner {
+    transport: Arc<dyn Transport>,
+    settings: Settings,
+    exchange: Arc<str>,
+    service: Arc<str>,
+    source: Source,
+    correlation: Option<CorrelationTracker>,
+    replies: Replies,
+}
+
+impl Bus {
+    /// The bus that the environment, `.env` and `bloodbank.toml` describe: RabbitMQ where `RABBIT_URL` is set,
+    /// otherwise the embedded bus.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Settings`] naming the variable, its value and what is allowed; [`ErrorKind::Connection`] when
+    /// RabbitMQ does not answer.
+    pub async fn from_env() -> Result<Self> {
+        Self::connect(Settings::load()?).await
+    }
+
+    /// The bus that these settings describe.
+    ///
+    /// # Errors
+    /// Like [`Bus::from_env`].
+    pub async fn connect(settings: Settings) -> Result<Self> {
+        BusBuilder::new(settings).connect().await
+    }
+
+    /// A bus in this process and in memory, for tests and for trying things out.
+    #[must_use]
+    pub fn embedded() -> Self {
+        let settings = Settings::default();
+        let transport = Arc::new(Embedded::in_memory());
+        let correlation = Some(CorrelationTracker::in_memory(&settings));
+        Self::assemble(settings, transport, correlation)
+    }
+
+    fn assemble(settings: Settings, transport: Arc<dyn Transport>, correlation: Option<CorrelationTracker>) -> Self {
+        let service: Arc<str> = settings.service_name.as_str().into();
+        Self(Arc::new(Inner {
+            transport,
+            exchange: settings.exchange_name.as_str().into(),
+            source: Source::new(TriggerType::Hook, &*service),
+            service,
+            correlation,
+            replies: Replies::default(),
+            settings,
+        }))
+    }
+
+    /// Publishes an event; await the result for the confirm.
+    pub fn publish<E: Event>(&self, event: E) -> Publish<'_, E> {
+        Publish::new(self, event)
+    }
+
+    pub(crate) fn publish_follow_up<'a, E: Event>(&'a self, event: E, cause: &'a Context) -> Publish<'a, E> {
+        Publish::follow_up(self, event, cause)
+    }
+
+    /// The settings it was made from.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    /// The correlation index, unless it is switched off.
+    #[must_use]
+    pub fn correlation(&self) -> Option<&CorrelationTracker> {
+        self.0.correlation.as_ref()
+    }
+
+    /// The transport underneath.
+    #[must_use]
+    pub fn transport(&self) -> &dyn Transport {
+        &*self.0.transport
+    }
+
+    /// The exchange of all events.
+    #[must_use]
+    pub fn exchange(&self) -> &Arc<str> {
+        &self.0.exchange
+    }
+
+    pub(crate) fn replies(&self) -> &Replies {
+        &self.0.replies
+    }
+
+    pub(crate) fn window(&self) -> usize {
+        self.0.settings.publish_window
+    }
+
+    /// Waits for what is in flight and disconnects.
+    pub async fn close(&self) {
+        self.0.transport.close().await;
+        if let Some(correlation) = &self.0.correlation {
+            correlation.flush().await;
+        }
+    }
+
+    /// Writes an event into the message that will carry it.
+    pub(crate) fn draft<T: Serialize>(&self, key: &str, payload: &T, options: PublishOptions) -> Result<Draft> {
+        let inner = &*self.0;
+        let PublishOptions {
+            event_id,
+            causes,
+            source,
+            agent_context,
+            trace,
+            mut headers,
+            metadata,
+            expires_in,
+            mandatory,
+            reply_to,
+        } = options;
+        if !headers.is_empty() {
+            headers.check_foreign()?;
+        }
+        let event_id = event_id.unwrap_or_else(Uuid::new_v4);
+        let parents = merge_parents(event_id, causes)?;
+        let timestamp = envelope::now();
+        let source = source.as_ref().unwrap_or(&inner.source);
+        let body = envelope::encode(
+            event_id,
+            key,
+            timestamp,
+            source,
+            &parents,
+            agent_context.as_deref(),
+            payload,
+        )?;
+        let limit = inner.settings.max_body_bytes;
+        if body.len() > limit {
+            return Err(Error::new(
+                ErrorKind::TooLarge,
+                format!(
+                    "`{key}` is {} bytes, over the limit of {limit}; send a reference, or raise BLOODBANK_MAX_BODY_BYTES",
+                    body.len()
+                ),
+            ));
+        }
+        if let Some(trace) = trace {
+            headers.set(names::TRACEPARENT, trace.parent);
+            if let Some(state) = trace.state {
+                headers.set(names::TRACESTATE, state);
+            }
+        }
+        let event_type: Arc<str> = key.into();
+        let correlation_id = parents.first().copied();
+        let link = inner.correlation.is_some().then(|| Link {
+            child: event_id,
+            event_type: Arc::clone(&event_type),
+            created_at: timestamp,
+            app: source.app.as_deref().map(Into::into),
+            metadata,
+            parents,
+        });
+        Ok(Draft {
+            receipt: Receipt {
+                event_id,
+                event_type: Arc::clone(&event_type),
+                timestamp,
+                unrouted: false,
+            },
+            message: Outgoing {
+                exchange: Arc::clone(&inner.exchange),
+                routing_key: Arc::clone(&event_type),
+                properties: Properties {
+                    message_id: Some(event_id),
+                    correlation_id,
+                    event_type: Some(event_type),
+                    timestamp: Some(timestamp),
+                    app_id: Some(Arc::clone(&inner.service)),
+                    reply_to,
+                    expiration: expires_in,
+                    headers,
+                },
+                body: Bytes::from(body),
+                mandatory: true,
+            },
+            link,
+            mandatory,
+        })
+    }
+
+    /// Publishes what is written; the correlation is recorded beside the confirm and never fails the publish.
+    pub(crate) async fn send(&self, draft: Draft) -> Result<Receipt> {
+        let Draft {
+            mut receipt,
+            message,
+            link,
+            mandatory,
+        } = draft;
+        let recorded = match (&self.0.correlation, link) {
+            (Some(correlation), Some(link)) => correlation.record(link),
+            _ => None,
+        };
+        let published = self.publish_message(message).await;
+        if let Some(recorded) = recorded {
+            recorded.await;
+        }
+        receipt.unrouted = published?.unrouted;
+        if receipt.unrouted {
+            counter!("bloodbank_unrouted_total").increment(1);
+            if mandatory {
+                return Err(Error::new(
+                    ErrorKind::Unrouted,
+                    format!(
+                        "no queue receives `{}`; start a subscriber of it, or publish without `mandatory`",
+                        receipt.event_type
+                    ),
+                ));
+            }
+        }
+        Ok(receipt)
+    }
+
+    /// Publishes a message as it is, within the deadline.
+    pub(crate) async fn publish_message(&self, message: Outgoing) -> Result<crate::transport::Published> {
+        let deadline = self.0.settings.publish_timeout;
+        match tokio::time::timeout(deadline, self.0.transport.publish(message)).await {
+            Ok(published) => published,
+            Err(_) => Err(Error::new(
+                ErrorKind::Deadline,
+                format!(
+                    "no confirm within {deadline:?}; the broker is slow, blocked or gone, and the event may yet arrive"
+                ),
+            )),
+        }
+    }
+
+    /// Makes sure that something exists on the broker.
+    pub(crate) async fn declare(&self, topology: Topology) -> Result<()> {
+        self.0.transport.declare(topology).await
+    }
+}
+
+/// Parents once each, in order; an event is not its own parent, and no event has the nil id.
+fn merge_parents(child: Uuid, causes: Vec<Uuid>) -> Result<Vec<Uuid>> {
+    let mut parents: Vec<Uuid> = Vec::with_capacity(causes.len());
+    for cause in causes {
+        if cause.is_nil() || cause == child {
+            let what = if cause.is_nil() { "the nil id" } else { "its own id" };
+            return Err(Error::new(
+                ErrorKind::InvalidEnvelope,
+                format!("event {child} has {what} as a parent; pass the id of the event that caused it"),
+            ));
+        }
+        if !parents.contains(&cause) {
+            parents.push(cause);
+        }
+    }
+    Ok(parents)
+}
+
+impl fmt::Debug for Bus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bus")
+            .field("system", &self.0.transport.system())
+            .field("exchange", &self.0.exchange)
+            .field("service", &self.0.service)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Assembles a bus from settings, or from parts of one's own.
+pub struct BusBuilder {
+    settings: Settings,
+    transport: Option<Arc<dyn Transport>>,
+    correlation: Option<CorrelationTracker>,
+}
+
+impl BusBuilder {
+    /// Everything as these settings say.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            transport: None,
+            correlation: None,
+        }
+    }
+
+    /// Another transport than the settings say.
+    #[must_use]
+    pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
+        self.transport = Some(transport);
+        self
+    }
+
+    /// Another correlation index than the settings say.
+    #[must_use]
+    pub fn correlation(mut self, correlation: CorrelationTracker) -> Self {
+        self.correlation = Some(correlation);
+        self
+    }
+
+    /// Connects.
+    ///
+    /// # Errors
+    /// Like [`Bus::from_env`].
+    pub async fn connect(self) -> Result<Bus> {
+        let Self {
+            settings,
+            transport,
+            correlation,
+        } = self;
+        let transport = match transport {
+            Some(transport) => transport,
+            None => open_transport(&settings).await?,
+        };
+        let correlation = match correlation {
+            Some(correlation) => Some(correlation),
+            None => CorrelationTracker::open(&settings).await?,
+        };
+        let bus = Bus::assemble(settings, transport, correlation);
+        bus.declare(Topology::events(bus.exchange())).await?;
+        Ok(bus)
+    }
+}
+
+async fn open_transport(settings: &Settings) -> Result<Arc<dyn Transport>> {
+    if settings.rabbit_url.is_some() {
+        #[cfg(feature = "amqp")]
+        todo!();
+        #[cfg(not(feature = "amqp"))]
+        return Err(Error::new(
+            ErrorKind::Settings,
+            "RABBIT_URL is set, but this program was built without the feature `amqp`; add it, or unset RABBIT_URL",
+        ));
+    }
+    match &settings.embedded_path {
+        None => Ok(Arc::new(Embedded::in_memory())),
+        #[cfg(feature = "sqlite")]
+        Some(path) => Ok(Arc::new(Embedded::open(path).await?)),
+        #[cfg(not(feature = "sqlite"))]
+        Some(_) => Err(Error::new(
+            ErrorKind::Settings,
+            "BLOODBANK_EMBEDDED_PATH is set, but this program was built without the feature `sqlite`; add it, or unset BLOODBANK_EMBEDDED_PATH",
+        )),
+    }
+}

@@ -1,0 +1,100 @@
+//! What an event can be caused by.
+
+use uuid::Uuid;
+
+use crate::{
+    consume::Context,
+    envelope::{AgentContext, EventEnvelope},
+    publish::Receipt,
+    transport::{Headers, names},
+};
+
+/// Something with an event id that can be the parent of another event.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the cause of an event",
+    label = "has no event id",
+    note = "an `EventEnvelope`, a `Receipt`, a `Context` or the `Uuid` of an event can"
+)]
+pub trait Cause {
+    /// The id of the parent.
+    fn event_id(&self) -> Uuid;
+
+    /// The agent of the parent, which its children inherit.
+    fn agent_context(&self) -> Option<&AgentContext> {
+        None
+    }
+
+    /// The trace of the parent, which its children inherit.
+    fn trace(&self) -> Option<TraceContext> {
+        None
+    }
+}
+
+/// W3C trace context as it stands in headers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TraceContext {
+    /// `traceparent`.
+    pub parent: String,
+    /// `tracestate`.
+    pub state: Option<String>,
+}
+
+impl TraceContext {
+    pub(crate) fn from_headers(headers: &Headers) -> Option<Self> {
+        let parent = headers.text(names::TRACEPARENT)?.to_owned();
+        Some(Self {
+            parent,
+            state: headers.text(names::TRACESTATE).map(str::to_owned),
+        })
+    }
+}
+
+impl Cause for Uuid {
+    fn event_id(&self) -> Uuid {
+        *self
+    }
+}
+
+impl Cause for Receipt {
+    fn event_id(&self) -> Uuid {
+        self.event_id
+    }
+}
+
+impl<T> Cause for EventEnvelope<T> {
+    fn event_id(&self) -> Uuid {
+        self.event_id
+    }
+
+    fn agent_context(&self) -> Option<&AgentContext> {
+        self.agent_context.as_deref()
+    }
+}
+
+impl Cause for Context {
+    fn event_id(&self) -> Uuid {
+        Context::event_id(self)
+    }
+
+    fn agent_context(&self) -> Option<&AgentContext> {
+        self.head()?.agent_context.as_deref()
+    }
+
+    fn trace(&self) -> Option<TraceContext> {
+        TraceContext::from_headers(&self.message().properties.headers)
+    }
+}
+
+impl<C: Cause + ?Sized> Cause for &C {
+    fn event_id(&self) -> Uuid {
+        (**self).event_id()
+    }
+
+    fn agent_context(&self) -> Option<&AgentContext> {
+        (**self).agent_context()
+    }
+
+    fn trace(&self) -> Option<TraceContext> {
+        (**self).trace()
+    }
+}

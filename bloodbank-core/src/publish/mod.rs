@@ -1,0 +1,14 @@
+//! Publishing: the bus, the builder, receipts, follow-ups.
+
+mod builder;
+mod bus;
+mod cause;
+mod collector;
+mod many;
+mod value;
+
+pub(crate) use builder::{Draft, PublishOptions};
+pub use builder::{Publish, Receipt};
+pub use bus::{Bus, BusBuilder};
+pub use cause::{Cause, TraceContext};
+pub use collector::{EventCollector, PendingEvent};

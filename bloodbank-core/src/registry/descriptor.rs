@@ -1,0 +1,150 @@
+//! One registered event.
+
+use std::{
+    any::{Any, TypeId},
+    fmt,
+};
+
+use schemars::Schema;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{
+    error::{Error, ErrorKind, Result},
+    event::{Declaration, Event, EventKind, Location},
+    handler::input::read_payload,
+    identity,
+    registry::schema,
+};
+
+/// A registered event: its declaration, and what can be done with it without knowing its type.
+#[derive(Clone, Copy)]
+pub struct EventDescriptor {
+    declaration: &'static Declaration,
+    type_id: TypeId,
+    type_path: fn() -> &'static str,
+    schema: fn() -> Schema,
+    example: fn() -> Option<Box<dyn AnyEvent>>,
+    decode: fn(&str, &str) -> Result<Box<dyn AnyEvent>>,
+}
+
+inventory::collect!(EventDescriptor);
+
+/// An event whose type is known only at run time.
+pub trait AnyEvent: Any + Send {
+    /// Its payload as JSON.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON.
+    fn to_value(&self) -> Result<Value>;
+
+    /// The id that its declared fields give it.
+    fn event_id(&self, key: &str) -> Option<Uuid>;
+}
+
+impl<E: Event> AnyEvent for E {
+    fn to_value(&self) -> Result<Value> {
+        serde_json::to_value(self).map_err(|error| {
+            Error::new(
+                ErrorKind::InvalidPayload,
+                format!("`{}` cannot be written as JSON", E::DECLARATION.routing_key),
+            )
+            .with_source(error)
+        })
+    }
+
+    fn event_id(&self, key: &str) -> Option<Uuid> {
+        self.unique_key().map(|unique| identity::deterministic(key, &unique))
+    }
+}
+
+impl EventDescriptor {
+    /// The descriptor of a type; what the derive registers.
+    #[must_use]
+    pub const fn of<E: Event>() -> Self {
+        Self {
+            declaration: const { &E::DECLARATION },
+            type_id: TypeId::of::<E>(),
+            type_path: std::any::type_name::<E>,
+            schema: schema::of::<E>,
+            example: || E::example().map(|event| Box::new(event) as _),
+            decode: |key, text| {
+                let event: E = read_payload(key, text)?;
+                event.validate()?;
+                Ok(Box::new(event))
+            },
+        }
+    }
+
+    /// What the declaration says.
+    #[must_use]
+    pub const fn declaration(&self) -> &'static Declaration {
+        self.declaration
+    }
+
+    /// The key as declared.
+    #[must_use]
+    pub const fn routing_key(&self) -> &'static str {
+        self.declaration.routing_key
+    }
+
+    /// Fact, command or failure.
+    #[must_use]
+    pub const fn kind(&self) -> EventKind {
+        self.declaration.kind
+    }
+
+    /// The domain in listings.
+    #[must_use]
+    pub const fn domain(&self) -> &'static str {
+        self.declaration.domain
+    }
+
+    /// Where it is declared.
+    #[must_use]
+    pub const fn location(&self) -> &'static Location {
+        &self.declaration.location
+    }
+
+    /// The Rust type.
+    #[must_use]
+    pub const fn type_id(&self) -> TypeId {
+        self.type_id
+    }
+
+    /// The Rust type with its path.
+    #[must_use]
+    pub fn type_path(&self) -> &'static str {
+        (self.type_path)()
+    }
+
+    /// The JSON Schema of the payload, draft 2020-12.
+    #[must_use]
+    pub fn schema(&self) -> Schema {
+        (self.schema)()
+    }
+
+    /// The declared sample.
+    #[must_use]
+    pub fn example(&self) -> Option<Box<dyn AnyEvent>> {
+        (self.example)()
+    }
+
+    /// Reads a payload as this event: every fault against the schema at once, then the type, then its rules.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidPayload`] naming the JSON pointer of every fault.
+    pub fn read(&self, key: &str, payload: &Value) -> Result<Box<dyn AnyEvent>> {
+        schema::check(self, key, payload)?;
+        (self.decode)(key, &payload.to_string())
+    }
+}
+
+impl fmt::Debug for EventDescriptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventDescriptor")
+            .field("routing_key", &self.routing_key())
+            .field("type", &self.type_path())
+            .finish()
+    }
+}

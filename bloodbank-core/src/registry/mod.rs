@@ -1,0 +1,167 @@
+//! What is linked into this program: events, subscribers, commands.
+
+mod check;
+mod descriptor;
+mod schema;
+
+use std::{
+    any::TypeId,
+    collections::{BTreeMap, HashMap},
+    sync::LazyLock,
+};
+
+pub use check::{Fault, Report};
+pub use descriptor::{AnyEvent, EventDescriptor};
+
+use crate::{
+    dispatch::CommandDescriptor,
+    error::{Error, ErrorKind},
+    event::{Event, EventKind},
+    handler::SubscriberDescriptor,
+    routing,
+};
+
+/// Every event, subscriber and command that is linked into this program.
+///
+/// A crate that only declares events is linked when it is named: `use my_events as _;`.
+#[derive(Debug)]
+pub struct Registry {
+    /// By key as declared.
+    by_key: HashMap<&'static str, &'static EventDescriptor>,
+    by_type: HashMap<TypeId, &'static EventDescriptor>,
+    /// Events whose key has placeholders.
+    templates: Vec<&'static EventDescriptor>,
+    /// Sorted by key.
+    events: Vec<&'static EventDescriptor>,
+    by_domain: BTreeMap<&'static str, Vec<&'static EventDescriptor>>,
+    subscribers: Vec<&'static SubscriberDescriptor>,
+    commands: Vec<&'static CommandDescriptor>,
+}
+
+impl Registry {
+    /// The registry of this program; built at the first call.
+    #[must_use]
+    pub fn global() -> &'static Self {
+        static GLOBAL: LazyLock<Registry> = LazyLock::new(|| {
+            Registry::new(
+                inventory::iter::<EventDescriptor>.into_iter(),
+                inventory::iter::<SubscriberDescriptor>.into_iter(),
+                inventory::iter::<CommandDescriptor>.into_iter(),
+            )
+        });
+        &GLOBAL
+    }
+
+    fn new(
+        events: impl Iterator<Item = &'static EventDescriptor>,
+        subscribers: impl Iterator<Item = &'static SubscriberDescriptor>,
+        commands: impl Iterator<Item = &'static CommandDescriptor>,
+    ) -> Self {
+        let mut events: Vec<_> = events.collect();
+        events.sort_unstable_by_key(|event| (event.routing_key(), event.location().file, event.location().line));
+        let mut subscribers: Vec<_> = subscribers.collect();
+        subscribers
+            .sort_unstable_by_key(|subscriber| (subscriber.name, subscriber.location.file, subscriber.location.line));
+        let mut commands: Vec<_> = commands.collect();
+        commands.sort_unstable_by_key(|command| command.declaration().routing_key);
+        let mut by_domain: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for event in &events {
+            by_domain.entry(event.domain()).or_default().push(*event);
+        }
+        Self {
+            by_key: events.iter().map(|event| (event.routing_key(), *event)).collect(),
+            by_type: events.iter().map(|event| (event.type_id(), *event)).collect(),
+            templates: events
+                .iter()
+                .copied()
+                .filter(|event| routing::is_template(event.routing_key()))
+                .collect(),
+            events,
+            by_domain,
+            subscribers,
+            commands,
+        }
+    }
+
+    /// The event with that key: as declared, or as published (`artifact.created` finds `artifact.{action}`).
+    #[must_use]
+    pub fn event(&self, key: &str) -> Option<&'static EventDescriptor> {
+        let exact = self.by_key.get(key).copied();
+        exact.or_else(|| {
+            self.templates
+                .iter()
+                .copied()
+                .find(|event| routing::template_matches(event.routing_key(), key))
+        })
+    }
+
+    /// The event of that type.
+    #[must_use]
+    pub fn event_of<E: Event>(&self) -> Option<&'static EventDescriptor> {
+        self.by_type.get(&TypeId::of::<E>()).copied()
+    }
+
+    /// Every event, sorted by key.
+    #[must_use]
+    pub fn events(&self) -> &[&'static EventDescriptor] {
+        &self.events
+    }
+
+    /// The domains, sorted.
+    pub fn domains(&self) -> impl Iterator<Item = &'static str> {
+        self.by_domain.keys().copied()
+    }
+
+    /// The events of a domain, sorted by key.
+    #[must_use]
+    pub fn events_in(&self, domain: &str) -> &[&'static EventDescriptor] {
+        self.by_domain.get(domain).map_or(&[], Vec::as_slice)
+    }
+
+    /// The events that are commands, sorted by key.
+    pub fn commands(&self) -> impl Iterator<Item = &'static EventDescriptor> {
+        self.events
+            .iter()
+            .copied()
+            .filter(|event| event.kind() == EventKind::Command)
+    }
+
+    /// The executors of commands, sorted by key.
+    #[must_use]
+    pub fn executors(&self) -> &[&'static CommandDescriptor] {
+        &self.commands
+    }
+
+    /// The subscribers, sorted by name.
+    #[must_use]
+    pub fn subscribers(&self) -> &[&'static SubscriberDescriptor] {
+        &self.subscribers
+    }
+
+    /// The events whose key can match a pattern, sorted by key.
+    pub fn matching<'a>(&self, pattern: &'a str) -> impl Iterator<Item = &'static EventDescriptor> + use<'_, 'a> {
+        self.events
+            .iter()
+            .copied()
+            .filter(move |event| routing::overlaps(pattern, event.routing_key()))
+    }
+
+    /// The JSON Schema of an event.
+    #[must_use]
+    pub fn schema(&self, key: &str) -> Option<schemars::Schema> {
+        self.event(key).map(EventDescriptor::schema)
+    }
+
+    /// The error for a key that is not registered; proposes the nearest one.
+    #[must_use]
+    pub fn unknown(&self, key: &str) -> Error {
+        let remedy = match routing::nearest(key, self.events.iter().map(|event| event.routing_key())) {
+            Some(nearest) => format!("did you mean `{nearest}`?"),
+            None => "link the crate that declares it: `use its_crate as _;`".to_owned(),
+        };
+        Error::new(
+            ErrorKind::UnknownEvent,
+            format!("no event `{key}` is registered in this program; {remedy}"),
+        )
+    }
+}

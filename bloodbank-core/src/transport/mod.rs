@@ -1,0 +1,120 @@
+//! Two small traits: publish and consume. The embedded bus and RabbitMQ implement them and pass one conformance suite.
+
+#[cfg(feature = "amqp")]
+pub mod amqp;
+pub mod embedded;
+mod message;
+pub mod topology;
+
+use std::{fmt, pin::Pin, sync::Arc};
+
+use futures_util::{Stream, future::BoxFuture};
+
+pub use message::{HeaderValue, Headers, Incoming, Outgoing, Properties, Published, Text, names};
+pub use topology::Topology;
+
+use crate::error::Result;
+
+/// Publishing.
+pub trait Publish: Send + Sync + 'static {
+    /// Hands a message over and resolves when it is confirmed. Waits while the in-flight window is full.
+    ///
+    /// Messages of one caller that are handed over one after the other (first poll after first poll) keep their order.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Refused`], [`crate::ErrorKind::Connection`], [`crate::ErrorKind::Storage`] or
+    /// [`crate::ErrorKind::Closed`]; the message may be on the bus only after `Connection`.
+    fn publish(&self, message: Outgoing) -> BoxFuture<'_, Result<Published>>;
+}
+
+/// Consuming.
+pub trait Consume: Send + Sync + 'static {
+    /// Makes sure that all of it exists, now and after every reconnect.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Topology`] where a queue or an exchange of that name has other properties; the message shows
+    /// both and the remedy.
+    fn declare(&self, topology: Topology) -> BoxFuture<'_, Result<()>>;
+
+    /// Starts to consume a queue, with at most `prefetch` deliveries that are not settled.
+    ///
+    /// # Errors
+    /// When the queue does not exist or the transport is closed.
+    fn consume(&self, queue: Arc<str>, prefetch: u16) -> BoxFuture<'_, Result<Deliveries>>;
+}
+
+/// A bus below the typed one.
+pub trait Transport: Publish + Consume {
+    /// `embedded` or `rabbitmq`: `messaging.system`.
+    fn system(&self) -> &'static str;
+
+    /// Flushes what is in flight and disconnects; every call after that fails with [`crate::ErrorKind::Closed`].
+    fn close(&self) -> BoxFuture<'_, ()>;
+}
+
+/// The deliveries of a queue. Ends only when the transport is closed; a lost connection shows as a pause.
+/// Dropping it stops consuming; what was not settled is delivered again.
+pub type Deliveries = Pin<Box<dyn Stream<Item = Delivery> + Send>>;
+
+/// A message that waits to be settled. Dropped unsettled, it goes back to its queue.
+pub struct Delivery {
+    /// The message.
+    pub message: Incoming,
+    /// It was delivered before.
+    pub redelivered: bool,
+    settler: Option<Arc<dyn Settle>>,
+    tag: u64,
+}
+
+/// How a delivery is settled; never waits: one task sends acknowledgements in batches.
+pub trait Settle: Send + Sync + 'static {
+    /// Done; the broker may forget it.
+    fn ack(&self, tag: u64);
+
+    /// Not done: back to the queue, or, with `requeue = false`, to where the queue sends what it gives up.
+    fn reject(&self, tag: u64, requeue: bool);
+}
+
+impl Delivery {
+    /// A delivery that `settler` settles under that tag.
+    #[must_use]
+    pub fn new(message: Incoming, redelivered: bool, settler: Arc<dyn Settle>, tag: u64) -> Self {
+        Self {
+            message,
+            redelivered,
+            settler: Some(settler),
+            tag,
+        }
+    }
+
+    /// Done; the broker may forget it.
+    pub fn ack(mut self) {
+        if let Some(settler) = self.settler.take() {
+            settler.ack(self.tag);
+        }
+    }
+
+    /// Not done: back to the queue, or, with `requeue = false`, to where the queue sends what it gives up.
+    pub fn reject(mut self, requeue: bool) {
+        if let Some(settler) = self.settler.take() {
+            settler.reject(self.tag, requeue);
+        }
+    }
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        if let Some(settler) = self.settler.take() {
+            settler.reject(self.tag, true);
+        }
+    }
+}
+
+impl fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delivery")
+            .field("message", &self.message)
+            .field("redelivered", &self.redelivered)
+            .finish_non_exhaustive()
+    }
+}

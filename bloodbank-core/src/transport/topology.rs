@@ -1,0 +1,208 @@
+//! Exchanges, queues and bindings, as data: what a transport declares and a tool compares.
+
+use std::{sync::Arc, time::Duration};
+
+/// How an exchange routes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ExchangeKind {
+    /// By pattern.
+    Topic,
+    /// To every bound queue.
+    Fanout,
+    /// By equality.
+    Direct,
+}
+
+/// An exchange. All are durable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exchange {
+    /// Its name.
+    pub name: Arc<str>,
+    /// How it routes.
+    pub kind: ExchangeKind,
+}
+
+/// How the broker keeps a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum QueueKind {
+    /// Replicated, survives the loss of a node.
+    #[default]
+    Quorum,
+    /// On one node.
+    Classic,
+    /// Of this connection alone and gone with it: answers to requests.
+    Transient,
+}
+
+/// Where a message goes that a queue gives up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetterTo {
+    /// The exchange; empty: the default exchange.
+    pub exchange: Arc<str>,
+    /// The key; `None` keeps the one of the message.
+    pub routing_key: Option<Arc<str>>,
+}
+
+/// A queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queue {
+    /// Its name.
+    pub name: Arc<str>,
+    /// How it is kept.
+    pub kind: QueueKind,
+    /// Where messages go that it gives up: rejected, expired, delivered too often.
+    pub dead_letter: Option<DeadLetterTo>,
+    /// How often a message is delivered again before it is given up.
+    pub delivery_limit: Option<u32>,
+    /// How long a message stays before it is given up.
+    pub message_ttl: Option<Duration>,
+    /// How many messages it holds before publishing to it is refused.
+    pub max_length: Option<u64>,
+}
+
+impl Queue {
+    /// A queue with nothing but a name and a kind.
+    #[must_use]
+    pub fn new(name: impl Into<Arc<str>>, kind: QueueKind) -> Self {
+        Self {
+            name: name.into(),
+            kind,
+            dead_letter: None,
+            delivery_limit: None,
+            message_ttl: None,
+            max_length: None,
+        }
+    }
+}
+
+/// A queue bound to an exchange.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Binding {
+    /// The exchange.
+    pub exchange: Arc<str>,
+    /// The queue.
+    pub queue: Arc<str>,
+    /// The pattern or key.
+    pub pattern: Arc<str>,
+}
+
+/// Everything that must exist before messages flow; in the order of declaration.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Topology {
+    /// The exchanges.
+    pub exchanges: Vec<Exchange>,
+    /// The queues.
+    pub queues: Vec<Queue>,
+    /// The bindings.
+    pub bindings: Vec<Binding>,
+}
+
+/// The exchange that leads given-up messages to the dead-letter queue of their queue.
+pub const DEAD_LETTER_EXCHANGE: &str = "bloodbank.dlx";
+
+/// How often the broker redelivers before it parks.
+pub const DELIVERY_LIMIT: u32 = 20;
+
+/// The delays between attempts: a small fixed ladder that all services share, because a delay for each message would
+/// make short ones wait behind long ones.
+pub const LADDER: [Duration; 10] = [
+    Duration::from_millis(250),
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+    Duration::from_secs(15),
+    Duration::from_secs(60),
+    Duration::from_secs(5 * 60),
+    Duration::from_secs(15 * 60),
+    Duration::from_secs(60 * 60),
+    Duration::from_secs(3 * 60 * 60),
+    Duration::from_secs(6 * 60 * 60),
+];
+
+/// The name of a rung: its exchange and its queue.
+#[must_use]
+pub fn rung_name(delay: Duration) -> String {
+    format!("bloodbank.retry.{}", delay.as_millis())
+}
+
+/// The dead-letter queue of a queue.
+#[must_use]
+pub fn dead_letter_queue(queue: &str) -> String {
+    format!("{queue}.dlq")
+}
+
+impl Topology {
+    /// The exchange for events alone; what a publisher needs.
+    #[must_use]
+    pub fn events(exchange: &Arc<str>) -> Self {
+        Self {
+            exchanges: vec![Exchange {
+                name: Arc::clone(exchange),
+                kind: ExchangeKind::Topic,
+            }],
+            ..Self::default()
+        }
+    }
+
+    /// What a subscriber needs: its queue with its bindings, its dead-letter queue, the ladder of delays.
+    #[must_use]
+    pub fn subscriber(exchange: &Arc<str>, queue: &Arc<str>, kind: QueueKind, patterns: &[Arc<str>]) -> Self {
+        let dlx: Arc<str> = DEAD_LETTER_EXCHANGE.into();
+        let parked: Arc<str> = dead_letter_queue(queue).into();
+        let mut topology = Self::events(exchange);
+        topology.exchanges.push(Exchange {
+            name: Arc::clone(&dlx),
+            kind: ExchangeKind::Direct,
+        });
+        topology.queues.push(Queue::new(Arc::clone(&parked), kind));
+        topology.queues.push(Queue {
+            dead_letter: Some(DeadLetterTo {
+                exchange: Arc::clone(&dlx),
+                routing_key: Some(Arc::clone(queue)),
+            }),
+            delivery_limit: Some(DELIVERY_LIMIT),
+            ..Queue::new(Arc::clone(queue), kind)
+        });
+        topology.bindings.push(Binding {
+            exchange: dlx,
+            queue: parked,
+            pattern: Arc::clone(queue),
+        });
+        for pattern in patterns {
+            topology.bindings.push(Binding {
+                exchange: Arc::clone(exchange),
+                queue: Arc::clone(queue),
+                pattern: Arc::clone(pattern),
+            });
+        }
+        for delay in LADDER {
+            let name: Arc<str> = rung_name(delay).into();
+            topology.exchanges.push(Exchange {
+                name: Arc::clone(&name),
+                kind: ExchangeKind::Fanout,
+            });
+            topology.queues.push(Queue {
+                dead_letter: Some(DeadLetterTo {
+                    exchange: "".into(),
+                    routing_key: None,
+                }),
+                message_ttl: Some(delay),
+                ..Queue::new(Arc::clone(&name), kind)
+            });
+            topology.bindings.push(Binding {
+                exchange: Arc::clone(&name),
+                queue: name,
+                pattern: "".into(),
+            });
+        }
+        topology
+    }
+
+    /// What a requester needs: a queue for answers.
+    #[must_use]
+    pub fn replies(queue: &Arc<str>) -> Self {
+        Self {
+            queues: vec![Queue::new(Arc::clone(queue), QueueKind::Transient)],
+            ..Self::default()
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! The word that somebody probably meant.
+
+/// The candidate that is most like `word`, if one is close enough to be a slip of the fingers: one
+/// edit for every three letters. Upper and lower case count as the same letter.
+///
+/// ```
+/// use bloodbank_routing::nearest;
+/// assert_eq!(nearest("acton", ["action", "kind", "uri"]), Some("action"));
+/// assert_eq!(nearest("colour", ["action", "kind", "uri"]), None);
+/// ```
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let letters = folded(word);
+    candidates
+        .into_iter()
+        .map(|candidate| (distance(&letters, &folded(candidate)), candidate))
+        .filter(|(distance, candidate)| {
+            let longer = letters.len().max(candidate.chars().count());
+            // Two words of two letters are one edit apart by chance.
+            *distance == 0 || (longer > 2 && *distance <= longer.div_ceil(3))
+        })
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+fn folded(word: &str) -> Vec<char> {
+    word.chars().map(|c| c.to_ascii_lowercase()).collect()
+}
+
+/// Insertions, deletions, substitutions and swaps of neighbours.
+fn distance(a: &[char], b: &[char]) -> usize {
+    let mut before: Vec<usize> = Vec::new();
+    let mut above: Vec<usize> = (0..=b.len()).collect();
+    for i in 0..a.len() {
+        let mut row = vec![i + 1];
+        for j in 0..b.len() {
+            let substituted = above[j] + usize::from(a[i] != b[j]);
+            let mut least = substituted.min(above[j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && a[i] == b[j - 1] && a[i - 1] == b[j] {
+                least = least.min(before[j - 1] + 1);
+            }
+            row.push(least);
+        }
+        before = std::mem::replace(&mut above, row);
+    }
+    above[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn letters(word: &str) -> Vec<char> {
+        word.chars().collect()
+    }
+
+    #[test]
+    fn counts_edits() {
+        for (a, b, expected) in [
+            ("", "", 0),
+            ("", "abc", 3),
+            ("abc", "abc", 0),
+            ("abc", "acb", 1),
+            ("kitten", "sitting", 3),
+            ("routing_key", "rooting_key", 1),
+        ] {
+            assert_eq!(distance(&letters(a), &letters(b)), expected, "{a} {b}");
+            assert_eq!(distance(&letters(b), &letters(a)), expected, "{b} {a}");
+        }
+    }
+
+    #[test]
+    fn proposes_only_what_is_close() {
+        let attributes = ["routing_key", "command", "reply", "failure", "id", "domain"];
+        assert_eq!(nearest("routingkey", attributes), Some("routing_key"));
+        assert_eq!(nearest("routing-key", attributes), Some("routing_key"));
+        assert_eq!(nearest("comand", attributes), Some("command"));
+        assert_eq!(nearest("Failure", attributes), Some("failure"));
+        assert_eq!(nearest("ids", attributes), Some("id"));
+        assert_eq!(nearest("xx", attributes), None);
+        assert_eq!(nearest("timeout", attributes), None);
+        assert_eq!(nearest("anything", []), None);
+    }
+}
