@@ -1,11 +1,9 @@
 use std::{
     env,
     fs::{self, DirBuilder},
-    io,
     os::unix::{fs::DirBuilderExt, process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::{Mutex, PoisonError},
 };
 
 use crate::{HarnessError, unique};
@@ -32,7 +30,7 @@ const ENTER: &str = r#"mkdir "$1/run/$$" && shift && exec "$@""#;
 #[derive(Debug)]
 pub(crate) struct Keeper {
     folder: PathBuf,
-    watch: Mutex<Child>,
+    watch: Child,
 }
 
 impl Keeper {
@@ -64,10 +62,7 @@ impl Keeper {
                     source,
                 }
             })?;
-        Ok(Self {
-            folder,
-            watch: Mutex::new(watch),
-        })
+        Ok(Self { folder, watch })
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -115,25 +110,14 @@ impl Keeper {
         // Absent when the process never got as far as writing it; nothing to forget then.
         let _ = fs::remove_dir(self.path("run").join(pid.to_string()));
     }
-
-    /// Lets the watching shell kill everything; the caller then reaps its children.
-    pub(crate) fn let_go(&self) {
-        let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(watch.stdin.take());
-    }
-
-    /// Waits until everything is killed and the folder is gone.
-    pub(crate) fn finish(&self) -> io::Result<()> {
-        let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(watch.stdin.take());
-        watch.wait().map(drop)
-    }
 }
 
 impl Drop for Keeper {
+    /// Waits until everything is killed and the folder is gone.
     fn drop(&mut self) {
+        drop(self.watch.stdin.take());
         // Nowhere to report to; the shell goes on removing even if it cannot be waited for.
-        let _ = self.finish();
+        let _ = self.watch.wait();
     }
 }
 

@@ -142,11 +142,11 @@ impl Process {
         send(self.program, child, signal)
     }
 
-    /// After the keeper has killed it.
-    pub(crate) fn reap(&self) {
+    /// Ends it, if it runs, for good.
+    pub(crate) fn finish(&self, keeper: &Keeper) {
         if let Some(mut child) = self.child().take() {
-            // The keeper has sent SIGKILL; there is nobody to tell when even waiting fails.
-            let _ = child.wait();
+            // There is nobody to tell; what cannot be killed here is left to the keeper.
+            let _ = end(self.program, keeper, &mut child);
         }
     }
 }

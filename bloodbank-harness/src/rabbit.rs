@@ -267,9 +267,8 @@ impl RabbitMq {
 
 impl Drop for RabbitMq {
     fn drop(&mut self) {
-        self.keeper.let_go();
-        self.broker.reap();
-        self.epmd.reap();
+        self.broker.finish(&self.keeper);
+        self.epmd.finish(&self.keeper);
     }
 }
 

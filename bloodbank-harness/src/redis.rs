@@ -110,8 +110,7 @@ impl Redis {
 
 impl Drop for Redis {
     fn drop(&mut self) {
-        self.keeper.let_go();
-        self.server.reap();
+        self.server.finish(&self.keeper);
     }
 }
 
