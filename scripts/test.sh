@@ -13,9 +13,13 @@ step() { printf '\n==> %s\n' "$*"; }
 fail() { printf '\ntest.sh: %s\n' "$*" >&2; exit 1; }
 trap 'printf "\ntest.sh: failed: %s\n" "$BASH_COMMAND" >&2' ERR
 
+sudo=()
+policy=/usr/sbin/policy-rc.d
+remove_policy() { "${sudo[@]}" rm -f "$policy"; }
+
 # Its own policy keeps apt-get from starting the services it installs; ours need neither them nor port 5672.
 install() {
-    local sudo=() policy=/usr/sbin/policy-rc.d status=0
+    local status=0
     command -v apt-get >/dev/null || fail "missing: $*; install them and run again"
     if [ "$(id -u)" -ne 0 ]; then
         if ! command -v sudo >/dev/null || ! sudo -n true 2>/dev/null; then
@@ -24,15 +28,17 @@ install() {
         sudo=(sudo -n)
     fi
     step "installing $*"
-    if [ -e "$policy" ]; then
-        policy=
-    else
+    if [ ! -e "$policy" ]; then
+        trap remove_policy EXIT
         printf '#!/bin/sh\nexit 101\n' | "${sudo[@]}" tee "$policy" >/dev/null
         "${sudo[@]}" chmod 755 "$policy"
     fi
     "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive sh -c \
         'apt-get update && exec apt-get install --yes --no-install-recommends "$@"' sh "$@" || status=$?
-    if [ -n "$policy" ]; then "${sudo[@]}" rm -f "$policy"; fi
+    if [ -n "$(trap -p EXIT)" ]; then
+        remove_policy
+        trap - EXIT
+    fi
     [ "$status" -eq 0 ] || fail "apt-get could not install: $*"
 }
 

@@ -89,6 +89,35 @@ fn passes_bytes_and_ends_of_streams() {
 }
 
 #[test]
+fn a_client_that_does_not_read_holds_up_nobody_else() {
+    let proxy = Proxy::to(echo()).unwrap();
+    let (mut deaf, mut other) = (connect(&proxy), connect(&proxy));
+    deaf.set_nonblocking(true).unwrap();
+    let chunk = [0; 64 * 1024];
+    // Until every buffer on the way there and back is full and stays full.
+    let (mut count, mut still) = (0, 0);
+    until("nothing more fits", DEADLINE, || {
+        while deaf.write(&chunk).is_ok() {}
+        let passed = proxy.passed(Direction::ToServer);
+        still = if passed == count { still + 1 } else { 0 };
+        count = passed;
+        still == 5
+    })
+    .unwrap();
+    let begun = Instant::now();
+    for _ in 0..100 {
+        says(&mut other, "hello");
+    }
+    assert!(
+        begun.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        begun.elapsed()
+    );
+    proxy.stall(Direction::ToClient);
+    proxy.cut(Ending::Reset).unwrap();
+}
+
+#[test]
 fn cuts_with_a_reset_or_an_end() {
     let proxy = Proxy::to(echo()).unwrap();
     let mut stream = connect(&proxy);

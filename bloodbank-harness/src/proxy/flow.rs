@@ -1,11 +1,18 @@
 use std::{
-    io::{self, Write},
+    io,
     net::TcpStream,
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
+use rustix::{
+    io::Errno,
+    net::{SendFlags, send},
+};
+
 use super::{Ending, link::TICK};
+
+const INJECT_DEADLINE: Duration = Duration::from_secs(5);
 
 /// What is let through in one direction. Every write happens under its lock, so that an order holds from
 /// the moment the call that gave it returns.
@@ -38,7 +45,7 @@ enum Pace {
 pub(crate) enum Passage {
     /// So many were written.
     Some(usize),
-    /// None may pass at present.
+    /// None may pass at present, or the receiver is not reading.
     None,
     /// So many were written, and now the connection is to be cut.
     Last(Ending),
@@ -99,7 +106,7 @@ impl Gate {
     }
 
     /// Writes as many of the bytes as may pass now.
-    pub(crate) fn pass(&self, mut sink: &TcpStream, bytes: &[u8]) -> io::Result<Passage> {
+    pub(crate) fn pass(&self, sink: &TcpStream, bytes: &[u8]) -> io::Result<Passage> {
         let mut flow = self.flow();
         let allowed = flow.allowance(bytes.len());
         if allowed == 0 {
@@ -111,16 +118,41 @@ impl Gate {
                 Some(_) | None => Passage::None,
             });
         }
-        let written = sink.write(&bytes[..allowed])?;
+        let written = write_some(sink, &bytes[..allowed])?;
+        if written == 0 {
+            return Ok(Passage::None);
+        }
         Ok(match flow.spend(written) {
             Some(ending) => Passage::Last(ending),
             None => Passage::Some(written),
         })
     }
 
-    pub(crate) fn inject(&self, mut sink: &TcpStream, bytes: &[u8]) -> io::Result<()> {
-        let _flow = self.flow();
-        sink.write_all(bytes)
+    pub(crate) fn inject(&self, sink: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
+        let begun = Instant::now();
+        while !bytes.is_empty() {
+            let flow = self.flow();
+            let written = write_some(sink, bytes)?;
+            drop(flow);
+            bytes = &bytes[written..];
+            if written == 0 {
+                if begun.elapsed() > INJECT_DEADLINE {
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
+                self.pause();
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes what fits and never waits: other connections need the lock that is held meanwhile. 0 when the
+/// receiver is not reading.
+fn write_some(sink: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    match send(sink, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+        Ok(written) => Ok(written),
+        Err(Errno::AGAIN | Errno::INTR) => Ok(0),
+        Err(errno) => Err(errno.into()),
     }
 }
 

@@ -26,7 +26,6 @@ impl Link {
         for stream in [&client, &server] {
             stream.set_nodelay(true)?;
             stream.set_read_timeout(Some(TICK))?;
-            stream.set_write_timeout(Some(TICK))?;
         }
         Ok(Self {
             client,
@@ -108,7 +107,6 @@ fn carry(shared: &Shared, link: &Link, direction: Direction, mut bytes: &[u8]) {
             Ok(Passage::Some(written)) => bytes = &bytes[written..],
             Ok(Passage::None) => gate.pause(),
             Ok(Passage::Last(ending)) => link.end(ending),
-            Err(error) if is_temporary(&error) => {}
             Err(_) => link.end(Ending::Reset),
         }
     }
