@@ -26,7 +26,7 @@ pub mod transport;
 
 pub use command::{Command, CommandEvent};
 pub use consume::{App, Context, RunningApp};
-pub use dispatch::{CommandContext, CommandManager};
+pub use dispatch::{CommandContext, CommandManager, ExecuteError};
 pub use envelope::EventEnvelope;
 pub use error::{BoxError, Error, ErrorKind, Result};
 pub use event::{Event, EventKind, RoutingSegment};

@@ -94,12 +94,7 @@ pub struct KeyError {
 
 impl KeyError {
     pub(crate) const fn new(subject: Subject, kind: KeyErrorKind, at: usize, len: usize) -> Self {
-        Self {
-            subject,
-            kind,
-            at,
-            len,
-        }
+        Self { subject, kind, at, len }
     }
 
     /// The grammar that was asked for.
@@ -118,10 +113,7 @@ impl KeyError {
     }
 
     /// How many bytes the fault spans; zero for an empty segment.
-    #[expect(
-        clippy::len_without_is_empty,
-        reason = "the length of a fault, not of a collection"
-    )]
+    #[expect(clippy::len_without_is_empty, reason = "the length of a fault, not of a collection")]
     pub const fn len(&self) -> usize {
         self.len
     }
@@ -145,9 +137,7 @@ impl KeyError {
     pub const fn message(&self) -> &'static str {
         match self.kind {
             KeyErrorKind::Empty => match self.subject {
-                Subject::Pattern | Subject::WirePattern => {
-                    "pattern is empty; write `#` for every event"
-                }
+                Subject::Pattern | Subject::WirePattern => "pattern is empty; write `#` for every event",
                 Subject::Segment => "segment value is empty; put in a word such as `created`",
                 Subject::WireKey => "routing key is empty; write at least one word",
                 Subject::Key | Subject::Template => {
@@ -161,9 +151,7 @@ impl KeyError {
                 "there is nothing before or after a dot; put exactly one dot between two segments"
             }
             KeyErrorKind::TooLong => "text is longer than AMQP carries; use at most 255 bytes",
-            KeyErrorKind::UpperCase => {
-                "a segment has an upper-case letter; write segments in snake_case"
-            }
+            KeyErrorKind::UpperCase => "a segment has an upper-case letter; write segments in snake_case",
             KeyErrorKind::Space => "a segment has a space; write `_` instead",
             KeyErrorKind::Hyphen => "a segment has a hyphen; write `_` instead",
             KeyErrorKind::DigitFirst => "a segment begins with a digit; begin with a letter",
@@ -173,9 +161,7 @@ impl KeyError {
             }
             KeyErrorKind::Control => "there is a control character; use printable characters only",
             KeyErrorKind::Dot => "segment value has a dot; a placeholder takes exactly one word",
-            KeyErrorKind::Wildcard => {
-                "`*` and `#` belong in the patterns of subscribers; write a whole word in a key"
-            }
+            KeyErrorKind::Wildcard => "`*` and `#` belong in the patterns of subscribers; write a whole word in a key",
             KeyErrorKind::WildcardInsideSegment => {
                 "a wildcard stands for whole words; make `*` or `#` a segment of its own"
             }
@@ -183,14 +169,10 @@ impl KeyError {
                 Subject::Pattern => "a pattern has no placeholders; write `*` for one word",
                 _ => "placeholders belong in the routing key of an event; write a word here",
             },
-            KeyErrorKind::PlaceholderInsideSegment => {
-                "a placeholder must be a whole segment; put dots around it"
-            }
+            KeyErrorKind::PlaceholderInsideSegment => "a placeholder must be a whole segment; put dots around it",
             KeyErrorKind::UnclosedPlaceholder => "a placeholder is not closed; add `}`",
             KeyErrorKind::UnopenedPlaceholder => "there is a `}` without `{`; remove it",
-            KeyErrorKind::EmptyPlaceholder => {
-                "a placeholder is empty; write the name of a field between the braces"
-            }
+            KeyErrorKind::EmptyPlaceholder => "a placeholder is empty; write the name of a field between the braces",
             KeyErrorKind::PlaceholderName => {
                 "a placeholder does not name a field; write only a field's name between the braces"
             }

@@ -83,10 +83,7 @@ fn problem(text: &str, error: &KeyError) -> String {
         Kind::UnderscoreFirst => return begins(text, error, "begins with `_`"),
         Kind::Wildcard => format!("has the wildcard `{fault}`"),
         Kind::WildcardInsideSegment => {
-            return format!(
-                "has `{fault}` inside segment `{}`",
-                shown(error.segment(text))
-            );
+            return format!("has `{fault}` inside segment `{}`", shown(error.segment(text)));
         }
         Kind::Placeholder => format!("has the placeholder `{fault}`"),
         Kind::PlaceholderInsideSegment => {
@@ -134,19 +131,11 @@ fn remedy(text: &str, error: &KeyError) -> String {
         Kind::DigitFirst | Kind::UnderscoreFirst => "begin it with a letter",
         Kind::Control => "use printable characters only",
         Kind::Dot => "a placeholder takes exactly one word",
-        Kind::Wildcard if error.subject() == Subject::Segment => {
-            "a segment is made of `a` to `z`, `0` to `9` and `_`"
-        }
-        Kind::Wildcard => {
-            "wildcards belong in the patterns of subscribers, write a whole word in a key"
-        }
-        Kind::WildcardInsideSegment => {
-            "a wildcard stands for whole words, make it a segment of its own"
-        }
+        Kind::Wildcard if error.subject() == Subject::Segment => "a segment is made of `a` to `z`, `0` to `9` and `_`",
+        Kind::Wildcard => "wildcards belong in the patterns of subscribers, write a whole word in a key",
+        Kind::WildcardInsideSegment => "a wildcard stands for whole words, make it a segment of its own",
         Kind::Placeholder if error.subject() == Subject::Pattern => "write `*` for one word",
-        Kind::Placeholder => {
-            "placeholders belong in the routing key of an event, write a word here"
-        }
+        Kind::Placeholder => "placeholders belong in the routing key of an event, write a word here",
         Kind::PlaceholderInsideSegment => "a placeholder must be a whole segment",
         Kind::UnclosedPlaceholder => "add `}`",
         Kind::UnopenedPlaceholder => "remove it",

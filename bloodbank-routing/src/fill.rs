@@ -31,11 +31,7 @@ pub enum FillError {
 impl fmt::Display for FillError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Value {
-                field,
-                value,
-                error,
-            } => write!(
+            Self::Value { field, value, error } => write!(
                 f,
                 "field `{field}` cannot be put into the routing key: {}",
                 explain(value, error)
@@ -68,10 +64,7 @@ impl RoutingKey {
     ///      segment value `Re-created` has an upper-case letter; write `re_created`"
     /// );
     /// ```
-    pub fn fill(
-        template: &str,
-        mut write_value: impl FnMut(&str, &mut String),
-    ) -> Result<Self, FillError> {
+    pub fn fill(template: &str, mut write_value: impl FnMut(&str, &mut String)) -> Result<Self, FillError> {
         let mut key = String::with_capacity(template.len() + 16);
         let mut value = String::new();
         for (i, segment) in template_segments(template).enumerate() {
@@ -119,10 +112,7 @@ mod tests {
     fn refuses_values_that_would_change_the_shape_of_the_key() {
         for value in ["", ".", "a.b", "a.", "*", "#", "-1", "ü"] {
             let filled = RoutingKey::fill("a.{b}", |_, out| out.push_str(value));
-            assert!(
-                matches!(filled, Err(FillError::Value { .. })),
-                "{value:?}: {filled:?}"
-            );
+            assert!(matches!(filled, Err(FillError::Value { .. })), "{value:?}: {filled:?}");
         }
     }
 

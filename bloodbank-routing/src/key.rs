@@ -212,8 +212,8 @@ const fn at_end(bytes: &[u8], at: usize) -> bool {
 const fn fault(bytes: &[u8], at: usize, first: bool, subject: Subject) -> Option<Kind> {
     let byte = bytes[at];
     // C1 controls are two bytes in UTF-8: 0xC2 and 0x80 to 0x9F.
-    let control = byte.is_ascii_control()
-        || byte == 0xC2 && at + 1 < bytes.len() && matches!(bytes[at + 1], 0x80..=0x9F);
+    let control =
+        byte.is_ascii_control() || byte == 0xC2 && at + 1 < bytes.len() && matches!(bytes[at + 1], 0x80..=0x9F);
     if control {
         return Some(Kind::Control);
     }

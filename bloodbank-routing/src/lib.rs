@@ -44,8 +44,8 @@ pub use error::{InvalidKey, KeyError, KeyErrorKind, Subject};
 pub use explain::{explain, suggestion};
 pub use fill::FillError;
 pub use key::{
-    MAX_LEN, check_key, check_pattern, check_segment, check_template, check_wire_key,
-    check_wire_pattern, first_segment, is_failure_key,
+    MAX_LEN, check_key, check_pattern, check_segment, check_template, check_wire_key, check_wire_pattern,
+    first_segment, is_failure_key,
 };
 pub use matching::{covers, matches, overlaps, template_matches};
 pub use nearest::nearest;

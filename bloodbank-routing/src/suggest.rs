@@ -25,10 +25,7 @@ pub fn suggest_pattern(pattern: &str, key: &str) -> Vec<String> {
     let key_words: Vec<&str> = as_pattern.split('.').collect();
 
     let proposals = if pattern.contains(&"#") {
-        vec![
-            ends_corrected(&pattern, &key_words),
-            open_end(&pattern, &key_words),
-        ]
+        vec![ends_corrected(&pattern, &key_words), open_end(&pattern, &key_words)]
     } else {
         let kept = Kept::new(&pattern, &key_words);
         vec![
@@ -40,11 +37,7 @@ pub fn suggest_pattern(pattern: &str, key: &str) -> Vec<String> {
     for words in proposals.into_iter().flatten() {
         let text = words.join(".");
         let too_wide = !names_something(&words) && names_something(&key_words);
-        if !too_wide
-            && !good.contains(&text)
-            && covers(&text, key)
-            && check_wire_pattern(&text).is_ok()
-        {
+        if !too_wide && !good.contains(&text) && covers(&text, key) && check_wire_pattern(&text).is_ok() {
             good.push(text);
         }
     }
@@ -161,11 +154,7 @@ mod tests {
 
     #[track_caller]
     fn proposes(pattern: &str, key: &str, expected: &[&str]) {
-        assert_eq!(
-            suggest_pattern(pattern, key),
-            expected,
-            "{pattern} for {key}"
-        );
+        assert_eq!(suggest_pattern(pattern, key), expected, "{pattern} for {key}");
     }
 
     #[test]
@@ -205,11 +194,7 @@ mod tests {
             "fireflies.transcript.ready",
             &["fireflies.transcript.*", "fireflies.#"],
         );
-        proposes(
-            "Fireflies.*",
-            "fireflies.ready",
-            &["fireflies.*", "fireflies.#"],
-        );
+        proposes("Fireflies.*", "fireflies.ready", &["fireflies.*", "fireflies.#"]);
         proposes(
             "orders.order.shipped",
             "orders.order.placed",
@@ -225,20 +210,12 @@ mod tests {
             &["orders.#.placed", "orders.#"],
         );
         proposes("order.#", "orders.order.placed", &["orders.#"]);
-        proposes(
-            "#.shipped",
-            "orders.order.placed",
-            &["#.placed", "orders.#"],
-        );
+        proposes("#.shipped", "orders.order.placed", &["#.placed", "orders.#"]);
     }
 
     #[test]
     fn for_a_template() {
-        proposes(
-            "artifact.created",
-            "artifact.{action}",
-            &["artifact.*", "artifact.#"],
-        );
+        proposes("artifact.created", "artifact.{action}", &["artifact.*", "artifact.#"]);
         proposes("art.#", "{domain}.created", &["*.created"]);
     }
 

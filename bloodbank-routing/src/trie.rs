@@ -242,12 +242,7 @@ impl<'a, T, F: FnMut(&'a T)> Walk<'a, T, F> {
 
     fn finish(mut self) {
         for id in self.active {
-            self.trie
-                .graph
-                .node(id)
-                .values
-                .iter()
-                .for_each(&mut self.found);
+            self.trie.graph.node(id).values.iter().for_each(&mut self.found);
         }
     }
 }

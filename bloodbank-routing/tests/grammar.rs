@@ -1,8 +1,8 @@
 //! Every rule of the grammar, with the place it is broken at.
 
 use bloodbank_routing::{
-    KeyError, KeyErrorKind as Kind, MAX_LEN, check_key, check_pattern, check_segment,
-    check_template, check_wire_key, check_wire_pattern, first_segment, is_failure_key,
+    KeyError, KeyErrorKind as Kind, MAX_LEN, check_key, check_pattern, check_segment, check_template, check_wire_key,
+    check_wire_pattern, first_segment, is_failure_key,
 };
 
 type Check = fn(&str) -> Result<(), KeyError>;
@@ -18,11 +18,7 @@ fn accepts(check: Check, texts: &[&str]) {
 fn refuses(check: Check, cases: &[(&str, Kind, &str)]) {
     for (text, kind, fault) in cases {
         let error = check(text).expect_err(text);
-        assert_eq!(
-            (error.kind(), error.fault(text)),
-            (*kind, *fault),
-            "{text:?}"
-        );
+        assert_eq!((error.kind(), error.fault(text)), (*kind, *fault), "{text:?}");
     }
 }
 
@@ -78,16 +74,8 @@ fn templates() {
         check_template,
         &[
             ("{action}", Kind::OneSegment, "{action}"),
-            (
-                "artifact.is_{action}",
-                Kind::PlaceholderInsideSegment,
-                "{action}",
-            ),
-            (
-                "artifact.{action}_done",
-                Kind::PlaceholderInsideSegment,
-                "{action}",
-            ),
+            ("artifact.is_{action}", Kind::PlaceholderInsideSegment, "{action}"),
+            ("artifact.{action}_done", Kind::PlaceholderInsideSegment, "{action}"),
             ("artifact.{a}{b}", Kind::PlaceholderInsideSegment, "{a}"),
             ("artifact.{action", Kind::UnclosedPlaceholder, "{action"),
             ("artifact.{action.x", Kind::UnclosedPlaceholder, "{action"),
@@ -111,15 +99,7 @@ fn templates() {
 fn patterns() {
     accepts(
         check_pattern,
-        &[
-            "#",
-            "*",
-            "orders",
-            "orders.*",
-            "#.failed",
-            "a.*.#.b.#",
-            "#.#",
-        ],
+        &["#", "*", "orders", "orders.*", "#.failed", "a.*.#.b.#", "#.#"],
     );
     refuses(
         check_pattern,
@@ -159,13 +139,7 @@ fn values_of_placeholders() {
 fn keys_and_patterns_of_others() {
     accepts(
         check_wire_key,
-        &[
-            "fireflies.transcriptReady",
-            "one",
-            "a b.c-d",
-            "größe.2",
-            "{a}",
-        ],
+        &["fireflies.transcriptReady", "one", "a b.c-d", "größe.2", "{a}"],
     );
     refuses(
         check_wire_key,
@@ -178,10 +152,7 @@ fn keys_and_patterns_of_others() {
             ("a.\0", Kind::Control, "\0"),
         ],
     );
-    accepts(
-        check_wire_pattern,
-        &["#", "fireflies.*", "Fire flies.#.x-y"],
-    );
+    accepts(check_wire_pattern, &["#", "fireflies.*", "Fire flies.#.x-y"]);
     refuses(
         check_wire_pattern,
         &[

@@ -1,9 +1,8 @@
 //! The matcher against slow and obvious ones.
 
 use bloodbank_routing::{
-    BindingPattern, PatternTrie, check_key, check_pattern, check_template, check_wire_key, covers,
-    explain, is_template, matches, overlaps, suggest_pattern, suggestion, template_matches,
-    template_to_pattern,
+    BindingPattern, PatternTrie, check_key, check_pattern, check_template, check_wire_key, covers, explain,
+    is_template, matches, overlaps, suggest_pattern, suggestion, template_matches, template_to_pattern,
 };
 use proptest::prelude::*;
 

@@ -1,8 +1,7 @@
 //! What a user reads when a key is refused.
 
 use bloodbank_routing::{
-    KeyError, check_key, check_pattern, check_segment, check_template, check_wire_key, explain,
-    suggestion,
+    KeyError, check_key, check_pattern, check_segment, check_template, check_wire_key, explain, suggestion,
 };
 
 #[track_caller]
@@ -176,10 +175,7 @@ fn about_values_and_foreign_keys() {
     says(
         check_segment,
         &[
-            (
-                "",
-                "segment value is empty; put in a word such as `created`",
-            ),
+            ("", "segment value is empty; put in a word such as `created`"),
             (
                 "In Progress",
                 "segment value `In Progress` has an upper-case letter; write `in_progress`",
@@ -234,16 +230,7 @@ fn snake_case_of_whole_keys() {
         assert_eq!(suggestion(text).as_deref(), Some(better), "{text}");
         assert_eq!(suggestion(better), None, "{better}");
     }
-    for text in [
-        "",
-        "orders",
-        "orders.größe",
-        "a.2",
-        "#",
-        "orders.*",
-        "{a}",
-        "a.{",
-    ] {
+    for text in ["", "orders", "orders.größe", "a.2", "#", "orders.*", "{a}", "a.{"] {
         assert_eq!(suggestion(text), None, "{text}");
     }
 }

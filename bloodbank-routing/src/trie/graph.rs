@@ -91,12 +91,7 @@ impl<T> Graph<T> {
         self.edges.get(&edge_key(node, word)).copied()
     }
 
-    pub(super) fn literal_of(
-        &mut self,
-        node: NodeId,
-        word: WordId,
-        words: &mut Interner,
-    ) -> NodeId {
+    pub(super) fn literal_of(&mut self, node: NodeId, word: WordId, words: &mut Interner) -> NodeId {
         if let Some(child) = self.literal(node, word) {
             return child;
         }
