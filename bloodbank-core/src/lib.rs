@@ -22,6 +22,8 @@ pub mod registry;
 /// Routing keys and binding patterns: one grammar and one matcher.
 pub use bloodbank_routing as routing;
 pub mod settings;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod transport;
 
 pub use command::{Command, CommandEvent};

@@ -64,7 +64,11 @@ impl Bus {
         Self::assemble(settings, Arc::new(transport), correlation)
     }
 
-    fn assemble(settings: Settings, transport: Arc<dyn Transport>, correlation: Option<CorrelationTracker>) -> Self {
+    pub(crate) fn assemble(
+        settings: Settings,
+        transport: Arc<dyn Transport>,
+        correlation: Option<CorrelationTracker>,
+    ) -> Self {
         let service: Arc<str> = settings.service_name.as_str().into();
         Self(Arc::new(Inner {
             transport,
