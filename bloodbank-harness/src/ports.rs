@@ -1,0 +1,67 @@
+use std::{
+    fs,
+    hash::{BuildHasher, RandomState},
+    io,
+    net::{Ipv4Addr, TcpListener, UdpSocket},
+    ops::Range,
+};
+
+use crate::HarnessError;
+
+/// A free TCP port on loopback, kept for one server for as long as this value lives.
+///
+/// The claim is the UDP socket of the same number: no server here uses it, it is exclusive between
+/// processes and users, and it disappears with the process.
+#[derive(Debug)]
+pub(crate) struct Port {
+    number: u16,
+    _claim: UdpSocket,
+}
+
+impl Port {
+    pub(crate) fn free() -> Result<Self, HarnessError> {
+        let range = range();
+        let size = usize::from(range.end - range.start);
+        let mut last = None;
+        for attempt in 0..500_u32 {
+            // A fresh `RandomState` is the standard library's source of randomness.
+            let random = RandomState::new().hash_one(attempt) as usize % size;
+            let number = range.start + random as u16;
+            match claim(number) {
+                Ok(port) => return Ok(port),
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(HarnessError::Io {
+            doing: format!("find a free port in {range:?}"),
+            source: last.unwrap_or_else(|| io::ErrorKind::AddrInUse.into()),
+        })
+    }
+
+    pub(crate) fn number(&self) -> u16 {
+        self.number
+    }
+}
+
+fn claim(number: u16) -> io::Result<Port> {
+    let claim = UdpSocket::bind((Ipv4Addr::LOCALHOST, number))?;
+    TcpListener::bind((Ipv4Addr::LOCALHOST, number))?;
+    Ok(Port {
+        number,
+        _claim: claim,
+    })
+}
+
+/// Ports below those the system hands out for outgoing connections. From inside that range, a client that
+/// keeps trying to reach a stopped server ends up connected to itself and takes the server's port away.
+fn range() -> Range<u16> {
+    let lowest_outgoing = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range")
+        .ok()
+        .and_then(|line| line.split_whitespace().next()?.parse::<u16>().ok())
+        .unwrap_or(32_768);
+    if lowest_outgoing > 12_000 {
+        10_000..lowest_outgoing
+    } else {
+        20_000..32_000
+    }
+}

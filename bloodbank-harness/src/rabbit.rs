@@ -1,0 +1,292 @@
+use std::{
+    env, fs,
+    io::{Read, Write},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
+    path::{Path, PathBuf},
+    process::Command,
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+use rustix::process::Signal;
+
+use crate::{
+    HarnessError,
+    keeper::{Keeper, find, tail},
+    ports::Port,
+    process::{Process, end},
+    unique, until,
+};
+
+const PROGRAM: &str = "rabbitmq-server";
+/// The scripts in `/usr/sbin` switch user and forget the environment; these do not.
+const SCRIPTS: &str = "/usr/lib/rabbitmq/bin";
+const PROBE_DEADLINE: Duration = Duration::from_secs(2);
+const CTL_DEADLINE: Duration = Duration::from_secs(60);
+
+/// A RabbitMQ broker of one's own, on loopback, user `guest`, password `guest`.
+///
+/// Dropping it kills the broker and its port mapper and removes the folder with its data.
+#[derive(Debug)]
+pub struct RabbitMq {
+    broker: Process,
+    epmd: Process,
+    keeper: Keeper,
+    scripts: PathBuf,
+    node: String,
+    amqp: Port,
+    distribution: Port,
+    mapper: Port,
+    commands: AtomicU32,
+}
+
+impl RabbitMq {
+    /// Starts a broker and returns once it answers AMQP: 5 to 7 seconds on an idle machine.
+    ///
+    /// The environment variable `BLOODBANK_RABBITMQ_SCRIPTS` names another folder with the scripts
+    /// `rabbitmq-server` and `rabbitmqctl`, for another version than the installed one.
+    pub fn start() -> Result<Self, HarnessError> {
+        Self::start_with("")
+    }
+
+    /// As [`start`](Self::start), with more lines for `rabbitmq.conf`: `"consumer_timeout = 10000\n"`.
+    pub fn start_with(configuration: &str) -> Result<Self, HarnessError> {
+        let scripts = PathBuf::from(
+            env::var_os("BLOODBANK_RABBITMQ_SCRIPTS").unwrap_or_else(|| SCRIPTS.into()),
+        );
+        for script in [PROGRAM, "rabbitmqctl"] {
+            let script = scripts.join(script);
+            if !script.is_file() {
+                return Err(HarnessError::Missing {
+                    program: script.display().to_string(),
+                });
+            }
+        }
+        let epmd = find("epmd")?;
+        let keeper = Keeper::new("bloodbank-rabbitmq")?;
+        let logs = vec![keeper.path("console.log"), keeper.path("log/broker.log")];
+        let rabbit = Self {
+            broker: Process::new(PROGRAM, logs),
+            epmd: Process::new("epmd", vec![keeper.path("epmd.log")]),
+            scripts,
+            node: format!("{}@localhost", unique("bloodbank")),
+            amqp: Port::free()?,
+            distribution: Port::free()?,
+            mapper: Port::free()?,
+            commands: AtomicU32::new(0),
+            keeper,
+        };
+        rabbit.write_files(configuration)?;
+        rabbit.start_epmd(&epmd)?;
+        rabbit.start_again()?;
+        Ok(rabbit)
+    }
+
+    fn write_files(&self, configuration: &str) -> Result<(), HarnessError> {
+        let folders = ["home", "mnesia", "log", "generated"];
+        for folder in folders {
+            let path = self.keeper.path(folder);
+            fs::create_dir(&path)
+                .map_err(HarnessError::io(format!("create {}", path.display())))?;
+        }
+        let settings = format!(
+            "listeners.tcp.1 = 127.0.0.1:{}\n\
+             vm_memory_high_watermark.absolute = 2GB\n\
+             disk_free_limit.absolute = 50MB\n\
+             log.console = false\n\
+             log.file = broker.log\n\
+             log.file.level = warning\n\
+             {configuration}\n",
+            self.amqp.number()
+        );
+        let files = [
+            ("rabbitmq.conf", settings.as_str()),
+            ("environment", ""),
+            ("enabled_plugins", "[].\n"),
+        ];
+        for (name, text) in files {
+            let path = self.keeper.path(name);
+            fs::write(&path, text)
+                .map_err(HarnessError::io(format!("write {}", path.display())))?;
+        }
+        Ok(())
+    }
+
+    /// The Erlang port mapper in the foreground, as our child. Left to itself the broker starts one that
+    /// detaches and stays behind.
+    fn start_epmd(&self, program: &Path) -> Result<(), HarnessError> {
+        let mut command = self.keeper.command(program);
+        command
+            .args([
+                "-port",
+                &self.mapper.number().to_string(),
+                "-address",
+                "127.0.0.1",
+            ])
+            .stdout(self.keeper.output("epmd.log")?)
+            .stderr(self.keeper.output("epmd.log")?);
+        let address = loopback(self.mapper.number());
+        self.epmd.start(&self.keeper, command, || {
+            TcpStream::connect_timeout(&address, PROBE_DEADLINE).is_ok()
+        })
+    }
+
+    fn script(&self, name: &str) -> Command {
+        let path = |name: &str| self.keeper.path(name);
+        let mut command = self.keeper.command(&self.scripts.join(name));
+        command
+            .env("HOME", path("home"))
+            .env("ERL_EPMD_PORT", self.mapper.number().to_string())
+            .env("ERL_EPMD_ADDRESS", "127.0.0.1")
+            .env("RABBITMQ_NODENAME", &self.node)
+            .env("RABBITMQ_CONF_ENV_FILE", path("environment"));
+        command
+    }
+
+    /// The broker's address: `amqp://guest:guest@127.0.0.1:PORT/%2f`.
+    pub fn url(&self) -> String {
+        self.url_through(self.port())
+    }
+
+    /// The broker's address by way of another port on loopback, usually that of a [`Proxy`](crate::Proxy).
+    pub fn url_through(&self, port: u16) -> String {
+        format!("amqp://guest:guest@127.0.0.1:{port}/%2f")
+    }
+
+    /// The AMQP port. It stays the same when the broker is started again.
+    pub fn port(&self) -> u16 {
+        self.amqp.number()
+    }
+
+    /// The broker's process id, `None` while it is stopped.
+    pub fn pid(&self) -> Option<u32> {
+        self.broker.pid()
+    }
+
+    /// The folder that holds the broker's data and logs until this value is dropped.
+    pub fn folder(&self) -> &Path {
+        self.keeper.folder()
+    }
+
+    /// Stops the broker in an orderly way (SIGTERM) and waits for its end, about a second.
+    pub fn stop(&self) -> Result<(), HarnessError> {
+        self.broker.stop(&self.keeper)
+    }
+
+    /// Kills the broker (SIGKILL) and waits for its end.
+    pub fn kill(&self) -> Result<(), HarnessError> {
+        self.broker.kill(&self.keeper)
+    }
+
+    /// Starts the stopped or killed broker on the same port with the data it had, and waits until it
+    /// answers AMQP.
+    pub fn start_again(&self) -> Result<(), HarnessError> {
+        let path = |name: &str| self.keeper.path(name);
+        let mut command = self.script(PROGRAM);
+        command
+            .arg("-noinput")
+            // With it the script turns into the broker instead of staying as its parent.
+            .env("RABBITMQ_ALLOW_INPUT", "1")
+            .env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1")
+            .env("RABBITMQ_NODE_PORT", self.amqp.number().to_string())
+            .env("RABBITMQ_DIST_PORT", self.distribution.number().to_string())
+            .env("RABBITMQ_MNESIA_BASE", path("mnesia"))
+            .env("RABBITMQ_LOG_BASE", path("log"))
+            .env("RABBITMQ_PID_FILE", path("pid"))
+            .env("RABBITMQ_GENERATED_CONFIG_DIR", path("generated"))
+            .env("RABBITMQ_CONFIG_FILE", path("rabbitmq"))
+            .env("RABBITMQ_ENABLED_PLUGINS_FILE", path("enabled_plugins"))
+            .env(
+                "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
+                "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1}",
+            )
+            .stdout(self.keeper.output("console.log")?)
+            .stderr(self.keeper.output("console.log")?);
+        self.broker
+            .start(&self.keeper, command, || answers_amqp(self.port()))
+    }
+
+    /// Freezes the broker (SIGSTOP): connections stay open, nothing is answered.
+    pub fn pause(&self) -> Result<(), HarnessError> {
+        self.broker.signal(Signal::STOP)
+    }
+
+    /// Lets a frozen broker go on (SIGCONT).
+    pub fn resume(&self) -> Result<(), HarnessError> {
+        self.broker.signal(Signal::CONT)
+    }
+
+    /// Runs `rabbitmqctl` on this broker and returns what it printed, without its chatter.
+    ///
+    /// About a second per call, at most a minute. `rabbit.ctl(&["list_queues", "name", "messages"])`.
+    pub fn ctl(&self, arguments: &[&str]) -> Result<String, HarnessError> {
+        let number = self.commands.fetch_add(1, Ordering::Relaxed);
+        let [out, err] = ["out", "err"].map(|kind| format!("ctl-{number}.{kind}"));
+        let mut child = self
+            .script("rabbitmqctl")
+            .args(["--silent", "--node", &self.node])
+            .args(arguments)
+            .env(
+                "RABBITMQ_CTL_ERL_ARGS",
+                "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1}",
+            )
+            // The default leaves room for ten commands at a time on the whole machine.
+            .env("RABBITMQ_CTL_DIST_PORT_MAX", "36671")
+            .stdout(self.keeper.output(&out)?)
+            .stderr(self.keeper.output(&err)?)
+            .spawn()
+            .map_err(HarnessError::io("start `rabbitmqctl`"))?;
+        let mut status = None;
+        let waited = until("`rabbitmqctl` ends", CTL_DEADLINE, || {
+            status = child.try_wait().ok().flatten();
+            status.is_some()
+        });
+        if waited.is_err() {
+            end("rabbitmqctl", &self.keeper, &mut child)?;
+        } else {
+            self.keeper.forget(child.id());
+        }
+        let printed = fs::read_to_string(self.keeper.path(&out)).unwrap_or_default();
+        let complaint = tail(&self.keeper.path(&err));
+        for name in [&out, &err] {
+            // Left over, they go with the folder.
+            let _ = fs::remove_file(self.keeper.path(name));
+        }
+        match status {
+            Some(status) if status.success() => Ok(printed),
+            Some(_) | None => Err(HarnessError::Ctl {
+                command: arguments.join(" "),
+                output: match waited {
+                    Ok(()) => format!("{printed}{complaint}"),
+                    Err(late) => format!("{late}\n{printed}{complaint}"),
+                },
+            }),
+        }
+    }
+}
+
+impl Drop for RabbitMq {
+    fn drop(&mut self) {
+        self.broker.finish(&self.keeper);
+        self.epmd.finish(&self.keeper);
+    }
+}
+
+pub(crate) fn loopback(port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port).into()
+}
+
+/// Sends `question` and returns the first bytes of the answer.
+pub(crate) fn ask(port: u16, question: &[u8], answer: &mut [u8]) -> std::io::Result<()> {
+    let mut stream = TcpStream::connect_timeout(&loopback(port), PROBE_DEADLINE)?;
+    stream.set_read_timeout(Some(PROBE_DEADLINE))?;
+    stream.set_write_timeout(Some(PROBE_DEADLINE))?;
+    stream.write_all(question)?;
+    stream.read_exact(answer)
+}
+
+/// The answer to the protocol header is a method frame, which begins with 1.
+fn answers_amqp(port: u16) -> bool {
+    let mut first = [0];
+    ask(port, b"AMQP\0\0\x09\x01", &mut first).is_ok() && first == [1]
+}

@@ -1,0 +1,120 @@
+use std::path::{Path, PathBuf};
+
+use rustix::process::Signal;
+
+use crate::{
+    HarnessError,
+    keeper::{Keeper, find},
+    ports::Port,
+    process::Process,
+    rabbit::ask,
+};
+
+const PROGRAM: &str = "redis-server";
+
+/// A Redis server of one's own, on loopback, without a password and without persistence.
+///
+/// Dropping it kills the server and removes its folder.
+#[derive(Debug)]
+pub struct Redis {
+    server: Process,
+    keeper: Keeper,
+    program: PathBuf,
+    arguments: Vec<String>,
+    port: Port,
+}
+
+impl Redis {
+    /// Starts a server and returns once it answers `PING`.
+    pub fn start() -> Result<Self, HarnessError> {
+        Self::start_with(&[])
+    }
+
+    /// As [`start`](Self::start), with more arguments: `&["--appendonly", "yes"]`, `&["--maxmemory", "2mb"]`.
+    pub fn start_with(arguments: &[&str]) -> Result<Self, HarnessError> {
+        let program = find(PROGRAM)?;
+        let keeper = Keeper::new("bloodbank-redis")?;
+        let redis = Self {
+            server: Process::new(PROGRAM, vec![keeper.path("redis.log")]),
+            program,
+            arguments: arguments
+                .iter()
+                .map(|&argument| argument.to_owned())
+                .collect(),
+            port: Port::free()?,
+            keeper,
+        };
+        redis.start_again()?;
+        Ok(redis)
+    }
+
+    /// The server's address: `redis://127.0.0.1:PORT/`.
+    pub fn url(&self) -> String {
+        self.url_through(self.port())
+    }
+
+    /// The server's address by way of another port on loopback, usually that of a [`Proxy`](crate::Proxy).
+    pub fn url_through(&self, port: u16) -> String {
+        format!("redis://127.0.0.1:{port}/")
+    }
+
+    /// The port. It stays the same when the server is started again.
+    pub fn port(&self) -> u16 {
+        self.port.number()
+    }
+
+    /// The server's process id, `None` while it is stopped.
+    pub fn pid(&self) -> Option<u32> {
+        self.server.pid()
+    }
+
+    /// The folder that holds the server's log until this value is dropped.
+    pub fn folder(&self) -> &Path {
+        self.keeper.folder()
+    }
+
+    /// Stops the server in an orderly way (SIGTERM) and waits for its end.
+    pub fn stop(&self) -> Result<(), HarnessError> {
+        self.server.stop(&self.keeper)
+    }
+
+    /// Kills the server (SIGKILL) and waits for its end.
+    pub fn kill(&self) -> Result<(), HarnessError> {
+        self.server.kill(&self.keeper)
+    }
+
+    /// Starts the stopped or killed server on the same port. It is empty, unless the arguments given at
+    /// the start turned persistence on.
+    pub fn start_again(&self) -> Result<(), HarnessError> {
+        let mut command = self.keeper.command(&self.program);
+        command
+            .args(["--port", &self.port().to_string(), "--bind", "127.0.0.1"])
+            .args(["--save", "", "--appendonly", "no", "--daemonize", "no"])
+            .args(&self.arguments)
+            .stdout(self.keeper.output("redis.log")?)
+            .stderr(self.keeper.output("redis.log")?);
+        self.server
+            .start(&self.keeper, command, || answers_ping(self.port()))
+    }
+
+    /// Freezes the server (SIGSTOP): connections stay open, nothing is answered.
+    pub fn pause(&self) -> Result<(), HarnessError> {
+        self.server.signal(Signal::STOP)
+    }
+
+    /// Lets a frozen server go on (SIGCONT).
+    pub fn resume(&self) -> Result<(), HarnessError> {
+        self.server.signal(Signal::CONT)
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        self.server.finish(&self.keeper);
+    }
+}
+
+fn answers_ping(port: u16) -> bool {
+    let mut answer = [0; 7];
+    ask(port, b"PING\r\n", &mut answer).is_ok() && &answer == b"+PONG\r\n"
+}

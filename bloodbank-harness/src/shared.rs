@@ -1,0 +1,45 @@
+use std::{env, sync::OnceLock};
+
+use crate::{RabbitMq, Redis};
+
+/// The environment variable with the address of the broker that all tests of a run share.
+pub const RABBIT_URL_VARIABLE: &str = "BLOODBANK_TEST_RABBIT_URL";
+/// The environment variable with the address of the Redis server that all tests of a run share.
+pub const REDIS_URL_VARIABLE: &str = "BLOODBANK_TEST_REDIS_URL";
+
+/// The address of a broker to share: the one `scripts/test.sh` started for this run
+/// ([`RABBIT_URL_VARIABLE`]), otherwise one started now for this process and ended with it.
+///
+/// Others use it at the same time, so take names from [`unique`](crate::unique), delete your queues, and
+/// do not stop, pause or reconfigure it; start a [`RabbitMq`] for that.
+///
+/// # Panics
+///
+/// When no broker can be started; the message says what to install. A test is never skipped for it.
+pub fn shared_rabbit_url() -> String {
+    static BROKER: OnceLock<RabbitMq> = OnceLock::new();
+    given(RABBIT_URL_VARIABLE)
+        .unwrap_or_else(|| BROKER.get_or_init(|| started(RabbitMq::start())).url())
+}
+
+/// The address of a Redis server to share: the one `scripts/test.sh` started for this run
+/// ([`REDIS_URL_VARIABLE`]), otherwise one started now for this process and ended with it.
+///
+/// Others use it at the same time, so take keys from [`unique`](crate::unique) and flush nothing.
+///
+/// # Panics
+///
+/// When no server can be started; the message says what to install. A test is never skipped for it.
+pub fn shared_redis_url() -> String {
+    static SERVER: OnceLock<Redis> = OnceLock::new();
+    given(REDIS_URL_VARIABLE)
+        .unwrap_or_else(|| SERVER.get_or_init(|| started(Redis::start())).url())
+}
+
+fn given(variable: &str) -> Option<String> {
+    env::var(variable).ok().filter(|url| !url.is_empty())
+}
+
+fn started<S>(server: Result<S, crate::HarnessError>) -> S {
+    server.unwrap_or_else(|error| panic!("this test needs a server: {error}"))
+}

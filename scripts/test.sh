@@ -1,0 +1,145 @@
+#!/usr/bin/env bash
+# Everything that must hold before a change is merged: formatting, lints, the oldest supported Rust, all
+# tests against a private RabbitMQ and Redis, doctests, documentation, dependencies.
+#
+#   ./scripts/test.sh
+#
+# Installs rabbitmq-server and redis-server from the distribution when they are missing and it may. The
+# servers of the tests are private ones on free ports; a broker that already runs here is left alone.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+step() { printf '\n==> %s\n' "$*"; }
+fail() { printf '\ntest.sh: %s\n' "$*" >&2; exit 1; }
+trap 'printf "\ntest.sh: failed: %s\n" "$BASH_COMMAND" >&2' ERR
+
+sudo=()
+policy=/usr/sbin/policy-rc.d
+remove_policy() { "${sudo[@]}" rm -f "$policy"; }
+
+# Its own policy keeps apt-get from starting the services it installs; ours need neither them nor port 5672.
+install() {
+    local status=0
+    command -v apt-get >/dev/null || fail "missing: $*; install them and run again"
+    if [ "$(id -u)" -ne 0 ]; then
+        if ! command -v sudo >/dev/null || ! sudo -n true 2>/dev/null; then
+            fail "missing: $*; run \`sudo apt-get install $*\` and start again"
+        fi
+        sudo=(sudo -n)
+    fi
+    step "installing $*"
+    if [ ! -e "$policy" ]; then
+        trap remove_policy EXIT
+        printf '#!/bin/sh\nexit 101\n' | "${sudo[@]}" tee "$policy" >/dev/null
+        "${sudo[@]}" chmod 755 "$policy"
+    fi
+    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive sh -c \
+        'apt-get update && exec apt-get install --yes --no-install-recommends "$@"' sh "$@" || status=$?
+    if [ -n "$(trap -p EXIT)" ]; then
+        remove_policy
+        trap - EXIT
+    fi
+    [ "$status" -eq 0 ] || fail "apt-get could not install: $*"
+}
+
+prerequisites() {
+    local packages=()
+    [ -x "${BLOODBANK_RABBITMQ_SCRIPTS:-/usr/lib/rabbitmq/bin}/rabbitmq-server" ] || packages+=(rabbitmq-server)
+    command -v redis-server >/dev/null || packages+=(redis-server)
+    # SQLite is compiled from source.
+    command -v cc >/dev/null || packages+=(gcc libc6-dev)
+    [ ${#packages[@]} -eq 0 ] || install "${packages[@]}"
+
+    command -v cargo >/dev/null || fail "missing: cargo; install Rust from https://rustup.rs"
+    cargo fmt --version >/dev/null 2>&1 || fail "missing: rustfmt; run \`rustup component add rustfmt\`"
+    cargo clippy --version >/dev/null 2>&1 || fail "missing: clippy; run \`rustup component add clippy\`"
+}
+
+# The name of an installed toolchain of Rust $1, for `cargo +name`; empty when there is none.
+installed_toolchain() {
+    rustup toolchain list 2>/dev/null | sed -n "s/^\(${1//./\\.}\(\.[0-9]*\)\{0,1\}-[^ ]*\).*/\1/p" | head -n 1
+}
+
+oldest_rust() {
+    local oldest current toolchain
+    oldest=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml | head -n 1)
+    current=$(rustc --version | cut -d ' ' -f 2)
+    step "the oldest supported Rust, $oldest: cargo check"
+    case "$current" in
+        "$oldest" | "$oldest".*)
+            cargo check --workspace --all-targets --all-features
+            return
+            ;;
+    esac
+    toolchain=$(installed_toolchain "$oldest")
+    if [ -z "$toolchain" ] && rustup toolchain install "$oldest" --profile minimal; then
+        toolchain=$(installed_toolchain "$oldest")
+    fi
+    if [ -n "$toolchain" ]; then
+        cargo "+$toolchain" check --workspace --all-targets --all-features
+    else
+        not_checked+=("Rust $oldest, the oldest supported version: it is not installed here and cannot be")
+    fi
+}
+
+# Runs under `services run`, which gives the tests their RabbitMQ and Redis and stops them afterwards.
+with_services() {
+    step "tests"
+    if cargo nextest --version >/dev/null 2>&1; then
+        cargo nextest run --workspace --all-features
+    else
+        cargo test --workspace --all-features --lib --bins --examples --tests
+    fi
+
+    step "doctests"
+    cargo test --doc --workspace --all-features
+
+    step "documentation"
+    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --workspace --all-features
+
+    step "dependencies: licences, advisories, sources"
+    if cargo deny --version >/dev/null 2>&1; then
+        cargo deny --all-features check
+    else
+        not_checked+=("dependencies: cargo-deny is not installed")
+    fi
+
+    if [ ${#not_checked[@]} -gt 0 ]; then
+        step "NOT checked"
+        printf '%s\n' "${not_checked[@]}"
+    fi
+    step "everything that was checked holds"
+}
+
+not_checked=()
+if [ "${1:-}" = --with-services ]; then
+    # What the first half could not check.
+    [ -z "${BLOODBANK_NOT_CHECKED:-}" ] || not_checked+=("$BLOODBANK_NOT_CHECKED")
+    with_services
+    exit
+fi
+[ $# -eq 0 ] || fail "usage: ./scripts/test.sh"
+
+prerequisites
+
+step "formatting"
+cargo fmt --all --check
+
+step "lints"
+cargo clippy --workspace --all-targets --all-features -- -D warnings
+
+oldest_rust
+
+# The same selection as in the tests, so that nothing is compiled twice; it builds `services` as well.
+step "building the tests"
+if cargo nextest --version >/dev/null 2>&1; then
+    cargo nextest run --workspace --all-features --no-run
+else
+    cargo test --workspace --all-features --lib --bins --examples --tests --no-run
+fi
+target=$(cargo metadata --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
+
+step "starting RabbitMQ and Redis"
+export BLOODBANK_NOT_CHECKED="${not_checked[*]:-}"
+# In place of this shell, so that a signal to it ends the tests and the servers.
+exec "$target/debug/services" run -- ./scripts/test.sh --with-services
