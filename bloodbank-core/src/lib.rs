@@ -22,11 +22,13 @@ pub mod registry;
 /// Routing keys and binding patterns: one grammar and one matcher.
 pub use bloodbank_routing as routing;
 pub mod settings;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod transport;
 
 pub use command::{Command, CommandEvent};
 pub use consume::{App, Context, RunningApp};
-pub use dispatch::{CommandContext, CommandManager};
+pub use dispatch::{CommandContext, CommandManager, ExecuteError};
 pub use envelope::EventEnvelope;
 pub use error::{BoxError, Error, ErrorKind, Result};
 pub use event::{Event, EventKind, RoutingSegment};

@@ -1,8 +1,7 @@
 use std::{fmt, io, time::Duration};
 
 /// What to do about a missing program.
-pub(crate) const REMEDY: &str =
-    "install with `apt-get install rabbitmq-server redis-server`, or run ./scripts/test.sh";
+pub(crate) const REMEDY: &str = "install with `apt-get install rabbitmq-server redis-server`, or run ./scripts/test.sh";
 
 /// Why a server, a command on it, or the proxy did not do what was asked.
 #[derive(Debug)]
@@ -69,11 +68,7 @@ impl fmt::Display for HarnessError {
         match self {
             Self::Missing { program } => write!(f, "`{program}` was not found; {REMEDY}"),
             Self::Io { doing, source } => write!(f, "cannot {doing}: {source}"),
-            Self::Died {
-                program,
-                status,
-                log,
-            } => write!(
+            Self::Died { program, status, log } => write!(
                 f,
                 "`{program}` ended while starting ({status}); its log below says why, and {REMEDY} if the installation is incomplete\n{log}"
             ),

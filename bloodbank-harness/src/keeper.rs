@@ -93,10 +93,7 @@ impl Keeper {
             .arg(&self.folder)
             .arg(program)
             .env_clear()
-            .env(
-                "PATH",
-                env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into()),
-            )
+            .env("PATH", env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into()))
             .env("LANG", "C.UTF-8")
             .env("LC_ALL", "C.UTF-8")
             .current_dir(&self.folder)

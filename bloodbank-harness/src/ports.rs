@@ -46,10 +46,7 @@ impl Port {
 fn claim(number: u16) -> io::Result<Port> {
     let claim = UdpSocket::bind((Ipv4Addr::LOCALHOST, number))?;
     TcpListener::bind((Ipv4Addr::LOCALHOST, number))?;
-    Ok(Port {
-        number,
-        _claim: claim,
-    })
+    Ok(Port { number, _claim: claim })
 }
 
 /// Ports below those the system hands out for outgoing connections. From inside that range, a client that

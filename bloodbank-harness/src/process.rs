@@ -61,9 +61,7 @@ impl Process {
     ) -> Result<(), HarnessError> {
         let mut slot = self.child();
         if slot.is_some() {
-            return Err(HarnessError::Running {
-                program: self.program,
-            });
+            return Err(HarnessError::Running { program: self.program });
         }
         let mut child = command
             .spawn()
@@ -101,9 +99,7 @@ impl Process {
     /// SIGTERM, then waits for the end; SIGKILL and an error when it does not come.
     pub(crate) fn stop(&self, keeper: &Keeper) -> Result<(), HarnessError> {
         let mut slot = self.child();
-        let mut child = slot.take().ok_or(HarnessError::NotRunning {
-            program: self.program,
-        })?;
+        let mut child = slot.take().ok_or(HarnessError::NotRunning { program: self.program })?;
         let sent = send(self.program, &child, Signal::TERM)
             // A paused process takes SIGTERM only once it goes on.
             .and_then(|()| send(self.program, &child, Signal::CONT));
@@ -128,17 +124,15 @@ impl Process {
     /// SIGKILL, then waits for the end.
     pub(crate) fn kill(&self, keeper: &Keeper) -> Result<(), HarnessError> {
         let mut slot = self.child();
-        let mut child = slot.take().ok_or(HarnessError::NotRunning {
-            program: self.program,
-        })?;
+        let mut child = slot.take().ok_or(HarnessError::NotRunning { program: self.program })?;
         end(self.program, keeper, &mut child)
     }
 
     pub(crate) fn signal(&self, signal: Signal) -> Result<(), HarnessError> {
         let slot = self.child();
-        let child = slot.as_ref().ok_or(HarnessError::NotRunning {
-            program: self.program,
-        })?;
+        let child = slot
+            .as_ref()
+            .ok_or(HarnessError::NotRunning { program: self.program })?;
         send(self.program, child, signal)
     }
 

@@ -51,9 +51,7 @@ impl RabbitMq {
 
     /// As [`start`](Self::start), with more lines for `rabbitmq.conf`: `"consumer_timeout = 10000\n"`.
     pub fn start_with(configuration: &str) -> Result<Self, HarnessError> {
-        let scripts = PathBuf::from(
-            env::var_os("BLOODBANK_RABBITMQ_SCRIPTS").unwrap_or_else(|| SCRIPTS.into()),
-        );
+        let scripts = PathBuf::from(env::var_os("BLOODBANK_RABBITMQ_SCRIPTS").unwrap_or_else(|| SCRIPTS.into()));
         for script in [PROGRAM, "rabbitmqctl"] {
             let script = scripts.join(script);
             if !script.is_file() {
@@ -86,8 +84,7 @@ impl RabbitMq {
         let folders = ["home", "mnesia", "log", "generated"];
         for folder in folders {
             let path = self.keeper.path(folder);
-            fs::create_dir(&path)
-                .map_err(HarnessError::io(format!("create {}", path.display())))?;
+            fs::create_dir(&path).map_err(HarnessError::io(format!("create {}", path.display())))?;
         }
         let settings = format!(
             "listeners.tcp.1 = 127.0.0.1:{}\n\
@@ -106,8 +103,7 @@ impl RabbitMq {
         ];
         for (name, text) in files {
             let path = self.keeper.path(name);
-            fs::write(&path, text)
-                .map_err(HarnessError::io(format!("write {}", path.display())))?;
+            fs::write(&path, text).map_err(HarnessError::io(format!("write {}", path.display())))?;
         }
         Ok(())
     }
@@ -117,12 +113,7 @@ impl RabbitMq {
     fn start_epmd(&self, program: &Path) -> Result<(), HarnessError> {
         let mut command = self.keeper.command(program);
         command
-            .args([
-                "-port",
-                &self.mapper.number().to_string(),
-                "-address",
-                "127.0.0.1",
-            ])
+            .args(["-port", &self.mapper.number().to_string(), "-address", "127.0.0.1"])
             .stdout(self.keeper.output("epmd.log")?)
             .stderr(self.keeper.output("epmd.log")?);
         let address = loopback(self.mapper.number());
@@ -202,8 +193,7 @@ impl RabbitMq {
             )
             .stdout(self.keeper.output("console.log")?)
             .stderr(self.keeper.output("console.log")?);
-        self.broker
-            .start(&self.keeper, command, || answers_amqp(self.port()))
+        self.broker.start(&self.keeper, command, || answers_amqp(self.port()))
     }
 
     /// Freezes the broker (SIGSTOP): connections stay open, nothing is answered.

@@ -37,10 +37,7 @@ impl Redis {
         let redis = Self {
             server: Process::new(PROGRAM, vec![keeper.path("redis.log")]),
             program,
-            arguments: arguments
-                .iter()
-                .map(|&argument| argument.to_owned())
-                .collect(),
+            arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
             port: Port::free()?,
             keeper,
         };
@@ -93,8 +90,7 @@ impl Redis {
             .args(&self.arguments)
             .stdout(self.keeper.output("redis.log")?)
             .stderr(self.keeper.output("redis.log")?);
-        self.server
-            .start(&self.keeper, command, || answers_ping(self.port()))
+        self.server.start(&self.keeper, command, || answers_ping(self.port()))
     }
 
     /// Freezes the server (SIGSTOP): connections stay open, nothing is answered.

@@ -18,8 +18,7 @@ pub const REDIS_URL_VARIABLE: &str = "BLOODBANK_TEST_REDIS_URL";
 /// When no broker can be started; the message says what to install. A test is never skipped for it.
 pub fn shared_rabbit_url() -> String {
     static BROKER: OnceLock<RabbitMq> = OnceLock::new();
-    given(RABBIT_URL_VARIABLE)
-        .unwrap_or_else(|| BROKER.get_or_init(|| started(RabbitMq::start())).url())
+    given(RABBIT_URL_VARIABLE).unwrap_or_else(|| BROKER.get_or_init(|| started(RabbitMq::start())).url())
 }
 
 /// The address of a Redis server to share: the one `scripts/test.sh` started for this run
@@ -32,8 +31,7 @@ pub fn shared_rabbit_url() -> String {
 /// When no server can be started; the message says what to install. A test is never skipped for it.
 pub fn shared_redis_url() -> String {
     static SERVER: OnceLock<Redis> = OnceLock::new();
-    given(REDIS_URL_VARIABLE)
-        .unwrap_or_else(|| SERVER.get_or_init(|| started(Redis::start())).url())
+    given(REDIS_URL_VARIABLE).unwrap_or_else(|| SERVER.get_or_init(|| started(Redis::start())).url())
 }
 
 fn given(variable: &str) -> Option<String> {

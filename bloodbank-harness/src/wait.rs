@@ -10,11 +10,7 @@ const INTERVAL: Duration = Duration::from_millis(20);
 /// Polls `condition` until it holds, and fails with [`HarnessError::TooLate`] when the deadline has passed.
 ///
 /// `what` names the condition in the error: “the queue is empty”. Blocks the thread.
-pub fn until(
-    what: &str,
-    deadline: Duration,
-    mut condition: impl FnMut() -> bool,
-) -> Result<(), HarnessError> {
+pub fn until(what: &str, deadline: Duration, mut condition: impl FnMut() -> bool) -> Result<(), HarnessError> {
     let begun = Instant::now();
     while !condition() {
         if begun.elapsed() >= deadline {

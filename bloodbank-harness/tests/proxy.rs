@@ -51,9 +51,7 @@ fn hears(stream: &mut TcpStream, text: &str) {
 }
 
 fn hears_nothing(stream: &mut TcpStream) {
-    stream
-        .set_read_timeout(Some(Duration::from_millis(150)))
-        .unwrap();
+    stream.set_read_timeout(Some(Duration::from_millis(150))).unwrap();
     let error = stream.read(&mut [0]).unwrap_err();
     assert!(
         matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
@@ -82,10 +80,7 @@ fn passes_bytes_and_ends_of_streams() {
     sent.join().unwrap();
 
     drop(two);
-    until("the closed connection is gone", DEADLINE, || {
-        proxy.connections() == 1
-    })
-    .unwrap();
+    until("the closed connection is gone", DEADLINE, || proxy.connections() == 1).unwrap();
 }
 
 #[test]
@@ -108,11 +103,7 @@ fn a_client_that_does_not_read_holds_up_nobody_else() {
     for _ in 0..100 {
         says(&mut other, "hello");
     }
-    assert!(
-        begun.elapsed() < Duration::from_secs(1),
-        "{:?}",
-        begun.elapsed()
-    );
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
     proxy.stall(Direction::ToClient);
     proxy.cut(Ending::Reset).unwrap();
 }
@@ -124,10 +115,7 @@ fn cuts_with_a_reset_or_an_end() {
     says(&mut stream, "hello");
     proxy.cut(Ending::Reset).unwrap();
     assert_eq!(proxy.connections(), 0);
-    assert_eq!(
-        stream.read(&mut [0]).unwrap_err().kind(),
-        ErrorKind::ConnectionReset
-    );
+    assert_eq!(stream.read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset);
 
     let mut stream = connect(&proxy);
     says(&mut stream, "hello");
@@ -136,10 +124,7 @@ fn cuts_with_a_reset_or_an_end() {
 
     proxy.refuse();
     let mut stream = connect(&proxy);
-    assert_eq!(
-        stream.read(&mut [0]).unwrap_err().kind(),
-        ErrorKind::ConnectionReset
-    );
+    assert_eq!(stream.read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset);
     proxy.resume();
     says(&mut connect(&proxy), "hello");
 }
@@ -155,10 +140,7 @@ fn cuts_after_a_number_of_bytes() {
         hears(&mut stream, "goo");
         match ending {
             Ending::Reset => {
-                assert_eq!(
-                    stream.read(&mut [0]).unwrap_err().kind(),
-                    ErrorKind::ConnectionReset
-                );
+                assert_eq!(stream.read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset);
             }
             Ending::Close => assert_eq!(stream.read(&mut [0]).unwrap(), 0),
         }
@@ -183,10 +165,7 @@ fn stalls_one_direction_and_goes_on() {
 
     proxy.stall(Direction::ToClient);
     stream.write_all(b"held").unwrap();
-    until("the server has it", DEADLINE, || {
-        proxy.passed(Direction::ToServer) == 9
-    })
-    .unwrap();
+    until("the server has it", DEADLINE, || proxy.passed(Direction::ToServer) == 9).unwrap();
     hears_nothing(&mut stream);
     assert_eq!(proxy.passed(Direction::ToClient), 5);
     proxy.resume();
@@ -205,10 +184,7 @@ fn stalls_one_direction_and_goes_on() {
     late.write_all(b"half open").unwrap();
     hears_nothing(&mut late);
     proxy.cut(Ending::Reset).unwrap();
-    assert_eq!(
-        late.read(&mut [0]).unwrap_err().kind(),
-        ErrorKind::ConnectionReset
-    );
+    assert_eq!(late.read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset);
 }
 
 #[test]
@@ -243,10 +219,7 @@ fn resets_clients_while_the_target_is_away_and_leaves_no_sockets() {
     };
     let proxy = Proxy::to(away).unwrap();
     let mut stream = connect(&proxy);
-    assert_eq!(
-        stream.read(&mut [0]).unwrap_err().kind(),
-        ErrorKind::ConnectionReset
-    );
+    assert_eq!(stream.read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset);
 
     let target = echo();
     let before = open_files();
@@ -258,8 +231,5 @@ fn resets_clients_while_the_target_is_away_and_leaves_no_sockets() {
     proxy.stall(Direction::ToClient);
     drop(proxy);
     drop(streams);
-    until("all sockets are closed", DEADLINE, || {
-        open_files() <= before
-    })
-    .unwrap();
+    until("all sockets are closed", DEADLINE, || open_files() <= before).unwrap();
 }

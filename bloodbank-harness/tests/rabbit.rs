@@ -11,23 +11,13 @@ use support::{DEADLINE, amqp_answer, descendants, is_alive, users_of};
 fn a_broker_lives_through_everything_and_leaves_nothing_behind() {
     let rabbit = RabbitMq::start().unwrap();
     let port = rabbit.port();
-    assert_eq!(
-        rabbit.url(),
-        format!("amqp://guest:guest@127.0.0.1:{port}/%2f")
-    );
+    assert_eq!(rabbit.url(), format!("amqp://guest:guest@127.0.0.1:{port}/%2f"));
     assert_eq!(amqp_answer(port), Some(1));
-    assert!(matches!(
-        rabbit.start_again(),
-        Err(HarnessError::Running { .. })
-    ));
+    assert!(matches!(rabbit.start_again(), Err(HarnessError::Running { .. })));
 
     rabbit.ctl(&["add_vhost", "kept"]).unwrap();
     let vhosts = rabbit.ctl(&["list_vhosts", "name"]).unwrap();
-    assert_eq!(
-        vhosts.lines().collect::<Vec<_>>().len(),
-        2,
-        "no chatter: {vhosts}"
-    );
+    assert_eq!(vhosts.lines().collect::<Vec<_>>().len(), 2, "no chatter: {vhosts}");
     let error = rabbit.ctl(&["delete_vhost", "absent"]).unwrap_err();
     assert!(matches!(error, HarnessError::Ctl { .. }), "{error}");
     assert!(error.to_string().contains("absent"), "{error}");
@@ -35,10 +25,7 @@ fn a_broker_lives_through_everything_and_leaves_nothing_behind() {
     rabbit.pause().unwrap();
     assert_eq!(amqp_answer(port), None, "a frozen broker does not answer");
     rabbit.resume().unwrap();
-    until("the broker answers again", DEADLINE, || {
-        amqp_answer(port) == Some(1)
-    })
-    .unwrap();
+    until("the broker answers again", DEADLINE, || amqp_answer(port) == Some(1)).unwrap();
 
     let first = rabbit.pid().unwrap();
     rabbit.pause().unwrap();
@@ -57,20 +44,14 @@ fn a_broker_lives_through_everything_and_leaves_nothing_behind() {
     rabbit.start_again().unwrap();
     assert_eq!(amqp_answer(port), Some(1));
     assert!(
-        rabbit
-            .ctl(&["list_vhosts", "name"])
-            .unwrap()
-            .contains("kept"),
+        rabbit.ctl(&["list_vhosts", "name"]).unwrap().contains("kept"),
         "the data stayed"
     );
 
     let folder = rabbit.folder().to_owned();
     let mut processes = descendants(rabbit.pid().unwrap());
     processes.extend(users_of(&folder));
-    assert!(
-        processes.len() >= 3,
-        "broker, port mapper and keeper: {processes:?}"
-    );
+    assert!(processes.len() >= 3, "broker, port mapper and keeper: {processes:?}");
     drop(rabbit);
     assert!(!folder.exists());
     assert_eq!(amqp_answer(port), None);
@@ -89,12 +70,7 @@ fn two_brokers_side_by_side_do_not_see_each_other() {
     assert_ne!(one.folder(), other.folder());
 
     one.ctl(&["add_vhost", "only-here"]).unwrap();
-    assert!(
-        !other
-            .ctl(&["list_vhosts", "name"])
-            .unwrap()
-            .contains("only-here")
-    );
+    assert!(!other.ctl(&["list_vhosts", "name"]).unwrap().contains("only-here"));
     let timeout = one
         .ctl(&["eval", "application:get_env(rabbit, consumer_timeout)."])
         .unwrap();

@@ -13,10 +13,7 @@ fn a_server_lives_through_everything_and_leaves_nothing_behind() {
     let pong = || Some("+PONG\r\n".to_owned());
     assert_eq!(redis.url(), format!("redis://127.0.0.1:{port}/"));
     assert_eq!(ping(), pong());
-    assert!(matches!(
-        redis.start_again(),
-        Err(HarnessError::Running { .. })
-    ));
+    assert!(matches!(redis.start_again(), Err(HarnessError::Running { .. })));
 
     redis.pause().unwrap();
     assert_eq!(ping(), None, "a frozen server does not answer");
@@ -28,17 +25,10 @@ fn a_server_lives_through_everything_and_leaves_nothing_behind() {
     redis.stop().unwrap();
     assert!(!is_alive(first));
     assert_eq!(ping(), None);
-    assert!(matches!(
-        redis.pause(),
-        Err(HarnessError::NotRunning { .. })
-    ));
+    assert!(matches!(redis.pause(), Err(HarnessError::NotRunning { .. })));
 
     redis.start_again().unwrap();
-    assert_eq!(
-        redis_answer(port, "GET colour").unwrap(),
-        "$-1\r\n",
-        "nothing is kept"
-    );
+    assert_eq!(redis_answer(port, "GET colour").unwrap(), "$-1\r\n", "nothing is kept");
     redis.pause().unwrap();
     redis.kill().unwrap();
     redis.start_again().unwrap();
@@ -65,10 +55,7 @@ fn two_servers_side_by_side_and_one_that_keeps_its_data() {
     assert_eq!(redis_answer(plain.port(), "GET colour").unwrap(), "$-1\r\n");
     durable.kill().unwrap();
     durable.start_again().unwrap();
-    assert_eq!(
-        redis_answer(durable.port(), "GET colour").unwrap(),
-        "$3\r\nred\r\n"
-    );
+    assert_eq!(redis_answer(durable.port(), "GET colour").unwrap(), "$3\r\nred\r\n");
 }
 
 #[test]

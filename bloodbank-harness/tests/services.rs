@@ -70,10 +70,7 @@ fn all_gone(processes: &BTreeSet<u32>, folders: &BTreeSet<PathBuf>) -> Result<()
 #[test]
 fn run_hands_over_the_addresses_and_passes_on_the_exit_code() {
     let script = r#"echo "$BLOODBANK_TEST_RABBIT_URL $BLOODBANK_TEST_REDIS_URL"; exit 7"#;
-    let output = services()
-        .args(["run", "--", "sh", "-c", script])
-        .output()
-        .unwrap();
+    let output = services().args(["run", "--", "sh", "-c", script]).output().unwrap();
     let printed = String::from_utf8(output.stdout).unwrap();
     assert_eq!(
         output.status.code(),
@@ -84,32 +81,20 @@ fn run_hands_over_the_addresses_and_passes_on_the_exit_code() {
     let rabbit = port_in(&printed, "amqp://guest:guest@127.0.0.1:");
     let redis = port_in(&printed, "redis://127.0.0.1:");
     assert_eq!(amqp_answer(rabbit), None, "stopped with the command");
-    assert_eq!(
-        redis_answer(redis, "PING"),
-        None,
-        "stopped with the command"
-    );
+    assert_eq!(redis_answer(redis, "PING"), None, "stopped with the command");
 }
 
 #[test]
 fn run_passes_a_signal_on_to_the_whole_command() {
     let script = "sleep 600 & echo ready; wait";
-    let mut child = Ended(
-        services()
-            .args(["run", "--", "sh", "-c", script])
-            .spawn()
-            .unwrap(),
-    );
+    let mut child = Ended(services().args(["run", "--", "sh", "-c", script]).spawn().unwrap());
     assert_eq!(first_line(&mut child.0), "ready\n");
     let processes = descendants(child.0.id());
     let folders = folders(&processes);
     assert_eq!(folders.len(), 2, "{folders:?}");
     kill_process(Pid::from_child(&child.0), Signal::TERM).unwrap();
     assert_eq!(child.0.wait().unwrap().code(), Some(128 + 15));
-    assert!(
-        !folders.iter().any(|folder| folder.exists()),
-        "gone before it ended"
-    );
+    assert!(!folders.iter().any(|folder| folder.exists()), "gone before it ended");
     all_gone(&processes, &folders).unwrap();
 }
 
@@ -118,10 +103,7 @@ fn up_prints_addresses_and_a_kill_orphans_nothing() {
     let mut child = Ended(services().arg("up").spawn().unwrap());
     let line = first_line(&mut child.0);
     assert!(line.starts_with("export RABBIT_URL=amqp://"), "{line}");
-    assert_eq!(
-        amqp_answer(port_in(&line, "amqp://guest:guest@127.0.0.1:")),
-        Some(1)
-    );
+    assert_eq!(amqp_answer(port_in(&line, "amqp://guest:guest@127.0.0.1:")), Some(1));
     let redis = port_in(line.trim_end(), "REDIS_URL=redis://127.0.0.1:");
     assert_eq!(redis_answer(redis, "PING").unwrap(), "+PONG\r\n");
     let processes = descendants(child.0.id());
@@ -141,14 +123,8 @@ fn a_missing_broker_is_named_with_the_remedy() {
         .unwrap();
     let complaint = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(
-        complaint.contains("/no/such/folder/rabbitmq-server"),
-        "{complaint}"
-    );
-    assert!(
-        complaint.contains("apt-get install rabbitmq-server"),
-        "{complaint}"
-    );
+    assert!(complaint.contains("/no/such/folder/rabbitmq-server"), "{complaint}");
+    assert!(complaint.contains("apt-get install rabbitmq-server"), "{complaint}");
     assert!(complaint.contains("./scripts/test.sh"), "{complaint}");
 }
 
@@ -157,11 +133,7 @@ fn wrong_arguments_print_the_usage() {
     for arguments in [&["run"][..], &["run", "--"], &["up", "now"], &[]] {
         let output = services().args(arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(2));
-        assert!(
-            String::from_utf8(output.stderr)
-                .unwrap()
-                .starts_with("usage: ")
-        );
+        assert!(String::from_utf8(output.stderr).unwrap().starts_with("usage: "));
     }
 }
 

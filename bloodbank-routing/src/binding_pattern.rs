@@ -77,7 +77,7 @@ impl BindingPattern {
         }
     }
 
-    /// Whether a key matches: [`matches`].
+    /// Whether a key matches: [`matches()`].
     pub fn matches(&self, key: &str) -> bool {
         matches(self.as_str(), key)
     }

@@ -1,5 +1,168 @@
-//! The app.
-/// x
-pub struct App;
-/// x
-pub struct RunningApp;
+//! The app: a service that consumes.
+
+use std::{collections::HashMap, fmt, marker::PhantomData, sync::Arc, time::Duration};
+
+use tower::{Layer, Service};
+
+use crate::{
+    consume::{Context, HandlerService, RunningApp, running, spec::SubscriberSpec},
+    dispatch::CommandManager,
+    error::{BoxError, Error, ErrorKind, Result},
+    handler::{States, Subscriber},
+    publish::{Bus, EventCollector},
+    registry::Registry,
+};
+
+/// A service that consumes: its subscribers, its commands, and the states they work with.
+///
+/// `Provided` lists the types of the states, so that a subscriber whose state is missing does not compile.
+#[must_use = "an app does nothing until it is started with `run` or `start`"]
+pub struct App<Provided = ()> {
+    pub(super) service: Arc<str>,
+    pub(super) bus: Bus,
+    pub(super) states: States,
+    pub(super) subscribers: Vec<SubscriberSpec>,
+    pub(super) drain: Duration,
+    provided: PhantomData<fn() -> Provided>,
+}
+
+impl App {
+    /// An app without subscribers. The name is the first part of the names of its queues: two apps of one name share
+    /// the work, two apps of different names each receive every event.
+    pub fn new(service: impl Into<Arc<str>>, bus: Bus) -> Self {
+        Self {
+            service: service.into(),
+            bus,
+            states: States::default(),
+            subscribers: Vec::new(),
+            drain: Duration::from_secs(30),
+            provided: PhantomData,
+        }
+    }
+}
+
+impl<Provided: 'static> App<Provided> {
+    /// Provides a state to the subscribers and commands that are added after it; each of them gets a clone.
+    pub fn state<S: Clone + Send + Sync + 'static>(mut self, state: S) -> App<(S, Provided)> {
+        self.states.insert(state);
+        let Self {
+            service,
+            bus,
+            states,
+            subscribers,
+            drain,
+            provided: _,
+        } = self;
+        App {
+            service,
+            bus,
+            states,
+            subscribers,
+            drain,
+            provided: PhantomData,
+        }
+    }
+
+    /// Adds a subscriber: a function with `#[subscriber]`.
+    pub fn subscribe<S, Index>(mut self, subscriber: S) -> Self
+    where
+        S: Subscriber<Provided, Index>,
+        Index: 'static,
+    {
+        self.subscribers
+            .push(SubscriberSpec::of_subscriber(&self.service, subscriber));
+        self
+    }
+
+    /// Executes commands: `app.commands(CommandManager::linked())`.
+    pub fn commands(mut self, commands: CommandManager) -> Self {
+        self.subscribers.extend(
+            commands
+                .executors()
+                .iter()
+                .map(|command| SubscriberSpec::of_command(command)),
+        );
+        self
+    }
+
+    /// Puts a `tower::Layer` around every subscriber and command that was added before it.
+    pub fn layer<L>(mut self, layer: L) -> Self
+    where
+        L: Layer<HandlerService>,
+        L::Service: Service<Context, Response = EventCollector> + Clone + Send + Sync + 'static,
+        <L::Service as Service<Context>>::Error: Into<BoxError>,
+        <L::Service as Service<Context>>::Future: Send,
+    {
+        for subscriber in &mut self.subscribers {
+            subscriber.layer(&layer);
+        }
+        self
+    }
+
+    /// How long handlers may take to finish when the app shuts down; default 30 s.
+    pub fn drain_timeout(mut self, drain: Duration) -> Self {
+        self.drain = drain;
+        self
+    }
+
+    /// Starts to consume and returns.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Registry`] where declarations contradict each other, [`ErrorKind::MissingState`],
+    /// [`ErrorKind::Topology`], or what the connection says.
+    pub async fn start(self) -> Result<RunningApp> {
+        Registry::global().check().into_result()?;
+        self.check()?;
+        running::start(self).await
+    }
+
+    /// Consumes until the process is told to stop (SIGTERM, Ctrl-C), finishes what it has begun, and disconnects.
+    /// A second signal stops at once.
+    ///
+    /// # Errors
+    /// Like [`App::start`].
+    pub async fn run(self) -> Result<()> {
+        self.start().await?.run_until_signal().await
+    }
+
+    fn check(&self) -> Result<()> {
+        let mut queues: HashMap<&str, &str> = HashMap::new();
+        for subscriber in &self.subscribers {
+            if let Some(other) = queues.insert(&subscriber.queue, &subscriber.name) {
+                return Err(Error::new(
+                    ErrorKind::Registry,
+                    format!(
+                        "subscribers `{other}` and `{}` of app `{}` use the queue `{}`; each would get half of the events: name one with `queue = \"…\"`",
+                        subscriber.name, self.service, subscriber.queue
+                    ),
+                ));
+            }
+        }
+        for command in Registry::global().executors() {
+            let wanted = self.subscribers.iter().any(|subscriber| subscriber.is_of(command));
+            if wanted && !self.states.has(command.state_id()) {
+                return Err(Error::new(
+                    ErrorKind::MissingState,
+                    format!(
+                        "command `{}` needs a state of type `{}`, which app `{}` does not provide; add `.state(…)` (executor at {})",
+                        command.declaration().routing_key,
+                        command.state_type(),
+                        self.service,
+                        command.location()
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<Provided> fmt::Debug for App<Provided> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let queues: Vec<_> = self.subscribers.iter().map(|subscriber| &subscriber.queue).collect();
+        f.debug_struct("App")
+            .field("service", &self.service)
+            .field("queues", &queues)
+            .finish_non_exhaustive()
+    }
+}

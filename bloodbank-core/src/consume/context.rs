@@ -111,6 +111,12 @@ impl Context {
         &self.message().properties.headers
     }
 
+    /// How long one attempt may take.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        self.0.target.timeout
+    }
+
     /// When this attempt ends.
     #[must_use]
     pub fn deadline(&self) -> Instant {

@@ -2,7 +2,15 @@
 
 mod app;
 mod context;
+mod follow_ups;
+mod running;
+mod runtime;
+mod settle;
+mod spec;
 
-pub use app::{App, RunningApp};
+pub use app::App;
 pub use context::Context;
 pub(crate) use context::{Delivered, Target};
+pub use running::RunningApp;
+pub use spec::HandlerService;
+pub(crate) use spec::{panicked, timed_out};

@@ -1,1 +1,183 @@
-//! later
+//! One subscriber at work: takes deliveries, runs the handler, settles.
+
+use std::{pin::pin, sync::Arc};
+
+use futures_util::StreamExt;
+use metrics::{Counter, counter};
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::{Service, ServiceExt};
+
+use crate::{
+    consume::{
+        Context, Delivered, HandlerService, Target,
+        settle::{Outcome, settle},
+        spec::SubscriberSpec,
+    },
+    transport::{Deliveries, Delivery, Settlement},
+};
+
+/// One subscriber at work. Cheap to clone: each clone handles one event at a time.
+#[derive(Clone)]
+struct Worker {
+    target: Arc<Target>,
+    spec: Arc<SubscriberSpec>,
+    service: HandlerService,
+    counters: Arc<Counters>,
+}
+
+struct Counters {
+    handled: Counter,
+    retried: Counter,
+    dead_lettered: Counter,
+    kept: Counter,
+}
+
+impl Counters {
+    fn new(queue: &Arc<str>) -> Self {
+        Self {
+            handled: counter!("bloodbank_handled_total", "queue" => Arc::clone(queue)),
+            retried: counter!("bloodbank_retried_total", "queue" => Arc::clone(queue)),
+            dead_lettered: counter!("bloodbank_dead_lettered_total", "queue" => Arc::clone(queue)),
+            kept: counter!("bloodbank_kept_total", "queue" => Arc::clone(queue)),
+        }
+    }
+}
+
+/// Handles deliveries until `stop` is set or the transport is closed, and finishes what it has begun.
+pub(super) async fn run(target: Arc<Target>, spec: SubscriberSpec, deliveries: Deliveries, stop: CancellationToken) {
+    let worker = Worker {
+        service: spec.service.clone(),
+        counters: Arc::new(Counters::new(&spec.queue)),
+        spec: Arc::new(spec),
+        target,
+    };
+    let concurrency = usize::from(worker.spec.options.concurrency.max(1));
+    if concurrency == 1 {
+        one_by_one(worker, deliveries, &stop).await;
+    } else if worker.spec.lane.is_some() {
+        in_lanes(worker, concurrency, deliveries, &stop).await;
+    } else {
+        at_once(worker, concurrency, deliveries, &stop).await;
+    }
+}
+
+/// One event at a time, in order, without a task for each.
+async fn one_by_one(mut worker: Worker, mut deliveries: Deliveries, stop: &CancellationToken) {
+    let mut stopped = pin!(stop.cancelled());
+    loop {
+        let delivery = tokio::select! {
+            biased;
+            () = &mut stopped => return,
+            delivery = deliveries.next() => delivery,
+        };
+        let Some(delivery) = delivery else { return };
+        let (context, settlement) = worker.context(delivery);
+        worker.handle(context, settlement).await;
+    }
+}
+
+/// Several events at a time, each in a task of its own.
+async fn at_once(worker: Worker, concurrency: usize, mut deliveries: Deliveries, stop: &CancellationToken) {
+    let permits = Arc::new(Semaphore::new(concurrency));
+    let tasks = TaskTracker::new();
+    let mut stopped = pin!(stop.cancelled());
+    loop {
+        let next = async {
+            let permit = Arc::clone(&permits).acquire_owned().await.ok()?;
+            Some((deliveries.next().await?, permit))
+        };
+        let next = tokio::select! {
+            biased;
+            () = &mut stopped => None,
+            next = next => next,
+        };
+        let Some((delivery, permit)) = next else { break };
+        let mut worker = worker.clone();
+        tasks.spawn(async move {
+            let (context, settlement) = worker.context(delivery);
+            worker.handle(context, settlement).await;
+            drop(permit);
+        });
+    }
+    drop(deliveries);
+    tasks.close();
+    tasks.wait().await;
+}
+
+/// Several events at a time, but those of one lane one after the other.
+async fn in_lanes(worker: Worker, concurrency: usize, mut deliveries: Deliveries, stop: &CancellationToken) {
+    let tasks = TaskTracker::new();
+    let lanes: Vec<_> = (0..concurrency)
+        .map(|_| {
+            let (sender, mut receiver) =
+                mpsc::channel::<(Context, Settlement)>(usize::from(worker.spec.options.prefetch()));
+            let (mut worker, stop) = (worker.clone(), stop.clone());
+            tasks.spawn(async move {
+                while let Some((context, settlement)) = receiver.recv().await {
+                    // What has not begun when the app stops goes back to the queue.
+                    if !stop.is_cancelled() {
+                        worker.handle(context, settlement).await;
+                    }
+                }
+            });
+            sender
+        })
+        .collect();
+    let mut stopped = pin!(stop.cancelled());
+    let mut turn = 0;
+    loop {
+        let delivery = tokio::select! {
+            biased;
+            () = &mut stopped => None,
+            delivery = deliveries.next() => delivery,
+        };
+        let Some(delivery) = delivery else { break };
+        let (context, settlement) = worker.context(delivery);
+        let lane = worker
+            .spec
+            .lane
+            .as_ref()
+            .and_then(|lane| lane(&context))
+            .unwrap_or_else(|| {
+                turn += 1;
+                turn
+            });
+        let index = usize::try_from(lane % concurrency as u64).unwrap_or(0);
+        if lanes[index].send((context, settlement)).await.is_err() {
+            break;
+        }
+    }
+    drop(deliveries);
+    drop(lanes);
+    tasks.close();
+    tasks.wait().await;
+}
+
+impl Worker {
+    fn context(&self, delivery: Delivery) -> (Context, Settlement) {
+        let Delivery {
+            message,
+            redelivered,
+            settlement,
+        } = delivery;
+        (
+            Context::new(Arc::clone(&self.target), Delivered { message, redelivered }),
+            settlement,
+        )
+    }
+
+    async fn handle(&mut self, context: Context, settlement: Settlement) {
+        let result = match self.service.ready().await {
+            Ok(service) => service.call(context.clone()).await,
+            Err(error) => Err(error),
+        };
+        let outcome = settle(settlement, &context, &self.spec.options, result).await;
+        match outcome {
+            Outcome::Ack => self.counters.handled.increment(1),
+            Outcome::Retry => self.counters.retried.increment(1),
+            Outcome::DeadLetter => self.counters.dead_lettered.increment(1),
+            Outcome::Kept => self.counters.kept.increment(1),
+        }
+    }
+}

@@ -1,1 +1,252 @@
-//! later
+//! What becomes of a delivery. One order, everywhere: the work is done → what follows is published → its confirms have
+//! arrived → the cause is settled.
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use tracing::{debug, warn};
+
+use crate::{
+    consume::{
+        Context,
+        follow_ups::{publish_collected, publish_failure},
+    },
+    dispatch::{Answer, answer},
+    error::{Error, ErrorKind, Result},
+    handler::{HandlerError, HandlerErrorKind, OnFailure, SubscriberOptions},
+    publish::EventCollector,
+    transport::{
+        Outgoing, Settlement, names,
+        topology::{DEAD_LETTER_EXCHANGE, LADDER, rung_name},
+    },
+};
+
+/// What became of a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Handled.
+    Ack,
+    /// Comes back to this queue after a while.
+    Retry,
+    /// Parked in the dead-letter queue, or dropped where the subscriber says so.
+    DeadLetter,
+    /// Left with the broker, which delivers it again: nothing could be published.
+    Kept,
+}
+
+/// Settles a delivery by what the handler returned.
+pub(super) async fn settle(
+    settlement: Settlement,
+    context: &Context,
+    options: &SubscriberOptions,
+    result: Result<EventCollector, HandlerError>,
+) -> Outcome {
+    let failure = match result {
+        Ok(events) => match finish(events, context).await {
+            Ok(()) => {
+                settlement.ack();
+                return Outcome::Ack;
+            }
+            Err(error) => unpublished(&error),
+        },
+        Err(failure) => failure,
+    };
+    let mut delay = Duration::from_millis(200);
+    loop {
+        match give_up(&failure, context, options).await {
+            Ok(outcome) => {
+                settlement.ack();
+                return outcome;
+            }
+            Err(error) => {
+                warn!(queue = context.queue(), event_id = %context.event_id(), %error, "a failed event cannot be put aside; keeping it");
+                tokio::select! {
+                    () = context.cancellation().cancelled() => return Outcome::Kept,
+                    () = tokio::time::sleep(delay) => delay = (delay * 2).min(Duration::from_secs(15)),
+                }
+            }
+        }
+    }
+}
+
+/// Publishes what follows and answers a requester.
+async fn finish(events: EventCollector, context: &Context) -> Result<()> {
+    let reply = if events.is_empty() {
+        None
+    } else {
+        publish_collected(events, context).await?
+    };
+    answer(context, Answer::Reply(reply)).await;
+    Ok(())
+}
+
+/// The failure of a handler that succeeded, but whose follow-ups could not be published.
+fn unpublished(error: &Error) -> HandlerError {
+    let message = format!("a follow-up event could not be published: {error}");
+    if error.is_retryable() {
+        HandlerError::retry(message)
+    } else {
+        HandlerError::unreadable("follow-up", message)
+    }
+}
+
+/// Decides between another attempt and the dead-letter queue, publishes the failure event and the copy.
+async fn give_up(failure: &HandlerError, context: &Context, options: &SubscriberOptions) -> Result<Outcome> {
+    let next = match &failure.kind {
+        HandlerErrorKind::Permanent { reason } => Err(*reason),
+        HandlerErrorKind::Failure { retryable: false, .. } => Err("failed"),
+        HandlerErrorKind::Failure { retryable: true, .. } => next_attempt(context, options, None),
+        HandlerErrorKind::Retryable { after } => next_attempt(context, options, *after),
+        HandlerErrorKind::TimedOut => next_attempt(context, options, None).map_err(|_| "timed-out"),
+        HandlerErrorKind::Panicked => next_attempt(context, options, None).map_err(|_| "panicked"),
+    };
+    let published = match &failure.kind {
+        HandlerErrorKind::Failure { event, .. } => Some(publish_failure(event, context, next.is_err()).await?),
+        HandlerErrorKind::Permanent { .. }
+        | HandlerErrorKind::Retryable { .. }
+        | HandlerErrorKind::TimedOut
+        | HandlerErrorKind::Panicked => None,
+    };
+    match next {
+        Ok(delay) => {
+            debug!(queue = context.queue(), event_id = %context.event_id(), attempt = context.attempt(), ?delay, error = %failure, "retry");
+            publish_copy(retry_copy(context, failure, delay), context).await?;
+            Ok(Outcome::Retry)
+        }
+        Err(reason) => {
+            warn!(queue = context.queue(), event_id = %context.event_id(), attempt = context.attempt(), reason, error = %failure, "gave up");
+            if options.on_failure == OnFailure::DeadLetter {
+                publish_copy(dead_letter_copy(context, failure, reason), context).await?;
+            }
+            let answered = match published {
+                Some(message) => Answer::Failure(message),
+                None => Answer::Error(failure.to_string()),
+            };
+            answer(context, answered).await;
+            Ok(Outcome::DeadLetter)
+        }
+    }
+}
+
+/// When the next attempt begins; `Err`: there is none, and why.
+fn next_attempt(
+    context: &Context,
+    options: &SubscriberOptions,
+    after: Option<Duration>,
+) -> Result<Duration, &'static str> {
+    let Some(by_policy) = options.retry.delay_after(context.attempt()) else {
+        return Err("attempts");
+    };
+    let delay = after.unwrap_or(by_policy);
+    if let (Some(max_age), Some(first)) = (options.retry.max_age, first_failed(context)) {
+        let age = (Utc::now() - first).to_std().unwrap_or_default();
+        if age + delay > max_age {
+            return Err("max-age");
+        }
+    }
+    Ok(delay)
+}
+
+fn first_failed(context: &Context) -> Option<DateTime<Utc>> {
+    let text = context.headers().text(names::FIRST_FAILED)?;
+    DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc())
+}
+
+/// Publishes a copy that replaces its original; one that no queue takes is no replacement.
+async fn publish_copy(copy: Outgoing, context: &Context) -> Result<()> {
+    let exchange = Arc::clone(&copy.exchange);
+    if context.bus().publish_message(copy).await?.unrouted {
+        return Err(Error::new(
+            ErrorKind::Unrouted,
+            format!(
+                "exchange `{exchange}` leads nowhere for `{}`; was its queue deleted? restart the app to declare it",
+                context.queue()
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// The rung of the ladder that comes nearest to a delay.
+fn rung(delay: Duration) -> Duration {
+    LADDER
+        .into_iter()
+        .min_by_key(|rung| rung.abs_diff(delay))
+        .unwrap_or(delay)
+}
+
+/// The copy that waits on a rung of the ladder and then comes back to this queue alone.
+fn retry_copy(context: &Context, failure: &HandlerError, delay: Duration) -> Outgoing {
+    let mut copy = failed_copy(context, failure, &rung_name(rung(delay)));
+    copy.properties
+        .headers
+        .set(names::ATTEMPT, context.attempt().saturating_add(1));
+    copy
+}
+
+/// The copy that is kept in the dead-letter queue.
+fn dead_letter_copy(context: &Context, failure: &HandlerError, reason: &'static str) -> Outgoing {
+    let mut copy = failed_copy(context, failure, DEAD_LETTER_EXCHANGE);
+    copy.properties.headers.set(names::ATTEMPT, context.attempt());
+    copy.properties.headers.set(names::REASON, reason);
+    copy
+}
+
+fn failed_copy(context: &Context, failure: &HandlerError, exchange: &str) -> Outgoing {
+    let mut properties = context.message().properties.clone();
+    // Old death certificates make the broker drop the copy as a cycle, and an old lifetime would cut the delay short.
+    properties.headers.remove_all(|name| {
+        name.starts_with("x-death") || name.starts_with("x-first-death") || name.starts_with("x-last-death")
+    });
+    properties.expiration = None;
+    let now = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
+    if properties.headers.get(names::FIRST_FAILED).is_none() {
+        properties.headers.set(names::FIRST_FAILED, now.clone());
+    }
+    properties.headers.set(names::LAST_FAILED, now);
+    properties.headers.set(names::ERROR, shortened(&failure.to_string()));
+    properties.headers.set(names::QUEUE, context.queue());
+    Outgoing {
+        exchange: exchange.into(),
+        routing_key: context.queue().into(),
+        properties,
+        body: context.message().body.clone(),
+        mandatory: true,
+    }
+}
+
+/// An error as it fits into a header.
+fn shortened(text: &str) -> String {
+    const MAX: usize = 2000;
+    let mut short: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(MAX)
+        .collect();
+    if text.chars().nth(MAX).is_some() {
+        short.push('…');
+    }
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delay_takes_the_nearest_rung() {
+        let millis = |delay| rung(Duration::from_millis(delay)).as_millis();
+        assert_eq!(millis(0), 250);
+        assert_eq!(millis(1_000), 1_000);
+        assert_eq!(millis(2_000), 1_000);
+        assert_eq!(millis(4_000), 5_000);
+        assert_eq!(millis(86_400_000), 21_600_000);
+    }
+
+    #[test]
+    fn an_error_in_a_header_is_short_and_has_no_line_breaks() {
+        let text = shortened(&"a\nü".repeat(3000));
+        assert_eq!(text.chars().count(), 2001);
+        assert!(!text.contains('\n'));
+    }
+}

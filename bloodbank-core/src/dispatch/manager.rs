@@ -1,18 +1,22 @@
 //! Executing commands.
 
-use std::any::{TypeId, type_name};
+use std::{
+    any::{TypeId, type_name},
+    panic::AssertUnwindSafe,
+};
 
-use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, future::BoxFuture};
+use tracing::error;
 
 use crate::{
-    command::{Command, CommandEvent},
-    consume::Context,
+    command::{Command, Reply},
+    consume::{Context, panicked, timed_out},
     dispatch::CommandContext,
     event::{Declaration, Event, Location},
-    failure::FailureEvent,
     handler::{HandlerError, HandlerFailure, Input, SubscriberOptions},
     publish::EventCollector,
     registry::Registry,
+    routing,
 };
 
 /// An executor that is linked into this program; `#[command]` registers it.
@@ -84,28 +88,83 @@ impl CommandDescriptor {
     }
 }
 
+/// The commands that an app executes. Every service that executes a command takes from the same queue, so each command
+/// is executed once.
+#[derive(Debug, Clone)]
+pub struct CommandManager {
+    executors: Vec<&'static CommandDescriptor>,
+}
+
+impl CommandManager {
+    /// Every command whose `#[command]` is linked into this program.
+    #[must_use]
+    pub fn linked() -> Self {
+        Self {
+            executors: Registry::global().executors().to_vec(),
+        }
+    }
+
+    /// Only those whose key matches a pattern, such as `agent.#`.
+    #[must_use]
+    pub fn matching(pattern: &str) -> Self {
+        let mut manager = Self::linked();
+        manager
+            .executors
+            .retain(|executor| routing::overlaps(pattern, executor.declaration.routing_key));
+        manager
+    }
+
+    /// The executors.
+    #[must_use]
+    pub fn executors(&self) -> &[&'static CommandDescriptor] {
+        &self.executors
+    }
+}
+
 fn outputs<C: Command>() -> Vec<&'static Declaration> {
-    use crate::command::Reply;
     let mut outputs: Vec<_> = C::Reply::declaration().into_iter().collect();
     outputs.push(const { &<C::Failure as Event>::DECLARATION });
     outputs
 }
 
+/// Executes a command: what it collected and its reply, or, after a rollback, why it failed.
 async fn run<C: Command>(context: Context) -> Result<EventCollector, HandlerError>
 where
-    C::Failure: FailureEvent + HandlerFailure,
+    C::Failure: HandlerFailure,
 {
-    let _ = (
-        C::receive as fn(&Context) -> Result<C, HandlerError>,
-        CommandContext::<C::State>::new,
-    );
-    let _ = context;
-    todo!()
+    let command = C::receive(&context)?;
+    let state = context.states().get::<C::State>().ok_or_else(|| {
+        HandlerError::permanent(format!(
+            "the app provides no state of type `{}`",
+            type_name::<C::State>()
+        ))
+    })?;
+    let limit = context.timeout();
+    let attempt = context.attempt();
+    let context = CommandContext::new(state, context);
+    let mut events = EventCollector::default();
+    let execution = AssertUnwindSafe(command.execute(&context, &mut events)).catch_unwind();
+    let failure = match tokio::time::timeout(limit, execution).await {
+        Ok(Ok(Ok(reply))) => {
+            reply.collect(&mut events);
+            match events.checked() {
+                Ok(events) => return Ok(events),
+                Err(failure) => failure,
+            }
+        }
+        Ok(Ok(Err(failure))) => failure.into_handler_error(attempt),
+        Ok(Err(panic)) => panicked(&*panic),
+        Err(_) => timed_out(limit),
+    };
+    let rollback = AssertUnwindSafe(command.rollback(&context)).catch_unwind();
+    match tokio::time::timeout(limit, rollback).await {
+        Ok(Ok(())) => {}
+        Ok(Err(_)) => {
+            error!(command = C::DECLARATION.routing_key, event_id = %context.event_id(), "the rollback panicked")
+        }
+        Err(_) => {
+            error!(command = C::DECLARATION.routing_key, event_id = %context.event_id(), "the rollback took longer than {limit:?}")
+        }
+    }
+    Err(failure)
 }
-
-/// Executes commands: all that are linked into this program.
-#[derive(Debug)]
-pub struct CommandManager;
-
-#[allow(unused, reason = "contract only")]
-fn _unused<C: CommandEvent>(_: &Registry) {}

@@ -7,4 +7,5 @@ mod request;
 
 pub use context::CommandContext;
 pub use manager::{CommandDescriptor, CommandManager};
-pub use reply::Replies;
+pub(crate) use reply::{Answer, Replies, answer};
+pub use request::{Execute, ExecuteError};

@@ -56,12 +56,19 @@ impl Bus {
     #[must_use]
     pub fn embedded() -> Self {
         let settings = Settings::default();
-        let transport = Arc::new(Embedded::in_memory());
         let correlation = Some(CorrelationTracker::in_memory(&settings));
-        Self::assemble(settings, transport, correlation)
+        let transport = Embedded::in_memory();
+        transport
+            .declare_now(&Topology::events(&settings.exchange_name.as_str().into()))
+            .expect("a new bus has no exchange that could contradict");
+        Self::assemble(settings, Arc::new(transport), correlation)
     }
 
-    fn assemble(settings: Settings, transport: Arc<dyn Transport>, correlation: Option<CorrelationTracker>) -> Self {
+    pub(crate) fn assemble(
+        settings: Settings,
+        transport: Arc<dyn Transport>,
+        correlation: Option<CorrelationTracker>,
+    ) -> Self {
         let service: Arc<str> = settings.service_name.as_str().into();
         Self(Arc::new(Inner {
             transport,

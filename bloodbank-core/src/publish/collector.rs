@@ -88,6 +88,12 @@ impl EventCollector {
         self.add(event);
     }
 
+    /// Whether nothing was collected.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
     /// What was collected so far.
     #[must_use]
     pub fn events(&self) -> &[PendingEvent] {

@@ -17,7 +17,8 @@ impl Bus {
     /// [`ErrorKind::UnknownEvent`] naming the key and the nearest one; [`ErrorKind::InvalidPayload`] naming the JSON
     /// pointer of every fault.
     pub async fn publish_value(&self, key: &str, payload: &Value) -> Result<Receipt> {
-        routing::check_key(key).map_err(|fault| Error::new(ErrorKind::InvalidKey, routing::explain(key, &fault)))?;
+        routing::check_wire_key(key)
+            .map_err(|fault| Error::new(ErrorKind::InvalidKey, routing::explain(key, &fault)))?;
         let registry = Registry::global();
         let descriptor = registry.event(key).ok_or_else(|| registry.unknown(key))?;
         let event = descriptor.read(key, payload)?;

@@ -174,9 +174,9 @@ impl Headers {
         }
     }
 
-    /// Takes a header out.
-    pub fn remove(&mut self, name: &str) {
-        self.0.retain(|(known, _)| known != name);
+    /// Takes out the headers whose name says so.
+    pub fn remove_all(&mut self, unwanted: impl Fn(&str) -> bool) {
+        self.0.retain(|(name, _)| !unwanted(name));
     }
 
     /// Every header.

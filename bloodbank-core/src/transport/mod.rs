@@ -56,14 +56,15 @@ pub trait Transport: Publish + Consume {
 /// Dropping it stops consuming; what was not settled is delivered again.
 pub type Deliveries = Pin<Box<dyn Stream<Item = Delivery> + Send>>;
 
-/// A message that waits to be settled. Dropped unsettled, it goes back to its queue.
+/// A message that waits to be settled.
+#[derive(Debug)]
 pub struct Delivery {
     /// The message.
     pub message: Incoming,
     /// It was delivered before.
     pub redelivered: bool,
-    settler: Option<Arc<dyn Settle>>,
-    tag: u64,
+    /// What becomes of it.
+    pub settlement: Settlement,
 }
 
 /// How a delivery is settled; never waits: one task sends acknowledgements in batches.
@@ -82,11 +83,31 @@ impl Delivery {
         Self {
             message,
             redelivered,
-            settler: Some(settler),
-            tag,
+            settlement: Settlement {
+                settler: Some(settler),
+                tag,
+            },
         }
     }
 
+    /// Done; the broker may forget it.
+    pub fn ack(self) {
+        self.settlement.ack();
+    }
+
+    /// Not done: back to the queue, or, with `requeue = false`, to where the queue sends what it gives up.
+    pub fn reject(self, requeue: bool) {
+        self.settlement.reject(requeue);
+    }
+}
+
+/// What becomes of a delivery. Dropped without a word, the message goes back to its queue.
+pub struct Settlement {
+    settler: Option<Arc<dyn Settle>>,
+    tag: u64,
+}
+
+impl Settlement {
     /// Done; the broker may forget it.
     pub fn ack(mut self) {
         if let Some(settler) = self.settler.take() {
@@ -102,7 +123,7 @@ impl Delivery {
     }
 }
 
-impl Drop for Delivery {
+impl Drop for Settlement {
     fn drop(&mut self) {
         if let Some(settler) = self.settler.take() {
             settler.reject(self.tag, true);
@@ -110,11 +131,10 @@ impl Drop for Delivery {
     }
 }
 
-impl fmt::Debug for Delivery {
+impl fmt::Debug for Settlement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Delivery")
-            .field("message", &self.message)
-            .field("redelivered", &self.redelivered)
+        f.debug_struct("Settlement")
+            .field("tag", &self.tag)
             .finish_non_exhaustive()
     }
 }

@@ -53,12 +53,7 @@ fn up() -> Result<ExitCode, Box<dyn Error>> {
     eprintln!("services: starting RabbitMQ and Redis …");
     let (rabbit, redis) = start()?;
     let mut out = io::stdout();
-    writeln!(
-        out,
-        "export RABBIT_URL={} REDIS_URL={}",
-        rabbit.url(),
-        redis.url()
-    )?;
+    writeln!(out, "export RABBIT_URL={} REDIS_URL={}", rabbit.url(), redis.url())?;
     out.flush()?;
     eprintln!("services: up; Ctrl-C stops them");
     signals.forever().next();

@@ -161,11 +161,7 @@ impl Flow {
         let paced = match &mut self.pace {
             Pace::Free => wanted,
             Pace::Stalled => 0,
-            Pace::Throttled {
-                rate,
-                credit,
-                since,
-            } => {
+            Pace::Throttled { rate, credit, since } => {
                 let now = Instant::now();
                 // At most a tenth of a second is saved up, so that an idle line does not earn a burst.
                 let most = (*rate * Duration::from_millis(100).as_secs_f64()).max(1.0);

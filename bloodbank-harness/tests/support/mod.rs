@@ -15,9 +15,7 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 /// The first byte a broker answers to the AMQP protocol header; `None` when it does not answer in time.
 pub(crate) fn amqp_answer(port: u16) -> Option<u8> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
-    stream
-        .set_read_timeout(Some(Duration::from_millis(500)))
-        .unwrap();
+    stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
     stream.write_all(b"AMQP\0\0\x09\x01").ok()?;
     let mut first = [0];
     stream.read_exact(&mut first).ok()?;
@@ -27,9 +25,7 @@ pub(crate) fn amqp_answer(port: u16) -> Option<u8> {
 /// Sends one inline Redis command and returns what comes back first.
 pub(crate) fn redis_answer(port: u16, command: &str) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
-    stream
-        .set_read_timeout(Some(Duration::from_millis(500)))
-        .unwrap();
+    stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
     stream.write_all(format!("{command}\r\n").as_bytes()).ok()?;
     let mut answer = [0; 256];
     let read = stream.read(&mut answer).ok()?;
@@ -59,10 +55,7 @@ fn pids() -> Vec<u32> {
 
 /// Everything a process has started that still runs, itself excluded.
 pub(crate) fn descendants(root: u32) -> BTreeSet<u32> {
-    let all: Vec<(u32, u32)> = pids()
-        .into_iter()
-        .filter_map(|pid| Some((pid, stat(pid)?.1)))
-        .collect();
+    let all: Vec<(u32, u32)> = pids().into_iter().filter_map(|pid| Some((pid, stat(pid)?.1))).collect();
     let mut found = BTreeSet::new();
     let mut open = vec![root];
     while let Some(parent) = open.pop() {

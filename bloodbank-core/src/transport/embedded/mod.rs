@@ -1,37 +1,201 @@
-//! The embedded bus.
-use crate::{error::Result, transport::*};
-use futures_util::future::BoxFuture;
-use std::sync::Arc;
-/// x
-pub struct Embedded;
+//! The embedded bus: the semantics of the broker in this process, in memory or in one SQLite file.
+//!
+//! Exchanges, bindings, queues, delays, delivery limits and dead letters behave as on RabbitMQ, so that what works here
+//! works there. In memory, events are lost with the process; in a file, a confirmed event survives a kill.
+
+mod clock;
+mod deliveries;
+mod engine;
+mod exchange;
+mod expiry;
+mod journal;
+mod queue;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
+#[cfg(feature = "testing")]
+use std::time::Duration;
+use std::{fmt, sync::Arc};
+
+use futures_util::future::{BoxFuture, ready};
+use tokio::sync::oneshot;
+
+use self::{
+    clock::Clock,
+    deliveries::EmbeddedDeliveries,
+    engine::{Engine, Wakers},
+    expiry::Expiry,
+    journal::{Journal, Record},
+};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    transport::{Consume, Deliveries, Outgoing, Publish, Published, Topology, Transport},
+};
+
+/// The embedded bus.
+pub struct Embedded {
+    engine: Arc<Engine>,
+    /// Moves what has expired; `None` where a test moves the clock.
+    expiry: Option<Expiry>,
+}
+
 impl Embedded {
-    /// x
+    /// A bus in memory.
+    #[must_use]
     pub fn in_memory() -> Self {
-        Self
+        Self::ticking(Arc::new(Engine::new(Clock::real(), Journal::default())))
     }
-    /// x
-    pub async fn open(_: &std::path::Path) -> Result<Self> {
-        todo!()
+
+    /// A bus in a file, which is made if it is missing. One process at a time.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Storage`] when the file cannot be opened, is no embedded bus, or is in use by another process.
+    #[cfg(feature = "sqlite")]
+    pub async fn open(path: &std::path::Path) -> Result<Self> {
+        let path = path.to_owned();
+        let opened = tokio::task::spawn_blocking(move || sqlite::open(&path)).await;
+        let engine = opened.map_err(|error| {
+            Error::new(ErrorKind::Storage, "opening the embedded bus broke off").with_source(error)
+        })??;
+        Ok(Self::ticking(engine))
+    }
+
+    fn ticking(engine: Arc<Engine>) -> Self {
+        let expiry = Expiry::start(&engine);
+        Self {
+            engine,
+            expiry: Some(expiry),
+        }
+    }
+
+    /// A bus in memory whose clock stands still until [`Embedded::advance`] moves it.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn with_virtual_time() -> Self {
+        let engine = Arc::new(Engine::new(Clock::Virtual(0.into()), Journal::default()));
+        Self { engine, expiry: None }
+    }
+
+    /// Moves the clock; what expires until then is moved, in the order of time.
+    #[cfg(feature = "testing")]
+    pub fn advance(&self, by: Duration) {
+        let end = self.engine.clock.now() + by;
+        while let Some(next) = self.next_expiry().filter(|next| *next <= end) {
+            self.engine.clock.move_to(next);
+            self.engine.expire();
+        }
+        self.engine.clock.move_to(end);
+    }
+
+    /// When the next message expires, on the clock of the bus.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn next_expiry(&self) -> Option<Duration> {
+        self.engine.lock().next_expiry()
+    }
+
+    /// The time on the clock of the bus.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        self.engine.clock.now()
+    }
+
+    /// Whether every queue that somebody consumes is empty and nothing is in hand.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.engine.lock().is_idle()
+    }
+
+    /// How many messages of a queue wait, and how many are in hand; `None`: there is no such queue.
+    #[must_use]
+    pub fn depth(&self, queue: &str) -> Option<(usize, usize)> {
+        self.engine.lock().depth(queue)
+    }
+
+    /// Declares at once; what [`Consume::declare`] does.
+    pub(crate) fn declare_now(&self, topology: &Topology) -> Result<()> {
+        self.engine.lock().declare(topology)
+    }
+
+    /// Puts a message into its queues. `Ok(Err(…))`: confirmed when the journal has it.
+    fn put(&self, message: Outgoing) -> Result<Result<Published, (Published, oneshot::Receiver<Result<()>>)>> {
+        let mut wakers = Wakers::default();
+        let answer = {
+            let mut state = self.engine.lock();
+            let entries = state.accept(message, self.engine.clock.now())?.entries;
+            let published = Published {
+                unrouted: entries.is_empty(),
+            };
+            if state.journal().is_durable() && !published.unrouted {
+                let (confirm, confirmed) = oneshot::channel();
+                state.journal().append(|| Record::Published(entries, confirm));
+                Err((published, confirmed))
+            } else {
+                state.put(entries, &mut wakers);
+                Ok(published)
+            }
+        };
+        wakers.wake();
+        Ok(answer)
     }
 }
+
 impl Publish for Embedded {
-    fn publish(&self, _: Outgoing) -> BoxFuture<'_, Result<Published>> {
-        todo!()
+    fn publish(&self, message: Outgoing) -> BoxFuture<'_, Result<Published>> {
+        match self.put(message) {
+            Err(error) => Box::pin(ready(Err(error))),
+            Ok(Ok(published)) => Box::pin(ready(Ok(published))),
+            Ok(Err((published, confirmed))) => Box::pin(async move {
+                let kept = confirmed.await.unwrap_or_else(|_| {
+                    Err(Error::new(
+                        ErrorKind::Closed,
+                        "the embedded bus was closed before it kept the event; make a new one",
+                    ))
+                });
+                kept.map(|()| published)
+            }),
+        }
     }
 }
+
 impl Consume for Embedded {
-    fn declare(&self, _: Topology) -> BoxFuture<'_, Result<()>> {
-        todo!()
+    fn declare(&self, topology: Topology) -> BoxFuture<'_, Result<()>> {
+        Box::pin(ready(self.declare_now(&topology)))
     }
-    fn consume(&self, _: Arc<str>, _: u16) -> BoxFuture<'_, Result<Deliveries>> {
-        todo!()
+
+    fn consume(&self, queue: Arc<str>, prefetch: u16) -> BoxFuture<'_, Result<Deliveries>> {
+        let deliveries = EmbeddedDeliveries::new(&self.engine, &queue, prefetch);
+        Box::pin(ready(deliveries.map(|deliveries| Box::pin(deliveries) as Deliveries)))
     }
 }
+
 impl Transport for Embedded {
     fn system(&self) -> &'static str {
         "embedded"
     }
+
     fn close(&self) -> BoxFuture<'_, ()> {
-        todo!()
+        let mut wakers = Wakers::default();
+        self.engine.lock().close(&mut wakers);
+        wakers.wake();
+        if let Some(expiry) = &self.expiry {
+            expiry.stop();
+        }
+        Box::pin(ready(()))
+    }
+}
+
+impl Drop for Embedded {
+    fn drop(&mut self) {
+        if let Some(expiry) = &self.expiry {
+            expiry.stop();
+        }
+    }
+}
+
+impl fmt::Debug for Embedded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Embedded").finish_non_exhaustive()
     }
 }

@@ -1,0 +1,145 @@
+//! An app at work, and how it stops.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::{
+    consume::{App, Target, runtime},
+    error::{Error, ErrorKind, Result},
+    publish::Bus,
+    transport::Topology,
+};
+
+/// An app at work. Dropped, it stops at once; what is in hand is delivered again.
+#[must_use = "an app stops when this is dropped"]
+#[derive(Debug)]
+pub struct RunningApp {
+    bus: Bus,
+    stop: CancellationToken,
+    cancel: CancellationToken,
+    workers: JoinSet<()>,
+    drain: Duration,
+}
+
+pub(super) async fn start<Provided>(app: App<Provided>) -> Result<RunningApp> {
+    let App {
+        service,
+        bus,
+        states,
+        subscribers,
+        drain,
+        ..
+    } = app;
+    let (stop, cancel) = (CancellationToken::new(), CancellationToken::new());
+    let mut workers = JoinSet::new();
+    let kind = bus.settings().queue_kind;
+    // All queues exist before the first event is handled: a follow-up of one subscriber reaches the others.
+    for spec in &subscribers {
+        bus.declare(Topology::subscriber(bus.exchange(), &spec.queue, kind, &spec.patterns))
+            .await?;
+    }
+    for spec in subscribers {
+        let prefetch = spec.options.prefetch().max(spec.options.concurrency);
+        let deliveries = bus.transport().consume(Arc::clone(&spec.queue), prefetch).await?;
+        let target = Arc::new(Target {
+            bus: bus.clone(),
+            subscriber: Arc::clone(&spec.name),
+            queue: Arc::clone(&spec.queue),
+            states: states.clone(),
+            cancellation: cancel.clone(),
+            timeout: spec.options.timeout,
+        });
+        workers.spawn(runtime::run(target, spec, deliveries, stop.clone()));
+    }
+    info!(%service, subscribers = workers.len(), "started");
+    Ok(RunningApp {
+        bus,
+        stop,
+        cancel,
+        workers,
+        drain,
+    })
+}
+
+impl RunningApp {
+    /// The bus.
+    #[must_use]
+    pub fn bus(&self) -> &Bus {
+        &self.bus
+    }
+
+    /// Takes no more events, finishes those in hand within the drain timeout, and leaves the bus open.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Deadline`] when handlers had to be stopped; their events are delivered again.
+    pub async fn shutdown(mut self) -> Result<()> {
+        self.stop.cancel();
+        self.cancel.cancel();
+        let finished =
+            tokio::time::timeout(self.drain, async { while self.workers.join_next().await.is_some() {} }).await;
+        if finished.is_err() {
+            self.workers.shutdown().await;
+            return Err(Error::new(
+                ErrorKind::Deadline,
+                format!(
+                    "handlers did not finish within {:?} and were stopped; their events are delivered again",
+                    self.drain
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Waits for SIGTERM or Ctrl-C, then shuts down and closes the bus; a second signal stops at once.
+    pub(crate) async fn run_until_signal(self) -> Result<()> {
+        let mut signals = Signals::new()?;
+        signals.next().await;
+        info!("stopping: finishing what is in hand; a second signal stops at once");
+        let bus = self.bus.clone();
+        let result = tokio::select! {
+            result = self.shutdown() => result,
+            () = signals.next() => {
+                warn!("stopped at once; what was in hand is delivered again");
+                Ok(())
+            }
+        };
+        bus.close().await;
+        result
+    }
+}
+
+impl Drop for RunningApp {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.cancel.cancel();
+    }
+}
+
+/// The signals that ask a process to stop.
+struct Signals {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self> {
+        Ok(Self {
+            #[cfg(unix)]
+            terminate: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+                .map_err(|error| Error::new(ErrorKind::Closed, "cannot listen for SIGTERM").with_source(error))?,
+        })
+    }
+
+    async fn next(&mut self) {
+        #[cfg(unix)]
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+        #[cfg(not(unix))]
+        let _ = tokio::signal::ctrl_c().await;
+    }
+}

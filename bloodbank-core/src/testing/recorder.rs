@@ -1,0 +1,172 @@
+//! A transport that remembers what went through it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::{StreamExt, future::BoxFuture};
+use tokio::sync::Notify;
+
+use crate::{
+    error::Result,
+    transport::{
+        Consume, Deliveries, Delivery, Incoming, Outgoing, Publish, Published, Settle, Settlement, Topology, Transport,
+        embedded::Embedded, topology::DEAD_LETTER_EXCHANGE,
+    },
+};
+
+/// The embedded bus, with a record of what happened.
+pub(super) struct Recorder {
+    pub(super) embedded: Embedded,
+    log: Arc<Log>,
+}
+
+/// What happened.
+#[derive(Default)]
+pub(super) struct Log {
+    events: Mutex<Vec<(Happening, Incoming)>>,
+    /// Something was settled or published.
+    pub(super) changed: Notify,
+}
+
+/// What happened to a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Happening {
+    Published,
+    /// Settled by the subscriber with this queue.
+    Consumed(Arc<str>),
+    /// Put on a rung of the ladder, to come back to this queue.
+    Retried(Arc<str>),
+    /// Parked by the subscriber with this queue.
+    DeadLettered(Arc<str>),
+}
+
+impl Log {
+    fn add(&self, happening: Happening, message: Incoming) {
+        self.events
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push((happening, message));
+        self.changed.notify_waiters();
+    }
+
+    /// The messages to which something of that kind happened, in order.
+    pub(super) fn select<T>(&self, select: impl FnMut(&(Happening, Incoming)) -> Option<T>) -> Vec<T> {
+        self.events
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .filter_map(select)
+            .collect()
+    }
+}
+
+impl Recorder {
+    pub(super) fn new() -> (Self, Arc<Log>) {
+        let log = Arc::new(Log::default());
+        (
+            Self {
+                embedded: Embedded::with_virtual_time(),
+                log: Arc::clone(&log),
+            },
+            log,
+        )
+    }
+}
+
+impl Publish for Recorder {
+    fn publish(&self, message: Outgoing) -> BoxFuture<'_, Result<Published>> {
+        let happening = match &*message.exchange {
+            "" => None,
+            DEAD_LETTER_EXCHANGE => Some(Happening::DeadLettered(Arc::clone(&message.routing_key))),
+            retry if retry.starts_with("bloodbank.retry.") => {
+                Some(Happening::Retried(Arc::clone(&message.routing_key)))
+            }
+            _ => Some(Happening::Published),
+        };
+        let recorded = happening.map(|happening| (happening, incoming(&message)));
+        Box::pin(async move {
+            let published = self.embedded.publish(message).await?;
+            if let Some((happening, message)) = recorded {
+                self.log.add(happening, message);
+            }
+            Ok(published)
+        })
+    }
+}
+
+fn incoming(message: &Outgoing) -> Incoming {
+    Incoming {
+        exchange: Arc::clone(&message.exchange),
+        routing_key: Arc::clone(&message.routing_key),
+        properties: message.properties.clone(),
+        body: message.body.clone(),
+    }
+}
+
+impl Consume for Recorder {
+    fn declare(&self, topology: Topology) -> BoxFuture<'_, Result<()>> {
+        self.embedded.declare(topology)
+    }
+
+    fn consume(&self, queue: Arc<str>, prefetch: u16) -> BoxFuture<'_, Result<Deliveries>> {
+        Box::pin(async move {
+            let log = Arc::clone(&self.log);
+            let deliveries = self.embedded.consume(Arc::clone(&queue), prefetch).await?;
+            let deliveries = deliveries.map(move |delivery| {
+                let Delivery {
+                    message,
+                    redelivered,
+                    settlement,
+                } = delivery;
+                let recorded = Recorded {
+                    settlement: Mutex::new(Some(settlement)),
+                    message: message.clone(),
+                    queue: Arc::clone(&queue),
+                    log: Arc::clone(&log),
+                };
+                Delivery::new(message, redelivered, Arc::new(recorded), 0)
+            });
+            Ok(Box::pin(deliveries) as Deliveries)
+        })
+    }
+}
+
+impl Transport for Recorder {
+    fn system(&self) -> &'static str {
+        self.embedded.system()
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        self.embedded.close()
+    }
+}
+
+/// A settlement that is recorded.
+struct Recorded {
+    settlement: Mutex<Option<Settlement>>,
+    message: Incoming,
+    queue: Arc<str>,
+    log: Arc<Log>,
+}
+
+impl Recorded {
+    fn take(&self) -> Option<Settlement> {
+        self.settlement.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Settle for Recorded {
+    fn ack(&self, _tag: u64) {
+        if let Some(settlement) = self.take() {
+            settlement.ack();
+            self.log
+                .add(Happening::Consumed(Arc::clone(&self.queue)), self.message.clone());
+        }
+    }
+
+    fn reject(&self, _tag: u64, requeue: bool) {
+        if let Some(settlement) = self.take() {
+            settlement.reject(requeue);
+            self.log.changed.notify_waiters();
+        }
+    }
+}
