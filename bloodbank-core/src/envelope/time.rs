@@ -61,7 +61,8 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
     parse(&text).ok_or_else(|| D::Error::custom(format!("{text:?} is no RFC 3339 time, such as 2025-10-18T12:00:00Z")))
 }
 
-fn parse(text: &str) -> Option<DateTime<Utc>> {
+/// The instant of an RFC 3339 time; without an offset it is UTC.
+pub(crate) fn parse(text: &str) -> Option<DateTime<Utc>> {
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return Some(time.to_utc());
     }
