@@ -2,7 +2,6 @@
 #![forbid(unsafe_code)]
 
 pub use bloodbank_core::*;
-pub use bloodbank_core::__private;
 pub use bloodbank_macros::*;
 
 /// What most services need.
