@@ -97,6 +97,15 @@ pub fn upcast<Old: Event, New: Supersedes<Old>>(key: &str, payload: &str) -> Opt
     Some(old.map(New::from_old))
 }
 
+/// The key of the reply of a command; none for `()`.
+#[must_use]
+pub const fn reply_key<R: Reply>() -> Option<&'static str> {
+    match R::DECLARATION {
+        Some(declaration) => Some(declaration.routing_key),
+        None => None,
+    }
+}
+
 /// Reads an envelope for an event set.
 ///
 /// # Errors
