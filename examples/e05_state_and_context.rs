@@ -30,7 +30,12 @@ struct MessageFiled {
 struct Archive(Arc<AtomicU64>);
 
 #[subscriber(concurrency = 8, timeout = "5s")]
-async fn file(message: MessageReceived, State(archive): State<Archive>, context: Context, publisher: Publisher) -> bloodbank::Result<()> {
+async fn file(
+    message: MessageReceived,
+    State(archive): State<Archive>,
+    context: Context,
+    publisher: Publisher,
+) -> bloodbank::Result<()> {
     let number = archive.0.fetch_add(1, Ordering::Relaxed) + 1;
     println!(
         "attempt {} of {:?} from {}; {} s left; filed as {number}",
@@ -46,17 +51,28 @@ async fn file(message: MessageReceived, State(archive): State<Archive>, context:
 
 #[subscriber]
 async fn confirm(filed: EventEnvelope<MessageFiled>, State(done): State<UnboundedSender<String>>) {
-    let _ = done.send(format!("number {} was filed because of {:?}", filed.payload.number, filed.correlation_ids));
+    let _ = done.send(format!(
+        "number {} was filed because of {:?}",
+        filed.payload.number, filed.correlation_ids
+    ));
 }
 
 #[tokio::main]
 async fn main() -> bloodbank::Result<()> {
     let (done, mut lines) = tokio::sync::mpsc::unbounded_channel();
     let bus = Bus::from_env().await?;
-    let app =
-        App::new("archive", bus.clone()).state(Archive::default()).state(done).subscribe(file).subscribe(confirm).start().await?;
+    let app = App::new("archive", bus.clone())
+        .state(Archive::default())
+        .state(done)
+        .subscribe(file)
+        .subscribe(confirm)
+        .start()
+        .await?;
 
-    bus.publish(MessageReceived { subject: "hello".into() }).await?;
+    bus.publish(MessageReceived {
+        subject: "hello".into(),
+    })
+    .await?;
     println!("{}", lines.recv().await.unwrap_or_default());
     app.shutdown().await
 }

@@ -33,7 +33,11 @@ impl Command for Divide {
     async fn execute(&self, _: &CommandContext<()>, _: &mut EventCollector) -> Result<Divided, DivisionFailed> {
         match self.dividend.checked_div(self.divisor) {
             Some(quotient) => Ok(Divided { quotient }),
-            None => Err(DivisionFailed { error_message: "nothing divides by zero".into(), is_retryable: false, retry_count: 0 }),
+            None => Err(DivisionFailed {
+                error_message: "nothing divides by zero".into(),
+                is_retryable: false,
+                retry_count: 0,
+            }),
         }
     }
 }
@@ -41,12 +45,26 @@ impl Command for Divide {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let bus = Bus::from_env().await?;
-    let app = App::new("maths", bus.clone()).commands(CommandManager::linked()).start().await?;
+    let app = App::new("maths", bus.clone())
+        .commands(CommandManager::linked())
+        .start()
+        .await?;
 
-    let divided = bus.execute(Divide { dividend: 42, divisor: 6 }).await?;
+    let divided = bus
+        .execute(Divide {
+            dividend: 42,
+            divisor: 6,
+        })
+        .await?;
     println!("42 / 6 = {}", divided.quotient);
 
-    let error = bus.execute(Divide { dividend: 42, divisor: 0 }).await.expect_err("by zero");
+    let error = bus
+        .execute(Divide {
+            dividend: 42,
+            divisor: 0,
+        })
+        .await
+        .expect_err("by zero");
     println!("42 / 0: {error}");
     let failure: DivisionFailed = error.failure().ok_or("not the failure event of this command")?;
     println!("as a typed event: {failure:?}");

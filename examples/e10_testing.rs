@@ -24,7 +24,9 @@ async fn ship(order: OrderPlaced, context: Context) -> Result<OrderShipped, std:
     if context.attempt() < 3 {
         return Err(std::io::Error::other("the carrier is closed"));
     }
-    Ok(OrderShipped { order_id: order.order_id })
+    Ok(OrderShipped {
+        order_id: order.order_id,
+    })
 }
 
 #[tokio::main]
@@ -35,14 +37,16 @@ async fn main() -> bloodbank::Result<()> {
     let placed = bus.publish(OrderPlaced { order_id: "o-1".into() }).await?;
     bus.idle().await;
     assert_eq!(bus.retried::<OrderPlaced>().len(), 1);
-    assert!(bus.published::<OrderShipped>().is_empty(), "not before an hour has passed");
+    assert!(
+        bus.published::<OrderShipped>().is_empty(),
+        "not before an hour has passed"
+    );
 
     bus.advance(Duration::from_secs(2 * 60 * 60)).await;
     bus.run_out().await;
     let shipped = bus.published::<OrderShipped>();
     assert_eq!(shipped[0].payload, OrderShipped { order_id: "o-1".into() });
     assert_eq!(shipped[0].correlation_ids, [placed.event_id]);
-
 
     assert!(bus.dead_lettered::<OrderPlaced>().is_empty());
     println!("two hours passed in no time: {:?}", bus.published_keys());

@@ -25,7 +25,13 @@ async fn ingest(ready: FirefliesTranscriptReady) -> Result<FirefliesTranscriptPr
     let chunks: Vec<String> = ready
         .sentences
         .chunks(2)
-        .map(|sentences| sentences.iter().map(|sentence| sentence.text.as_str()).collect::<Vec<_>>().join(" "))
+        .map(|sentences| {
+            sentences
+                .iter()
+                .map(|sentence| sentence.text.as_str())
+                .collect::<Vec<_>>()
+                .join(" ")
+        })
         .collect();
     if chunks.is_empty() {
         return Err(FirefliesTranscriptFailed {
@@ -79,7 +85,11 @@ impl Command for AgentThreadPrompt {
     type State = ();
     type Failure = AgentThreadError;
 
-    async fn execute(&self, context: &CommandContext<()>, _: &mut EventCollector) -> Result<AgentThreadResponse, AgentThreadError> {
+    async fn execute(
+        &self,
+        context: &CommandContext<()>,
+        _: &mut EventCollector,
+    ) -> Result<AgentThreadResponse, AgentThreadError> {
         let start = Instant::now();
         Ok(AgentThreadResponse {
             provider: self.provider.clone(),
@@ -94,7 +104,10 @@ impl Command for AgentThreadPrompt {
 
 /// Tells the example that the last event has arrived.
 #[subscriber]
-async fn finish(response: EventEnvelope<AgentThreadResponse>, State(done): State<UnboundedSender<EventEnvelope<AgentThreadResponse>>>) {
+async fn finish(
+    response: EventEnvelope<AgentThreadResponse>,
+    State(done): State<UnboundedSender<EventEnvelope<AgentThreadResponse>>>,
+) {
     let _ = done.send(response);
 }
 
@@ -114,7 +127,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     for webhook in Webhook::read(WEBHOOK)? {
         let ready = FirefliesTranscriptReady::try_from(webhook)?;
-        println!("\n{:?}, {} sentences, {:.1} minutes", ready.title, ready.sentences.len(), ready.duration);
+        println!(
+            "\n{:?}, {} sentences, {:.1} minutes",
+            ready.title,
+            ready.sentences.len(),
+            ready.duration
+        );
         let uploaded = bus
             .publish(FirefliesTranscriptUpload {
                 media_file: ready.title.clone(),
