@@ -80,7 +80,7 @@ impl<Provided: 'static> App<Provided> {
             commands
                 .executors()
                 .iter()
-                .map(|command| SubscriberSpec::of_command(command)),
+                .map(|command| SubscriberSpec::of_command(self.bus.exchange(), command)),
         );
         self
     }
