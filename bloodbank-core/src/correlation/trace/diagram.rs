@@ -17,7 +17,7 @@ impl Trace {
         let labels = Labels::of(self);
         for (number, event) in self.events.iter().enumerate() {
             let name = mermaid_text(&label::name(event));
-            let details = mermaid_text(&labels.details(event).join(" · "));
+            let details = mermaid_text(&labels.details_in_line(event));
             let _ = writeln!(text, "    e{number}[\"{name}<br/>{details}\"]");
         }
         for (cause, effect) in self.arrows() {
@@ -37,7 +37,7 @@ impl Trace {
         let around = self.number_of_around();
         for (number, event) in self.events.iter().enumerate() {
             let name = dot_text(&label::name(event));
-            let details = dot_text(&labels.details(event).join(" · "));
+            let details = dot_text(&labels.details_in_line(event));
             let mark = if around == Some(number) { ", penwidth=3" } else { "" };
             let _ = writeln!(text, "    e{number} [label=\"{name}\\n{details}\"{mark}];");
         }

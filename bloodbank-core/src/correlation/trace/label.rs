@@ -55,14 +55,20 @@ impl Labels {
         time.format(format).to_string()
     }
 
-    /// Id, time and program, as far as they are known.
-    pub(super) fn details(&self, event: &TraceEvent) -> Vec<String> {
-        let time = event.time.map(|time| self.time(time));
-        let app = event.app.as_deref().map(|app| printable(app).into_owned());
-        [Some(self.id(event.event_id)), time, app]
-            .into_iter()
-            .flatten()
-            .collect()
+    /// Id, time and program; empty where they are not known.
+    pub(super) fn details(&self, event: &TraceEvent) -> [String; 3] {
+        [
+            self.id(event.event_id),
+            event.time.map(|time| self.time(time)).unwrap_or_default(),
+            event.app.as_deref().map(printable).unwrap_or_default().into_owned(),
+        ]
+    }
+
+    /// Id, time and program in one line, as far as they are known.
+    pub(super) fn details_in_line(&self, event: &TraceEvent) -> String {
+        let mut details = self.details(event).to_vec();
+        details.retain(|detail| !detail.is_empty());
+        details.join(" · ")
     }
 }
 

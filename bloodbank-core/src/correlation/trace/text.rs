@@ -15,7 +15,7 @@ const DEEPEST: usize = 48;
 struct Line {
     branches: String,
     name: String,
-    /// Id, time, program.
+    /// Id, time, program; only the id where the event is shown elsewhere.
     details: Vec<String>,
     note: String,
 }
@@ -115,7 +115,7 @@ impl Trace {
                     .trim_start()
                     .to_owned();
             }
-            labels.details(event)
+            labels.details(event).into()
         } else {
             note = "↑ above".to_owned();
             vec![labels.id(event.event_id)]
@@ -149,29 +149,26 @@ impl Next<'_> {
 
 /// Writes the lines with their details in columns.
 fn align(lines: &[Line], text: &mut String) {
-    let width = |text: &str| text.chars().count();
-    let columns = lines.iter().map(|line| line.details.len()).max().unwrap_or_default();
-    let name_width = lines.iter().map(|line| width(&line.branches) + width(&line.name)).max();
-    let mut widths = vec![name_width.unwrap_or_default()];
-    for column in 0..columns {
-        let details = lines.iter().filter_map(|line| line.details.get(column));
-        widths.push(details.map(|detail| width(detail)).max().unwrap_or_default());
-    }
-    for line in lines {
+    let rows = lines.iter().map(|line| {
         let first = format!("{}{}", line.branches, line.name);
-        let cells = std::iter::once(&first).chain(&line.details).zip(&widths);
-        let mut row = String::new();
-        for (cell, width) in cells {
-            row.push_str(&format!("{cell:<width$}  "));
+        std::iter::once(first)
+            .chain(line.details.iter().cloned())
+            .collect::<Vec<_>>()
+    });
+    let rows: Vec<_> = rows.collect();
+    let mut widths = [0; 4];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
         }
-        // A mark stands right of every column, so that it is found at once; a mention right of its id.
-        if line.details.len() > 1 {
-            for width in widths.iter().skip(line.details.len() + 1) {
-                row.push_str(&" ".repeat(width + 2));
-            }
+    }
+    for (line, row) in lines.iter().zip(rows) {
+        let mut aligned = String::new();
+        for (cell, width) in row.iter().zip(widths).filter(|(_, width)| *width > 0) {
+            aligned.push_str(&format!("{cell:<width$}  "));
         }
-        row.push_str(&line.note);
-        text.push_str(row.trim_end());
+        aligned.push_str(&line.note);
+        text.push_str(aligned.trim_end());
         text.push('\n');
     }
 }
