@@ -9,8 +9,7 @@ use crate::{
     consume::Context,
     dispatch::CommandContext,
     event::{Declaration, Event, Location},
-    failure::FailureEvent,
-    handler::{HandlerError, HandlerFailure, Input, SubscriberOptions},
+    handler::{HandlerError, Input, SubscriberOptions},
     publish::EventCollector,
     registry::Registry,
 };
@@ -31,10 +30,7 @@ inventory::collect!(CommandDescriptor);
 impl CommandDescriptor {
     /// The executor of a command.
     #[must_use]
-    pub const fn of<C: Command<Executor>, Executor: 'static>(location: Location, options: SubscriberOptions) -> Self
-    where
-        C::Failure: HandlerFailure,
-    {
+    pub const fn of<C: Command<Executor>, Executor: 'static>(location: Location, options: SubscriberOptions) -> Self {
         Self {
             declaration: const { &C::DECLARATION },
             location,
@@ -91,10 +87,7 @@ fn outputs<C: Command<Executor>, Executor>() -> Vec<&'static Declaration> {
     outputs
 }
 
-async fn run<C: Command<Executor>, Executor>(context: Context) -> Result<EventCollector, HandlerError>
-where
-    C::Failure: FailureEvent + HandlerFailure,
-{
+async fn run<C: Command<Executor>, Executor>(context: Context) -> Result<EventCollector, HandlerError> {
     let _ = (
         C::receive as fn(&Context) -> Result<C, HandlerError>,
         CommandContext::<C::State>::new,
