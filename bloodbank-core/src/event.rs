@@ -1,13 +1,10 @@
 //! The contract of an event.
 
-mod json;
-
 use std::borrow::Cow;
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
-
-pub use json::{Described, Readable, Writable};
 
 use crate::{error::Result, routing::RoutingKey};
 
@@ -18,15 +15,12 @@ use crate::{error::Result, routing::RoutingKey};
 /// #[event(routing_key = "orders.order.placed", id(order_id))]
 /// pub struct OrderPlaced { pub order_id: String, pub total_cents: u64 }
 /// ```
-///
-/// An event is `Serialize`, `DeserializeOwned` and `JsonSchema`: [`Writable`], [`Readable`] and [`Described`] are those
-/// three, with a message of their own where one is missing.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an `Event`",
     label = "not an event",
     note = "consider annotating `{Self}` with `#[derive(Event)]` and `#[event(routing_key = \"…\")]`"
 )]
-pub trait Event: Writable + Readable + Described + Send + Sync + 'static {
+pub trait Event: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static {
     /// What the declaration says: key, kind, docs, place.
     const DECLARATION: Declaration;
 

@@ -67,15 +67,6 @@ pub fn failure<E: FailureEvent>(event: E, attempt: u32) -> HandlerError {
     crate::handler::failure(event, attempt)
 }
 
-/// The key of the reply of a command; none for `()`.
-#[must_use]
-pub const fn reply_key<R: Reply>() -> Option<&'static str> {
-    match R::DECLARATION {
-        Some(declaration) => Some(declaration.routing_key),
-        None => None,
-    }
-}
-
 /// Reads an envelope for an event set.
 ///
 /// # Errors
