@@ -30,7 +30,7 @@ async fn queue_of(amqp: &impl Consume, kind: QueueKind) -> Arc<str> {
     let queue = name("queue");
     amqp.declare(queues(vec![Queue::new(Arc::clone(&queue), kind)]))
         .await
-        .unwrap();
+        .expect("a new queue can be declared");
     queue
 }
 
