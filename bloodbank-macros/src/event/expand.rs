@@ -77,7 +77,7 @@ fn declaration(event: &Event<'_>, key: &LitStr) -> TokenStream {
     let reply = attr
         .reply
         .as_ref()
-        .map(|reply| quote!(reply: <Self as __bb::CommandEvent>::REPLY_KEY,));
+        .map(|_| quote!(reply: <Self as __bb::CommandEvent>::REPLY_KEY,));
     let supersedes = attr.supersedes.as_ref().map(|old| {
         quote! {
             supersedes: __bb::Option::Some(<#old as __bb::Older>::SUPERSEDED),
