@@ -22,10 +22,7 @@ fn topology(exchange: &Arc<str>, queue: &Arc<str>) -> Topology {
 }
 
 fn main() -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         for round in 1..=3 {
             let plain = memory(false).await?;
@@ -53,9 +50,7 @@ async fn memory(with_header: bool) -> Result<Duration> {
         ..Properties::default()
     };
     if with_header {
-        properties
-            .headers
-            .set("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+        properties.headers.set("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
     }
     let mut spent = Duration::ZERO;
     const BURST: u32 = 100;

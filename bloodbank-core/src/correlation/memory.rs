@@ -106,12 +106,7 @@ impl Inner {
         let place = *self.places.entry(id).or_insert(next);
         let index = (place - self.forgotten) as usize;
         if place == next {
-            self.nodes.push_back(Node {
-                id,
-                touched: now,
-                link: None,
-                children: Vec::new(),
-            });
+            self.nodes.push_back(Node { id, touched: now, link: None, children: Vec::new() });
         } else {
             let node = &mut self.nodes[index];
             node.touched = node.touched.max(now);
@@ -178,12 +173,7 @@ mod tests {
     }
 
     fn knows(store: &MemoryStore, event: u128) -> bool {
-        store
-            .look_up(&[Uuid::from_u128(event)], |node| {
-                node.is_some_and(|node| node.link.is_some())
-            })
-            .pop()
-            .unwrap()
+        store.look_up(&[Uuid::from_u128(event)], |node| node.is_some_and(|node| node.link.is_some())).pop().unwrap()
     }
 
     #[test]

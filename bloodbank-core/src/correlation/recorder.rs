@@ -111,11 +111,7 @@ impl Recorder {
     pub(super) async fn start(store: Arc<dyn CorrelationStore>) -> Self {
         let inner = Arc::new(Inner {
             store,
-            queue: Mutex::new(Queue {
-                state: State::Recording,
-                waiting: VecDeque::new(),
-                last: None,
-            }),
+            queue: Mutex::new(Queue { state: State::Recording, waiting: VecDeque::new(), last: None }),
             work: Notify::new(),
             missed: Missed::default(),
         });
@@ -189,9 +185,7 @@ impl Inner {
     }
 
     async fn probe(&self) -> Result<()> {
-        timeout(PATIENCE, self.store.probe())
-            .await
-            .unwrap_or_else(|_| Err(too_slow()))
+        timeout(PATIENCE, self.store.probe()).await.unwrap_or_else(|_| Err(too_slow()))
     }
 
     /// The store failed: nobody waits for it any more.
