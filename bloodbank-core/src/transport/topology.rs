@@ -2,8 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 /// How an exchange routes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ExchangeKind {
     /// By pattern.
     Topic,
@@ -23,7 +25,7 @@ pub struct Exchange {
 }
 
 /// How the broker keeps a queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum QueueKind {
     /// Replicated, survives the loss of a node.
     #[default]
@@ -35,7 +37,7 @@ pub enum QueueKind {
 }
 
 /// Where a message goes that a queue gives up.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadLetterTo {
     /// The exchange; empty: the default exchange.
     pub exchange: Arc<str>,
@@ -44,7 +46,7 @@ pub struct DeadLetterTo {
 }
 
 /// A queue.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Queue {
     /// Its name.
     pub name: Arc<str>,

@@ -3,8 +3,6 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-use futures_util::Stream;
-
 use super::*;
 use crate::transport::Transport;
 
