@@ -328,7 +328,7 @@ impl BusBuilder {
 async fn open_transport(settings: &Settings) -> Result<Arc<dyn Transport>> {
     if settings.rabbit_url.is_some() {
         #[cfg(feature = "amqp")]
-        todo!();
+        return Ok(Arc::new(crate::transport::amqp::Amqp::connect(settings).await?));
         #[cfg(not(feature = "amqp"))]
         return Err(Error::new(
             ErrorKind::Settings,
