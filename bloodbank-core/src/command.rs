@@ -18,6 +18,12 @@ use crate::{
 pub trait CommandEvent: Event {
     /// The event that answers it; `()` where none does.
     type Reply: Reply;
+
+    /// The key of the event that answers it.
+    const REPLY_KEY: Option<&'static str> = match <Self::Reply as Reply>::DECLARATION {
+        Some(declaration) => Some(declaration.routing_key),
+        None => None,
+    };
 }
 
 /// What can answer a command: an event, or nothing.
@@ -28,7 +34,12 @@ pub trait CommandEvent: Event {
 )]
 pub trait Reply: Sized + Send + 'static {
     /// What it declares; `None` for `()`.
-    fn declaration() -> Option<&'static Declaration>;
+    const DECLARATION: Option<&'static Declaration>;
+
+    /// What it declares; `None` for `()`.
+    fn declaration() -> Option<&'static Declaration> {
+        Self::DECLARATION
+    }
 
     /// Puts it where it is published from.
     fn collect(self, events: &mut EventCollector);
@@ -41,9 +52,7 @@ pub trait Reply: Sized + Send + 'static {
 }
 
 impl Reply for () {
-    fn declaration() -> Option<&'static Declaration> {
-        None
-    }
+    const DECLARATION: Option<&'static Declaration> = None;
 
     fn collect(self, _events: &mut EventCollector) {}
 
@@ -53,9 +62,7 @@ impl Reply for () {
 }
 
 impl<E: Event> Reply for E {
-    fn declaration() -> Option<&'static Declaration> {
-        Some(const { &E::DECLARATION })
-    }
+    const DECLARATION: Option<&'static Declaration> = Some(&E::DECLARATION);
 
     fn collect(self, events: &mut EventCollector) {
         events.add_reply(self);
@@ -78,7 +85,10 @@ impl<E: Event> Reply for E {
 ///         -> Result<AgentThreadResponse, AgentThreadError> { … }
 /// }
 /// ```
-pub trait Command: CommandEvent {
+///
+/// `Executor` is filled in by the attribute: a type of the crate that executes, without which only the crate that
+/// declares a command could implement this trait for it.
+pub trait Command<Executor = ()>: CommandEvent {
     /// What it works with; the app provides it. `()` is always there.
     type State: Clone + Send + Sync + 'static;
 
