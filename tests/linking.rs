@@ -98,14 +98,9 @@ impl Workspace {
         let mut cargo = Command::new(env!("CARGO"));
         cargo.args(arguments).arg("--offline").current_dir(&self.0);
         // The output of rustc is read: no colours.
-        cargo
-            .env("CARGO_TARGET_DIR", self.0.join("target"))
-            .env("CARGO_TERM_COLOR", "never");
+        cargo.env("CARGO_TARGET_DIR", self.0.join("target")).env("CARGO_TERM_COLOR", "never");
         let output = cargo.output().unwrap();
-        (
-            output.status.success(),
-            String::from_utf8_lossy(&output.stderr).into_owned(),
-        )
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
     }
 }
 
@@ -115,20 +110,8 @@ fn crates_are_linked_or_not() {
     let workspace = Workspace::new();
     workspace.member("one", &["bloodbank", "serde", "schemars"], library, "lib.rs", EVENT);
     workspace.member("two", &["bloodbank", "serde", "schemars"], library, "lib.rs", EVENT);
-    workspace.member(
-        "both",
-        &["one", "two"],
-        "",
-        "main.rs",
-        "use one as _;\nuse two as _;\nfn main() {}\n",
-    );
-    workspace.member(
-        "shared",
-        &["one"],
-        "[lib]\ncrate-type = [\"cdylib\"]",
-        "lib.rs",
-        "use one as _;\n",
-    );
+    workspace.member("both", &["one", "two"], "", "main.rs", "use one as _;\nuse two as _;\nfn main() {}\n");
+    workspace.member("shared", &["one"], "[lib]\ncrate-type = [\"cdylib\"]", "lib.rs", "use one as _;\n");
     workspace.member("renamed", &["bus", "serde", "schemars"], library, "lib.rs", RENAMED);
     workspace.member("executor", &["bus", "renamed"], "", "main.rs", EXECUTOR);
 
@@ -140,8 +123,5 @@ fn crates_are_linked_or_not() {
     assert!(!linked, "two events with one key were linked");
     let sentence = "two_events_have_the_routing_key::orders._what_.placed::rename_one_of_them";
     assert!(output.contains(sentence), "the linker says which key: {output}");
-    assert!(
-        output.contains("libone") && output.contains("libtwo"),
-        "and in which crates: {output}"
-    );
+    assert!(output.contains("libone") && output.contains("libtwo"), "and in which crates: {output}");
 }

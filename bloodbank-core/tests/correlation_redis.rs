@@ -63,10 +63,7 @@ async fn keys_and_values_are_those_of_the_python_side() {
     }
     for key in [forward(child), reverse(first), reverse(second)] {
         let ttl: i64 = redis.ttl(key).await.unwrap();
-        assert!(
-            (TTL.as_secs() as i64 - 60..=TTL.as_secs() as i64).contains(&ttl),
-            "{ttl}"
-        );
+        assert!((TTL.as_secs() as i64 - 60..=TTL.as_secs() as i64).contains(&ttl), "{ttl}");
     }
     let other: bool = redis.exists(reverse(child)).await.unwrap();
     assert!(!other, "nothing else is written");
@@ -117,11 +114,7 @@ async fn broken_values_are_named_and_walked_around() {
     }
     let _: () = redis.set(forward(left), "no JSON").await.unwrap();
     let chain = tracker.chain(leaf, Direction::Ancestors, 100).await.unwrap();
-    assert_eq!(
-        chain.events.len(),
-        4,
-        "the way over the other parent is found: {chain:?}"
-    );
+    assert_eq!(chain.events.len(), 4, "the way over the other parent is found: {chain:?}");
     assert_eq!(chain.malformed.len(), 1);
     assert_eq!(chain.malformed[0].key, forward(left));
 
@@ -139,11 +132,7 @@ async fn broken_values_are_named_and_walked_around() {
     assert_eq!(dump.malformed.len(), 1, "{dump}");
     let trace = Trace::load(&tracker, leaf).await.unwrap();
     assert_eq!(trace.events.len(), 4);
-    assert!(
-        trace.to_text().contains(&format!("ignored `{}`", forward(left))),
-        "{}",
-        trace.to_text()
-    );
+    assert!(trace.to_text().contains(&format!("ignored `{}`", forward(left))), "{}", trace.to_text());
 }
 
 #[tokio::test]
@@ -188,12 +177,7 @@ async fn an_event_takes_less_than_a_kilobyte() {
         )
         .await;
         for key in [forward(pair[1]), reverse(pair[0])] {
-            let used: usize = redis::cmd("MEMORY")
-                .arg("USAGE")
-                .arg(key)
-                .query_async(&mut redis)
-                .await
-                .unwrap();
+            let used: usize = redis::cmd("MEMORY").arg("USAGE").arg(key).query_async(&mut redis).await.unwrap();
             bytes += used;
         }
     }

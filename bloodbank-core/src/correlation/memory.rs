@@ -92,11 +92,7 @@ impl MemoryStore {
         while index.catch_up(&lock(&self.log), self.capacity) {}
         let mut values = Vec::with_capacity(events.len());
         for events in events.chunks(TURN) {
-            let view = View {
-                index: &index,
-                log: &lock(&self.log),
-                oldest,
-            };
+            let view = View { index: &index, log: &lock(&self.log), oldest };
             values.extend(events.iter().map(|event| value(&view, event)));
         }
         values
@@ -125,11 +121,7 @@ impl Index {
     /// Adds some of the links that are new. Whether there are more.
     fn catch_up(&mut self, log: &Log, capacity: usize) -> bool {
         if self.to < log.first || log.first - self.from > capacity as u64 {
-            *self = Self {
-                from: log.first,
-                to: log.first,
-                ..Self::default()
-            };
+            *self = Self { from: log.first, to: log.first, ..Self::default() };
         }
         for _ in 0..TURN {
             let Some(link) = log.get(self.to) else { return false };
@@ -219,9 +211,7 @@ mod tests {
     }
 
     fn children(store: &MemoryStore, event: u128) -> Vec<Uuid> {
-        store
-            .look_up(&[id(event)], |view, event| view.children(event))
-            .swap_remove(0)
+        store.look_up(&[id(event)], |view, event| view.children(event)).swap_remove(0)
     }
 
     #[test]

@@ -123,10 +123,7 @@ impl Batch {
         let batch = Self {
             links: Vec::new(),
             recorded: Recorded(recorded.shared()),
-            hold: Hold {
-                until: Instant::now() + PATIENCE,
-                publishers: Some(publishers),
-            },
+            hold: Hold { until: Instant::now() + PATIENCE, publishers: Some(publishers) },
             _settled: settled,
         };
         (batch, when_settled.shared())
@@ -138,11 +135,7 @@ impl Recorder {
     pub(super) async fn start(store: Arc<dyn CorrelationStore>) -> Self {
         let inner = Arc::new(Inner {
             store,
-            queue: Mutex::new(Queue {
-                state: State::Recording,
-                waiting: VecDeque::new(),
-                settled: None,
-            }),
+            queue: Mutex::new(Queue { state: State::Recording, waiting: VecDeque::new(), settled: None }),
             work: Notify::new(),
             missed: Missed::default(),
         });
@@ -217,9 +210,7 @@ impl Inner {
     }
 
     async fn probe(&self) -> Result<()> {
-        timeout(PATIENCE, self.store.probe())
-            .await
-            .unwrap_or_else(|_| Err(too_slow()))
+        timeout(PATIENCE, self.store.probe()).await.unwrap_or_else(|_| Err(too_slow()))
     }
 
     /// When the first publisher must go on, of those that wait for this batch or for one behind it.

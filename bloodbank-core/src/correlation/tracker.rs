@@ -126,11 +126,7 @@ impl CorrelationTracker {
             Backend::Memory(_) => (true, 0),
             Backend::Beside(recorder) => (recorder.is_available(), recorder.missed().count()),
         };
-        Health {
-            store: self.store().describe(),
-            available,
-            missed,
-        }
+        Health { store: self.store().describe(), available, missed }
     }
 
     /// Adds parents and metadata to what is known about an event. Parents that are known already stay, as does
@@ -272,9 +268,7 @@ impl CorrelationTracker {
     pub(super) fn may_be_incomplete(&self, event: Uuid, entry: Option<&Entry>) -> bool {
         match &*self.0 {
             Backend::Memory(_) => false,
-            Backend::Beside(recorder) => recorder
-                .missed()
-                .concerns(event, entry.and_then(|entry| entry.created_at)),
+            Backend::Beside(recorder) => recorder.missed().concerns(event, entry.and_then(|entry| entry.created_at)),
         }
     }
 }

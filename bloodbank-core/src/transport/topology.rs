@@ -2,8 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 /// How an exchange routes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ExchangeKind {
     /// By pattern.
     Topic,
@@ -23,7 +25,7 @@ pub struct Exchange {
 }
 
 /// How the broker keeps a queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum QueueKind {
     /// Replicated, survives the loss of a node.
     #[default]
@@ -35,7 +37,7 @@ pub enum QueueKind {
 }
 
 /// Where a message goes that a queue gives up.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadLetterTo {
     /// The exchange; empty: the default exchange.
     pub exchange: Arc<str>,
@@ -44,7 +46,7 @@ pub struct DeadLetterTo {
 }
 
 /// A queue.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Queue {
     /// Its name.
     pub name: Arc<str>,
@@ -64,14 +66,7 @@ impl Queue {
     /// A queue with nothing but a name and a kind.
     #[must_use]
     pub fn new(name: impl Into<Arc<str>>, kind: QueueKind) -> Self {
-        Self {
-            name: name.into(),
-            kind,
-            dead_letter: None,
-            delivery_limit: None,
-            message_ttl: None,
-            max_length: None,
-        }
+        Self { name: name.into(), kind, dead_letter: None, delivery_limit: None, message_ttl: None, max_length: None }
     }
 }
 
@@ -134,13 +129,7 @@ impl Topology {
     /// The exchange for events alone; what a publisher needs.
     #[must_use]
     pub fn events(exchange: &Arc<str>) -> Self {
-        Self {
-            exchanges: vec![Exchange {
-                name: Arc::clone(exchange),
-                kind: ExchangeKind::Topic,
-            }],
-            ..Self::default()
-        }
+        Self { exchanges: vec![Exchange { name: Arc::clone(exchange), kind: ExchangeKind::Topic }], ..Self::default() }
     }
 
     /// What a subscriber needs: its queue with its bindings, its dead-letter queue, the ladder of delays.
@@ -149,24 +138,14 @@ impl Topology {
         let dlx: Arc<str> = DEAD_LETTER_EXCHANGE.into();
         let parked: Arc<str> = dead_letter_queue(queue).into();
         let mut topology = Self::events(exchange);
-        topology.exchanges.push(Exchange {
-            name: Arc::clone(&dlx),
-            kind: ExchangeKind::Direct,
-        });
+        topology.exchanges.push(Exchange { name: Arc::clone(&dlx), kind: ExchangeKind::Direct });
         topology.queues.push(Queue::new(Arc::clone(&parked), kind));
         topology.queues.push(Queue {
-            dead_letter: Some(DeadLetterTo {
-                exchange: Arc::clone(&dlx),
-                routing_key: Some(Arc::clone(queue)),
-            }),
+            dead_letter: Some(DeadLetterTo { exchange: Arc::clone(&dlx), routing_key: Some(Arc::clone(queue)) }),
             delivery_limit: Some(DELIVERY_LIMIT),
             ..Queue::new(Arc::clone(queue), kind)
         });
-        topology.bindings.push(Binding {
-            exchange: dlx,
-            queue: parked,
-            pattern: Arc::clone(queue),
-        });
+        topology.bindings.push(Binding { exchange: dlx, queue: parked, pattern: Arc::clone(queue) });
         for pattern in patterns {
             topology.bindings.push(Binding {
                 exchange: Arc::clone(exchange),
@@ -176,23 +155,13 @@ impl Topology {
         }
         for delay in LADDER {
             let name: Arc<str> = rung_name(delay).into();
-            topology.exchanges.push(Exchange {
-                name: Arc::clone(&name),
-                kind: ExchangeKind::Fanout,
-            });
+            topology.exchanges.push(Exchange { name: Arc::clone(&name), kind: ExchangeKind::Fanout });
             topology.queues.push(Queue {
-                dead_letter: Some(DeadLetterTo {
-                    exchange: "".into(),
-                    routing_key: None,
-                }),
+                dead_letter: Some(DeadLetterTo { exchange: "".into(), routing_key: None }),
                 message_ttl: Some(delay),
                 ..Queue::new(Arc::clone(&name), kind)
             });
-            topology.bindings.push(Binding {
-                exchange: Arc::clone(&name),
-                queue: name,
-                pattern: "".into(),
-            });
+            topology.bindings.push(Binding { exchange: Arc::clone(&name), queue: name, pattern: "".into() });
         }
         topology
     }
@@ -200,9 +169,6 @@ impl Topology {
     /// What a requester needs: a queue for answers.
     #[must_use]
     pub fn replies(queue: &Arc<str>) -> Self {
-        Self {
-            queues: vec![Queue::new(Arc::clone(queue), QueueKind::Transient)],
-            ..Self::default()
-        }
+        Self { queues: vec![Queue::new(Arc::clone(queue), QueueKind::Transient)], ..Self::default() }
     }
 }

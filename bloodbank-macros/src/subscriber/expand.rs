@@ -82,9 +82,7 @@ pub(super) fn function_pointer(subscriber: &Subscriber) -> TokenStream {
 
 fn arguments(subscriber: &Subscriber) -> Vec<proc_macro2::Ident> {
     let count = subscriber.extractors.len() + 1;
-    (0..count)
-        .map(|i| format_ident!("argument_{i}", span = proc_macro2::Span::mixed_site()))
-        .collect()
+    (0..count).map(|i| format_ident!("argument_{i}", span = proc_macro2::Span::mixed_site())).collect()
 }
 
 fn descriptor(subscriber: &Subscriber) -> TokenStream {
@@ -121,9 +119,7 @@ fn pattern_check(subscriber: &Subscriber) -> Option<TokenStream> {
 fn implementation(subscriber: &Subscriber) -> TokenStream {
     let name = &subscriber.function.sig.ident;
     let (input, output) = (&subscriber.input, &subscriber.output);
-    let indices: Vec<_> = (0..subscriber.extractors.len())
-        .map(|i| format_ident!("__Index{i}"))
-        .collect();
+    let indices: Vec<_> = (0..subscriber.extractors.len()).map(|i| format_ident!("__Index{i}")).collect();
     let bounds = subscriber.extractors.iter().zip(&indices).map(|(extractor, index)| {
         quote_spanned! {ours_at(extractor)=>
             #extractor: __bb::ExtractFrom<__Provided, #index>,

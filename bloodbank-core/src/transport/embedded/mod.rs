@@ -67,10 +67,7 @@ impl Embedded {
 
     fn ticking(engine: Arc<Engine>) -> Self {
         let expiry = Expiry::start(&engine);
-        Self {
-            engine,
-            expiry: Some(expiry),
-        }
+        Self { engine, expiry: Some(expiry) }
     }
 
     /// A bus in memory whose clock stands still until [`Embedded::advance`] moves it.
