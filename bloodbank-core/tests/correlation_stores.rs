@@ -1,5 +1,6 @@
 //! What every store does alike: each body runs in memory and against Redis.
 #![cfg(feature = "redis")]
+#![allow(clippy::unwrap_used, reason = "a failed test helper fails the test")]
 
 use std::{collections::HashSet, sync::Arc};
 

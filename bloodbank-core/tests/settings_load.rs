@@ -1,4 +1,5 @@
 //! Where settings come from, and what is said about bad ones.
+#![allow(clippy::unwrap_used, reason = "a failed test helper fails the test")]
 
 use std::{fs, time::Duration};
 
