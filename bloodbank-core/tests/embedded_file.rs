@@ -1,5 +1,9 @@
 //! The embedded bus in a file: what was confirmed survives, whatever happens to the process.
 #![cfg(feature = "sqlite")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "what fails in a test or its child shall fail the test"
+)]
 
 #[path = "embedded_file/child.rs"]
 mod child;
@@ -16,7 +20,7 @@ use bloodbank_core::{
     ErrorKind, Result,
     transport::{
         Consume, Deliveries, Delivery, Outgoing, Properties, Publish, Published, Topology, Transport,
-        embedded::Embedded,
+        embedded::{Embedded, HistoryFilter},
         topology::{QueueKind, rung_name},
     },
 };

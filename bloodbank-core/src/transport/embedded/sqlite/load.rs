@@ -85,7 +85,7 @@ fn entries(state: &mut State, tables: &mut Tables) -> rusqlite::Result<()> {
         let known = shared.get(&id).filter(|_| !changed);
         let message = match known {
             Some(message) => Arc::clone(message),
-            None => Arc::new(message(row)?),
+            None => Arc::new(message(row, [5, 6, 7, 8])?),
         };
         if !changed {
             shared.insert(id, Arc::clone(&message));
@@ -112,13 +112,14 @@ fn entries(state: &mut State, tables: &mut Tables) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn message(row: &Row<'_>) -> rusqlite::Result<Incoming> {
-    let properties: Properties = json(row, 7)?;
+/// A message, from the columns of its exchange, key, properties and body.
+pub(super) fn message(row: &Row<'_>, [exchange, key, properties, body]: [usize; 4]) -> rusqlite::Result<Incoming> {
+    let properties: Properties = json(row, properties)?;
     Ok(Incoming {
-        exchange: text(row, 5)?,
-        routing_key: text(row, 6)?,
+        exchange: text(row, exchange)?,
+        routing_key: text(row, key)?,
         properties,
-        body: Bytes::from(row.get::<_, Vec<u8>>(8)?),
+        body: Bytes::from(row.get::<_, Vec<u8>>(body)?),
     })
 }
 
@@ -126,7 +127,7 @@ fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<Arc<str>> {
     Ok(row.get_ref(column)?.as_str()?.into())
 }
 
-pub(super) fn json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+fn json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
     serde_json::from_str(row.get_ref(column)?.as_str()?)
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, error.into()))
 }

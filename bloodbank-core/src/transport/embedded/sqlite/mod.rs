@@ -10,7 +10,9 @@
 //! was taken may be lost with the process when it was published by the same run; from the first restart on, a message is
 //! handed out only after its mark is kept.
 
+mod batch;
 mod header;
+pub(super) mod history;
 mod load;
 mod lock;
 mod prune;
@@ -55,14 +57,15 @@ impl Default for Keep {
     }
 }
 
-/// An engine that goes on where the file stopped.
-pub(super) fn open(path: &Path) -> Result<Arc<Engine>> {
+/// An engine that goes on where the file stopped, and the file's one name.
+pub(super) fn open(path: &Path) -> Result<(Arc<Engine>, PathBuf)> {
     open_keeping(path, Keep::default())
 }
 
-pub(super) fn open_keeping(path: &Path, keep: Keep) -> Result<Arc<Engine>> {
+pub(super) fn open_keeping(path: &Path, keep: Keep) -> Result<(Arc<Engine>, PathBuf)> {
     check_place(path)?;
-    let path = &one_name(path)?;
+    let name = one_name(path)?;
+    let path = name.as_path();
     // The lock first: a look into a file that this process has open would take away SQLite's own locks on it.
     let lock = FileLock::acquire(path)?;
     let is_new = match header::check(path) {
@@ -73,7 +76,8 @@ pub(super) fn open_keeping(path: &Path, keep: Keep) -> Result<Arc<Engine>> {
         }
     };
     let connection = connect(path, is_new)?;
-    start(path, connection, lock, keep)
+    let engine = start(path, connection, lock, keep)?;
+    Ok((engine, name))
 }
 
 /// The same for every way to name the file; and never one of the names that SQLite takes for something else.

@@ -120,7 +120,8 @@ impl Bench {
 }
 
 fn open(folder: &Path, keep: Keep) -> Embedded {
-    Embedded::ticking(open_keeping(&folder.join("bus.db"), keep).unwrap())
+    let (engine, _) = open_keeping(&folder.join("bus.db"), keep).unwrap();
+    Embedded::ticking(engine)
 }
 
 async fn next(deliveries: &mut Deliveries) -> Delivery {
