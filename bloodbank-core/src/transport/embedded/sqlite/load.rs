@@ -27,9 +27,8 @@ pub(super) fn load(path: &Path, state: &mut State, mut tables: Tables) -> Result
         .and_then(|_| topology(state, &mut tables))
         .and_then(|()| entries(state, &mut tables))
         .and_then(|()| {
-            let newest: i64 = tables
-                .connection
-                .query_row("SELECT coalesce(max(id), 0) FROM messages", (), |row| row.get(0))?;
+            let newest: i64 =
+                tables.connection.query_row("SELECT coalesce(max(id), 0) FROM messages", (), |row| row.get(0))?;
             tables.newest = newest.cast_unsigned();
             state.last_message = tables.newest;
             // On a full disk the history waits.
@@ -47,10 +46,7 @@ fn topology(state: &mut State, tables: &mut Tables) -> rusqlite::Result<()> {
     let mut exchanges = connection.prepare("SELECT name, kind FROM exchanges")?;
     let mut rows = exchanges.query(())?;
     while let Some(row) = rows.next()? {
-        state.add_exchange(&Exchange {
-            name: text(row, 0)?,
-            kind: json(row, 1)?,
-        });
+        state.add_exchange(&Exchange { name: text(row, 0)?, kind: json(row, 1)? });
     }
     let mut queues = connection.prepare("SELECT id, spec FROM queues ORDER BY id")?;
     let mut rows = queues.query(())?;
@@ -85,7 +81,7 @@ fn entries(state: &mut State, tables: &mut Tables) -> rusqlite::Result<()> {
         let known = shared.get(&id).filter(|_| !changed);
         let message = match known {
             Some(message) => Arc::clone(message),
-            None => Arc::new(message(row)?),
+            None => Arc::new(message(row, [5, 6, 7, 8])?),
         };
         if !changed {
             shared.insert(id, Arc::clone(&message));
@@ -112,13 +108,14 @@ fn entries(state: &mut State, tables: &mut Tables) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn message(row: &Row<'_>) -> rusqlite::Result<Incoming> {
-    let properties: Properties = json(row, 7)?;
+/// A message, from the columns of its exchange, key, properties and body.
+pub(super) fn message(row: &Row<'_>, [exchange, key, properties, body]: [usize; 4]) -> rusqlite::Result<Incoming> {
+    let properties: Properties = json(row, properties)?;
     Ok(Incoming {
-        exchange: text(row, 5)?,
-        routing_key: text(row, 6)?,
+        exchange: text(row, exchange)?,
+        routing_key: text(row, key)?,
         properties,
-        body: Bytes::from(row.get::<_, Vec<u8>>(8)?),
+        body: Bytes::from(row.get::<_, Vec<u8>>(body)?),
     })
 }
 
@@ -126,7 +123,7 @@ fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<Arc<str>> {
     Ok(row.get_ref(column)?.as_str()?.into())
 }
 
-pub(super) fn json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+fn json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
     serde_json::from_str(row.get_ref(column)?.as_str()?)
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, error.into()))
 }

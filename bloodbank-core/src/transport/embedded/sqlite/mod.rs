@@ -10,7 +10,9 @@
 //! was taken may be lost with the process when it was published by the same run; from the first restart on, a message is
 //! handed out only after its mark is kept.
 
+mod batch;
 mod header;
+pub(super) mod history;
 mod load;
 mod lock;
 mod prune;
@@ -48,21 +50,19 @@ pub(super) struct Keep {
 
 impl Default for Keep {
     fn default() -> Self {
-        Self {
-            count: 100_000,
-            age: Duration::from_secs(7 * 24 * 60 * 60),
-        }
+        Self { count: 100_000, age: Duration::from_secs(7 * 24 * 60 * 60) }
     }
 }
 
-/// An engine that goes on where the file stopped.
-pub(super) fn open(path: &Path) -> Result<Arc<Engine>> {
+/// An engine that goes on where the file stopped, and the file's one name.
+pub(super) fn open(path: &Path) -> Result<(Arc<Engine>, PathBuf)> {
     open_keeping(path, Keep::default())
 }
 
-pub(super) fn open_keeping(path: &Path, keep: Keep) -> Result<Arc<Engine>> {
+pub(super) fn open_keeping(path: &Path, keep: Keep) -> Result<(Arc<Engine>, PathBuf)> {
     check_place(path)?;
-    let path = &one_name(path)?;
+    let name = one_name(path)?;
+    let path = name.as_path();
     // The lock first: a look into a file that this process has open would take away SQLite's own locks on it.
     let lock = FileLock::acquire(path)?;
     let is_new = match header::check(path) {
@@ -73,17 +73,16 @@ pub(super) fn open_keeping(path: &Path, keep: Keep) -> Result<Arc<Engine>> {
         }
     };
     let connection = connect(path, is_new)?;
-    start(path, connection, lock, keep)
+    let engine = start(path, connection, lock, keep)?;
+    Ok((engine, name))
 }
 
 /// The same for every way to name the file; and never one of the names that SQLite takes for something else.
 fn one_name(path: &Path) -> Result<PathBuf> {
     let name = path.canonicalize().or_else(|_| std::path::absolute(path));
     name.map_err(|error| {
-        let text = format!(
-            "the embedded bus {} cannot be found; set BLOODBANK_EMBEDDED_PATH to another file",
-            path.display()
-        );
+        let text =
+            format!("the embedded bus {} cannot be found; set BLOODBANK_EMBEDDED_PATH to another file", path.display());
         Error::new(ErrorKind::Storage, text).with_source(error)
     })
 }
@@ -97,10 +96,7 @@ fn check_place(path: &Path) -> Result<()> {
         ),
         _ => return Ok(()),
     };
-    Err(Error::new(
-        ErrorKind::Storage,
-        format!("the embedded bus {} cannot be opened: {fault}", path.display()),
-    ))
+    Err(Error::new(ErrorKind::Storage, format!("the embedded bus {} cannot be opened: {fault}", path.display())))
 }
 
 fn connect(path: &Path, is_new: bool) -> Result<Connection> {

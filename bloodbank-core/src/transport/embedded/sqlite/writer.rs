@@ -3,17 +3,12 @@
 use std::{
     mem,
     path::{Path, PathBuf},
-    sync::{
-        Weak,
-        mpsc::{Receiver, RecvTimeoutError},
-    },
+    sync::{Weak, mpsc::Receiver},
     thread,
     time::Duration,
 };
 
-use tokio::sync::oneshot;
-
-use super::{failure, lock::FileLock, tables::Tables};
+use super::{batch::Batch, failure, lock::FileLock, tables::Tables};
 use crate::{
     error::{Error, ErrorKind, Result},
     transport::embedded::{
@@ -23,10 +18,6 @@ use crate::{
     },
 };
 
-/// So many records in one transaction at most.
-const AT_ONCE: usize = 1_000;
-/// So many bytes of bodies in one transaction, about.
-const BYTES_AT_ONCE: usize = 32 * 1024 * 1024;
 /// How long until what could not be written is tried again.
 const RETRY: Duration = Duration::from_millis(250);
 /// How long without anything to do until the history is looked through.
@@ -64,9 +55,7 @@ impl Writer {
             failing: false,
             published: 0,
         };
-        let spawned = thread::Builder::new()
-            .name("bloodbank-file".to_owned())
-            .spawn(move || writer.run());
+        let spawned = thread::Builder::new().name("bloodbank-file".to_owned()).spawn(move || writer.run());
         match spawned {
             Ok(_) => Ok(()),
             Err(error) => {
@@ -77,34 +66,31 @@ impl Writer {
     }
 
     fn run(mut self) {
-        let mut released = None;
-        loop {
+        let released = loop {
             let wait = if self.kept_back.is_empty() { IDLE } else { RETRY };
-            let first = match self.records.recv_timeout(wait) {
-                Ok(record) => Some(record),
-                Err(RecvTimeoutError::Timeout) => None,
-                Err(RecvTimeoutError::Disconnected) => break,
-            };
-            let idle = first.is_none();
-            let (batch, closed) = self.gather(first);
-            self.write(batch);
-            if let Some(closed) = closed {
-                released = closed;
-                break;
+            let mut batch = Batch::gather(
+                mem::take(&mut self.kept_back),
+                &self.records,
+                wait,
+                #[cfg(test)]
+                &self.tables.connection,
+            );
+            let idle = batch.records.is_empty();
+            self.write(batch.take_records());
+            if let Some(released) = batch.closed {
+                break released;
             }
             if idle || self.published >= PRUNE_EVERY {
                 self.prune();
             }
-        }
+        };
         if !self.kept_back.is_empty() {
             tracing::error!(
                 path = %self.path.display(), records = self.kept_back.len(),
                 "the embedded bus was closed before it could write everything: some events will be delivered again",
             );
         }
-        let Self {
-            tables, lock, records, ..
-        } = self;
+        let Self { tables, lock, records, .. } = self;
         drop(tables);
         drop(lock);
         if let Some(released) = released {
@@ -112,30 +98,6 @@ impl Writer {
         }
         // Last: whoever waits for a second `close` or for a late confirm learns now that nothing follows.
         drop(records);
-    }
-
-    /// What has come together since, and who closes.
-    #[expect(clippy::type_complexity, reason = "used once, two lines above")]
-    fn gather(&mut self, first: Option<Record>) -> (Vec<Record>, Option<Option<oneshot::Sender<()>>>) {
-        let mut batch = mem::take(&mut self.kept_back);
-        let (mut next, mut count, mut bytes) = (first, 0, 0);
-        while let Some(record) = next {
-            match record {
-                Record::Closed(released) => return (batch, Some(released)),
-                #[cfg(test)]
-                Record::Meddle(meddle) => meddle(&self.tables.connection),
-                record => {
-                    if let Record::Published(publication) = &record {
-                        bytes += publication.message.body.len();
-                    }
-                    batch.push(record);
-                }
-            }
-            count += 1;
-            let full = count >= AT_ONCE || bytes >= BYTES_AT_ONCE;
-            next = if full { None } else { self.records.try_recv().ok() };
-        }
-        (batch, None)
     }
 
     fn write(&mut self, batch: Vec<Record>) {
@@ -154,11 +116,7 @@ impl Writer {
                 let rest = self.refuse(batch, &error);
                 self.tables.checkpoint();
                 // Settlements alone may fit where publishes did not, and make room.
-                match if rest.len() < before {
-                    self.tables.commit(&rest)
-                } else {
-                    Err(error)
-                } {
+                match if rest.len() < before { self.tables.commit(&rest) } else { Err(error) } {
                     Ok(()) => self.committed(rest),
                     Err(_) => self.kept_back = rest,
                 }
