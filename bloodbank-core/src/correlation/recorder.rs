@@ -29,9 +29,10 @@ use crate::error::{Error, ErrorKind, Result};
 const BATCH: usize = 256;
 /// How many batches may wait; beyond that links are missed rather than memory used.
 const WAITING: usize = 256;
-/// How long a publish waits for its link, and how long a write may take before the store counts as away: a second,
-/// less what scheduling takes.
+/// How long a write may take before the store counts as away: a second, less what scheduling takes.
 const PATIENCE: Duration = Duration::from_millis(900);
+/// How long a publish waits for its link: a little longer, so that it sees what becomes of a write begun at once.
+const HOLD: Duration = Duration::from_millis(950);
 /// The pauses between two probes of a store that failed: doubled from the first to the last.
 const PROBE_PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 /// A store that fails again within this time is probed less eagerly.
@@ -123,7 +124,7 @@ impl Batch {
         let batch = Self {
             links: Vec::new(),
             recorded: Recorded(recorded.shared()),
-            hold: Hold { until: Instant::now() + PATIENCE, publishers: Some(publishers) },
+            hold: Hold { until: Instant::now() + HOLD, publishers: Some(publishers) },
             _settled: settled,
         };
         (batch, when_settled.shared())
