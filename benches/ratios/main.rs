@@ -1,0 +1,68 @@
+//! Bloodbank against raw lapin, in one run: the same body, window, broker; interleaved rounds, medians, ratios.
+//!
+//! Run: `cargo bench --bench ratios` (starts its own RabbitMQ). Machines are noisy and drift: read the ratios, not the rates.
+#![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on has nothing to say")]
+
+mod in_process;
+mod measure;
+mod ours;
+mod raw;
+mod sample;
+
+use bloodbank::transport::topology::QueueKind;
+use bloodbank_harness::RabbitMq;
+use measure::{Figure, ratio};
+
+/// How many events a round has.
+const EVENTS: usize = 40_000;
+const ROUNDS: usize = 5;
+/// How many events are in flight.
+const WINDOW: usize = 256;
+const PREFETCH: u16 = 1000;
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    println!("in process (embedded bus in memory, default allocator)");
+    runtime.block_on(in_process::run());
+    let broker = RabbitMq::start().unwrap();
+    for kind in [QueueKind::Classic, QueueKind::Quorum] {
+        println!("\nRabbitMQ, {kind:?} queue, {EVENTS} events × {ROUNDS} rounds, body {} bytes", sample::body().len());
+        println!("{:<44}{:>12}{:>12}{:>8}", "", "raw lapin", "Bloodbank", "ratio");
+        runtime.block_on(publishing(&broker, kind));
+        runtime.block_on(consuming(&broker, kind));
+    }
+}
+
+async fn publishing(broker: &RabbitMq, kind: QueueKind) {
+    let ours = ours::Service::start(&broker.url(), kind).await;
+    let raw = raw::Client::connect(&broker.url()).await;
+    let (mut theirs_all, mut ours_all) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        theirs_all.push(raw.publish(ours.exchange(), sample::KEY, EVENTS, WINDOW).await);
+        raw.purge(ours.queue()).await;
+        ours_all.push(ours.publish(EVENTS).await);
+        raw.purge(ours.queue()).await;
+    }
+    let (theirs, ours_median) = (Figure::median(&theirs_all), Figure::median(&ours_all));
+    ratio("publish, confirmed, window 256, events/s", theirs.rate, ours_median.rate);
+    ratio("publish, CPU of the client, µs/event", theirs.cpu, ours_median.cpu);
+    raw.delete(ours.queue()).await;
+    ours.close().await;
+}
+
+async fn consuming(broker: &RabbitMq, kind: QueueKind) {
+    let ours = ours::Service::start(&broker.url(), kind).await;
+    let raw = raw::Client::connect(&broker.url()).await;
+    let (mut theirs_all, mut ours_all) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        raw.publish(ours.exchange(), sample::KEY, EVENTS, WINDOW).await;
+        theirs_all.push(raw.consume(ours.queue(), EVENTS, PREFETCH).await);
+        raw.publish(ours.exchange(), sample::KEY, EVENTS, WINDOW).await;
+        ours_all.push(ours.consume(EVENTS).await);
+    }
+    let (theirs, ours_median) = (Figure::median(&theirs_all), Figure::median(&ours_all));
+    ratio("consume, typed, `multiple` acks, events/s", theirs.rate, ours_median.rate);
+    ratio("consume, CPU of the client, µs/event", theirs.cpu, ours_median.cpu);
+    raw.delete(ours.queue()).await;
+    ours.close().await;
+}

@@ -1,0 +1,89 @@
+//! The rival: lapin as PERFORMANCE-minded people use it. Publishing keeps a window of confirms in flight; consuming decodes
+//! the typed envelope and acknowledges with `multiple`.
+
+use bloodbank::EventEnvelope;
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use lapin::{
+    BasicProperties, Channel, Confirmation, Connection, ConnectionProperties,
+    options::{
+        BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions,
+        ConfirmSelectOptions, QueueDeleteOptions, QueuePurgeOptions,
+    },
+    types::FieldTable,
+};
+
+use crate::{
+    measure::{Figure, Round},
+    sample::{self, SentenceHeard},
+};
+
+pub(crate) struct Client {
+    connection: Connection,
+    publisher: Channel,
+}
+
+/// After so many messages one acknowledgement is sent for all of them.
+const ACK_EVERY: usize = 100;
+
+impl Client {
+    pub(crate) async fn connect(url: &str) -> Self {
+        let connection = Connection::connect(url, ConnectionProperties::default()).await.unwrap();
+        let publisher = connection.create_channel().await.unwrap();
+        publisher.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+        Self { connection, publisher }
+    }
+
+    pub(crate) async fn publish(&self, exchange: &str, key: &str, events: usize, window: usize) -> Figure {
+        let round = Round::begin();
+        let mut confirms = FuturesUnordered::new();
+        for _ in 0..events {
+            let properties = BasicProperties::default()
+                .with_content_type("application/json".into())
+                .with_delivery_mode(2)
+                .with_message_id(uuid::Uuid::new_v4().to_string().into());
+            let options = BasicPublishOptions { mandatory: true, ..Default::default() };
+            let published =
+                self.publisher.basic_publish(exchange.into(), key.into(), options, sample::body(), properties);
+            confirms.push(published.await.unwrap());
+            if confirms.len() >= window {
+                assert!(matches!(confirms.next().await.unwrap().unwrap(), Confirmation::Ack(None)));
+            }
+        }
+        while let Some(confirm) = confirms.next().await {
+            assert!(matches!(confirm.unwrap(), Confirmation::Ack(None)));
+        }
+        round.end(events)
+    }
+
+    pub(crate) async fn consume(&self, queue: &str, events: usize, prefetch: u16) -> Figure {
+        let channel = self.connection.create_channel().await.unwrap();
+        channel.basic_qos(prefetch, BasicQosOptions::default()).await.unwrap();
+        let round = Round::begin();
+        let mut consumer = channel
+            .basic_consume(queue.into(), "raw".into(), BasicConsumeOptions::default(), FieldTable::default())
+            .await
+            .unwrap();
+        for number in 1..=events {
+            let delivery = consumer.next().await.unwrap().unwrap();
+            let envelope: EventEnvelope<SentenceHeard> = serde_json::from_slice(&delivery.data).unwrap();
+            assert_eq!(envelope.event_type, sample::KEY);
+            if number % ACK_EVERY == 0 || number == events {
+                channel.basic_ack(delivery.delivery_tag, BasicAckOptions { multiple: true }).await.unwrap();
+            }
+        }
+        let figure = round.end(events);
+        channel.basic_cancel("raw".into(), BasicCancelOptions::default()).await.unwrap();
+        channel.close(200, "done".into()).await.unwrap();
+        figure
+    }
+
+    pub(crate) async fn purge(&self, queue: &str) {
+        self.publisher.queue_purge(queue.into(), QueuePurgeOptions::default()).await.unwrap();
+    }
+
+    pub(crate) async fn delete(&self, queue: &str) {
+        for name in [queue.to_owned(), format!("{queue}.dlq")] {
+            self.publisher.queue_delete(name.as_str().into(), QueueDeleteOptions::default()).await.unwrap();
+        }
+    }
+}

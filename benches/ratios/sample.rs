@@ -1,0 +1,51 @@
+//! The event that is measured, about 750 bytes on the wire.
+
+use std::sync::LazyLock;
+
+use bloodbank::{EventEnvelope, prelude::*};
+use uuid::Uuid;
+
+pub(crate) const KEY: &str = "bench.sentence.heard";
+
+/// A sentence somebody said.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Event)]
+#[event(routing_key = "bench.sentence.heard")]
+pub(crate) struct SentenceHeard {
+    meeting: String,
+    index: u32,
+    speaker: Option<String>,
+    text: String,
+    start: f64,
+    end: f64,
+    tags: Vec<String>,
+}
+
+pub(crate) fn event() -> SentenceHeard {
+    SentenceHeard {
+        meeting: "01K7CKT5XHEY6DP8BH4CND1QKZ".into(),
+        index: 7,
+        speaker: Some("Ana".into()),
+        text: "Two of those days went into chasing a lost event. ".repeat(6),
+        start: 9.52,
+        end: 19.44,
+        tags: vec!["release".into(), "delivery".into()],
+    }
+}
+
+/// What both sides put on the wire: the event in its envelope.
+pub(crate) fn body() -> &'static [u8] {
+    static BODY: LazyLock<Vec<u8>> = LazyLock::new(|| {
+        let envelope = EventEnvelope {
+            event_id: Uuid::new_v4(),
+            event_type: KEY.into(),
+            timestamp: "2025-10-18T12:00:00.123456Z".parse().unwrap(),
+            version: "1.0.0".into(),
+            source: bloodbank::envelope::Source::new(bloodbank::envelope::TriggerType::Hook, "bloodbank"),
+            correlation_ids: Vec::new(),
+            agent_context: None,
+            payload: event(),
+        };
+        serde_json::to_vec(&envelope).unwrap()
+    });
+    &BODY
+}
