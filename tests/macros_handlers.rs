@@ -69,8 +69,11 @@ async fn log(log: EventEnvelope<OrderShipped>) {
 
 #[subscriber(retry(backoff = ["1s", "10s"]))]
 async fn audit(event: OrderEvents, context: Context, _publisher: Publisher) -> Result<(), std::io::Error> {
-    let (OrderEvents::Placed(_) | OrderEvents::Shipped(_)) = event;
-    let _ = context.attempt();
+    let order_id = match event {
+        OrderEvents::Placed(placed) => placed.order_id,
+        OrderEvents::Shipped(shipped) => shipped.order_id,
+    };
+    let _ = (order_id, context.attempt());
     Ok(())
 }
 
@@ -82,7 +85,8 @@ enum OrderEvents {
 
 fn descriptor(name: &str) -> &'static SubscriberDescriptor {
     let mut all = Registry::global().subscribers().iter();
-    all.find(|subscriber| subscriber.name == name).unwrap()
+    all.find(|subscriber| subscriber.name == name)
+        .expect("every subscriber of this file is registered")
 }
 
 fn keys(list: fn() -> Vec<&'static bloodbank::event::Declaration>) -> Vec<&'static str> {
