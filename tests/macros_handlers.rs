@@ -1,5 +1,7 @@
 //! What `#[subscriber]`, `#[command]`, `routing_key!` and `pattern!` expand to.
 
+#![allow(missing_docs, unreachable_pub, reason = "visibility is part of what is tested")]
+
 use std::time::Duration;
 
 use bloodbank::{
