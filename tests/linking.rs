@@ -1,5 +1,7 @@
 //! What only shows when crates are linked: two events with one key, and the facade under another name.
 
+#![allow(clippy::unwrap_used, reason = "what cannot be set up fails the test")]
+
 use std::{
     fs,
     path::{Path, PathBuf},

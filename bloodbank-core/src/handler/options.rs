@@ -124,6 +124,7 @@ mod tests {
     use super::*;
 
     const S: fn(u64) -> Duration = Duration::from_secs;
+    const STEPS: &[Duration] = &[Duration::from_secs(1), Duration::from_secs(9)];
 
     #[test]
     fn delays_follow_the_policy_and_end() {
@@ -131,7 +132,6 @@ mod tests {
         let delays = |policy: RetryPolicy| (1..).map_while(|attempt| policy.delay_after(attempt)).collect::<Vec<_>>();
         assert_eq!(delays(policy(5, Backoff::Exponential { first: S(1), max: S(5) })), [S(1), S(2), S(4), S(5)]);
         assert_eq!(delays(policy(3, Backoff::Fixed(S(7)))), [S(7), S(7)]);
-        const STEPS: &[Duration] = &[Duration::from_secs(1), Duration::from_secs(9)];
         assert_eq!(delays(policy(4, Backoff::Steps(STEPS))), [S(1), S(9), S(9)]);
         assert_eq!(delays(policy(1, Backoff::Fixed(S(7)))), []);
         assert_eq!(policy(u32::MAX, Backoff::Exponential { first: S(1), max: S(60) }).delay_after(4000), Some(S(60)));

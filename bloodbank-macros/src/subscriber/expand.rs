@@ -23,6 +23,7 @@ pub(crate) fn expand(subscriber: &Subscriber) -> TokenStream {
             use #facade::__private as __bb;
             #function
             #deref
+            #[allow(clippy::needless_update, reason = "every option may be given")]
             const __DESCRIPTOR: __bb::SubscriberDescriptor = #descriptor;
             #pattern_check
             #implementation
