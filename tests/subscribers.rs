@@ -63,7 +63,10 @@ type Seen<T> = mpsc::UnboundedSender<T>;
 
 #[subscriber]
 async fn ship(order: OrderPlaced) -> (OrderShipped, Option<OrderShipped>) {
-    (OrderShipped { order_id: order.order_id.clone() }, Some(OrderShipped { order_id: format!("{} again", order.order_id) }))
+    (
+        OrderShipped { order_id: order.order_id.clone() },
+        Some(OrderShipped { order_id: format!("{} again", order.order_id) }),
+    )
 }
 
 #[subscriber]
@@ -73,11 +76,16 @@ async fn see_shipped(shipped: EventEnvelope<OrderShipped>, State(seen): State<Se
 
 async fn follow_ups_are_children_with_ids_that_a_redelivery_repeats(bus: Bus) {
     let (seen, mut shipped) = mpsc::unbounded_channel();
-    let app = App::new(unique("svc"), bus.clone()).state(seen).subscribe(ship).subscribe(see_shipped).start().await.unwrap();
+    let app =
+        App::new(unique("svc"), bus.clone()).state(seen).subscribe(ship).subscribe(see_shipped).start().await.unwrap();
     let id = Uuid::new_v4();
     let mut ids = Vec::new();
     for _ in 0..2 {
-        bus.publish(order(1)).event_id(id).header("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").await.unwrap();
+        bus.publish(order(1))
+            .event_id(id)
+            .header("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+            .await
+            .unwrap();
         for _ in 0..2 {
             let envelope = soon("a follow-up", shipped.recv()).await.unwrap();
             assert_eq!(envelope.correlation_ids, [id]);
@@ -93,7 +101,11 @@ async fn follow_ups_are_children_with_ids_that_a_redelivery_repeats(bus: Bus) {
 
 #[subscriber(retry(max_attempts = 3, backoff = "250ms"))]
 async fn fail_always(order: OrderPlaced) -> Result<OrderShipped, OrderFailed> {
-    Err(OrderFailed { error_message: format!("{} is broken", order.order_id), is_retryable: order.number > 0, retry_count: 99 })
+    Err(OrderFailed {
+        error_message: format!("{} is broken", order.order_id),
+        is_retryable: order.number > 0,
+        retry_count: 99,
+    })
 }
 
 #[subscriber]
@@ -105,7 +117,13 @@ async fn see_failed(failed: OrderFailed, context: Context, State(seen): State<Se
 async fn a_failure_event_is_published_for_each_attempt_and_marked_when_it_is_the_last(bus: Bus) {
     let service = unique("svc");
     let (seen, mut failures) = mpsc::unbounded_channel();
-    let app = App::new(&*service, bus.clone()).state(seen).subscribe(fail_always).subscribe(see_failed).start().await.unwrap();
+    let app = App::new(&*service, bus.clone())
+        .state(seen)
+        .subscribe(fail_always)
+        .subscribe(see_failed)
+        .start()
+        .await
+        .unwrap();
     bus.publish(order(1)).await.unwrap();
     for attempt in 0..3 {
         let (failed, last) = soon("a failure event", failures.recv()).await.unwrap();
@@ -115,13 +133,18 @@ async fn a_failure_event_is_published_for_each_attempt_and_marked_when_it_is_the
     let (failed, last) = soon("a failure event", failures.recv()).await.unwrap();
     assert_eq!((failed.retry_count, last), (0, true), "one that is not retryable has one attempt");
     let parked = take(&bus, &format!("{service}.fail_always.dlq"), 2).await;
-    let reasons: Vec<_> = parked.iter().map(|message| message.properties.headers.text(names::REASON).unwrap().to_owned()).collect();
+    let reasons: Vec<_> =
+        parked.iter().map(|message| message.properties.headers.text(names::REASON).unwrap().to_owned()).collect();
     assert_eq!(reasons, ["attempts", "failed"]);
     app.shutdown().await.unwrap();
 }
 
 #[subscriber(retry(max_attempts = 3, backoff = "250ms"))]
-async fn fail_twice(_: OrderPlaced, context: Context, State(seen): State<Seen<(String, u32)>>) -> Result<(), std::io::Error> {
+async fn fail_twice(
+    _: OrderPlaced,
+    context: Context,
+    State(seen): State<Seen<(String, u32)>>,
+) -> Result<(), std::io::Error> {
     seen.send(("fail_twice".into(), context.attempt())).unwrap();
     if context.attempt() < 3 { Err(std::io::Error::other("not yet")) } else { Ok(()) }
 }
@@ -133,7 +156,13 @@ async fn bystander(_: OrderPlaced, context: Context, State(seen): State<Seen<(St
 
 async fn a_retry_comes_back_to_the_subscriber_that_failed_alone(bus: Bus) {
     let (seen, mut calls) = mpsc::unbounded_channel();
-    let app = App::new(unique("svc"), bus.clone()).state(seen).subscribe(fail_twice).subscribe(bystander).start().await.unwrap();
+    let app = App::new(unique("svc"), bus.clone())
+        .state(seen)
+        .subscribe(fail_twice)
+        .subscribe(bystander)
+        .start()
+        .await
+        .unwrap();
     bus.publish(order(1)).await.unwrap();
     let mut called = Vec::new();
     while called.len() < 4 {
@@ -243,7 +272,8 @@ async fn a_panic_and_a_timeout_end_an_attempt_not_the_consumer(bus: Bus) {
     }
     assert_eq!(soon("the good one", numbers.recv()).await, Some(2));
     let parked = take(&bus, &format!("{service}.misbehave.dlq"), 2).await;
-    let reasons: Vec<_> = parked.iter().map(|message| message.properties.headers.text(names::REASON).unwrap()).collect();
+    let reasons: Vec<_> =
+        parked.iter().map(|message| message.properties.headers.text(names::REASON).unwrap()).collect();
     assert_eq!(reasons, ["panicked", "timed-out"]);
     assert!(parked[0].properties.headers.text(names::ERROR).unwrap().contains("number 0 is too small"));
     app.shutdown().await.unwrap();
@@ -269,7 +299,10 @@ async fn an_event_set_receives_all_of_its_events(bus: Bus) {
     bus.publish(OrderShipped { order_id: "o-1".into() }).await.unwrap();
     bus.publish(OrderFailed { error_message: "x".into(), is_retryable: false, retry_count: 0 }).await.unwrap();
     assert_eq!(soon("placed", events.recv()).await.unwrap().1, OrderEvent::Placed(order(1)));
-    assert_eq!(soon("shipped", events.recv()).await.unwrap().1, OrderEvent::Shipped(OrderShipped { order_id: "o-1".into() }));
+    assert_eq!(
+        soon("shipped", events.recv()).await.unwrap().1,
+        OrderEvent::Shipped(OrderShipped { order_id: "o-1".into() })
+    );
     let (key, other) = soon("failed", events.recv()).await.unwrap();
     assert_eq!(key, "orders.order.failed");
     assert!(matches!(other, OrderEvent::Other(payload) if payload["error_message"] == "x"));
@@ -290,7 +323,13 @@ async fn in_order(order: OrderPlaced, State(lanes): State<Lanes>, State(seen): S
 async fn events_of_one_lane_are_handled_in_order(bus: Bus) {
     let (seen, mut done) = mpsc::unbounded_channel();
     let lanes = Lanes::default();
-    let app = App::new(unique("svc"), bus.clone()).state(lanes.clone()).state(seen).subscribe(in_order).start().await.unwrap();
+    let app = App::new(unique("svc"), bus.clone())
+        .state(lanes.clone())
+        .state(seen)
+        .subscribe(in_order)
+        .start()
+        .await
+        .unwrap();
     let orders = (0..60).map(|number| OrderPlaced { order_id: format!("o-{}", number % 5), number });
     assert!(bus.publish_all(orders).await.iter().all(Result::is_ok));
     for _ in 0..60 {
@@ -334,7 +373,8 @@ async fn shutdown_finishes_what_is_in_hand(bus: Bus) {
     let service = unique("svc");
     let (seen, mut steps) = mpsc::unbounded_channel();
     let (shipped_seen, mut shipped) = mpsc::unbounded_channel();
-    let observer = App::new(unique("observer"), bus.clone()).state(shipped_seen).subscribe(see_shipped).start().await.unwrap();
+    let observer =
+        App::new(unique("observer"), bus.clone()).state(shipped_seen).subscribe(see_shipped).start().await.unwrap();
     let app = App::new(&*service, bus.clone()).state(seen).subscribe(take_time).start().await.unwrap();
     bus.publish(order(1)).await.unwrap();
     bus.publish(order(2)).await.unwrap();

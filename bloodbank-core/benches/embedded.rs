@@ -22,10 +22,7 @@ fn topology(exchange: &Arc<str>, queue: &Arc<str>) -> Topology {
 }
 
 fn main() -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         #[cfg(feature = "sqlite")]
         for round in 1..=3 {
@@ -67,9 +64,7 @@ async fn memory(with_header: bool) -> Result<Duration> {
         ..Properties::default()
     };
     if with_header {
-        properties
-            .headers
-            .set("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+        properties.headers.set("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
     }
     let mut spent = Duration::ZERO;
     const BURST: u32 = 1_000;
@@ -110,11 +105,8 @@ async fn file(in_flight: usize, events: u32) -> Result<f64> {
     let key: &Arc<str> = &"orders.order.placed".into();
     let start = Instant::now();
     let publish = futures_util::stream::iter(0..events).for_each_concurrent(in_flight, async |_| {
-        let properties = Properties {
-            message_id: Some(Uuid::new_v4()),
-            event_type: Some(Arc::clone(key)),
-            ..Properties::default()
-        };
+        let properties =
+            Properties { message_id: Some(Uuid::new_v4()), event_type: Some(Arc::clone(key)), ..Properties::default() };
         let message = Outgoing {
             exchange: Arc::clone(exchange),
             routing_key: Arc::clone(key),

@@ -1,9 +1,6 @@
 //! The embedded bus in a file: what was confirmed survives, whatever happens to the process.
 #![cfg(feature = "sqlite")]
-#![allow(
-    clippy::unwrap_used,
-    reason = "what fails in a test or its child shall fail the test"
-)]
+#![allow(clippy::unwrap_used, reason = "what fails in a test or its child shall fail the test")]
 
 #[path = "embedded_file/child.rs"]
 mod child;
@@ -40,11 +37,8 @@ async fn open(folder: &Path) -> Embedded {
 }
 
 async fn publish(bus: &Embedded, exchange: &str, key: &str, body: impl Into<String>) -> Result<Published> {
-    let mut properties = Properties {
-        message_id: Some(uuid::Uuid::new_v4()),
-        event_type: Some(key.into()),
-        ..Properties::default()
-    };
+    let mut properties =
+        Properties { message_id: Some(uuid::Uuid::new_v4()), event_type: Some(key.into()), ..Properties::default() };
     properties.headers.set("traceparent", "00-1");
     bus.publish(Outgoing {
         exchange: exchange.into(),
@@ -61,10 +55,7 @@ async fn consume(bus: &Embedded, queue: &str) -> Deliveries {
 }
 
 async fn next(deliveries: &mut Deliveries) -> Delivery {
-    tokio::time::timeout(PATIENCE, deliveries.next())
-        .await
-        .expect("a message comes in time")
-        .expect("the bus is open")
+    tokio::time::timeout(PATIENCE, deliveries.next()).await.expect("a message comes in time").expect("the bus is open")
 }
 
 fn body(delivery: &Delivery) -> &str {

@@ -215,10 +215,7 @@ impl Headers {
                 "is set by Bloodbank itself; choose another name"
             } else if name.is_empty() || name.len() > 128 {
                 "must have a name of 1 to 128 bytes"
-            } else if [name, value.as_text().unwrap_or_default()]
-                .iter()
-                .any(|text| text.contains(['\r', '\n', '\0']))
-            {
+            } else if [name, value.as_text().unwrap_or_default()].iter().any(|text| text.contains(['\r', '\n', '\0'])) {
                 "has a line break or a NUL; encode it"
             } else {
                 continue;

@@ -147,9 +147,7 @@ async fn full(bus: &Embedded) {
         }
     }
     stdin().lines().next().unwrap().unwrap();
-    publish(bus, EVENTS, "orders.order.placed", format!("again/{large}"))
-        .await
-        .unwrap();
+    publish(bus, EVENTS, "orders.order.placed", format!("again/{large}")).await.unwrap();
     say("confirmed again");
     bus.close().await;
 }

@@ -11,16 +11,10 @@ fn random(bound: u128) -> u128 {
 
 fn check_file(folder: &Path) {
     let connection = rusqlite::Connection::open(folder.join("bus.db")).unwrap();
-    let answer: String = connection
-        .query_row("PRAGMA integrity_check", (), |row| row.get(0))
-        .unwrap();
+    let answer: String = connection.query_row("PRAGMA integrity_check", (), |row| row.get(0)).unwrap();
     assert_eq!(answer, "ok");
     let lost: i64 = connection
-        .query_row(
-            "SELECT count(*) FROM entries WHERE message NOT IN (SELECT id FROM messages)",
-            (),
-            |row| row.get(0),
-        )
+        .query_row("SELECT count(*) FROM entries WHERE message NOT IN (SELECT id FROM messages)", (), |row| row.get(0))
         .unwrap();
     assert_eq!(lost, 0);
 }
@@ -56,27 +50,15 @@ async fn killed_under_load_nothing_that_was_confirmed_is_lost() {
     let queues = [QUEUE, "shop.ship.dlq"];
     let is_empty = |bus: &Embedded| {
         let rung = rung_name(Duration::from_millis(250));
-        [queues[0], queues[1], &rung]
-            .iter()
-            .all(|queue| bus.depth(queue) == Some((0, 0)))
+        [queues[0], queues[1], &rung].iter().all(|queue| bus.depth(queue) == Some((0, 0)))
     };
     let mut deliveries = futures_util::stream::select(consume(&bus, queues[0]).await, consume(&bus, queues[1]).await);
     while !is_empty(&bus) {
-        let delivery = tokio::time::timeout(PATIENCE, deliveries.next())
-            .await
-            .unwrap()
-            .unwrap();
-        assert!(
-            left.insert(body(&delivery).to_owned()),
-            "twice in the queues: {}",
-            body(&delivery)
-        );
+        let delivery = tokio::time::timeout(PATIENCE, deliveries.next()).await.unwrap().unwrap();
+        assert!(left.insert(body(&delivery).to_owned()), "twice in the queues: {}", body(&delivery));
         delivery.ack();
     }
-    let lost: Vec<_> = confirmed
-        .iter()
-        .filter(|name| !handled.contains(*name) && !left.contains(*name))
-        .collect();
+    let lost: Vec<_> = confirmed.iter().filter(|name| !handled.contains(*name) && !left.contains(*name)).collect();
     let again = left.intersection(&handled).count();
     println!(
         "{ROUNDS} kills: {} confirmed, {} handled, {} left, {again} of them handled before, {} lost",
@@ -145,9 +127,5 @@ async fn a_file_that_may_not_grow_refuses_and_recovers() {
     child.wait();
     check_file(folder.path());
     let bus = open(folder.path()).await;
-    assert_eq!(
-        bus.depth(QUEUE),
-        Some((confirmed + 1, 0)),
-        "what was refused is not there"
-    );
+    assert_eq!(bus.depth(QUEUE), Some((confirmed + 1, 0)), "what was refused is not there");
 }

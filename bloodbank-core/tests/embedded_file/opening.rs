@@ -32,9 +32,7 @@ async fn foreign_files_are_refused_and_left_alone() {
     fs::write(&text, "not a bus".repeat(100)).unwrap();
     let database = folder.path().join("other.db");
     let connection = rusqlite::Connection::open(&database).unwrap();
-    connection
-        .execute_batch("CREATE TABLE users (name TEXT); INSERT INTO users VALUES ('me')")
-        .unwrap();
+    connection.execute_batch("CREATE TABLE users (name TEXT); INSERT INTO users VALUES ('me')").unwrap();
     drop(connection);
     for path in [&text, &database] {
         let before = fs::read(path).unwrap();
@@ -42,11 +40,7 @@ async fn foreign_files_are_refused_and_left_alone() {
         assert!(text.contains("is something else and was left alone"), "{text}");
         assert_eq!(fs::read(path).unwrap(), before);
     }
-    assert_eq!(
-        fs::read_dir(folder.path()).unwrap().count(),
-        2,
-        "nothing is left beside them"
-    );
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left beside them");
 }
 
 #[tokio::test]
@@ -68,9 +62,7 @@ async fn a_damaged_file_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let bus = open(folder.path()).await;
     for number in 0..100 {
-        publish(&bus, EVENTS, "orders.order.placed", number.to_string())
-            .await
-            .unwrap();
+        publish(&bus, EVENTS, "orders.order.placed", number.to_string()).await.unwrap();
     }
     bus.close().await;
     let path = folder.path().join("bus.db");

@@ -7,9 +7,7 @@ async fn what_was_confirmed_and_not_settled_is_there_again() {
     let folder = tempfile::tempdir().unwrap();
     let bus = open(folder.path()).await;
     for number in 0..5 {
-        publish(&bus, EVENTS, "orders.order.placed", number.to_string())
-            .await
-            .unwrap();
+        publish(&bus, EVENTS, "orders.order.placed", number.to_string()).await.unwrap();
     }
     let mut deliveries = consume(&bus, QUEUE).await;
     let held = next(&mut deliveries).await;
@@ -44,12 +42,7 @@ async fn bindings_are_there_before_anybody_declares() {
     let folder = tempfile::tempdir().unwrap();
     open(folder.path()).await.close().await;
     let bus = Embedded::open(&folder.path().join("bus.db")).await.unwrap();
-    assert!(
-        !publish(&bus, EVENTS, "orders.order.placed", "1")
-            .await
-            .unwrap()
-            .unrouted
-    );
+    assert!(!publish(&bus, EVENTS, "orders.order.placed", "1").await.unwrap().unrouted);
     assert!(publish(&bus, EVENTS, "bills.bill.sent", "2").await.unwrap().unrouted);
     assert_eq!(bus.depth(QUEUE), Some((1, 0)));
 }
@@ -135,17 +128,8 @@ async fn closing_flushes_and_frees_the_file() {
             next(&mut deliveries).await.ack();
         }
         bus.close().await;
-        assert_eq!(
-            publish(&bus, EVENTS, "orders.order.placed", "late")
-                .await
-                .unwrap_err()
-                .kind(),
-            ErrorKind::Closed
-        );
-        assert!(
-            !folder.path().join("bus.db-wal").exists(),
-            "the file is complete without its log"
-        );
+        assert_eq!(publish(&bus, EVENTS, "orders.order.placed", "late").await.unwrap_err().kind(), ErrorKind::Closed);
+        assert!(!folder.path().join("bus.db-wal").exists(), "the file is complete without its log");
     }
 }
 
@@ -154,57 +138,31 @@ async fn what_was_published_can_be_read_later() {
     let folder = tempfile::tempdir().unwrap();
     let bus = open(folder.path()).await;
     let before = chrono::Utc::now();
-    for (key, text) in [
-        ("orders.order.placed", "1"),
-        ("bills.bill.sent", "2"),
-        ("orders.order.shipped", "3"),
-    ] {
+    for (key, text) in [("orders.order.placed", "1"), ("bills.bill.sent", "2"), ("orders.order.shipped", "3")] {
         publish(&bus, EVENTS, key, text).await.unwrap();
     }
-    publish(&bus, &rung_name(Duration::from_secs(3_600)), QUEUE, "copy")
-        .await
-        .unwrap();
+    publish(&bus, &rung_name(Duration::from_secs(3_600)), QUEUE, "copy").await.unwrap();
     next(&mut consume(&bus, QUEUE).await).await.ack();
     bus.close().await;
-    assert_eq!(
-        bus.history(HistoryFilter::default()).await.unwrap_err().kind(),
-        ErrorKind::Closed
-    );
+    assert_eq!(bus.history(HistoryFilter::default()).await.unwrap_err().kind(), ErrorKind::Closed);
 
     let bus = open(folder.path()).await;
     let read = async |filter: HistoryFilter| -> Vec<String> {
         let found = bus.history(filter).await.unwrap();
-        found
-            .iter()
-            .map(|found| String::from_utf8(found.message.body.to_vec()).unwrap())
-            .collect()
+        found.iter().map(|found| String::from_utf8(found.message.body.to_vec()).unwrap()).collect()
     };
-    let events = HistoryFilter {
-        exchange: Some(EVENTS.to_owned()),
-        ..HistoryFilter::default()
-    };
+    let events = HistoryFilter { exchange: Some(EVENTS.to_owned()), ..HistoryFilter::default() };
     assert_eq!(read(HistoryFilter::default()).await, ["copy", "3", "2", "1"]);
-    assert_eq!(
-        read(events.clone()).await,
-        ["3", "2", "1"],
-        "unrouted ones too, settled ones too"
-    );
+    assert_eq!(read(events.clone()).await, ["3", "2", "1"], "unrouted ones too, settled ones too");
     let orders = HistoryFilter {
         pattern: Some(bloodbank_core::routing::BindingPattern::from_static("orders.#")),
         ..events.clone()
     };
     assert_eq!(read(orders.clone()).await, ["3", "1"]);
     assert_eq!(read(HistoryFilter { limit: 1, ..orders }).await, ["3"]);
-    let since = |since| HistoryFilter {
-        since: Some(since),
-        ..events.clone()
-    };
+    let since = |since| HistoryFilter { since: Some(since), ..events.clone() };
     assert_eq!(read(since(before - Duration::from_secs(1))).await.len(), 3);
-    assert!(
-        read(since(chrono::Utc::now() + Duration::from_secs(60)))
-            .await
-            .is_empty()
-    );
+    assert!(read(since(chrono::Utc::now() + Duration::from_secs(60))).await.is_empty());
 
     let newest = &bus.history(events.clone()).await.unwrap()[0];
     let id = newest.message.properties.message_id.unwrap();

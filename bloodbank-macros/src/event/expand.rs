@@ -19,13 +19,7 @@ pub(crate) fn expand(event: &Event<'_>) -> TokenStream {
     let facade = &event.attr.facade;
     let this = this(event);
     let declaration = declaration(event, key);
-    let methods = [
-        routing_key(event, key),
-        unique_key(event),
-        validate(event),
-        example(event),
-        upcast(event),
-    ];
+    let methods = [routing_key(event, key), unique_key(event), validate(event), example(event), upcast(event)];
     let command = event.attr.command.is_some().then(|| command(event, &this));
     let failure = event.attr.failure.is_some().then(|| failure::expand(event, &this));
     let contradictions = superseded(event, &this);
@@ -49,8 +43,8 @@ pub(crate) fn expand(event: &Event<'_>) -> TokenStream {
 /// The type that is the event.
 pub(super) fn this(event: &Event<'_>) -> TokenStream {
     match &event.attr.concrete {
-        Some(concrete) => concrete.to_token_stream(),
-        None => event.original.ident.to_token_stream(),
+        Some(concrete) if event.is_generic() => concrete.to_token_stream(),
+        _ => event.original.ident.to_token_stream(),
     }
 }
 
@@ -74,16 +68,10 @@ fn declaration(event: &Event<'_>, key: &LitStr) -> TokenStream {
     };
     let ids = id_fields(event);
     let ids = (!ids.is_empty()).then(|| quote!(id_fields: &[#(#ids),*],));
-    let reply = attr
-        .reply
-        .as_ref()
-        .map(|reply| quote!(reply: __bb::reply_key::<#reply>(),));
+    let reply = attr.reply.as_ref().map(|_| quote!(reply: <Self as __bb::CommandEvent>::REPLY_KEY,));
     let supersedes = attr.supersedes.as_ref().map(|old| {
         quote! {
-            supersedes: __bb::Option::Some(&__bb::Superseded {
-                routing_key: <#old as __bb::Event>::DECLARATION.routing_key,
-                older: <#old as __bb::Event>::DECLARATION.supersedes,
-            }),
+            supersedes: __bb::Option::Some(<#old as __bb::Older>::SUPERSEDED),
         }
     });
     let external = attr.external.then(|| quote!(external: true,));
@@ -98,10 +86,8 @@ fn declaration(event: &Event<'_>, key: &LitStr) -> TokenStream {
 /// The names in `id(…)`, sorted.
 fn id_fields(event: &Event<'_>) -> Vec<String> {
     let names = event.attr.id.iter().flat_map(|(_, names)| names);
-    let mut names: Vec<_> = names
-        .filter_map(|name| event.field(&name.to_string()))
-        .map(super::ast::NamedField::name)
-        .collect();
+    let mut names: Vec<_> =
+        names.filter_map(|name| event.field(&name.to_string())).map(super::ast::NamedField::name).collect();
     names.sort_unstable();
     names
 }
@@ -162,7 +148,7 @@ fn unique_key(event: &Event<'_>) -> Option<TokenStream> {
 
 fn validate(event: &Event<'_>) -> Option<TokenStream> {
     let flag = event.attr.validate.as_ref()?;
-    let validate = quote_spanned!(ours_at(flag)=> __bb::validate(self));
+    let validate = quote_spanned!(ours_at(flag)=> __bb::Validated::check(self));
     Some(quote! {
         fn validate(&self) -> __bb::Result<(), __bb::Error> {
             #validate
@@ -174,19 +160,21 @@ fn example(event: &Event<'_>) -> Option<TokenStream> {
     let example = event.attr.example.as_ref()?;
     Some(quote! {
         fn example() -> __bb::Option<Self> {
-            __bb::Option::Some(#example)
+            let example: Self = #example;
+            __bb::Option::Some(example)
         }
     })
 }
 
 fn upcast(event: &Event<'_>) -> Option<TokenStream> {
     let old = event.attr.supersedes.as_ref()?;
+    let convert = quote_spanned!(ours_at(old)=> <Self as __bb::Supersedes<#old>>::from_older);
     Some(quote! {
         fn upcast(
             key: &str,
             payload: &str,
         ) -> __bb::Option<__bb::Result<Self, __bb::serde_json::Error>> {
-            __bb::upcast::<#old, Self>(key, payload)
+            __bb::upcast(<#old as __bb::Older>::read(key, payload), #convert)
         }
     })
 }
@@ -196,7 +184,7 @@ fn superseded(event: &Event<'_>, this: &TokenStream) -> Option<TokenStream> {
     let check = quote_spanned! {ours_at(old)=>
         __bb::check_superseded(
             &<#this as __bb::Event>::DECLARATION,
-            &<#old as __bb::Event>::DECLARATION,
+            <#old as __bb::Older>::DECLARATION,
         )
     };
     Some(quote!(const _: () = #check;))

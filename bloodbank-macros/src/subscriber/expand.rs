@@ -59,38 +59,31 @@ pub(super) fn function(subscriber: &Subscriber) -> TokenStream {
     }
 }
 
-/// A call of the subscriber is a call of the function.
+/// A call of the subscriber is a call of the function. The runtime calls it this way too: a body that is not `Send` is then
+/// reported once.
 fn deref(subscriber: &Subscriber) -> TokenStream {
     let name = &subscriber.function.sig.ident;
     let target = function_pointer(subscriber);
     let arguments = arguments(subscriber);
     quote! {
+        const __FUNCTION: #target = |#(#arguments),*| __bb::Box::pin(#name(#(#arguments),*));
         impl ::core::ops::Deref for #name {
             type Target = #target;
             fn deref(&self) -> &Self::Target {
-                const FUNCTION: #target = |#(#arguments),*| __bb::Box::pin(#name(#(#arguments),*));
-                &FUNCTION
+                &__FUNCTION
             }
         }
     }
 }
 
-pub(super) fn function_pointer(subscriber: &Subscriber) -> TokenStream {
+fn function_pointer(subscriber: &Subscriber) -> TokenStream {
     let (input, extractors, output) = (&subscriber.input, &subscriber.extractors, &subscriber.output);
     quote!(fn(#input #(, #extractors)*) -> __bb::BoxFuture<'static, #output>)
 }
 
 fn arguments(subscriber: &Subscriber) -> Vec<proc_macro2::Ident> {
     let count = subscriber.extractors.len() + 1;
-    (0..count)
-        .map(|i| format_ident!("argument_{i}", span = proc_macro2::Span::mixed_site()))
-        .collect()
-}
-
-/// The events of the first argument, as something that implements `Payload`.
-fn payload(subscriber: &Subscriber) -> TokenStream {
-    let input = &subscriber.input;
-    quote_spanned!(ours_at(input)=> <#input as __bb::Input>::Payload)
+    (0..count).map(|i| format_ident!("argument_{i}", span = proc_macro2::Span::mixed_site())).collect()
 }
 
 fn descriptor(subscriber: &Subscriber) -> TokenStream {
@@ -98,8 +91,8 @@ fn descriptor(subscriber: &Subscriber) -> TokenStream {
     let docs = docs_of(&subscriber.function.attrs);
     let here = quote_spanned!(subscriber.function.sig.ident.span()=> __bb::here!());
     let options = subscriber.attr.handling.expand();
-    let payload = payload(subscriber);
-    let inputs = quote_spanned!(ours_at(&subscriber.input)=> <#payload as __bb::Payload>::declarations);
+    let input = &subscriber.input;
+    let inputs = quote_spanned!(ours_at(input)=> <#input as __bb::Input>::events);
     let output = &subscriber.output;
     let outputs = quote_spanned!(ours_at(output)=> <#output as __bb::HandlerReturn>::declarations);
     quote! {
@@ -116,9 +109,10 @@ fn descriptor(subscriber: &Subscriber) -> TokenStream {
 
 fn pattern_check(subscriber: &Subscriber) -> Option<TokenStream> {
     let pattern = subscriber.attr.pattern.as_ref()?;
-    let payload = payload(subscriber);
+    let input = &subscriber.input;
+    let events = quote_spanned!(ours_at(input)=> <#input as __bb::Input>::EVENTS);
     let check = quote_spanned! {ours_at(pattern)=>
-        __bb::check_pattern(#pattern, <#payload as __bb::Payload>::DECLARATIONS)
+        __bb::check_pattern(#pattern, #events)
     };
     Some(quote!(const _: () = #check;))
 }
@@ -126,12 +120,10 @@ fn pattern_check(subscriber: &Subscriber) -> Option<TokenStream> {
 fn implementation(subscriber: &Subscriber) -> TokenStream {
     let name = &subscriber.function.sig.ident;
     let (input, output) = (&subscriber.input, &subscriber.output);
-    let indices: Vec<_> = (0..subscriber.extractors.len())
-        .map(|i| format_ident!("__Index{i}"))
-        .collect();
+    let indices: Vec<_> = (0..subscriber.extractors.len()).map(|i| format_ident!("__Index{i}")).collect();
     let bounds = subscriber.extractors.iter().zip(&indices).map(|(extractor, index)| {
         quote_spanned! {ours_at(extractor)=>
-            __Provided: __bb::Satisfies<<#extractor as __bb::Extractor>::Requires, #index>,
+            #extractor: __bb::ExtractFrom<__Provided, #index>,
         }
     });
     let receive = quote_spanned!(ours_at(input)=> <#input as __bb::Input>::receive);
@@ -157,7 +149,7 @@ fn implementation(subscriber: &Subscriber) -> TokenStream {
             ) -> __bb::BoxFuture<'static, __bb::Result<__bb::EventCollector, __bb::HandlerError>> {
                 __bb::Box::pin(async move {
                     #(let #arguments = #takes(&context)?;)*
-                    #finish(#name(#(#arguments),*).await, &context)
+                    #finish(__FUNCTION(#(#arguments),*).await, &context)
                 })
             }
             #lane
@@ -167,11 +159,12 @@ fn implementation(subscriber: &Subscriber) -> TokenStream {
 
 fn lane(subscriber: &Subscriber) -> Option<TokenStream> {
     let field = subscriber.attr.ordered_by.as_ref()?;
-    let payload = payload(subscriber);
+    let input = &subscriber.input;
+    let peek = quote_spanned!(ours_at(input)=> <#input as __bb::Input>::peek);
     let value = quote_spanned!(ours_at(field)=> &payload.#field);
     Some(quote! {
         fn lane(&self, context: &__bb::Context) -> __bb::Option<u64> {
-            let payload = __bb::peek::<#payload>(context)?;
+            let payload = #peek(context)?;
             __bb::Option::Some(__bb::lane(#value))
         }
     })

@@ -31,12 +31,7 @@ pub struct HistoryFilter {
 impl Default for HistoryFilter {
     /// The newest 100.
     fn default() -> Self {
-        Self {
-            pattern: None,
-            exchange: None,
-            since: None,
-            limit: 100,
-        }
+        Self { pattern: None, exchange: None, since: None, limit: 100 }
     }
 }
 

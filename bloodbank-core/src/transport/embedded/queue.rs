@@ -129,14 +129,7 @@ impl Queue {
 
     pub(super) fn add_consumer(&mut self, id: ConsumerId, prefetch: u16) {
         let prefetch = if prefetch == 0 { usize::MAX } else { prefetch.into() };
-        self.consumers.insert(
-            id,
-            Consumer {
-                prefetch,
-                unsettled: 0,
-                waker: None,
-            },
-        );
+        self.consumers.insert(id, Consumer { prefetch, unsettled: 0, waker: None });
     }
 
     /// Removes a consumer. What it has in hand can still be settled.
@@ -182,11 +175,7 @@ impl Queue {
     /// The first message, if it has expired; the clock is looked at only where that can be.
     pub(super) fn take_expired(&mut self, now: impl FnOnce() -> Duration) -> Option<Entry> {
         let expires_at = self.ready.front()?.expires_at?;
-        if expires_at <= now() {
-            self.ready.pop_front()
-        } else {
-            None
-        }
+        if expires_at <= now() { self.ready.pop_front() } else { None }
     }
 
     /// The first message that came back too often.

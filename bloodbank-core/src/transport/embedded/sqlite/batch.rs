@@ -36,19 +36,12 @@ impl Batch {
         wait: Duration,
         #[cfg(test)] connection: &rusqlite::Connection,
     ) -> Self {
-        let mut batch = Self {
-            records: kept_back,
-            ..Self::default()
-        };
+        let mut batch = Self { records: kept_back, ..Self::default() };
         let full = batch.records.len() + AT_ONCE;
         let mut deadline = Instant::now() + wait;
         while batch.closed.is_none() && batch.records.len() < full && batch.bytes < BYTES_AT_ONCE {
             let left = deadline.saturating_duration_since(Instant::now());
-            let next = if batch.awaited {
-                log.try_recv().ok()
-            } else {
-                batch.receive(log, left)
-            };
+            let next = if batch.awaited { log.try_recv().ok() } else { batch.receive(log, left) };
             let Some(record) = next else { break };
             deadline = deadline.min(Instant::now() + SHARED);
             #[cfg(test)]

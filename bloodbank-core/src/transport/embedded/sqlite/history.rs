@@ -23,11 +23,7 @@ pub(in crate::transport::embedded) fn newest(path: &Path, filter: &HistoryFilter
         while found.len() < filter.limit {
             let Some(row) = rows.next()? else { break };
             let event_type = row.get_ref(5)?.as_str()?;
-            if filter
-                .pattern
-                .as_ref()
-                .is_none_or(|pattern| pattern.matches(event_type))
-            {
+            if filter.pattern.as_ref().is_none_or(|pattern| pattern.matches(event_type)) {
                 found.push(recorded(row)?);
             }
         }

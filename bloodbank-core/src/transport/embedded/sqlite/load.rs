@@ -27,9 +27,8 @@ pub(super) fn load(path: &Path, state: &mut State, mut tables: Tables) -> Result
         .and_then(|_| topology(state, &mut tables))
         .and_then(|()| entries(state, &mut tables))
         .and_then(|()| {
-            let newest: i64 = tables
-                .connection
-                .query_row("SELECT coalesce(max(id), 0) FROM messages", (), |row| row.get(0))?;
+            let newest: i64 =
+                tables.connection.query_row("SELECT coalesce(max(id), 0) FROM messages", (), |row| row.get(0))?;
             tables.newest = newest.cast_unsigned();
             state.last_message = tables.newest;
             // On a full disk the history waits.
@@ -47,10 +46,7 @@ fn topology(state: &mut State, tables: &mut Tables) -> rusqlite::Result<()> {
     let mut exchanges = connection.prepare("SELECT name, kind FROM exchanges")?;
     let mut rows = exchanges.query(())?;
     while let Some(row) = rows.next()? {
-        state.add_exchange(&Exchange {
-            name: text(row, 0)?,
-            kind: json(row, 1)?,
-        });
+        state.add_exchange(&Exchange { name: text(row, 0)?, kind: json(row, 1)? });
     }
     let mut queues = connection.prepare("SELECT id, spec FROM queues ORDER BY id")?;
     let mut rows = queues.query(())?;

@@ -50,10 +50,7 @@ pub(super) struct Keep {
 
 impl Default for Keep {
     fn default() -> Self {
-        Self {
-            count: 100_000,
-            age: Duration::from_secs(7 * 24 * 60 * 60),
-        }
+        Self { count: 100_000, age: Duration::from_secs(7 * 24 * 60 * 60) }
     }
 }
 
@@ -84,10 +81,8 @@ pub(super) fn open_keeping(path: &Path, keep: Keep) -> Result<(Arc<Engine>, Path
 fn one_name(path: &Path) -> Result<PathBuf> {
     let name = path.canonicalize().or_else(|_| std::path::absolute(path));
     name.map_err(|error| {
-        let text = format!(
-            "the embedded bus {} cannot be found; set BLOODBANK_EMBEDDED_PATH to another file",
-            path.display()
-        );
+        let text =
+            format!("the embedded bus {} cannot be found; set BLOODBANK_EMBEDDED_PATH to another file", path.display());
         Error::new(ErrorKind::Storage, text).with_source(error)
     })
 }
@@ -101,10 +96,7 @@ fn check_place(path: &Path) -> Result<()> {
         ),
         _ => return Ok(()),
     };
-    Err(Error::new(
-        ErrorKind::Storage,
-        format!("the embedded bus {} cannot be opened: {fault}", path.display()),
-    ))
+    Err(Error::new(ErrorKind::Storage, format!("the embedded bus {} cannot be opened: {fault}", path.display())))
 }
 
 fn connect(path: &Path, is_new: bool) -> Result<Connection> {

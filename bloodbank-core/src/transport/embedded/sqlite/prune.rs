@@ -38,9 +38,7 @@ impl Tables {
         let young: Option<i64> = self
             .connection
             .prepare_cached("SELECT id FROM messages WHERE id > ?1 AND published_at >= ?2 ORDER BY id LIMIT 1")?
-            .query_row([self.pruned.cast_signed(), now() - millis(self.keep.age)], |row| {
-                row.get(0)
-            })
+            .query_row([self.pruned.cast_signed(), now() - millis(self.keep.age)], |row| row.get(0))
             .optional()?;
         Ok(match young {
             Some(id) => id.cast_unsigned() - 1,

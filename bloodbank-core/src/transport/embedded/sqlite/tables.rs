@@ -114,9 +114,7 @@ impl Tables {
             }
         }
         for id in &self.orphans {
-            self.connection
-                .prepare_cached("DELETE FROM messages WHERE id = ?1")?
-                .execute([id.cast_signed()])?;
+            self.connection.prepare_cached("DELETE FROM messages WHERE id = ?1")?.execute([id.cast_signed()])?;
         }
         Ok(())
     }
@@ -168,23 +166,25 @@ impl Tables {
                 .execute(params![&*exchange.name, json(&exchange.kind)?])?;
         }
         for (id, queue) in &declared.queues {
-            self.connection
-                .prepare_cached("INSERT OR REPLACE INTO queues VALUES (?1, ?2, ?3)")?
-                .execute(params![id.cast_signed(), &*queue.name, json(queue)?])?;
+            self.connection.prepare_cached("INSERT OR REPLACE INTO queues VALUES (?1, ?2, ?3)")?.execute(params![
+                id.cast_signed(),
+                &*queue.name,
+                json(queue)?
+            ])?;
         }
         for (exchange, pattern, queue) in &declared.bindings {
-            self.connection
-                .prepare_cached("INSERT OR IGNORE INTO bindings VALUES (?1, ?2, ?3)")?
-                .execute(params![&**exchange, &**pattern, queue.cast_signed()])?;
+            self.connection.prepare_cached("INSERT OR IGNORE INTO bindings VALUES (?1, ?2, ?3)")?.execute(params![
+                &**exchange,
+                &**pattern,
+                queue.cast_signed()
+            ])?;
         }
         Ok(())
     }
 
     fn publish(&self, publication: &Publication, now: i64) -> rusqlite::Result<()> {
         let message = &publication.message;
-        let Properties {
-            message_id, event_type, ..
-        } = &message.properties;
+        let Properties { message_id, event_type, .. } = &message.properties;
         self.connection
             .prepare_cached("INSERT OR REPLACE INTO messages VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?
             .execute(params![

@@ -55,9 +55,7 @@ impl Writer {
             failing: false,
             published: 0,
         };
-        let spawned = thread::Builder::new()
-            .name("bloodbank-file".to_owned())
-            .spawn(move || writer.run());
+        let spawned = thread::Builder::new().name("bloodbank-file".to_owned()).spawn(move || writer.run());
         match spawned {
             Ok(_) => Ok(()),
             Err(error) => {
@@ -92,9 +90,7 @@ impl Writer {
                 "the embedded bus was closed before it could write everything: some events will be delivered again",
             );
         }
-        let Self {
-            tables, lock, records, ..
-        } = self;
+        let Self { tables, lock, records, .. } = self;
         drop(tables);
         drop(lock);
         if let Some(released) = released {
@@ -120,11 +116,7 @@ impl Writer {
                 let rest = self.refuse(batch, &error);
                 self.tables.checkpoint();
                 // Settlements alone may fit where publishes did not, and make room.
-                match if rest.len() < before {
-                    self.tables.commit(&rest)
-                } else {
-                    Err(error)
-                } {
+                match if rest.len() < before { self.tables.commit(&rest) } else { Err(error) } {
                     Ok(()) => self.committed(rest),
                     Err(_) => self.kept_back = rest,
                 }

@@ -37,10 +37,7 @@ async fn the_delivery_limit_parks_what_kills_the_process_each_time() {
     assert_eq!(body(&next(&mut deliveries).await), "good");
     let dead = next(&mut bench.consume("q.dlq").await).await;
     assert_eq!(body(&dead), "poison");
-    assert_eq!(
-        dead.message.properties.headers.text("x-first-death-reason"),
-        Some("delivery_limit")
-    );
+    assert_eq!(dead.message.properties.headers.text("x-first-death-reason"), Some("delivery_limit"));
 }
 
 #[tokio::test]

@@ -6,19 +6,14 @@ use crate::error::ErrorKind;
 /// Lets the file grow to no more pages than it has.
 async fn fill(bench: &Bench) {
     bench.meddle(|connection| {
-        let pages: i64 = connection
-            .pragma_query_value(None, "page_count", |row| row.get(0))
-            .unwrap();
+        let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
         connection.pragma_update(None, "max_page_count", pages).unwrap();
     });
     let large = "x".repeat(1_000_000);
     let error = bench.publish("a.b", &large).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Storage);
     let text = error.to_string();
-    assert!(
-        text.contains("bus.db") && text.contains("free space on its disk"),
-        "{text}"
-    );
+    assert!(text.contains("bus.db") && text.contains("free space on its disk"), "{text}");
     assert!(text.contains("BLOODBANK_EMBEDDED_PATH"), "{text}");
 }
 
@@ -89,9 +84,7 @@ async fn what_was_kept_back_is_written_without_anybody_publishing() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), written)
-        .await
-        .expect("it is tried again");
+    tokio::time::timeout(Duration::from_secs(10), written).await.expect("it is tried again");
 }
 
 #[tokio::test]

@@ -3,11 +3,7 @@
 use super::*;
 
 async fn bounded(count: u64) -> Bench {
-    Bench::keeping(Keep {
-        count,
-        ..Keep::default()
-    })
-    .await
+    Bench::keeping(Keep { count, ..Keep::default() }).await
 }
 
 async fn publish_many(bench: &Bench, key: &str, count: usize) {
@@ -41,11 +37,7 @@ async fn a_dead_letter_keeps_its_message_and_two_queues_share_one() {
         .bus
         .declare(Topology {
             queues: vec![Queue::new("other", QueueKind::Quorum)],
-            bindings: vec![Binding {
-                exchange: "e".into(),
-                queue: "other".into(),
-                pattern: "a.*".into(),
-            }],
+            bindings: vec![Binding { exchange: "e".into(), queue: "other".into(), pattern: "a.*".into() }],
             ..Topology::default()
         })
         .await
@@ -70,15 +62,8 @@ async fn old_messages_go() {
     publish_many(&bench, "a.b", 5).await;
     bench.bus.close().await;
     let connection = rusqlite::Connection::open(bench.folder.path().join("bus.db")).unwrap();
-    connection
-        .execute(
-            "UPDATE messages SET published_at = published_at - 8 * 86400 * 1000 WHERE id <= 3",
-            (),
-        )
-        .unwrap();
-    connection
-        .execute("DELETE FROM entries WHERE message <> 2", ())
-        .unwrap();
+    connection.execute("UPDATE messages SET published_at = published_at - 8 * 86400 * 1000 WHERE id <= 3", ()).unwrap();
+    connection.execute("DELETE FROM entries WHERE message <> 2", ()).unwrap();
     drop(connection);
     bench.bus = open(bench.folder.path(), bench.keep);
     assert_eq!(bench.number("SELECT count(*) FROM messages"), 3);

@@ -40,26 +40,16 @@ impl Bench {
         bench
             .bus
             .declare(Topology {
-                exchanges: vec![Exchange {
-                    name: "e".into(),
-                    kind: ExchangeKind::Topic,
-                }],
+                exchanges: vec![Exchange { name: "e".into(), kind: ExchangeKind::Topic }],
                 queues: vec![
                     Queue::new(Arc::clone(&dead), QueueKind::Quorum),
                     Queue {
-                        dead_letter: Some(DeadLetterTo {
-                            exchange: "".into(),
-                            routing_key: Some(dead),
-                        }),
+                        dead_letter: Some(DeadLetterTo { exchange: "".into(), routing_key: Some(dead) }),
                         delivery_limit: Some(2),
                         ..Queue::new("q", QueueKind::Quorum)
                     },
                 ],
-                bindings: vec![Binding {
-                    exchange: "e".into(),
-                    queue: "q".into(),
-                    pattern: "a.#".into(),
-                }],
+                bindings: vec![Binding { exchange: "e".into(), queue: "q".into(), pattern: "a.#".into() }],
             })
             .await
             .unwrap();
