@@ -9,7 +9,7 @@ use std::{
 
 use bloodbank_core::{
     Result,
-    transport::{Consume, Outgoing, Properties, Publish, Topology, Transport, embedded::Embedded, topology::QueueKind},
+    transport::{Consume, Outgoing, Properties, Publish, Topology, embedded::Embedded, topology::QueueKind},
 };
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -93,6 +93,8 @@ async fn memory(with_header: bool) -> Result<Duration> {
 /// Confirmed events per second with so many in flight, while a consumer takes and acknowledges them.
 #[cfg(feature = "sqlite")]
 async fn file(in_flight: usize, events: u32) -> Result<f64> {
+    use bloodbank_core::transport::Transport;
+
     let folder = tempfile::tempdir().expect("a folder");
     let bus = Embedded::open(&folder.path().join("bus.db")).await?;
     let exchange: Arc<str> = "bloodbank.events.v1".into();

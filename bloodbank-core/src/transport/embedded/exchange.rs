@@ -54,7 +54,7 @@ impl Exchange {
         match self.kind {
             ExchangeKind::Topic => self.bindings.for_each_match(key, |queue| queues.push(*queue)),
             ExchangeKind::Direct => {
-                queues.extend(self.plain.iter().filter(|(bound, _)| bound == key).map(|(_, queue)| *queue))
+                queues.extend(self.plain.iter().filter(|(bound, _)| bound == key).map(|(_, queue)| *queue));
             }
             ExchangeKind::Fanout => queues.extend(self.plain.iter().map(|(_, queue)| *queue)),
         }
