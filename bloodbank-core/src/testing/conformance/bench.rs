@@ -87,6 +87,12 @@ impl Bench {
         Arc::clone(&self.transport)
     }
 
+    /// Whether the transport has a feature.
+    #[must_use]
+    pub fn has(&self, feature: Feature) -> bool {
+        self.features.contains(&feature)
+    }
+
     /// The kind of queue under test.
     #[must_use]
     pub fn kind(&self) -> QueueKind {
@@ -128,7 +134,7 @@ impl Bench {
     /// Closes the transport and connects again, so that what was settled is settled; where a transport does not
     /// outlive its closing, it settles at once, and nothing is done.
     pub(super) async fn reopen(&mut self) {
-        if self.features.contains(&Feature::Durable) {
+        if self.has(Feature::Durable) {
             self.within("closing", self.transport.close()).await;
             self.transport = connect(&*self.fixture, self.patience).await;
         }
@@ -178,7 +184,7 @@ impl Bench {
     /// An exchange for events and a queue that receives all of them.
     pub(super) async fn events(&mut self) -> (Arc<str>, Arc<str>) {
         let exchange = self.exchange("events", ExchangeKind::Topic).await;
-        let queue = self.queue(&self.name("queue"));
+        let queue = self.queue(&self.name("all"));
         let queue = self.bound(&exchange, queue, &["#"]).await;
         (exchange, queue)
     }

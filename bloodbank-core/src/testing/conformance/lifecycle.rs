@@ -79,7 +79,7 @@ pub async fn survives_cancellation(bench: &mut Bench) {
     let (sender, taken) = tokio::sync::oneshot::channel();
     let holder = tokio::spawn(async move {
         let delivery = subscription.next().await;
-        drop(sender.send(number(&delivery)));
+        let _ = sender.send(number(&delivery));
         std::future::pending::<()>().await;
         drop((delivery, subscription));
     });

@@ -1,7 +1,7 @@
 //! What becomes of a delivery.
 
 use super::{
-    Bench,
+    Bench, Feature,
     bench::{number, numbered},
     random::Random,
 };
@@ -144,6 +144,7 @@ pub async fn acknowledges_in_any_order(bench: &mut Bench) {
         delivery.ack();
     }
     drop(subscription);
+    drop(kept);
 
     let mut subscription = bench.subscribe(&queue, 10).await;
     let mut again = Vec::new();
@@ -155,48 +156,76 @@ pub async fn acknowledges_in_any_order(bench: &mut Bench) {
     }
     again.sort_unstable();
     assert_eq!(again, held, "seed {seed}");
-    // Late words about deliveries that went elsewhere in the meantime.
-    for delivery in kept {
-        delivery.ack();
-    }
     drop(subscription);
     bench.reopen().await;
     bench.assert_empty(&queue).await;
 }
 
-/// Settling after the consumer or the transport has gone does nothing, and does not panic.
-pub async fn settles_after_the_end_without_harm(bench: &mut Bench) {
+/// What was handed out can be settled when its subscription has ended: handlers finish while a service stops. What is not
+/// settled comes back.
+pub async fn settles_after_the_subscription(bench: &mut Bench) {
+    let (exchange, parked) = bench.events().await;
+    let queue = Queue {
+        dead_letter: Some(DeadLetterTo {
+            exchange: "".into(),
+            routing_key: Some(parked.clone()),
+        }),
+        ..bench.queue(&bench.name("queue"))
+    };
+    let queue = bench.bound(&exchange, queue, &[]).await;
+    let mut subscription = bench.subscribe(&queue, 10).await;
+    bench.publish_numbers(&"".into(), &queue, 0..20).await;
+    let mut held = Vec::new();
+    for _ in 0..4 {
+        held.push(subscription.next().await);
+    }
+    drop(subscription);
+    // These come back by themselves; the four are still in hand.
+    let mut subscription = bench.subscribe(&queue, 10).await;
+    let mut rest = subscription.take(16).await;
+    rest.sort_unstable();
+    assert!(rest.into_iter().eq(4..20), "what was not handed out");
+
+    settle_each_way(held);
+    let mut back = subscription.take(2).await;
+    back.sort_unstable();
+    assert_eq!(back, [1, 3], "rejected with requeue, and dropped");
+    assert_eq!(
+        bench.subscribe(&parked, 1).await.take_one().await,
+        2,
+        "rejected without requeue"
+    );
+    drop(subscription);
+    bench.reopen().await;
+    bench.assert_empty(&queue).await;
+}
+
+/// Settling after the transport has closed does nothing, and does not panic; what was in hand comes back to the next.
+pub async fn settles_after_closing_without_harm(bench: &mut Bench) {
     let (exchange, queue) = bench.events().await;
     let mut subscription = bench.subscribe(&queue, 10).await;
     bench.publish_numbers(&exchange, "some.key", 0..4).await;
-    let mut early = Vec::new();
+    let mut held = Vec::new();
     for _ in 0..4 {
-        early.push(subscription.next().await);
+        held.push(subscription.next().await);
     }
-    drop(subscription);
-    let mut subscription = bench.subscribe(&queue, 10).await;
-    let mut late = Vec::new();
-    for _ in 0..4 {
-        late.push(subscription.next().await);
-    }
-    settle_each_way(early);
-    // Still in hand: a late word about the first delivery does not settle the second.
-    let mut numbers: Vec<usize> = late.iter().map(number).collect();
-    numbers.sort_unstable();
-    assert_eq!(numbers, [0, 1, 2, 3]);
-
     let transport = bench.transport();
     bench.within("closing", transport.close()).await;
-    settle_each_way(late);
+    settle_each_way(held);
     assert!(
         subscription.next_or_end().await.is_none(),
         "the deliveries end with their transport"
     );
-    drop(subscription);
-    drop(transport);
-    bench.reopen().await;
+    drop((subscription, transport));
+    if bench.has(Feature::Durable) {
+        bench.reopen().await;
+        let mut back = bench.subscribe(&queue, 10).await.take(4).await;
+        back.sort_unstable();
+        assert_eq!(back, [0, 1, 2, 3]);
+    }
 }
 
+/// Acknowledges the first, rejects the second with requeue, the third without, drops the fourth.
 fn settle_each_way(deliveries: Vec<Delivery>) {
     for (place, delivery) in deliveries.into_iter().enumerate() {
         match place % 4 {

@@ -111,7 +111,8 @@ macro_rules! __conformance {
             waits_for_the_ack_with_prefetch_one
             continues_after_errors
             acknowledges_in_any_order
-            settles_after_the_end_without_harm
+            settles_after_the_subscription
+            settles_after_closing_without_harm
             continues_after_a_subscriber_closes
             survives_cancellation
             closes_once_for_all
