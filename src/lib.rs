@@ -1,7 +1,6 @@
 //! The typed event framework for RabbitMQ.
 #![forbid(unsafe_code)]
 
-pub use bloodbank_core::__private;
 pub use bloodbank_core::*;
 pub use bloodbank_macros::*;
 

@@ -28,7 +28,12 @@ pub trait CommandEvent: Event {
 )]
 pub trait Reply: Sized + Send + 'static {
     /// What it declares; `None` for `()`.
-    fn declaration() -> Option<&'static Declaration>;
+    const DECLARATION: Option<&'static Declaration>;
+
+    /// What it declares; `None` for `()`.
+    fn declaration() -> Option<&'static Declaration> {
+        Self::DECLARATION
+    }
 
     /// Puts it where it is published from.
     fn collect(self, events: &mut EventCollector);
@@ -41,9 +46,7 @@ pub trait Reply: Sized + Send + 'static {
 }
 
 impl Reply for () {
-    fn declaration() -> Option<&'static Declaration> {
-        None
-    }
+    const DECLARATION: Option<&'static Declaration> = None;
 
     fn collect(self, _events: &mut EventCollector) {}
 
@@ -53,9 +56,7 @@ impl Reply for () {
 }
 
 impl<E: Event> Reply for E {
-    fn declaration() -> Option<&'static Declaration> {
-        Some(const { &E::DECLARATION })
-    }
+    const DECLARATION: Option<&'static Declaration> = Some(&E::DECLARATION);
 
     fn collect(self, events: &mut EventCollector) {
         events.add_reply(self);
@@ -78,7 +79,10 @@ impl<E: Event> Reply for E {
 ///         -> Result<AgentThreadResponse, AgentThreadError> { … }
 /// }
 /// ```
-pub trait Command: CommandEvent {
+///
+/// `Executor` is filled in by the attribute: a type of the crate that executes, without which only the crate that
+/// declares a command could implement this trait for it.
+pub trait Command<Executor = ()>: CommandEvent {
     /// What it works with; the app provides it. `()` is always there.
     type State: Clone + Send + Sync + 'static;
 

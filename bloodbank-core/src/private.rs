@@ -1,5 +1,11 @@
 //! What macros expand to. Not part of the public interface.
 
+mod checks;
+mod fields;
+mod sentence;
+
+pub use checks::{check_pattern, check_superseded, check_variant};
+pub use fields::{ErrorCode, ErrorMessage, IsRetryable, RetryCount, Supersedes};
 pub use inventory;
 pub use schemars;
 pub use serde;
@@ -9,27 +15,23 @@ pub use std::{borrow::Cow, boxed::Box, option::Option, result::Result, string::S
 pub use futures_util::future::BoxFuture;
 pub use garde;
 
-use crate::{
-    envelope::{EventEnvelope, RawEnvelope},
-    error::{Error, ErrorKind},
-    event::{Declaration, Event},
-    failure::FailureEvent,
-    handler::HandlerError,
-    routing::RoutingKey,
-};
-
 pub use crate::{
+    __here as here,
     command::{Command, CommandEvent, Reply},
     consume::Context,
     dispatch::{CommandContext, CommandDescriptor},
-    event::{EventKind, IdValue, Location, RoutingSegment, Superseded},
+    envelope::{EventEnvelope, RawEnvelope},
+    error::{Error, ErrorKind},
+    event::{Declaration, Event, EventKind, IdValue, Location, RoutingSegment, Superseded},
+    failure::FailureEvent,
     handler::{
-        Backoff, Extractor, HandlerFailure, HandlerReturn, Input, OnFailure, Output, Payload, RetryPolicy, Satisfies,
-        Subscriber, SubscriberDescriptor, SubscriberOptions,
+        Backoff, Extractor, HandlerError, HandlerFailure, HandlerReturn, Input, OnFailure, Output, Payload,
+        RetryPolicy, Satisfies, Subscriber, SubscriberDescriptor, SubscriberOptions,
     },
     identity::unique_key,
     publish::EventCollector,
     registry::EventDescriptor,
+    routing::{BindingPattern, RoutingKey},
 };
 
 /// The place where a macro stands.
@@ -86,13 +88,22 @@ pub fn validate<E: Event + garde::Validate<Context = ()>>(event: &E) -> Result<(
 
 /// What `Event::upcast` of an event with `supersedes` does: the older version, or one before it, converted.
 #[must_use]
-pub fn upcast<Old: Event, New: From<Old>>(key: &str, payload: &str) -> Option<Result<New, serde_json::Error>> {
+pub fn upcast<Old: Event, New: Supersedes<Old>>(key: &str, payload: &str) -> Option<Result<New, serde_json::Error>> {
     let old = if crate::routing::template_matches(Old::DECLARATION.routing_key, key) {
         serde_json::from_str(payload)
     } else {
         Old::upcast(key, payload)?
     };
-    Some(old.map(New::from))
+    Some(old.map(New::from_old))
+}
+
+/// The key of the reply of a command; none for `()`.
+#[must_use]
+pub const fn reply_key<R: Reply>() -> Option<&'static str> {
+    match R::DECLARATION {
+        Some(declaration) => Some(declaration.routing_key),
+        None => None,
+    }
 }
 
 /// Reads an envelope for an event set.

@@ -80,7 +80,7 @@ impl<Provided: 'static> App<Provided> {
             commands
                 .executors()
                 .iter()
-                .map(|command| SubscriberSpec::of_command(command)),
+                .map(|command| SubscriberSpec::of_command(self.bus.exchange(), command)),
         );
         self
     }
@@ -122,7 +122,7 @@ impl<Provided: 'static> App<Provided> {
     /// # Errors
     /// Like [`App::start`].
     pub async fn run(self) -> Result<()> {
-        self.start().await?.run_until_signal().await
+        self.start().await?.wait().await
     }
 
     fn check(&self) -> Result<()> {

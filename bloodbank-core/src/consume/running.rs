@@ -94,7 +94,10 @@ impl RunningApp {
     }
 
     /// Waits for SIGTERM or Ctrl-C, then shuts down and closes the bus; a second signal stops at once.
-    pub(crate) async fn run_until_signal(self) -> Result<()> {
+    ///
+    /// # Errors
+    /// Like [`RunningApp::shutdown`].
+    pub async fn wait(self) -> Result<()> {
         let mut signals = Signals::new()?;
         signals.next().await;
         info!("stopping: finishing what is in hand; a second signal stops at once");

@@ -62,18 +62,15 @@ impl SubscriberSpec {
     }
 
     /// The executor of a command: all services that link it share one queue, so one of them executes each command.
-    pub(crate) fn of_command(command: &'static CommandDescriptor) -> Self {
+    pub(crate) fn of_command(exchange: &str, command: &'static CommandDescriptor) -> Self {
         let key = command.declaration().routing_key;
+        let pattern = template_to_pattern(key);
         // The command itself watches the time and the panics, because it rolls back after both.
         let handler = service_fn(move |context: Context| command.run(context));
         Self {
             name: format!("command {key}").into(),
-            queue: command
-                .options()
-                .queue
-                .map_or_else(|| format!("command.{}", template_to_pattern(key)), str::to_owned)
-                .into(),
-            patterns: vec![template_to_pattern(key).into()],
+            queue: command.options().queue.map_or_else(|| format!("{exchange}.command.{pattern}"), str::to_owned).into(),
+            patterns: vec![pattern.into()],
             options: *command.options(),
             service: BoxCloneSyncService::new(handler),
             lane: None,

@@ -1,9 +1,32 @@
-//! Correlation: which event caused which. The envelopes are the authority; the store is an index of them.
+//! Correlation: which event caused which.
+//!
+//! The envelopes are the authority; a [`CorrelationStore`] is an index of them. [`CorrelationTracker`] writes it beside
+//! publishing and answers questions; [`Trace`] draws everything around an event.
+//!
+//! A store that fails never fails a publish: the first write that meets the failure takes at most a second, further
+//! ones are skipped and counted (`bloodbank_correlation_missed_total`) until the store answers again.
 
+mod chain;
+mod codec;
+mod dump;
 mod memory;
+mod metadata;
+mod missed;
+mod recorder;
+#[cfg(feature = "redis")]
+mod redis;
 mod store;
+mod topological;
+mod trace;
 mod tracker;
 
+#[cfg(feature = "redis")]
+pub use self::redis::RedisStore;
+pub use chain::{Chain, Direction};
+pub use dump::Dump;
 pub use memory::MemoryStore;
-pub use store::{CorrelationStore, Entry, Link};
-pub use tracker::{CorrelationTracker, Direction};
+pub use metadata::{METADATA_LIMIT, check_metadata};
+pub use recorder::{Health, Recorded};
+pub use store::{CorrelationStore, Entry, Link, Malformed, Read};
+pub use trace::{Trace, TraceEvent};
+pub use tracker::CorrelationTracker;

@@ -1,12 +1,14 @@
 //! What a correlation store keeps, and the trait of stores.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
+use serde::Serialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::metadata::{APP, EVENT_TYPE};
 use crate::error::Result;
 
 /// An event and its parents, as publishing records it.
@@ -16,8 +18,8 @@ pub struct Link {
     pub child: Uuid,
     /// Its direct parents, once each, in order.
     pub parents: Vec<Uuid>,
-    /// The key it was published under.
-    pub event_type: Arc<str>,
+    /// The key it was published under, where that is known.
+    pub event_type: Option<Arc<str>>,
     /// The time in its envelope.
     pub created_at: DateTime<Utc>,
     /// The program that published it.
@@ -26,34 +28,110 @@ pub struct Link {
     pub metadata: Option<Map<String, Value>>,
 }
 
+impl Link {
+    /// The link as a store keeps it.
+    #[must_use]
+    pub fn entry(&self) -> Entry {
+        let mut metadata = self.metadata.clone().unwrap_or_default();
+        for (name, value) in [(EVENT_TYPE, &self.event_type), (APP, &self.app)] {
+            if let Some(value) = value {
+                metadata.insert(name.to_owned(), Value::from(&**value));
+            }
+        }
+        Entry {
+            parents: self.parents.clone(),
+            created_at: Some(self.created_at),
+            metadata,
+        }
+    }
+}
+
 /// What a store knows about an event.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
     /// Its direct parents.
     pub parents: Vec<Uuid>,
-    /// When it was recorded.
-    pub created_at: DateTime<Utc>,
-    /// Key, program, and what the publisher said.
+    /// The time in its envelope, or when another program recorded it.
+    pub created_at: Option<DateTime<Utc>>,
+    /// What the publisher said, with `event_type` and `app` added.
     pub metadata: Map<String, Value>,
+}
+
+impl Entry {
+    /// The key it was published under.
+    #[must_use]
+    pub fn event_type(&self) -> Option<&str> {
+        self.metadata.get(EVENT_TYPE)?.as_str()
+    }
+
+    /// The program that published it.
+    #[must_use]
+    pub fn app(&self) -> Option<&str> {
+        self.metadata.get(APP)?.as_str()
+    }
+}
+
+/// A value under one of our keys that another program broke.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Malformed {
+    /// The event whose value it is.
+    pub event_id: Uuid,
+    /// The key in the store.
+    pub key: String,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`: {}", self.key, self.problem)
+    }
+}
+
+/// What was read about many events: a value for each, in the same order, and what could not be understood.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Read<T> {
+    /// One for each event that was asked for.
+    pub values: Vec<T>,
+    /// Values that another program broke; what can be understood of them is in `values`.
+    pub malformed: Vec<Malformed>,
+}
+
+impl<T> From<Vec<T>> for Read<T> {
+    fn from(values: Vec<T>) -> Self {
+        Self {
+            values,
+            malformed: Vec::new(),
+        }
+    }
 }
 
 /// Keeps links. All methods take many ids: one round trip for each level of a chain.
 pub trait CorrelationStore: Send + Sync + 'static {
-    /// Records links.
+    /// What and where it is, for logs; without secrets.
+    fn describe(&self) -> String;
+
+    /// Records links; a link that is there already is replaced. Returns the values in the way of some of them.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Storage`]; the tracker counts and goes on.
-    fn write(&self, links: Vec<Link>) -> BoxFuture<'_, Result<()>>;
+    /// [`crate::ErrorKind::Storage`] when the store cannot be written; some of the links may be recorded.
+    fn write<'a>(&'a self, links: &'a [Link]) -> BoxFuture<'a, Result<Vec<Malformed>>>;
 
-    /// What is known about each of these events, in the same order.
+    /// Finds out whether links can be recorded again after a failure.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Storage`] while they cannot.
+    fn probe(&self) -> BoxFuture<'_, Result<()>>;
+
+    /// What is known about each of these events.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Storage`].
-    fn entries(&self, events: Vec<Uuid>) -> BoxFuture<'_, Result<Vec<Option<Entry>>>>;
+    fn entries<'a>(&'a self, events: &'a [Uuid]) -> BoxFuture<'a, Result<Read<Option<Entry>>>>;
 
-    /// The children of each of these events, in the same order.
+    /// The children of each of these events, once each.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Storage`].
-    fn children(&self, events: Vec<Uuid>) -> BoxFuture<'_, Result<Vec<Vec<Uuid>>>>;
+    fn children<'a>(&'a self, events: &'a [Uuid]) -> BoxFuture<'a, Result<Read<Vec<Uuid>>>>;
 }

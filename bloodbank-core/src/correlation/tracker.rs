@@ -1,61 +1,230 @@
 //! The tracker: records links beside publishing and answers who caused what.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
-use futures_util::future::BoxFuture;
+use futures_util::future::try_join;
+use serde_json::{Map, Value};
+use tokio::time::{Duration, timeout};
+use tracing::warn;
 use uuid::Uuid;
 
 use super::{
+    chain::{self, Chain, Direction},
     memory::MemoryStore,
-    store::{CorrelationStore, Entry, Link},
+    metadata::check_metadata,
+    recorder::{Health, Recorded, Recorder},
+    store::{CorrelationStore, Entry, Link, Malformed, Read},
 };
-use crate::{error::Result, settings::Settings};
+use crate::{
+    envelope,
+    error::{Error, ErrorKind, Result},
+    settings::Settings,
+};
 
-/// Which way to follow a chain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    /// Towards the first cause.
-    Ancestors,
-    /// Towards the last effect.
-    Descendants,
-}
+/// How many events the memory of a process remembers; some 30 MB.
+const REMEMBERED: usize = 100_000;
+/// How long an explicit write may take.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Records which event caused which, and answers questions about it. Cheap to clone.
+///
+/// ```
+/// # use bloodbank_core::{Settings, correlation::{CorrelationTracker, Direction}};
+/// # use uuid::Uuid;
+/// # futures_util::FutureExt::now_or_never(async {
+/// let tracker = CorrelationTracker::in_memory(&Settings::default());
+/// let (upload, ready) = (Uuid::new_v4(), Uuid::new_v4());
+/// tracker.link(upload, ready, "the transcript of this upload").await?;
+/// assert_eq!(tracker.parents(ready).await?, [upload]);
+/// assert_eq!(tracker.chain(ready, Direction::Ancestors, 100).await?.events, [upload, ready]);
+/// # Ok::<(), bloodbank_core::Error>(()) }).unwrap().unwrap();
+/// ```
 #[derive(Clone)]
-pub struct CorrelationTracker {
-    store: Arc<MemoryStore>,
+pub struct CorrelationTracker(Arc<Backend>);
+
+enum Backend {
+    /// Written at once.
+    Memory(MemoryStore),
+    /// Written by a task, beside publishing.
+    Beside(Recorder),
 }
 
 impl CorrelationTracker {
-    /// A tracker in memory.
+    /// A tracker in memory, of the last 100,000 events.
     #[must_use]
-    pub fn in_memory(_settings: &Settings) -> Self {
-        Self {
-            store: Arc::new(MemoryStore::new(100_000)),
+    pub fn in_memory(settings: &Settings) -> Self {
+        let store = MemoryStore::new(REMEMBERED, settings.correlation_ttl);
+        Self(Arc::new(Backend::Memory(store)))
+    }
+
+    /// The tracker that the settings describe: Redis where its address is set, otherwise memory.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Settings`] when the address of Redis is none. Never when Redis does not answer or refuses the
+    /// password: tracking then begins by itself once it does not.
+    pub async fn open(settings: &Settings) -> Result<Option<Self>> {
+        let Some(url) = &settings.redis_url else {
+            return Ok(Some(Self::in_memory(settings)));
+        };
+        #[cfg(feature = "redis")]
+        {
+            let store = super::RedisStore::new(url, settings.correlation_ttl)?;
+            Ok(Some(Self::with_store(Arc::new(store)).await))
+        }
+        #[cfg(not(feature = "redis"))]
+        {
+            let _ = url;
+            Err(Error::new(
+                ErrorKind::Settings,
+                "REDIS_URL is set, but this program was built without the feature `redis`; add it, or unset REDIS_URL",
+            ))
         }
     }
 
-    /// The tracker that the settings describe.
-    ///
-    /// # Errors
-    /// Never for an unreachable store: tracking then resumes by itself.
-    pub async fn open(settings: &Settings) -> Result<Option<Self>> {
-        Ok(Some(Self::in_memory(settings)))
+    /// A tracker over a store of one's own; a task of the current tokio runtime writes to it.
+    pub async fn with_store(store: Arc<dyn CorrelationStore>) -> Self {
+        Self(Arc::new(Backend::Beside(Recorder::start(store).await)))
     }
 
-    /// Records a link beside a publish; what it returns resolves when it is recorded, at most a second later.
-    pub(crate) fn record(&self, link: Link) -> Option<BoxFuture<'static, ()>> {
-        self.store.insert(link);
-        None
+    pub(super) fn store(&self) -> &dyn CorrelationStore {
+        match &*self.0 {
+            Backend::Memory(store) => store,
+            Backend::Beside(recorder) => &**recorder.store(),
+        }
     }
 
-    /// Waits for what is not written yet.
-    pub async fn flush(&self) {}
+    /// Records a link beside a publish: `None` when that is done (or given up) already, otherwise a future that
+    /// resolves when it is, at most a second later. Never fails; what is not recorded is counted.
+    pub fn record(&self, mut link: Link) -> Option<Recorded> {
+        if let Some(metadata) = &link.metadata
+            && let Err(error) = check_metadata(metadata)
+        {
+            warn!(event_id = %link.child, %error, "a link is recorded without its metadata");
+            link.metadata = None;
+        }
+        match &*self.0 {
+            Backend::Memory(store) => {
+                store.insert(link);
+                None
+            }
+            Backend::Beside(recorder) => recorder.record(link),
+        }
+    }
 
-    /// The direct parents of an event.
+    /// Waits until everything that was recorded before is written or given up; at most a second after the last
+    /// record.
+    pub async fn flush(&self) {
+        if let Backend::Beside(recorder) = &*self.0 {
+            recorder.flush().await;
+        }
+    }
+
+    /// How tracking is doing.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        let (available, missed) = match &*self.0 {
+            Backend::Memory(_) => (true, 0),
+            Backend::Beside(recorder) => (recorder.is_available(), recorder.missed().count()),
+        };
+        Health {
+            store: self.store().describe(),
+            available,
+            missed,
+        }
+    }
+
+    /// Adds parents and metadata to what is known about an event. Parents that are known already stay, as does
+    /// metadata under other names; parents given twice count once.
     ///
     /// # Errors
-    /// When the store fails.
+    /// [`ErrorKind::InvalidEnvelope`] for the nil id or an event that is its own parent, [`ErrorKind::TooLarge`] for
+    /// metadata over [`METADATA_LIMIT`](super::METADATA_LIMIT), [`ErrorKind::Storage`] when the store fails.
+    pub async fn add(&self, child: Uuid, parents: &[Uuid], metadata: Map<String, Value>) -> Result<()> {
+        check_ids(child, parents)?;
+        check_metadata(&metadata)?;
+        let known = self.written(self.read_entry(child)).await?.values.pop().flatten();
+        let mut link = Link {
+            child,
+            parents: Vec::with_capacity(parents.len()),
+            event_type: None,
+            created_at: envelope::now(),
+            app: None,
+            metadata: Some(metadata),
+        };
+        let mut all = parents.to_vec();
+        if let Some(known) = known {
+            all.splice(0..0, known.parents);
+            link.created_at = known.created_at.unwrap_or(link.created_at);
+            let added = link.metadata.replace(known.metadata);
+            link.metadata.get_or_insert_default().extend(added.unwrap_or_default());
+        }
+        for parent in all {
+            if !link.parents.contains(&parent) {
+                link.parents.push(parent);
+            }
+        }
+        let links = [link];
+        match &*self.0 {
+            Backend::Memory(store) => {
+                let [link] = links;
+                store.insert(link);
+                Ok(())
+            }
+            Backend::Beside(recorder) => {
+                let written = self.written(recorder.store().write(&links)).await;
+                if written.is_err() {
+                    recorder.missed().link(&links[0]);
+                }
+                match written?.first() {
+                    None => Ok(()),
+                    Some(value) => Err(malformed(value)),
+                }
+            }
+        }
+    }
+
+    /// Adds a parent to an event, and why.
+    ///
+    /// # Errors
+    /// Like [`CorrelationTracker::add`].
+    pub async fn link(&self, parent: Uuid, child: Uuid, reason: &str) -> Result<()> {
+        let metadata = match reason {
+            "" => Map::new(),
+            reason => Map::from_iter([("reason".to_owned(), Value::from(reason))]),
+        };
+        self.add(child, &[parent], metadata).await
+    }
+
+    async fn written<T>(&self, write: impl Future<Output = Result<T>>) -> Result<T> {
+        if !self.health_is_good() {
+            return Err(Error::new(
+                ErrorKind::Storage,
+                format!("{} is away; try again when it is back", self.store().describe()),
+            ));
+        }
+        timeout(PATIENCE, write).await.unwrap_or_else(|_| {
+            Err(Error::new(
+                ErrorKind::Storage,
+                format!("{} did not answer within a second", self.store().describe()),
+            ))
+        })
+    }
+
+    fn health_is_good(&self) -> bool {
+        match &*self.0 {
+            Backend::Memory(_) => true,
+            Backend::Beside(recorder) => recorder.is_available(),
+        }
+    }
+
+    async fn read_entry(&self, event: Uuid) -> Result<Read<Option<Entry>>> {
+        self.store().entries(&[event]).await
+    }
+
+    /// The direct parents of an event, in the order of its envelope.
+    ///
+    /// # Errors
+    /// Like [`CorrelationTracker::entry`].
     pub async fn parents(&self, event: Uuid) -> Result<Vec<Uuid>> {
         Ok(self.entry(event).await?.map(|entry| entry.parents).unwrap_or_default())
     }
@@ -63,16 +232,81 @@ impl CorrelationTracker {
     /// The direct children of an event.
     ///
     /// # Errors
-    /// When the store fails.
+    /// Like [`CorrelationTracker::entry`].
     pub async fn children(&self, event: Uuid) -> Result<Vec<Uuid>> {
-        Ok(self.store.children(vec![event]).await?.pop().unwrap_or_default())
+        let mut read = self.store().children(&[event]).await?;
+        understood(&read.malformed)?;
+        Ok(read.values.pop().unwrap_or_default())
     }
 
-    /// What is known about an event.
+    /// What is known about an event; `None` when nothing is.
     ///
     /// # Errors
-    /// When the store fails.
+    /// [`ErrorKind::Storage`] when the store fails, [`ErrorKind::InvalidPayload`] naming the key when another program
+    /// broke the value.
     pub async fn entry(&self, event: Uuid) -> Result<Option<Entry>> {
-        Ok(self.store.entries(vec![event]).await?.pop().flatten())
+        let mut read = self.read_entry(event).await?;
+        understood(&read.malformed)?;
+        Ok(read.values.pop().flatten())
+    }
+
+    /// What the publisher said about an event, with `event_type` and `app` added; `None` when nothing is known.
+    ///
+    /// # Errors
+    /// Like [`CorrelationTracker::entry`].
+    pub async fn metadata(&self, event: Uuid) -> Result<Option<Map<String, Value>>> {
+        Ok(self.entry(event).await?.map(|entry| entry.metadata))
+    }
+
+    /// Everything that led to an event, or everything it led to, at most `max_depth` links away. One round trip for
+    /// each level; cycles are cut, broken values reported in the chain.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Storage`] when the store fails.
+    pub async fn chain(&self, event: Uuid, direction: Direction, max_depth: usize) -> Result<Chain> {
+        chain::follow(self.store(), event, direction, max_depth).await
+    }
+
+    /// Entries and children of these events in one round trip.
+    pub(super) async fn around(&self, events: &[Uuid]) -> Result<(Read<Option<Entry>>, Read<Vec<Uuid>>)> {
+        try_join(self.store().entries(events), self.store().children(events)).await
+    }
+
+    /// Whether the store may know less about an event than happened.
+    pub(super) fn may_be_incomplete(&self, event: Uuid, entry: Option<&Entry>) -> bool {
+        match &*self.0 {
+            Backend::Memory(_) => false,
+            Backend::Beside(recorder) => recorder
+                .missed()
+                .concerns(event, entry.and_then(|entry| entry.created_at)),
+        }
+    }
+}
+
+fn check_ids(child: Uuid, parents: &[Uuid]) -> Result<()> {
+    let problem = if child.is_nil() || parents.iter().any(Uuid::is_nil) {
+        "the nil id is no event"
+    } else if parents.contains(&child) {
+        "it is its own parent"
+    } else {
+        return Ok(());
+    };
+    Err(Error::new(
+        ErrorKind::InvalidEnvelope,
+        format!("cannot link event {child}: {problem}; pass the ids of the events that caused it"),
+    ))
+}
+
+fn understood(malformed: &[Malformed]) -> Result<()> {
+    malformed.first().map_or(Ok(()), |value| Err(self::malformed(value)))
+}
+
+fn malformed(value: &Malformed) -> Error {
+    Error::new(ErrorKind::InvalidPayload, value.to_string())
+}
+
+impl fmt::Debug for CorrelationTracker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CorrelationTracker").field(&self.health()).finish()
     }
 }

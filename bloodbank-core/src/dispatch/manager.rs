@@ -35,7 +35,7 @@ inventory::collect!(CommandDescriptor);
 impl CommandDescriptor {
     /// The executor of a command.
     #[must_use]
-    pub const fn of<C: Command>(location: Location, options: SubscriberOptions) -> Self
+    pub const fn of<C: Command<Executor>, Executor: 'static>(location: Location, options: SubscriberOptions) -> Self
     where
         C::Failure: HandlerFailure,
     {
@@ -44,8 +44,8 @@ impl CommandDescriptor {
             location,
             options,
             state: (TypeId::of::<C::State>(), type_name::<C::State>),
-            outputs: outputs::<C>,
-            run: |context| Box::pin(run::<C>(context)),
+            outputs: outputs::<C, Executor>,
+            run: |context| Box::pin(run::<C, Executor>(context)),
         }
     }
 
@@ -121,14 +121,14 @@ impl CommandManager {
     }
 }
 
-fn outputs<C: Command>() -> Vec<&'static Declaration> {
+fn outputs<C: Command<Executor>, Executor>() -> Vec<&'static Declaration> {
     let mut outputs: Vec<_> = C::Reply::declaration().into_iter().collect();
     outputs.push(const { &<C::Failure as Event>::DECLARATION });
     outputs
 }
 
 /// Executes a command: what it collected and its reply, or, after a rollback, why it failed.
-async fn run<C: Command>(context: Context) -> Result<EventCollector, HandlerError>
+async fn run<C: Command<Executor>, Executor>(context: Context) -> Result<EventCollector, HandlerError>
 where
     C::Failure: HandlerFailure,
 {

@@ -16,7 +16,7 @@ pub use agent::{AgentContext, AgentType, CodeState};
 pub use decode::{RawEnvelope, check_version};
 pub(crate) use encode::encode;
 pub use source::{Source, TriggerType};
-pub(crate) use time::now;
+pub(crate) use time::{now, parse as parse_time};
 
 /// The version of the envelope that this crate writes.
 pub const ENVELOPE_VERSION: &str = "1.0.0";

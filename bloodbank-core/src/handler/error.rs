@@ -6,6 +6,8 @@ use crate::{error::BoxError, event::Declaration, failure::FailureEvent, publish:
 
 /// Why a handler did not handle an event, and whether trying again can help.
 ///
+/// It is made of any error with `?`.
+///
 /// Every error that a subscriber returns becomes one that is retried by policy; return this type to say more.
 ///
 /// ```
@@ -70,8 +72,8 @@ impl HandlerError {
 
     /// From what a tower layer returned: ours unchanged, another one is retried by policy.
     pub(crate) fn from_layer(error: BoxError) -> Self {
-        match error.downcast::<Self>() {
-            Ok(ours) => *ours,
+        match error.downcast::<Carried>() {
+            Ok(carried) => carried.0,
             Err(other) => Self::retry(other),
         }
     }
@@ -127,7 +129,31 @@ impl<E: Into<BoxError>> HandlerFailure for E {
     }
 }
 
-impl std::error::Error for HandlerError {}
+/// So that `?` works in a handler: any error is retried by policy. Like `anyhow::Error`, this type is therefore no
+/// `std::error::Error` itself.
+impl<E: std::error::Error + Send + Sync + 'static> From<E> for HandlerError {
+    fn from(error: E) -> Self {
+        Self::retry(error)
+    }
+}
+
+/// What tower layers carry a [`HandlerError`] in.
+#[derive(Debug)]
+struct Carried(HandlerError);
+
+impl fmt::Display for Carried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Carried {}
+
+impl From<HandlerError> for BoxError {
+    fn from(error: HandlerError) -> Self {
+        Box::new(Carried(error))
+    }
+}
 
 /// What the derive of a failure event expands to.
 pub(crate) fn failure<E: FailureEvent>(mut event: E, attempt: u32) -> HandlerError {

@@ -18,8 +18,13 @@ use crate::{
     note = "consider annotating `{Self}` with `#[derive(Event)]`, or with `#[derive(EventSet)]` for several events"
 )]
 pub trait Payload: Sized + Send + 'static {
+    /// The events it stands for; a constant, so that a subscriber's pattern is checked while the program compiles.
+    const DECLARATIONS: &'static [&'static Declaration];
+
     /// The events it stands for.
-    fn declarations() -> Vec<&'static Declaration>;
+    fn declarations() -> Vec<&'static Declaration> {
+        Self::DECLARATIONS.to_vec()
+    }
 
     /// Reads an envelope.
     ///
@@ -29,9 +34,7 @@ pub trait Payload: Sized + Send + 'static {
 }
 
 impl<E: Event> Payload for E {
-    fn declarations() -> Vec<&'static Declaration> {
-        vec![const { &E::DECLARATION }]
-    }
+    const DECLARATIONS: &'static [&'static Declaration] = &[&E::DECLARATION];
 
     fn decode(body: &[u8]) -> Result<EventEnvelope<Self>> {
         let declaration = const { &E::DECLARATION };
@@ -49,7 +52,7 @@ impl<E: Event> Payload for E {
         let raw = read_raw(body)?;
         match read_variant::<E>(&raw)? {
             Some(payload) => Ok(raw.map(|_| payload)),
-            None => Err(unexpected(&raw, &Self::declarations())),
+            None => Err(unexpected(&raw, Self::DECLARATIONS)),
         }
     }
 }

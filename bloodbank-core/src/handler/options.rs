@@ -146,7 +146,8 @@ mod tests {
             [S(1), S(2), S(4), S(5)]
         );
         assert_eq!(delays(policy(3, Backoff::Fixed(S(7)))), [S(7), S(7)]);
-        assert_eq!(delays(policy(4, Backoff::Steps(&[S(1), S(9)]))), [S(1), S(9), S(9)]);
+        const STEPS: &[Duration] = &[Duration::from_secs(1), Duration::from_secs(9)];
+        assert_eq!(delays(policy(4, Backoff::Steps(STEPS))), [S(1), S(9), S(9)]);
         assert_eq!(delays(policy(1, Backoff::Fixed(S(7)))), []);
         assert_eq!(
             policy(

@@ -181,7 +181,7 @@ impl Bus {
         let correlation_id = parents.first().copied();
         let link = inner.correlation.is_some().then(|| Link {
             child: event_id,
-            event_type: Arc::clone(&event_type),
+            event_type: Some(Arc::clone(&event_type)),
             created_at: timestamp,
             app: source.app.as_deref().map(Into::into),
             metadata,

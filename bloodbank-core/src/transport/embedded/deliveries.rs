@@ -1,16 +1,18 @@
 //! The deliveries of one consumer of the embedded bus.
 
 use std::{
+    collections::VecDeque,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
 
-use futures_util::Stream;
+use futures_util::{FutureExt, Stream};
 
 use super::{
-    engine::{Engine, Wakers},
-    queue::{ConsumerId, QueueId},
+    engine::{Engine, Taken},
+    queue::{ConsumerId, Entry, QueueId},
+    wakers::Wakers,
 };
 use crate::{
     error::Result,
@@ -20,6 +22,8 @@ use crate::{
 /// The deliveries of one consumer.
 pub(super) struct EmbeddedDeliveries {
     consumer: Arc<Consumer>,
+    /// Taken, but handed out only after the file says that it was: whatever kills the process in the handler is counted.
+    marking: VecDeque<Taken>,
 }
 
 /// A consumer; also settles what it was given.
@@ -28,6 +32,9 @@ struct Consumer {
     queue: QueueId,
     id: ConsumerId,
 }
+
+/// Marked together at most.
+const MARKED_AT_ONCE: usize = 256;
 
 impl EmbeddedDeliveries {
     pub(super) fn new(engine: &Arc<Engine>, queue: &str, prefetch: u16) -> Result<Self> {
@@ -41,6 +48,7 @@ impl EmbeddedDeliveries {
                 queue,
                 id,
             }),
+            marking: VecDeque::new(),
         })
     }
 }
@@ -48,31 +56,59 @@ impl EmbeddedDeliveries {
 impl Stream for EmbeddedDeliveries {
     type Item = Delivery;
 
-    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Delivery>> {
-        let consumer = &self.consumer;
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Delivery>> {
+        let Self { consumer, marking } = &mut *self;
         let mut wakers = Wakers::default();
         let taken = {
             let mut state = consumer.engine.lock();
             if state.is_closed() {
                 return Poll::Ready(None);
             }
-            state.take(
-                consumer.queue,
-                consumer.id,
-                consumer.engine.clock.now(),
-                context.waker(),
-                &mut wakers,
-            )
+            let mut take = || {
+                state.take(
+                    consumer.queue,
+                    consumer.id,
+                    &consumer.engine.clock,
+                    context.waker(),
+                    &mut wakers,
+                )
+            };
+            match marking.is_empty().then(&mut take).flatten() {
+                Some(Taken { entry, marked: None }) => Some(entry),
+                first => {
+                    let more = first.is_some() || !marking.is_empty();
+                    marking.extend(first);
+                    while more && marking.len() < MARKED_AT_ONCE {
+                        let Some(taken) = take() else { break };
+                        marking.push_back(taken);
+                    }
+                    None
+                }
+            }
         };
         wakers.wake();
-        match taken {
-            None => Poll::Pending,
-            Some(entry) => {
-                let settler = Arc::clone(consumer) as Arc<dyn Settle>;
-                let message = Arc::unwrap_or_clone(entry.message);
-                Poll::Ready(Some(Delivery::new(message, entry.returned > 0, settler, entry.seq)))
-            }
+        if let Some(entry) = taken {
+            return Poll::Ready(Some(consumer.deliver(entry)));
         }
+        if let Some(Taken {
+            marked: Some(marked), ..
+        }) = marking.front_mut()
+            && marked.poll_unpin(context).is_pending()
+        {
+            return Poll::Pending;
+        }
+        match marking.pop_front() {
+            None => Poll::Pending,
+            Some(taken) => Poll::Ready(Some(consumer.deliver(taken.entry))),
+        }
+    }
+}
+
+impl Consumer {
+    fn deliver(self: &Arc<Self>, entry: Entry) -> Delivery {
+        let settler = Arc::clone(self) as Arc<dyn Settle>;
+        let message = Arc::unwrap_or_clone(entry.message);
+        Delivery::new(message, entry.returned > 0, settler, entry.seq)
     }
 }
 
@@ -87,7 +123,7 @@ impl Settle for Consumer {
         let mut wakers = Wakers::default();
         self.engine
             .lock()
-            .reject(self.queue, tag, requeue, self.engine.clock.now(), &mut wakers);
+            .reject(self.queue, tag, requeue, &self.engine.clock, &mut wakers);
         wakers.wake();
     }
 }
@@ -96,11 +132,13 @@ impl Drop for EmbeddedDeliveries {
     fn drop(&mut self) {
         let consumer = &self.consumer;
         let mut wakers = Wakers::default();
-        let now = consumer.engine.clock.now();
-        consumer
-            .engine
-            .lock()
-            .remove_consumer(consumer.queue, consumer.id, now, &mut wakers);
+        {
+            let mut state = consumer.engine.lock();
+            for Taken { entry, .. } in self.marking.drain(..) {
+                state.untake(consumer.queue, entry.seq, &mut wakers);
+            }
+            state.remove_consumer(consumer.queue, consumer.id, &mut wakers);
+        }
         wakers.wake();
     }
 }

@@ -1,4 +1,4 @@
-//! The embedded broker: exchanges, queues, routing, expiry, dead letters; all under one lock.
+//! The embedded broker: what there is, under one lock, and the way of a message into its queues and out.
 
 use std::{
     collections::HashMap,
@@ -7,18 +7,18 @@ use std::{
     time::Duration,
 };
 
+use tokio::sync::oneshot;
+
 use super::{
     clock::Clock,
     exchange::{Exchange, Route},
-    journal::{Journal, Record},
-    queue::{ConsumerId, Entry, Queue, QueueId},
+    journal::{Journal, Publication, Record},
+    queue::{ConsumerId, Entry, MessageId, Queue, QueueId},
+    wakers::Wakers,
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    transport::{
-        Incoming, Outgoing,
-        topology::{Queue as Spec, QueueKind, Topology},
-    },
+    transport::{Incoming, Outgoing, Published, topology::QueueKind},
 };
 
 /// The embedded broker.
@@ -29,46 +29,45 @@ pub(super) struct Engine {
 
 #[derive(Default)]
 pub(super) struct State {
-    exchanges: HashMap<Arc<str>, Exchange>,
+    pub(super) exchanges: HashMap<Arc<str>, Exchange>,
     /// A place is not used again: a late settlement must not hit another queue.
-    queues: Vec<Option<Queue>>,
-    names: HashMap<Arc<str>, QueueId>,
-    next_consumer: ConsumerId,
-    journal: Journal,
+    pub(super) queues: Vec<Option<Queue>>,
+    pub(super) names: HashMap<Arc<str>, QueueId>,
+    pub(super) last_message: MessageId,
+    pub(super) journal: Journal,
+    /// Somebody wants to know when the next message expires; whether somebody is there.
+    pub(super) timer: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
+    /// When that somebody looks again by itself.
+    pub(super) timer_at: Option<Duration>,
+    last_consumer: ConsumerId,
     closed: bool,
-    /// Somebody wants to know when the next message expires.
-    timer: Option<Arc<dyn Fn() + Send + Sync>>,
 }
 
-/// Consumers to wake, once the lock is free.
-#[derive(Default)]
-pub(super) struct Wakers(Vec<Waker>);
-
-impl Wakers {
-    fn add(&mut self, waker: Option<Waker>) {
-        self.0.extend(waker);
-    }
-
-    pub(super) fn wake(self) {
-        for waker in self.0 {
-            waker.wake();
-        }
-    }
+/// The answer to a publish.
+pub(super) enum Accepted {
+    /// It is in its queues.
+    Now(Published),
+    /// It will be, once the journal keeps it.
+    WhenKept(Published, oneshot::Receiver<Result<()>>),
 }
 
-/// What a message that is on its way needs to reach its queues.
-pub(super) struct Routed {
-    pub(super) entries: Vec<(QueueId, Entry)>,
+/// A message taken for a consumer.
+pub(super) struct Taken {
+    pub(super) entry: Entry,
+    /// It may be handed out once this is answered.
+    pub(super) marked: Option<oneshot::Receiver<()>>,
 }
 
 impl Engine {
-    pub(super) fn new(clock: Clock, journal: Journal) -> Self {
+    pub(super) fn new(clock: Clock) -> Self {
+        Self::with(clock, State::default())
+    }
+
+    /// An engine that goes on where another stopped.
+    pub(super) fn with(clock: Clock, state: State) -> Self {
         Self {
             clock,
-            state: Mutex::new(State {
-                journal,
-                ..State::default()
-            }),
+            state: Mutex::new(state),
         }
     }
 
@@ -76,17 +75,27 @@ impl Engine {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Puts a message into its queues.
+    pub(super) fn publish(&self, message: Outgoing) -> Result<Accepted> {
+        let mut wakers = Wakers::default();
+        let accepted = self.lock().publish(message, &self.clock, &mut wakers);
+        wakers.wake();
+        accepted
+    }
+
     /// Moves what has expired; returns when the next message expires.
     pub(super) fn expire(&self) -> Option<Duration> {
-        let now = self.clock.now();
         let mut wakers = Wakers::default();
-        let next = {
-            let mut state = self.lock();
-            state.expire(now, &mut wakers);
-            state.next_expiry()
-        };
+        let next = self.lock().expire(&self.clock, &mut wakers);
         wakers.wake();
         next
+    }
+
+    /// Ends every stream of deliveries and refuses what comes later.
+    pub(super) fn close(&self, released: Option<oneshot::Sender<()>>) {
+        let mut wakers = Wakers::default();
+        self.lock().close(released, &mut wakers);
+        wakers.wake();
     }
 }
 
@@ -102,100 +111,25 @@ impl State {
         }
     }
 
-    pub(super) fn close(&mut self, wakers: &mut Wakers) {
+    fn close(&mut self, released: Option<oneshot::Sender<()>>, wakers: &mut Wakers) {
         self.closed = true;
         for queue in self.queues.iter_mut().flatten() {
-            wakers.0.extend(queue.take_wakers());
+            for waker in queue.take_wakers() {
+                wakers.add(Some(waker));
+            }
         }
-        self.journal.close();
+        self.journal.append(|| Record::Closed(released));
     }
 
     pub(super) fn is_closed(&self) -> bool {
         self.closed
     }
 
-    pub(super) fn journal(&self) -> &Journal {
-        &self.journal
-    }
-
-    pub(super) fn set_timer(&mut self, timer: Arc<dyn Fn() + Send + Sync>) {
-        self.timer = Some(timer);
-    }
-
-    /// Makes sure that all of it exists.
-    pub(super) fn declare(&mut self, topology: &Topology) -> Result<()> {
-        self.check_open()?;
-        for exchange in &topology.exchanges {
-            match self.exchanges.get(&exchange.name) {
-                None => {
-                    self.exchanges
-                        .insert(Arc::clone(&exchange.name), Exchange::new(exchange.kind));
-                }
-                Some(known) if known.kind == exchange.kind => {}
-                Some(known) => {
-                    return Err(Error::new(
-                        ErrorKind::Topology,
-                        format!(
-                            "exchange `{}` exists with another type: it is {:?}, {:?} is wanted; delete it or choose another name",
-                            exchange.name, known.kind, exchange.kind
-                        ),
-                    ));
-                }
-            }
-        }
-        for queue in &topology.queues {
-            self.declare_queue(queue)?;
-        }
-        for binding in &topology.bindings {
-            let queue = self.queue_id(&binding.queue)?;
-            let exchange = self
-                .exchanges
-                .get_mut(&binding.exchange)
-                .ok_or_else(|| missing_exchange(&binding.exchange))?;
-            exchange.bind(&binding.pattern, queue);
-        }
-        self.journal.append(|| Record::Declared(topology.clone()));
-        Ok(())
-    }
-
-    fn declare_queue(&mut self, spec: &Spec) -> Result<()> {
-        if let Some(id) = self.names.get(&spec.name) {
-            if let Some(Some(queue)) = self.queues.get(*id)
-                && queue.spec != *spec
-            {
-                return Err(Error::new(
-                    ErrorKind::Topology,
-                    format!(
-                        "queue `{}` exists with other properties: it has {:?}, {:?} is wanted; delete it once it is empty, or choose another name",
-                        spec.name, queue.spec, spec
-                    ),
-                ));
-            }
-            return Ok(());
-        }
-        self.names.insert(Arc::clone(&spec.name), self.queues.len());
-        self.queues.push(Some(Queue::new(spec.clone())));
-        Ok(())
-    }
-
-    pub(super) fn queue_id(&self, name: &str) -> Result<QueueId> {
-        self.names.get(name).copied().ok_or_else(|| {
-            Error::new(
-                ErrorKind::Topology,
-                format!("there is no queue `{name}`; declare it before consuming"),
-            )
-        })
-    }
-
-    pub(super) fn queue_name(&self, id: QueueId) -> Option<&Arc<str>> {
-        Some(&self.queues.get(id)?.as_ref()?.spec.name)
-    }
-
-    fn queue(&mut self, id: QueueId) -> Option<&mut Queue> {
+    pub(super) fn queue(&mut self, id: QueueId) -> Option<&mut Queue> {
         self.queues.get_mut(id)?.as_mut()
     }
 
-    fn route(&mut self, exchange: &Arc<str>, key: &Arc<str>) -> Result<Route> {
+    pub(super) fn route(&mut self, exchange: &Arc<str>, key: &Arc<str>) -> Result<Route> {
         if exchange.is_empty() {
             return Ok(self.names.get(key).copied().into_iter().collect());
         }
@@ -206,22 +140,13 @@ impl State {
         Ok(exchange.route(key))
     }
 
-    /// Finds the queues of a message and its place in each of them.
-    pub(super) fn accept(&mut self, message: Outgoing, now: Duration) -> Result<Routed> {
+    fn publish(&mut self, message: Outgoing, clock: &Clock, wakers: &mut Wakers) -> Result<Accepted> {
         self.check_open()?;
         let route = self.route(&message.exchange, &message.routing_key)?;
-        if let Some(full) = route.iter().find_map(|id| {
-            let queue = self.queues.get(*id)?.as_ref()?;
-            queue.is_full().then(|| Arc::clone(&queue.spec.name))
-        }) {
-            return Err(Error::new(
-                ErrorKind::Refused,
-                format!(
-                    "queue `{full}` is full and refuses `{}`; consume from it, or raise its limit",
-                    message.routing_key
-                ),
-            ));
-        }
+        self.check_space(&route, &message.routing_key)?;
+        let published = Published {
+            unrouted: route.is_empty(),
+        };
         let Outgoing {
             exchange,
             routing_key,
@@ -229,86 +154,118 @@ impl State {
             body,
             mandatory: _,
         } = message;
-        Ok(self.place(
-            &route,
-            Arc::new(Incoming {
-                exchange,
-                routing_key,
-                properties,
-                body,
-            }),
-            now,
-        ))
-    }
-
-    fn place(&mut self, route: &Route, message: Arc<Incoming>, now: Duration) -> Routed {
-        let mut entries = Vec::with_capacity(route.len());
-        for id in route.iter() {
-            let Some(queue) = self.queue(*id) else { continue };
-            let lifetime = match (message.properties.expiration, queue.spec.message_ttl) {
-                (Some(one), Some(other)) => Some(one.min(other)),
-                (one, other) => one.or(other),
-            };
-            let seq = queue.take_seq();
-            let expires_at = lifetime.map(|lifetime| now + lifetime);
-            entries.push((
-                *id,
-                Entry {
-                    seq,
-                    message: Arc::clone(&message),
-                    returned: 0,
-                    expires_at,
-                },
-            ));
+        let message = Arc::new(Incoming {
+            exchange,
+            routing_key,
+            properties,
+            body,
+        });
+        self.last_message += 1;
+        let id = self.last_message;
+        if self.journal.is_durable() {
+            let (confirm, confirmed) = oneshot::channel();
+            let entries = self.place(&route, id, &message, clock);
+            self.journal.append(|| {
+                Record::Published(Publication {
+                    id,
+                    message,
+                    entries,
+                    confirm,
+                })
+            });
+            return Ok(Accepted::WhenKept(published, confirmed));
         }
-        Routed { entries }
-    }
-
-    /// Puts messages into their queues.
-    pub(super) fn put(&mut self, entries: impl IntoIterator<Item = (QueueId, Entry)>, wakers: &mut Wakers) {
-        let mut expiring = false;
-        for (id, entry) in entries {
-            expiring |= entry.expires_at.is_some();
-            if let Some(queue) = self.queue(id) {
-                wakers.add(queue.put(entry));
+        if let [queue] = *route {
+            if let Some(entry) = self.place_in(queue, id, message, clock) {
+                self.put(queue, entry, wakers);
+            }
+        } else {
+            for (queue, entry) in self.place(&route, id, &message, clock) {
+                self.put(queue, entry, wakers);
             }
         }
-        if expiring && let Some(timer) = &self.timer {
-            timer();
+        Ok(Accepted::Now(published))
+    }
+
+    fn check_space(&self, route: &[QueueId], key: &str) -> Result<()> {
+        let full = route
+            .iter()
+            .filter_map(|id| self.queues.get(*id)?.as_ref())
+            .find(|queue| queue.is_full());
+        match full {
+            None => Ok(()),
+            Some(full) => Err(Error::new(
+                ErrorKind::Refused,
+                format!(
+                    "queue `{}` is full and refuses `{key}`; consume from it, or raise its limit",
+                    full.spec.name
+                ),
+            )),
+        }
+    }
+
+    /// The places of a message in its queues.
+    pub(super) fn place(
+        &mut self,
+        route: &[QueueId],
+        id: MessageId,
+        message: &Arc<Incoming>,
+        clock: &Clock,
+    ) -> Vec<(QueueId, Entry)> {
+        route
+            .iter()
+            .filter_map(|queue| Some((*queue, self.place_in(*queue, id, Arc::clone(message), clock)?)))
+            .collect()
+    }
+
+    fn place_in(&mut self, queue: QueueId, id: MessageId, message: Arc<Incoming>, clock: &Clock) -> Option<Entry> {
+        let queue = self.queue(queue)?;
+        let lifetime = match (message.properties.expiration, queue.spec.message_ttl) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        Some(Entry {
+            seq: queue.take_seq(),
+            id,
+            message,
+            returned: 0,
+            expires_at: lifetime.map(|lifetime| clock.now() + lifetime.max(SHORTEST_LIFE)),
+            restored: false,
+        })
+    }
+
+    /// Puts a message to the place that was made for it.
+    pub(super) fn put(&mut self, queue: QueueId, entry: Entry, wakers: &mut Wakers) {
+        let Some(state) = self.queue(queue) else { return };
+        wakers.add(state.put(entry));
+        self.watch(queue);
+    }
+
+    /// Asks to be called when the first message of a queue expires, if nobody looks before.
+    pub(super) fn watch(&mut self, queue: QueueId) {
+        let Some(expires_at) = self.queue(queue).and_then(|queue| queue.next_expiry()) else {
+            return;
+        };
+        if self.timer_at.is_none_or(|at| expires_at < at) && self.timer.as_ref().is_some_and(|timer| timer()) {
+            self.timer_at = Some(expires_at);
         }
     }
 
     pub(super) fn add_consumer(&mut self, queue: QueueId, prefetch: u16) -> ConsumerId {
-        self.next_consumer += 1;
-        let id = self.next_consumer;
+        self.last_consumer += 1;
+        let id = self.last_consumer;
         if let Some(queue) = self.queue(queue) {
             queue.add_consumer(id, prefetch);
         }
         id
     }
 
-    /// Removes a consumer; what it had in hand goes back to the queue.
-    pub(super) fn remove_consumer(&mut self, queue: QueueId, consumer: ConsumerId, now: Duration, wakers: &mut Wakers) {
+    /// Removes a consumer. What it has in hand can still be settled; a transient queue goes with its last consumer.
+    pub(super) fn remove_consumer(&mut self, queue: QueueId, consumer: ConsumerId, wakers: &mut Wakers) {
         let Some(state) = self.queue(queue) else { return };
-        let (entries, waker) = state.remove_consumer(consumer);
-        wakers.add(waker);
-        for entry in entries {
-            self.give_back(queue, entry, now, wakers);
-        }
-        let gone = self
-            .queue(queue)
-            .is_some_and(|queue| queue.spec.kind == QueueKind::Transient && !queue.has_consumers());
-        if gone {
+        wakers.add(state.remove_consumer(consumer));
+        if state.spec.kind == QueueKind::Transient && !state.has_consumers() {
             self.delete(queue);
-        }
-    }
-
-    fn delete(&mut self, id: QueueId) {
-        if let Some(queue) = self.queues.get_mut(id).and_then(Option::take) {
-            self.names.remove(&queue.spec.name);
-            for exchange in self.exchanges.values_mut() {
-                exchange.unbind(id);
-            }
         }
     }
 
@@ -316,82 +273,29 @@ impl State {
         &mut self,
         queue: QueueId,
         consumer: ConsumerId,
-        now: Duration,
+        clock: &Clock,
         waker: &Waker,
         wakers: &mut Wakers,
-    ) -> Option<Entry> {
-        while let Some(expired) = self.queue(queue)?.take_expired(now) {
-            self.give_up(queue, &expired, "expired", now, wakers);
+    ) -> Option<Taken> {
+        while let Some(expired) = self.queue(queue)?.take_expired(|| clock.now()) {
+            self.give_up(queue, &expired, "expired", clock, wakers);
         }
-        self.queue(queue)?.take(consumer, waker)
-    }
-
-    pub(super) fn ack(&mut self, queue: QueueId, seq: u64, wakers: &mut Wakers) {
-        if let Some((_, waker)) = self.queue(queue).and_then(|state| state.settle(seq)) {
-            wakers.add(waker);
-            self.journal.append(|| Record::Removed(queue, seq));
+        let state = self.queues.get_mut(queue)?.as_mut()?;
+        let entry = state.take(consumer, waker)?;
+        let mut marked = None;
+        if self.journal.is_durable() && state.is_kept() {
+            self.journal.append(|| {
+                let mark = entry.restored.then(oneshot::channel).map(|(mark, waiting)| {
+                    marked = Some(waiting);
+                    mark
+                });
+                Record::Taken(queue, entry.seq, mark)
+            });
         }
-    }
-
-    pub(super) fn reject(&mut self, queue: QueueId, seq: u64, requeue: bool, now: Duration, wakers: &mut Wakers) {
-        let Some((entry, waker)) = self.queue(queue).and_then(|state| state.settle(seq)) else {
-            return;
-        };
-        wakers.add(waker);
-        if requeue {
-            self.give_back(queue, entry, now, wakers);
-        } else {
-            self.give_up(queue, &entry, "rejected", now, wakers);
+        if state.next_expiry().is_some() {
+            self.watch(queue);
         }
-    }
-
-    /// Back to the queue, unless it came back too often.
-    fn give_back(&mut self, queue: QueueId, mut entry: Entry, now: Duration, wakers: &mut Wakers) {
-        entry.returned += 1;
-        let Some(state) = self.queue(queue) else { return };
-        if state.spec.delivery_limit.is_some_and(|limit| entry.returned > limit) {
-            self.give_up(queue, &entry, "delivery_limit", now, wakers);
-            return;
-        }
-        let returned = Record::Returned(queue, entry.seq, entry.returned);
-        wakers.add(state.put(entry));
-        self.journal.append(|| returned);
-    }
-
-    /// To where the queue sends what it gives up, as RabbitMQ would: with the reason in the headers.
-    fn give_up(&mut self, queue: QueueId, entry: &Entry, reason: &'static str, now: Duration, wakers: &mut Wakers) {
-        let Some(spec) = self.queue(queue).map(|queue| queue.spec.clone()) else {
-            return;
-        };
-        let mut moved = Vec::new();
-        if let Some(target) = &spec.dead_letter {
-            let key = target.routing_key.as_ref().unwrap_or(&entry.message.routing_key);
-            if let Ok(route) = self.route(&target.exchange, key) {
-                let mut message = (*entry.message).clone();
-                message.exchange = Arc::clone(&target.exchange);
-                message.routing_key = Arc::clone(key);
-                message.properties.expiration = None;
-                if message.properties.headers.get("x-first-death-reason").is_none() {
-                    message.properties.headers.set("x-first-death-reason", reason);
-                    message.properties.headers.set("x-first-death-queue", &*spec.name);
-                }
-                moved = self.place(&route, Arc::new(message), now).entries;
-            }
-        }
-        self.journal.append(|| Record::Moved(queue, entry.seq, moved.clone()));
-        self.put(moved, wakers);
-    }
-
-    fn expire(&mut self, now: Duration, wakers: &mut Wakers) {
-        for id in 0..self.queues.len() {
-            while let Some(expired) = self.queue(id).and_then(|queue| queue.take_expired(now)) {
-                self.give_up(id, &expired, "expired", now, wakers);
-            }
-        }
-    }
-
-    pub(super) fn next_expiry(&self) -> Option<Duration> {
-        self.queues.iter().flatten().filter_map(Queue::next_expiry).min()
+        Some(Taken { entry, marked })
     }
 
     /// Messages that wait, and messages in somebody's hands, of a queue.
@@ -400,22 +304,18 @@ impl State {
         Some(self.queues.get(*id)?.as_ref()?.depth())
     }
 
-    /// Whether nobody has anything to do: every queue that somebody consumes is empty and nothing is in hand.
+    /// Whether nobody has anything to do.
     pub(super) fn is_idle(&self) -> bool {
-        self.queues.iter().flatten().all(|queue| {
-            let (ready, unsettled) = queue.depth();
-            unsettled == 0 && (ready == 0 || !queue.has_consumers())
-        })
+        self.queues.iter().flatten().all(Queue::is_idle)
     }
 }
 
-fn missing_exchange(name: &str) -> Error {
+/// A message lives at least so long: without it, a queue that sends what expires to itself would never come to an end.
+const SHORTEST_LIFE: Duration = Duration::from_millis(1);
+
+pub(super) fn missing_exchange(name: &str) -> Error {
     Error::new(
         ErrorKind::Topology,
         format!("there is no exchange `{name}`; declare it first"),
     )
 }
-
-#[cfg(test)]
-#[path = "engine_tests.rs"]
-mod tests;

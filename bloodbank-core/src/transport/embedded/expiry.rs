@@ -29,7 +29,14 @@ impl Expiry {
         let signal = Arc::new(Signal::default());
         let weak = Arc::downgrade(engine);
         let notify = Arc::clone(&signal);
-        engine.lock().set_timer(Arc::new(move || notify.notify(&weak)));
+        let timer = Arc::new(move || notify.notify(&weak));
+        let mut state = engine.lock();
+        // What was loaded from a file may expire, or be over already.
+        if state.next_expiry().is_some() {
+            timer();
+        }
+        state.timer = Some(timer);
+        drop(state);
         Self(signal)
     }
 
@@ -44,12 +51,12 @@ impl Signal {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn notify(self: &Arc<Self>, engine: &Weak<Engine>) {
+    fn notify(self: &Arc<Self>, engine: &Weak<Engine>) -> bool {
         let mut state = self.lock();
         state.stale = true;
         if state.running || state.stopped {
             self.changed.notify_all();
-            return;
+            return true;
         }
         let (signal, engine) = (Arc::clone(self), Weak::clone(engine));
         let spawned = thread::Builder::new()
@@ -59,6 +66,7 @@ impl Signal {
         if let Err(error) = spawned {
             tracing::error!(%error, "no thread for the delays of the embedded bus; trying again with the next one");
         }
+        state.running
     }
 
     fn run(&self, engine: &Weak<Engine>) {

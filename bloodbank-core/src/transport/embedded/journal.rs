@@ -1,59 +1,79 @@
 //! What the embedded bus remembers beyond its process: nothing, or a log of changes in one SQLite file.
 
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 use tokio::sync::oneshot;
 
-use super::queue::{Entry, QueueId};
-use crate::{error::Result, transport::Topology};
+use super::queue::{Entry, MessageId, QueueId};
+use crate::{
+    error::Result,
+    transport::{
+        Incoming,
+        topology::{Exchange, Queue},
+    },
+};
 
 /// A change of the broker's state.
+#[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "only a file reads it"))]
 pub(super) enum Record {
-    /// Exchanges, queues and bindings that must exist.
-    Declared(Topology),
-    /// A message on its way to its queues, and who waits for the confirm.
-    Published(Vec<(QueueId, Entry)>, oneshot::Sender<Result<()>>),
-    /// A message was settled.
-    Removed(QueueId, u64),
+    /// Exchanges, queues and bindings that are new.
+    Declared(Declared),
+    /// A message that is confirmed, and put into its queues, once it is kept.
+    Published(Publication),
+    /// A message is in somebody's hands; who waits for that to be kept.
+    Taken(QueueId, u64, Option<oneshot::Sender<()>>),
     /// A message came back, for so many times now.
     Returned(QueueId, u64, u32),
-    /// A message left a queue for others.
-    Moved(QueueId, u64, Vec<(QueueId, Entry)>),
+    /// A message was settled.
+    Removed(QueueId, u64, MessageId),
+    /// A message left a queue for others, changed on the way.
+    Moved(QueueId, u64, MessageId, Vec<(QueueId, Entry)>),
+    /// Nothing follows; answered when the file is free.
+    Closed(Option<oneshot::Sender<()>>),
+    /// What a test does to the connection.
+    #[cfg(all(test, feature = "sqlite"))]
+    Meddle(Box<dyn FnOnce(&rusqlite::Connection) + Send>),
 }
 
-/// Where changes go; the default is nowhere.
-#[derive(Default, Clone)]
-pub(super) struct Journal(Option<Arc<dyn Log>>);
-
-/// Keeps changes, in the order they are appended.
-pub(super) trait Log: Send + Sync {
-    fn append(&self, record: Record);
-
-    /// Keeps what was appended and stops.
-    fn close(&self);
+/// A message on its way to its queues, and who waits for the confirm.
+#[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "only a file reads it"))]
+pub(super) struct Publication {
+    pub(super) id: MessageId,
+    pub(super) message: Arc<Incoming>,
+    pub(super) entries: Vec<(QueueId, Entry)>,
+    pub(super) confirm: oneshot::Sender<Result<()>>,
 }
+
+/// What is new in a topology and outlives the process.
+#[derive(Default)]
+#[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "only a file reads it"))]
+pub(super) struct Declared {
+    pub(super) exchanges: Vec<Exchange>,
+    pub(super) queues: Vec<(QueueId, Queue)>,
+    /// Exchange, pattern, queue.
+    pub(super) bindings: Vec<(Arc<str>, Arc<str>, QueueId)>,
+}
+
+/// Where changes go, in the order they are appended; the default is nowhere.
+#[derive(Default)]
+pub(super) struct Journal(Option<mpsc::Sender<Record>>);
 
 impl Journal {
     #[cfg(feature = "sqlite")]
-    pub(super) fn to(log: Arc<dyn Log>) -> Self {
+    pub(super) fn to(log: mpsc::Sender<Record>) -> Self {
         Self(Some(log))
     }
 
-    /// Appends a change; it is made only if somebody keeps it.
+    /// Appends a change; it is made only if somebody keeps it. Never waits.
     pub(super) fn append(&self, record: impl FnOnce() -> Record) {
         if let Some(log) = &self.0 {
-            log.append(record());
+            // Nobody reads it any more: the bus was closed, and what is not kept is delivered again.
+            drop(log.send(record()));
         }
     }
 
     /// Whether a message must be kept before it may be confirmed.
     pub(super) fn is_durable(&self) -> bool {
         self.0.is_some()
-    }
-
-    pub(super) fn close(&self) {
-        if let Some(log) = &self.0 {
-            log.close();
-        }
     }
 }

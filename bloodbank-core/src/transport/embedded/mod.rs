@@ -4,16 +4,22 @@
 //! works there. In memory, events are lost with the process; in a file, a confirmed event survives a kill.
 
 mod clock;
+mod declare;
 mod deliveries;
 mod engine;
 mod exchange;
 mod expiry;
 mod journal;
+mod numbers;
 mod queue;
+mod settle;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(test)]
+mod tests;
+mod wakers;
 
-#[cfg(feature = "testing")]
+#[cfg(any(test, feature = "testing"))]
 use std::time::Duration;
 use std::{fmt, sync::Arc};
 
@@ -23,9 +29,8 @@ use tokio::sync::oneshot;
 use self::{
     clock::Clock,
     deliveries::EmbeddedDeliveries,
-    engine::{Engine, Wakers},
+    engine::{Accepted, Engine},
     expiry::Expiry,
-    journal::{Journal, Record},
 };
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -43,7 +48,7 @@ impl Embedded {
     /// A bus in memory.
     #[must_use]
     pub fn in_memory() -> Self {
-        Self::ticking(Arc::new(Engine::new(Clock::real(), Journal::default())))
+        Self::ticking(Arc::new(Engine::new(Clock::real())))
     }
 
     /// A bus in a file, which is made if it is missing. One process at a time.
@@ -69,15 +74,15 @@ impl Embedded {
     }
 
     /// A bus in memory whose clock stands still until [`Embedded::advance`] moves it.
-    #[cfg(feature = "testing")]
+    #[cfg(any(test, feature = "testing"))]
     #[must_use]
     pub fn with_virtual_time() -> Self {
-        let engine = Arc::new(Engine::new(Clock::Virtual(0.into()), Journal::default()));
+        let engine = Arc::new(Engine::new(Clock::Virtual(0.into())));
         Self { engine, expiry: None }
     }
 
     /// Moves the clock; what expires until then is moved, in the order of time.
-    #[cfg(feature = "testing")]
+    #[cfg(any(test, feature = "testing"))]
     pub fn advance(&self, by: Duration) {
         let end = self.engine.clock.now() + by;
         while let Some(next) = self.next_expiry().filter(|next| *next <= end) {
@@ -88,14 +93,14 @@ impl Embedded {
     }
 
     /// When the next message expires, on the clock of the bus.
-    #[cfg(feature = "testing")]
+    #[cfg(any(test, feature = "testing"))]
     #[must_use]
     pub fn next_expiry(&self) -> Option<Duration> {
         self.engine.lock().next_expiry()
     }
 
     /// The time on the clock of the bus.
-    #[cfg(feature = "testing")]
+    #[cfg(any(test, feature = "testing"))]
     #[must_use]
     pub fn now(&self) -> Duration {
         self.engine.clock.now()
@@ -113,49 +118,35 @@ impl Embedded {
         self.engine.lock().depth(queue)
     }
 
+    /// Ends every stream of deliveries; `released` is answered when what was appended is kept and the file is free.
+    fn stop(&self, released: Option<oneshot::Sender<()>>) {
+        self.engine.close(released);
+        if let Some(expiry) = &self.expiry {
+            expiry.stop();
+        }
+    }
+
     /// Declares at once; what [`Consume::declare`] does.
     pub(crate) fn declare_now(&self, topology: &Topology) -> Result<()> {
         self.engine.lock().declare(topology)
-    }
-
-    /// Puts a message into its queues. `Ok(Err(…))`: confirmed when the journal has it.
-    fn put(&self, message: Outgoing) -> Result<Result<Published, (Published, oneshot::Receiver<Result<()>>)>> {
-        let mut wakers = Wakers::default();
-        let answer = {
-            let mut state = self.engine.lock();
-            let entries = state.accept(message, self.engine.clock.now())?.entries;
-            let published = Published {
-                unrouted: entries.is_empty(),
-            };
-            if state.journal().is_durable() && !published.unrouted {
-                let (confirm, confirmed) = oneshot::channel();
-                state.journal().append(|| Record::Published(entries, confirm));
-                Err((published, confirmed))
-            } else {
-                state.put(entries, &mut wakers);
-                Ok(published)
-            }
-        };
-        wakers.wake();
-        Ok(answer)
     }
 }
 
 impl Publish for Embedded {
     fn publish(&self, message: Outgoing) -> BoxFuture<'_, Result<Published>> {
-        match self.put(message) {
-            Err(error) => Box::pin(ready(Err(error))),
-            Ok(Ok(published)) => Box::pin(ready(Ok(published))),
-            Ok(Err((published, confirmed))) => Box::pin(async move {
-                let kept = confirmed.await.unwrap_or_else(|_| {
-                    Err(Error::new(
+        // On the first poll, not before: whoever drops the future unpolled has not published.
+        Box::pin(async move {
+            match self.engine.publish(message)? {
+                Accepted::Now(published) => Ok(published),
+                Accepted::WhenKept(published, confirmed) => match confirmed.await {
+                    Ok(kept) => kept.map(|()| published),
+                    Err(_) => Err(Error::new(
                         ErrorKind::Closed,
                         "the embedded bus was closed before it kept the event; make a new one",
-                    ))
-                });
-                kept.map(|()| published)
-            }),
-        }
+                    )),
+                },
+            }
+        })
     }
 }
 
@@ -176,21 +167,18 @@ impl Transport for Embedded {
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
-        let mut wakers = Wakers::default();
-        self.engine.lock().close(&mut wakers);
-        wakers.wake();
-        if let Some(expiry) = &self.expiry {
-            expiry.stop();
-        }
-        Box::pin(ready(()))
+        let (released, release) = oneshot::channel();
+        self.stop(Some(released));
+        Box::pin(async move {
+            // In memory nobody answers; in a file the writer does, or is gone.
+            drop(release.await);
+        })
     }
 }
 
 impl Drop for Embedded {
     fn drop(&mut self) {
-        if let Some(expiry) = &self.expiry {
-            expiry.stop();
-        }
+        self.stop(None);
     }
 }
 

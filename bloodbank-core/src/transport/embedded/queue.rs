@@ -1,46 +1,59 @@
 //! A queue: what waits, what is being handled, who takes from it.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    sync::Arc,
-    task::Waker,
-    time::Duration,
-};
+use std::{collections::VecDeque, sync::Arc, task::Waker, time::Duration};
 
-use crate::transport::{Incoming, topology::Queue as Spec};
+use super::numbers::ByNumber;
+use crate::transport::{
+    Incoming,
+    topology::{Queue as Spec, QueueKind},
+};
 
 /// The place of a queue in the engine.
 pub(super) type QueueId = usize;
 /// The name of a consumer in the engine.
 pub(super) type ConsumerId = u64;
+/// The name of a published message in the engine; what is moved or copied to several queues keeps it.
+pub(super) type MessageId = u64;
 
 /// A message in a queue.
 #[derive(Clone)]
 pub(super) struct Entry {
     /// Its place in the order of the queue.
     pub(super) seq: u64,
+    pub(super) id: MessageId,
     pub(super) message: Arc<Incoming>,
     /// How often it came back unsettled.
     pub(super) returned: u32,
     pub(super) expires_at: Option<Duration>,
+    /// It was there when the file was opened: it may be what killed the process before.
+    pub(super) restored: bool,
 }
 
 /// A consumer of a queue.
-pub(super) struct Consumer {
+struct Consumer {
     prefetch: usize,
     unsettled: usize,
     waker: Option<Waker>,
+}
+
+impl Consumer {
+    fn is_free(&self) -> bool {
+        self.unsettled < self.prefetch
+    }
 }
 
 /// A queue.
 pub(super) struct Queue {
     pub(super) spec: Spec,
     ready: VecDeque<Entry>,
-    unsettled: HashMap<u64, (ConsumerId, Entry)>,
-    consumers: HashMap<ConsumerId, Consumer>,
+    /// In somebody's hands, also of one that consumes no more.
+    unsettled: ByNumber<(ConsumerId, Entry)>,
+    consumers: ByNumber<Consumer>,
     /// Consumers that found the queue empty, the one waiting longest first.
     waiting: VecDeque<ConsumerId>,
     next_seq: u64,
+    /// Messages that have a place here and are not yet kept by the journal.
+    on_the_way: usize,
 }
 
 impl Queue {
@@ -48,27 +61,47 @@ impl Queue {
         Self {
             spec,
             ready: VecDeque::new(),
-            unsettled: HashMap::new(),
-            consumers: HashMap::new(),
+            unsettled: ByNumber::default(),
+            consumers: ByNumber::default(),
             waiting: VecDeque::new(),
             next_seq: 1,
+            on_the_way: 0,
         }
     }
 
-    pub(super) fn is_full(&self) -> bool {
-        self.spec.max_length.is_some_and(|max| self.ready.len() as u64 >= max)
+    /// Whether it outlives the process where there is a journal.
+    pub(super) fn is_kept(&self) -> bool {
+        self.spec.kind != QueueKind::Transient
     }
 
-    /// The place of the next message.
+    pub(super) fn is_full(&self) -> bool {
+        let used = self.ready.len() + self.on_the_way;
+        self.spec.max_length.is_some_and(|max| used as u64 >= max)
+    }
+
+    /// The place of the next message, which [`Queue::put`] or [`Queue::forget`] must follow.
     pub(super) fn take_seq(&mut self) -> u64 {
         let seq = self.next_seq;
         self.next_seq += 1;
+        self.on_the_way += 1;
         seq
     }
 
-    /// Puts a message to its place; who waits is woken by the caller.
+    /// Puts a message to the place that was taken for it; who waits is woken by the caller.
     #[must_use]
     pub(super) fn put(&mut self, entry: Entry) -> Option<Waker> {
+        self.on_the_way = self.on_the_way.saturating_sub(1);
+        self.put_back(entry)
+    }
+
+    /// A message that has a place does not come.
+    pub(super) fn forget(&mut self) {
+        self.on_the_way = self.on_the_way.saturating_sub(1);
+    }
+
+    /// Puts a message to its place again; who waits is woken by the caller.
+    #[must_use]
+    pub(super) fn put_back(&mut self, entry: Entry) -> Option<Waker> {
         self.next_seq = self.next_seq.max(entry.seq + 1);
         let behind = self.ready.back().is_none_or(|last| last.seq < entry.seq);
         if behind {
@@ -80,9 +113,13 @@ impl Queue {
         self.wake_one()
     }
 
+    /// Wakes the one that waits longest and may take something: waking another would lose the message's wake-up.
     fn wake_one(&mut self) -> Option<Waker> {
         while let Some(id) = self.waiting.pop_front() {
-            if let Some(waker) = self.consumers.get_mut(&id).and_then(|consumer| consumer.waker.take()) {
+            if let Some(consumer) = self.consumers.get_mut(&id)
+                && consumer.is_free()
+                && let Some(waker) = consumer.waker.take()
+            {
                 return Some(waker);
             }
         }
@@ -101,42 +138,30 @@ impl Queue {
         );
     }
 
-    /// Removes a consumer; what it had in hand is returned to the caller, in order.
-    pub(super) fn remove_consumer(&mut self, id: ConsumerId) -> (Vec<Entry>, Option<Waker>) {
+    /// Removes a consumer. What it has in hand can still be settled.
+    pub(super) fn remove_consumer(&mut self, id: ConsumerId) -> Option<Waker> {
         self.consumers.remove(&id);
-        let mut seqs: Vec<u64> = self
-            .unsettled
-            .iter()
-            .filter(|(_, (holder, _))| *holder == id)
-            .map(|(seq, _)| *seq)
-            .collect();
-        seqs.sort_unstable();
-        let entries = seqs
-            .iter()
-            .filter_map(|seq| self.unsettled.remove(seq))
-            .map(|(_, entry)| entry)
-            .collect();
         // A wake-up that this consumer had taken belongs to somebody else now.
-        let waker = if self.ready.is_empty() { None } else { self.wake_one() };
-        (entries, waker)
+        if self.ready.is_empty() { None } else { self.wake_one() }
     }
 
     /// The next message for a consumer; without one, `waker` is woken when there may be one.
     pub(super) fn take(&mut self, id: ConsumerId, waker: &Waker) -> Option<Entry> {
         let consumer = self.consumers.get_mut(&id)?;
-        if consumer.unsettled < consumer.prefetch
+        if consumer.is_free()
             && let Some(entry) = self.ready.pop_front()
         {
             consumer.unsettled += 1;
+            // It looks again by itself; until then the next message is for another.
+            consumer.waker = None;
             self.unsettled.insert(entry.seq, (id, entry.clone()));
             return Some(entry);
         }
-        let blocked_by_prefetch = consumer.unsettled >= consumer.prefetch;
         match &mut consumer.waker {
             Some(known) => known.clone_from(waker),
             None => consumer.waker = Some(waker.clone()),
         }
-        if !blocked_by_prefetch && !self.waiting.contains(&id) {
+        if consumer.is_free() && !self.waiting.contains(&id) {
             self.waiting.push_back(id);
         }
         None
@@ -146,17 +171,32 @@ impl Queue {
     pub(super) fn settle(&mut self, seq: u64) -> Option<(Entry, Option<Waker>)> {
         let (holder, entry) = self.unsettled.remove(&seq)?;
         let waker = self.consumers.get_mut(&holder).and_then(|consumer| {
-            let was_blocked = consumer.unsettled >= consumer.prefetch;
+            let was_blocked = !consumer.is_free();
             consumer.unsettled -= 1;
             if was_blocked { consumer.waker.take() } else { None }
         });
         Some((entry, waker))
     }
 
-    /// The first message, if it has expired.
-    pub(super) fn take_expired(&mut self, now: Duration) -> Option<Entry> {
-        let expired = self.ready.front()?.expires_at? <= now;
-        if expired { self.ready.pop_front() } else { None }
+    /// The first message, if it has expired; the clock is looked at only where that can be.
+    pub(super) fn take_expired(&mut self, now: impl FnOnce() -> Duration) -> Option<Entry> {
+        let expires_at = self.ready.front()?.expires_at?;
+        if expires_at <= now() {
+            self.ready.pop_front()
+        } else {
+            None
+        }
+    }
+
+    /// The first message that came back too often.
+    pub(super) fn take_exhausted(&mut self) -> Option<Entry> {
+        let place = self.ready.iter().position(|entry| self.is_exhausted(entry))?;
+        self.ready.remove(place)
+    }
+
+    /// Whether a message came back too often.
+    pub(super) fn is_exhausted(&self, entry: &Entry) -> bool {
+        self.spec.delivery_limit.is_some_and(|limit| entry.returned > limit)
     }
 
     /// When the first message expires.
@@ -167,6 +207,11 @@ impl Queue {
     /// Messages that wait, and messages in somebody's hands.
     pub(super) fn depth(&self) -> (usize, usize) {
         (self.ready.len(), self.unsettled.len())
+    }
+
+    /// Nothing is on its way, nothing is in hand, and nothing waits for somebody who is there.
+    pub(super) fn is_idle(&self) -> bool {
+        self.on_the_way == 0 && self.unsettled.is_empty() && (self.ready.is_empty() || !self.has_consumers())
     }
 
     /// The wakers of everybody who waits.

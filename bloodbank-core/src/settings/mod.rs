@@ -1,5 +1,10 @@
 //! Settings from the environment, `.env` and `bloodbank.toml`; the environment wins.
 
+mod field;
+mod layers;
+mod read;
+mod urls;
+
 use std::{path::PathBuf, time::Duration};
 
 use secrecy::SecretString;
@@ -7,10 +12,22 @@ use secrecy::SecretString;
 use crate::{error::Result, transport::topology::QueueKind};
 
 /// Everything that can be set.
+///
+/// Each field names its variable. The same names in lower case stand in `bloodbank.toml`, flat:
+///
+/// ```toml
+/// service_name = "shipping"
+/// rabbit_url = "amqp://localhost"
+/// correlation_ttl_days = 7
+/// ```
+///
+/// `.env` and `bloodbank.toml` are read from the working directory. The environment wins over `.env`, and that over
+/// `bloodbank.toml`; within one of them the first of two names for the same setting wins. An empty value means unset.
+/// `Debug` shows no secrets.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Settings {
-    /// `SERVICE_NAME`: the name of this service; the first part of its queues.
+    /// `SERVICE_NAME`: the name of this service; the first part of its queues. `[a-z0-9][a-z0-9_.-]*`.
     pub service_name: String,
     /// `ENVIRONMENT`.
     pub environment: String,
@@ -62,8 +79,46 @@ impl Settings {
     /// From the environment, `.env` and `bloodbank.toml` in the working directory.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Settings`] naming the variable, its value and what is allowed.
+    /// [`crate::ErrorKind::Settings`] naming every variable with a bad value, where it stands, the value (unless it may
+    /// hold a secret) and what is allowed.
     pub fn load() -> Result<Self> {
-        Ok(Self::default())
+        read::settings(&layers::all(std::path::Path::new("."), std::env::vars_os())?)
+    }
+
+    /// From `.env` and `bloodbank.toml` in this folder, and these variables in place of the environment's.
+    ///
+    /// # Errors
+    /// Like [`Settings::load`].
+    pub fn load_from<K: Into<String>, V: Into<String>>(
+        folder: impl AsRef<std::path::Path>,
+        vars: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<Self> {
+        let vars = vars
+            .into_iter()
+            .map(|(name, value)| (name.into().into(), value.into().into()));
+        read::settings(&layers::all(folder.as_ref(), vars)?)
+    }
+
+    /// From these variables alone, for tests.
+    ///
+    /// ```
+    /// # use bloodbank_core::Settings;
+    /// let settings = Settings::from_vars([("SERVICE_NAME", "shipping"), ("HTTP_PORT", "8080")])?;
+    /// assert_eq!(settings.http_port, 8080);
+    /// let error = Settings::from_vars([("HTTP_PORT", "http")]).unwrap_err();
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     "HTTP_PORT in the environment is \"http\"; it must be a port from 1 to 65535"
+    /// );
+    /// # Ok::<(), bloodbank_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Like [`Settings::load`].
+    pub fn from_vars<K: Into<String>, V: Into<String>>(vars: impl IntoIterator<Item = (K, V)>) -> Result<Self> {
+        let vars = vars
+            .into_iter()
+            .map(|(name, value)| (name.into().into(), value.into().into()));
+        read::settings(&[layers::environment(vars)])
     }
 }

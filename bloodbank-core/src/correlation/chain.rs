@@ -1,0 +1,119 @@
+//! Following causes or effects, level by level.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{
+    store::{CorrelationStore, Malformed},
+    topological::topological,
+};
+use crate::error::Result;
+
+/// Which way to follow a chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// Towards the first cause.
+    Ancestors,
+    /// Towards the last effect.
+    Descendants,
+}
+
+/// What led to an event, or what it led to.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Chain {
+    /// Every event once, causes before effects. The start is among them if anything is known that way.
+    pub events: Vec<Uuid>,
+    /// Values that another program broke; the chain goes on around them.
+    pub malformed: Vec<Malformed>,
+    /// Some events are as far from the start as was asked for, and were not followed further.
+    pub truncated: bool,
+}
+
+/// Follows a chain with one round trip for each level.
+pub(super) async fn follow(
+    store: &dyn CorrelationStore,
+    start: Uuid,
+    direction: Direction,
+    max_depth: usize,
+) -> Result<Chain> {
+    let mut found = Found::default();
+    let mut malformed = Vec::new();
+    let mut level = vec![found.node(start).0];
+    let mut depth = 0;
+    while !level.is_empty() && depth < max_depth {
+        let events: Vec<Uuid> = level.iter().map(|&node| found.events[node]).collect();
+        let neighbours = match direction {
+            Direction::Ancestors => {
+                let read = store.entries(&events).await?;
+                malformed.extend(read.malformed);
+                let parents = read.values.into_iter();
+                parents
+                    .map(|entry| entry.map(|entry| entry.parents).unwrap_or_default())
+                    .collect()
+            }
+            Direction::Descendants => {
+                let read = store.children(&events).await?;
+                malformed.extend(read.malformed);
+                read.values
+            }
+        };
+        let mut next = Vec::new();
+        for (&from, neighbours) in level.iter().zip(&neighbours) {
+            for &neighbour in neighbours {
+                let (to, is_new) = found.node(neighbour);
+                if is_new {
+                    next.push(to);
+                }
+                found.edges.push(match direction {
+                    Direction::Ancestors => (to, from),
+                    Direction::Descendants => (from, to),
+                });
+            }
+        }
+        level = next;
+        depth += 1;
+    }
+    Ok(Chain {
+        truncated: !level.is_empty(),
+        events: found.sorted(direction),
+        malformed,
+    })
+}
+
+/// Events by number, in the order of their discovery.
+#[derive(Default)]
+struct Found {
+    numbers: HashMap<Uuid, usize>,
+    events: Vec<Uuid>,
+    /// (cause, effect)
+    edges: Vec<(usize, usize)>,
+}
+
+impl Found {
+    fn node(&mut self, event: Uuid) -> (usize, bool) {
+        let next = self.events.len();
+        let number = *self.numbers.entry(event).or_insert(next);
+        if number == next {
+            self.events.push(event);
+        }
+        (number, number == next)
+    }
+
+    fn sorted(mut self, direction: Direction) -> Vec<Uuid> {
+        if self.edges.is_empty() {
+            return Vec::new();
+        }
+        if direction == Direction::Ancestors {
+            // What is furthest from the start goes first.
+            let last = self.events.len() - 1;
+            self.events.reverse();
+            for (cause, effect) in &mut self.edges {
+                (*cause, *effect) = (last - *cause, last - *effect);
+            }
+        }
+        let order = topological(self.events.len(), &self.edges);
+        order.into_iter().map(|node| self.events[node]).collect()
+    }
+}

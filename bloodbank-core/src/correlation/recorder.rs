@@ -1,0 +1,313 @@
+//! One task writes the links of many publishes beside their confirms, and steps aside while the store is away.
+
+use std::{
+    collections::VecDeque,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use chrono::Utc;
+use futures_util::{FutureExt, future::Shared};
+use metrics::gauge;
+use serde::Serialize;
+use tokio::{
+    sync::{Notify, oneshot},
+    time::{Instant, sleep, timeout, timeout_at},
+};
+use tracing::{info, warn};
+
+use super::{
+    missed::Missed,
+    store::{CorrelationStore, Link},
+};
+use crate::error::{Error, ErrorKind, Result};
+
+/// How many links are written at once.
+const BATCH: usize = 256;
+/// How many batches may wait; beyond that links are missed rather than memory used.
+const WAITING: usize = 64;
+/// How long a publish waits for its link: a second, less what scheduling takes.
+const PATIENCE: Duration = Duration::from_millis(900);
+/// The pauses between two probes of a store that failed: doubled from the first to the last.
+const PROBE_PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+/// A store that fails again within this time is probed less eagerly.
+const STABLE: Duration = Duration::from_secs(30);
+
+/// Resolves when a link is recorded, or given up and counted as missed: at most a second later.
+#[derive(Debug, Clone)]
+pub struct Recorded(Shared<oneshot::Receiver<()>>);
+
+impl Future for Recorded {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        // The writer drops the sender: that is the signal.
+        self.0.poll_unpin(cx).map(|_| ())
+    }
+}
+
+/// How tracking is doing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Health {
+    /// Where links are recorded; without secrets.
+    pub store: String,
+    /// Links are being recorded.
+    pub available: bool,
+    /// How many links were not recorded since the start.
+    pub missed: u64,
+}
+
+/// Takes links from publishers; its task writes them.
+pub(super) struct Recorder(Arc<Inner>);
+
+struct Inner {
+    store: Arc<dyn CorrelationStore>,
+    queue: Mutex<Queue>,
+    work: Notify,
+    missed: Missed,
+}
+
+struct Queue {
+    state: State,
+    waiting: VecDeque<Batch>,
+    /// The batch that was begun last; all before it are done when it is.
+    last: Option<Recorded>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Recording,
+    /// The store failed; links are missed until a probe succeeds.
+    Away,
+    /// The task is gone, and its runtime with it.
+    Stopped,
+}
+
+struct Batch {
+    links: Vec<Link>,
+    deadline: Instant,
+    recorded: Recorded,
+    /// Dropped when the batch is written or given up.
+    _done: oneshot::Sender<()>,
+}
+
+impl Batch {
+    fn new() -> Self {
+        let (done, recorded) = oneshot::channel();
+        Self {
+            links: Vec::new(),
+            deadline: Instant::now() + PATIENCE,
+            recorded: Recorded(recorded.shared()),
+            _done: done,
+        }
+    }
+}
+
+impl Recorder {
+    /// Starts the task. A store that does not answer within a second is not waited for.
+    pub(super) async fn start(store: Arc<dyn CorrelationStore>) -> Self {
+        let inner = Arc::new(Inner {
+            store,
+            queue: Mutex::new(Queue {
+                state: State::Recording,
+                waiting: VecDeque::new(),
+                last: None,
+            }),
+            work: Notify::new(),
+            missed: Missed::default(),
+        });
+        let reachable = inner.probe().await;
+        if let Err(error) = &reachable {
+            inner.give_up(Vec::new(), error);
+        } else {
+            gauge!("bloodbank_correlation_available").set(1.0);
+        }
+        tokio::spawn(Task(Arc::clone(&inner)).run(reachable.is_err()));
+        Self(inner)
+    }
+
+    pub(super) fn store(&self) -> &Arc<dyn CorrelationStore> {
+        &self.0.store
+    }
+
+    pub(super) fn missed(&self) -> &Missed {
+        &self.0.missed
+    }
+
+    pub(super) fn is_available(&self) -> bool {
+        self.0.queue().state == State::Recording
+    }
+
+    /// Hands a link to the task. `None` when it is missed.
+    pub(super) fn record(&self, link: Link) -> Option<Recorded> {
+        let mut queue = self.0.queue();
+        let is_full = queue.waiting.back().is_none_or(|batch| batch.links.len() >= BATCH);
+        if queue.state != State::Recording || (is_full && queue.waiting.len() >= WAITING) {
+            drop(queue);
+            self.0.missed.link(&link);
+            return None;
+        }
+        if is_full {
+            let batch = Batch::new();
+            queue.last = Some(batch.recorded.clone());
+            queue.waiting.push_back(batch);
+        }
+        let batch = queue.waiting.back_mut()?;
+        batch.links.push(link);
+        let recorded = batch.recorded.clone();
+        let wake = queue.waiting.len() == 1;
+        drop(queue);
+        if wake {
+            self.0.work.notify_one();
+        }
+        Some(recorded)
+    }
+
+    /// Waits until everything that was recorded before is written or given up.
+    pub(super) async fn flush(&self) {
+        let last = self.0.queue().last.clone();
+        if let Some(last) = last {
+            last.await;
+        }
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        // The task writes what waits, then ends.
+        self.0.queue().state = State::Stopped;
+        self.0.work.notify_one();
+    }
+}
+
+impl Inner {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn probe(&self) -> Result<()> {
+        timeout(PATIENCE, self.store.probe())
+            .await
+            .unwrap_or_else(|_| Err(too_slow()))
+    }
+
+    /// The store failed: nobody waits for it any more.
+    fn give_up(&self, links: Vec<Link>, error: &Error) {
+        let waiting = {
+            let mut queue = self.queue();
+            if queue.state == State::Recording {
+                queue.state = State::Away;
+            }
+            std::mem::take(&mut queue.waiting)
+        };
+        gauge!("bloodbank_correlation_available").set(0.0);
+        warn!(store = %self.store.describe(), %error, "correlation is not recorded; publishing goes on without");
+        for link in links.iter().chain(waiting.iter().flat_map(|batch| &batch.links)) {
+            self.missed.link(link);
+        }
+    }
+}
+
+fn too_slow() -> Error {
+    Error::new(ErrorKind::Storage, "no answer within a second")
+}
+
+/// The task; when it is dropped with its runtime, nobody is left waiting.
+struct Task(Arc<Inner>);
+
+impl Task {
+    async fn run(self, mut is_away: bool) {
+        let mut back_since = Instant::now();
+        let mut pause = PROBE_PAUSE.0;
+        loop {
+            if is_away {
+                if back_since.elapsed() > STABLE {
+                    pause = PROBE_PAUSE.0;
+                }
+                if !self.wait_until_back(&mut pause).await {
+                    return;
+                }
+                back_since = Instant::now();
+            }
+            let Some(batch) = self.next().await else { return };
+            is_away = !self.write(batch).await;
+        }
+    }
+
+    /// The next batch; `None` when there will be none.
+    async fn next(&self) -> Option<Batch> {
+        loop {
+            {
+                let mut queue = self.0.queue();
+                if !queue.waiting.is_empty() {
+                    return queue.waiting.pop_front();
+                }
+                if queue.state == State::Stopped {
+                    return None;
+                }
+            }
+            self.0.work.notified().await;
+            // Publishers that are ready to run get into the same batch.
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Whether the store took it.
+    async fn write(&self, mut batch: Batch) -> bool {
+        let written = timeout_at(batch.deadline, self.0.store.write(&batch.links)).await;
+        match written.unwrap_or_else(|_| Err(too_slow())) {
+            Ok(in_the_way) => {
+                for value in in_the_way {
+                    warn!(store = %self.0.store.describe(), %value, "a foreign value is in the way of a correlation");
+                    self.0.missed.event(value.event_id, Utc::now());
+                }
+                true
+            }
+            Err(error) => {
+                self.0.give_up(std::mem::take(&mut batch.links), &error);
+                false
+            }
+        }
+    }
+
+    /// Probes until the store answers. False when nobody needs it any more.
+    async fn wait_until_back(&self, pause: &mut Duration) -> bool {
+        loop {
+            tokio::select! {
+                () = sleep(*pause) => {}
+                () = self.0.work.notified() => {}
+            }
+            *pause = (*pause * 2).min(PROBE_PAUSE.1);
+            if self.0.queue().state == State::Stopped {
+                return false;
+            }
+            if self.0.probe().await.is_ok() {
+                let mut queue = self.0.queue();
+                if queue.state == State::Away {
+                    queue.state = State::Recording;
+                }
+                drop(queue);
+                gauge!("bloodbank_correlation_available").set(1.0);
+                let missed = self.0.missed.count();
+                info!(store = %self.0.store.describe(), missed, "correlation is recorded again");
+                return true;
+            }
+        }
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        let waiting = {
+            let mut queue = self.0.queue();
+            queue.state = State::Stopped;
+            std::mem::take(&mut queue.waiting)
+        };
+        for link in waiting.iter().flat_map(|batch| &batch.links) {
+            self.0.missed.link(link);
+        }
+    }
+}

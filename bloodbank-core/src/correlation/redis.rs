@@ -1,0 +1,266 @@
+//! Links in Redis, under the keys of the Python side.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures_util::future::BoxFuture;
+use redis::{
+    Client, Pipeline, RedisError,
+    aio::{ConnectionManager, ConnectionManagerConfig},
+};
+use secrecy::{ExposeSecret, SecretString};
+use uuid::Uuid;
+
+use super::{
+    codec,
+    store::{CorrelationStore, Entry, Link, Malformed, Read},
+};
+use crate::error::{Error, ErrorKind, Result};
+
+/// How long a connection may take to be made.
+const CONNECTING: Duration = Duration::from_secs(1);
+/// How long an answer may take. Writing has a shorter deadline of its own; this one is for reading wide levels.
+const ANSWERING: Duration = Duration::from_secs(5);
+/// How many events are asked about in one round trip.
+const WIDTH: usize = 10_000;
+
+/// Links in Redis.
+///
+/// An event takes one string (parents, time, key, program) and a place in the set of each parent's children; both
+/// expire. Events without parents are kept too: their key, program and time are what a [`Trace`](super::Trace)
+/// begins with. Together that stays below 1 KB of memory per event.
+pub struct RedisStore {
+    client: Client,
+    ttl: u64,
+    connection: Mutex<ConnectionManager>,
+}
+
+impl RedisStore {
+    /// A store in the Redis at this address, for links that live so long. It connects when it is first used; call
+    /// this within a tokio runtime.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Settings`] when the address is none.
+    pub fn new(url: &SecretString, ttl: Duration) -> Result<Self> {
+        let invalid = |error: RedisError| {
+            Error::new(
+                ErrorKind::Settings,
+                "REDIS_URL is no address of a Redis; it looks like `redis://:password@host:6379/0`",
+            )
+            .with_source(error)
+        };
+        let client = Client::open(url.expose_secret()).map_err(invalid)?;
+        Ok(Self {
+            connection: Mutex::new(connect(&client).map_err(invalid)?),
+            ttl: ttl.as_secs().max(1),
+            client,
+        })
+    }
+
+    fn connection(&self) -> ConnectionManager {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_connection(&self, connection: ConnectionManager) {
+        *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = connection;
+    }
+
+    /// One round trip. Errors of single commands are among the answers.
+    async fn send(&self, pipeline: &mut Pipeline) -> Result<Vec<redis::Value>> {
+        let mut connection = self.connection();
+        let answers = pipeline.ignore_errors().query_async(&mut connection).await;
+        answers.map_err(|error: RedisError| {
+            // The manager makes a new connection after an I/O error alone: not after silence, nor a wrong password.
+            if (error.is_timeout() || !error.is_io_error())
+                && let Ok(connection) = connect(&self.client)
+            {
+                self.set_connection(connection);
+            }
+            failed(error)
+        })
+    }
+
+    /// The answers to one command for each event, in few round trips.
+    async fn ask(&self, command: &str, keys: &[String]) -> Result<Vec<Answer>> {
+        let mut answers = Vec::with_capacity(keys.len());
+        for keys in keys.chunks(WIDTH) {
+            let mut pipeline = Pipeline::with_capacity(keys.len());
+            for key in keys {
+                pipeline.cmd(command).arg(key);
+            }
+            for value in self.send(&mut pipeline).await? {
+                answers.push(answer(value)?);
+            }
+        }
+        Ok(answers)
+    }
+
+    fn write_pipeline<'a>(&self, links: &'a [Link]) -> (Pipeline, Vec<(usize, Uuid)>) {
+        let mut pipeline = Pipeline::with_capacity(links.len() * 3);
+        let mut children: HashMap<Uuid, Vec<&'a Link>> = HashMap::new();
+        for link in links {
+            pipeline
+                .cmd("SETEX")
+                .arg(codec::forward_key(link.child))
+                .arg(self.ttl)
+                .arg(codec::encode(link));
+            for parent in &link.parents {
+                children.entry(*parent).or_default().push(link);
+            }
+        }
+        // The siblings of a batch are added to their parent at once.
+        let mut sets = Vec::with_capacity(children.len());
+        for (parent, children) in children {
+            let key = codec::reverse_key(parent);
+            sets.push((pipeline.len(), parent));
+            let mut add = redis::cmd("SADD");
+            add.arg(&key);
+            for link in children {
+                add.arg(
+                    link.child
+                        .hyphenated()
+                        .encode_lower(&mut Uuid::encode_buffer())
+                        .as_bytes(),
+                );
+            }
+            pipeline.add_command(add);
+            pipeline.cmd("EXPIRE").arg(&key).arg(self.ttl);
+        }
+        (pipeline, sets)
+    }
+}
+
+fn connect(client: &Client) -> Result<ConnectionManager, RedisError> {
+    let config = ConnectionManagerConfig::new()
+        .set_connection_timeout(Some(CONNECTING))
+        .set_response_timeout(Some(ANSWERING))
+        .set_number_of_retries(0);
+    client.get_connection_manager_lazy(config)
+}
+
+fn failed(error: impl Into<RedisError>) -> Error {
+    Error::new(ErrorKind::Storage, "redis failed").with_source(error.into())
+}
+
+/// What Redis says to one command of a pipeline.
+enum Answer {
+    Value(redis::Value),
+    /// The key holds a value of another kind.
+    WrongType,
+}
+
+fn answer(value: redis::Value) -> Result<Answer> {
+    match value {
+        redis::Value::ServerError(error) if error.code() == "WRONGTYPE" => Ok(Answer::WrongType),
+        redis::Value::ServerError(error) => Err(failed(error)),
+        value => Ok(Answer::Value(value)),
+    }
+}
+
+fn wrong_type(event_id: Uuid, key: String, expected: &str) -> Malformed {
+    Malformed {
+        event_id,
+        key,
+        problem: format!("holds another type than a {expected}; delete it"),
+    }
+}
+
+impl CorrelationStore for RedisStore {
+    fn describe(&self) -> String {
+        let info = self.client.get_connection_info();
+        format!("redis at {}", info.addr())
+    }
+
+    fn write<'a>(&'a self, links: &'a [Link]) -> BoxFuture<'a, Result<Vec<Malformed>>> {
+        Box::pin(async move {
+            let (mut pipeline, sets) = self.write_pipeline(links);
+            let mut answers = Vec::with_capacity(pipeline.len());
+            for value in self.send(&mut pipeline).await? {
+                answers.push(answer(value)?);
+            }
+            let blocked = sets
+                .into_iter()
+                .filter(|(position, _)| matches!(answers.get(*position), Some(Answer::WrongType)));
+            Ok(blocked
+                .map(|(_, parent)| wrong_type(parent, codec::reverse_key(parent), "set"))
+                .collect())
+        })
+    }
+
+    /// Writes what belongs to no event, over a new connection: the old one may be half open, or have been refused.
+    fn probe(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            let mut connection = connect(&self.client).map_err(failed)?;
+            let mut pipeline = Pipeline::new();
+            pipeline
+                .cmd("SETEX")
+                .arg(codec::forward_key(Uuid::nil()))
+                .arg(1)
+                .arg(r#"{"parent_event_ids":[]}"#);
+            pipeline.exec_async(&mut connection).await.map_err(failed)?;
+            self.set_connection(connection);
+            Ok(())
+        })
+    }
+
+    fn entries<'a>(&'a self, events: &'a [Uuid]) -> BoxFuture<'a, Result<Read<Option<Entry>>>> {
+        Box::pin(async move {
+            let keys: Vec<String> = events.iter().map(|event| codec::forward_key(*event)).collect();
+            let answers = self.ask("GET", &keys).await?;
+            let mut read = Read::from(Vec::with_capacity(events.len()));
+            for ((answer, key), &event_id) in answers.into_iter().zip(keys).zip(events) {
+                let entry = match answer {
+                    Answer::Value(redis::Value::BulkString(value)) => {
+                        let (entry, problem) = codec::decode(&value);
+                        if let Some(problem) = problem {
+                            read.malformed.push(Malformed { event_id, key, problem });
+                        }
+                        entry
+                    }
+                    Answer::Value(_) => None,
+                    Answer::WrongType => {
+                        read.malformed.push(wrong_type(event_id, key, "string"));
+                        None
+                    }
+                };
+                read.values.push(entry);
+            }
+            Ok(read)
+        })
+    }
+
+    fn children<'a>(&'a self, events: &'a [Uuid]) -> BoxFuture<'a, Result<Read<Vec<Uuid>>>> {
+        Box::pin(async move {
+            let keys: Vec<String> = events.iter().map(|event| codec::reverse_key(*event)).collect();
+            let answers = self.ask("SMEMBERS", &keys).await?;
+            let mut read = Read::from(Vec::with_capacity(events.len()));
+            for ((answer, key), &event_id) in answers.into_iter().zip(keys).zip(events) {
+                let children = match answer {
+                    Answer::Value(redis::Value::Array(members) | redis::Value::Set(members)) => {
+                        let texts = members.iter().filter_map(|member| match member {
+                            redis::Value::BulkString(text) => Some(text.as_slice()),
+                            _ => None,
+                        });
+                        let (mut children, problem) = codec::ids(texts);
+                        if let Some(problem) = problem {
+                            read.malformed.push(Malformed { event_id, key, problem });
+                        }
+                        // Redis gives the members of a set in no order.
+                        children.sort_unstable();
+                        children
+                    }
+                    Answer::Value(_) => Vec::new(),
+                    Answer::WrongType => {
+                        read.malformed.push(wrong_type(event_id, key, "set"));
+                        Vec::new()
+                    }
+                };
+                read.values.push(children);
+            }
+            Ok(read)
+        })
+    }
+}

@@ -1,0 +1,66 @@
+//! Mistakes that no macro can see, because they concern two declarations. Macros put these calls into constants, so that
+//! they are made while the program compiles; `track_caller` makes the compiler point at the user's token.
+//!
+//! An empty key is that of a declaration with a mistake of its own, which has been reported.
+
+use super::sentence::Sentence;
+use crate::{event::Declaration, routing::overlaps};
+
+/// The pattern of a subscriber can match the key of every event it receives.
+#[track_caller]
+pub const fn check_pattern(pattern: &str, events: &[&Declaration]) {
+    let mut i = 0;
+    while i < events.len() {
+        let Declaration { routing_key, name, .. } = events[i];
+        if !routing_key.is_empty() && !overlaps(pattern, routing_key) {
+            let sentence = Sentence::EMPTY
+                .text("pattern ")
+                .code(pattern)
+                .text(" never matches ")
+                .code(routing_key)
+                .text(", the routing key of ")
+                .code(name)
+                .text("; write ")
+                .proposals(pattern, routing_key);
+            panic!("{}", sentence.as_str());
+        }
+        i += 1;
+    }
+}
+
+/// The last event of a set shares its key with none before it.
+#[track_caller]
+pub const fn check_variant(events: &[&Declaration]) {
+    let [others @ .., this] = events else { return };
+    let mut i = 0;
+    while i < others.len() {
+        let other = others[i];
+        if !this.routing_key.is_empty() && overlaps(this.routing_key, other.routing_key) {
+            let sentence = Sentence::EMPTY
+                .text("the routing key ")
+                .code(this.routing_key)
+                .text(" of ")
+                .code(this.name)
+                .text(" is also that of ")
+                .code(other.name)
+                .text(" in this set; remove one of the two variants");
+            panic!("{}", sentence.as_str());
+        }
+        i += 1;
+    }
+}
+
+/// A version has another key than the one it supersedes.
+#[track_caller]
+pub const fn check_superseded(new: &Declaration, old: &Declaration) {
+    if !new.routing_key.is_empty() && overlaps(new.routing_key, old.routing_key) {
+        let sentence = Sentence::EMPTY
+            .code(new.name)
+            .text(" has the routing key ")
+            .code(new.routing_key)
+            .text(" of ")
+            .code(old.name)
+            .text(", which it supersedes; give the new version a key of its own");
+        panic!("{}", sentence.as_str());
+    }
+}

@@ -1,0 +1,94 @@
+//! What the fields of events must be, as bounds, so that aliases count and a message can name the remedy.
+
+/// The field `error_message` of a failure event.
+#[diagnostic::on_unimplemented(
+    message = "field `error_message` of a failure event cannot be `{Self}`",
+    label = "not a `String`",
+    note = "write `error_message: String`"
+)]
+pub trait ErrorMessage {
+    /// The text.
+    fn get(&self) -> &str;
+}
+
+impl ErrorMessage for String {
+    fn get(&self) -> &str {
+        self
+    }
+}
+
+/// The field `error_code` of a failure event.
+#[diagnostic::on_unimplemented(
+    message = "field `error_code` of a failure event cannot be `{Self}`",
+    label = "not an `Option<String>`",
+    note = "write `error_code: Option<String>`"
+)]
+pub trait ErrorCode {
+    /// The text.
+    fn get(&self) -> Option<&str>;
+}
+
+impl ErrorCode for Option<String> {
+    fn get(&self) -> Option<&str> {
+        self.as_deref()
+    }
+}
+
+/// The field `is_retryable` of a failure event.
+#[diagnostic::on_unimplemented(
+    message = "field `is_retryable` of a failure event cannot be `{Self}`",
+    label = "not a `bool`",
+    note = "write `is_retryable: bool`"
+)]
+pub trait IsRetryable {
+    /// The value.
+    fn get(&self) -> bool;
+}
+
+impl IsRetryable for bool {
+    fn get(&self) -> bool {
+        *self
+    }
+}
+
+/// The field `retry_count` of a failure event.
+#[diagnostic::on_unimplemented(
+    message = "field `retry_count` of a failure event cannot be `{Self}`",
+    label = "not a `u32`",
+    note = "write `retry_count: u32`"
+)]
+pub trait RetryCount {
+    /// The value.
+    fn get(&self) -> u32;
+
+    /// Another value.
+    fn set(&mut self, count: u32);
+}
+
+impl RetryCount for u32 {
+    fn get(&self) -> u32 {
+        *self
+    }
+
+    fn set(&mut self, count: u32) {
+        *self = count;
+    }
+}
+
+/// The version that an event supersedes can be made into it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be made from `{Old}`",
+    label = "the version before",
+    note = "a subscriber of `{Self}` also receives `{Old}`: write `impl From<{Old}> for {Self}`"
+)]
+pub trait Supersedes<Old> {
+    /// Conversion.
+    fn from_old(old: Old) -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl<Old, New: From<Old>> Supersedes<Old> for New {
+    fn from_old(old: Old) -> Self {
+        Self::from(old)
+    }
+}

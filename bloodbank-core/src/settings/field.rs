@@ -1,0 +1,64 @@
+//! The names of all settings, once.
+
+/// A setting under the names it has as a variable; the first one wins.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Field {
+    pub(super) names: &'static [&'static str],
+    /// Its value is never shown.
+    pub(super) is_secret: bool,
+}
+
+const fn field(names: &'static [&'static str]) -> Field {
+    Field {
+        names,
+        is_secret: false,
+    }
+}
+
+const fn secret(names: &'static [&'static str]) -> Field {
+    Field { names, is_secret: true }
+}
+
+pub(super) const SERVICE_NAME: Field = field(&["SERVICE_NAME"]);
+pub(super) const ENVIRONMENT: Field = field(&["ENVIRONMENT"]);
+pub(super) const RABBIT_URL: Field = secret(&["RABBIT_URL"]);
+pub(super) const EXCHANGE_NAME: Field = field(&["EXCHANGE_NAME", "RABBIT_EXCHANGE"]);
+pub(super) const QUEUE_TYPE: Field = field(&["BLOODBANK_QUEUE_TYPE"]);
+pub(super) const REDIS_URL: Field = secret(&["REDIS_URL"]);
+pub(super) const REDIS_HOST: Field = field(&["REDIS_HOST"]);
+pub(super) const REDIS_PORT: Field = field(&["REDIS_PORT"]);
+pub(super) const REDIS_DB: Field = field(&["REDIS_DB"]);
+pub(super) const REDIS_PASSWORD: Field = secret(&["REDIS_PASSWORD"]);
+pub(super) const CORRELATION_TTL_DAYS: Field = field(&["CORRELATION_TTL_DAYS", "REDIS_TTL_DAYS"]);
+pub(super) const HTTP_HOST: Field = field(&["HTTP_HOST"]);
+pub(super) const HTTP_PORT: Field = field(&["HTTP_PORT"]);
+pub(super) const EMBEDDED_PATH: Field = field(&["BLOODBANK_EMBEDDED_PATH"]);
+pub(super) const MAX_BODY_BYTES: Field = field(&["BLOODBANK_MAX_BODY_BYTES"]);
+pub(super) const PUBLISH_WINDOW: Field = field(&["BLOODBANK_PUBLISH_WINDOW"]);
+pub(super) const PUBLISH_TIMEOUT_MS: Field = field(&["BLOODBANK_PUBLISH_TIMEOUT_MS"]);
+
+/// Every setting: what `bloodbank.toml` may hold.
+pub(super) const ALL: [Field; 17] = [
+    SERVICE_NAME,
+    ENVIRONMENT,
+    RABBIT_URL,
+    EXCHANGE_NAME,
+    QUEUE_TYPE,
+    REDIS_URL,
+    REDIS_HOST,
+    REDIS_PORT,
+    REDIS_DB,
+    REDIS_PASSWORD,
+    CORRELATION_TTL_DAYS,
+    HTTP_HOST,
+    HTTP_PORT,
+    EMBEDDED_PATH,
+    MAX_BODY_BYTES,
+    PUBLISH_WINDOW,
+    PUBLISH_TIMEOUT_MS,
+];
+
+/// Every name of every setting.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    ALL.iter().flat_map(|field| field.names).copied()
+}

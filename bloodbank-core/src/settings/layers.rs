@@ -1,0 +1,168 @@
+//! Where settings stand: the environment, `.env`, `bloodbank.toml`.
+
+use std::{collections::HashMap, ffi::OsString, fs, io, path::Path};
+
+use bloodbank_routing::nearest;
+
+use super::field::{self, Field};
+use crate::error::{Error, ErrorKind, Result};
+
+const FILE: &str = "bloodbank.toml";
+const DOTENV: &str = ".env";
+
+/// Named values from one place. Only those that are settings are kept.
+pub(super) struct Layer {
+    /// `in the environment`
+    pub(super) place: &'static str,
+    values: HashMap<&'static str, Raw>,
+}
+
+/// A value as it stands.
+pub(super) enum Raw {
+    Text(String),
+    /// Not Unicode.
+    Unreadable,
+}
+
+impl Layer {
+    fn new(place: &'static str) -> Self {
+        Self {
+            place,
+            values: HashMap::new(),
+        }
+    }
+
+    /// Keeps a value, unless it is empty: that means unset.
+    fn keep(&mut self, name: &'static str, value: Raw) {
+        if !matches!(&value, Raw::Text(text) if text.trim().is_empty()) {
+            self.values.insert(name, value);
+        }
+    }
+
+    /// The value of a setting and the name it stands under.
+    pub(super) fn get(&self, field: Field) -> Option<(&'static str, &Raw)> {
+        let mut names = field.names.iter();
+        names.find_map(|name| Some((*name, self.values.get(name)?)))
+    }
+}
+
+/// All layers, the strongest first.
+pub(super) fn all(folder: &Path, vars: impl Iterator<Item = (OsString, OsString)>) -> Result<Vec<Layer>> {
+    Ok(vec![
+        environment(vars),
+        dotenv(&folder.join(DOTENV))?,
+        file(&folder.join(FILE))?,
+    ])
+}
+
+/// The variables that are settings; others are none of our business.
+pub(super) fn environment(vars: impl Iterator<Item = (OsString, OsString)>) -> Layer {
+    let mut layer = Layer::new("in the environment");
+    for (name, value) in vars {
+        if let Some(name) = known(&name.to_string_lossy()) {
+            layer.keep(name, value.into_string().map_or(Raw::Unreadable, Raw::Text));
+        }
+    }
+    layer
+}
+
+/// `.env` holds the variables of other programs too. The environment of the process is not changed.
+fn dotenv(path: &Path) -> Result<Layer> {
+    let mut layer = Layer::new("in .env");
+    let Some(text) = contents(path, DOTENV)? else {
+        return Ok(layer);
+    };
+    for pair in dotenvy::from_read_iter(text.as_bytes()) {
+        let (name, value) = pair.map_err(|error| {
+            let place = match &error {
+                // Its message repeats the line, which may hold a password.
+                dotenvy::Error::LineParse(line, _) => line_of(&text, line),
+                _ => String::new(),
+            };
+            bad_file(
+                DOTENV,
+                &format!("{place} is not `NAME=value`; put quotes around values with spaces"),
+            )
+        })?;
+        if let Some(name) = known(&name) {
+            layer.keep(name, Raw::Text(value));
+        }
+    }
+    Ok(layer)
+}
+
+/// Where the rest of a line stands that could not be read.
+fn line_of(text: &str, rest: &str) -> String {
+    let rest = rest.trim();
+    let number = text
+        .lines()
+        .position(|line| !rest.is_empty() && line.trim().ends_with(rest));
+    number.map_or_else(|| "a line".to_owned(), |number| format!("line {}", number + 1))
+}
+
+/// `bloodbank.toml` is ours alone: a name that is no setting is a mistake.
+fn file(path: &Path) -> Result<Layer> {
+    let mut layer = Layer::new("in bloodbank.toml");
+    let Some(text) = contents(path, FILE)? else {
+        return Ok(layer);
+    };
+    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+        // Its full text repeats the line, which may hold a password.
+        let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));
+        bad_file(FILE, &format!("line {line}: {}", error.message()))
+    })?;
+    let mut problems = Vec::new();
+    for (key, value) in table {
+        let upper = key.to_ascii_uppercase();
+        let Some(name) = known(&upper).filter(|_| upper != key) else {
+            problems.push(unknown(&key));
+            continue;
+        };
+        let value = match value {
+            toml::Value::String(text) => text,
+            toml::Value::Integer(number) => number.to_string(),
+            toml::Value::Boolean(_)
+            | toml::Value::Float(_)
+            | toml::Value::Datetime(_)
+            | toml::Value::Array(_)
+            | toml::Value::Table(_) => {
+                problems.push(format!(
+                    "`{key}` is a {}; it must be a text or an integer",
+                    value.type_str()
+                ));
+                continue;
+            }
+        };
+        layer.keep(name, Raw::Text(value));
+    }
+    if problems.is_empty() {
+        Ok(layer)
+    } else {
+        Err(bad_file(FILE, &problems.join("; ")))
+    }
+}
+
+fn unknown(key: &str) -> String {
+    let names: Vec<String> = field::names().map(str::to_ascii_lowercase).collect();
+    match nearest(key, names.iter().map(String::as_str)) {
+        Some(name) => format!("unknown setting `{key}`; did you mean `{name}`?"),
+        None => format!("unknown setting `{key}`; there are {}", names.join(", ")),
+    }
+}
+
+fn known(name: &str) -> Option<&'static str> {
+    field::names().find(|known| *known == name)
+}
+
+/// The text of a file; `None` when there is none.
+fn contents(path: &Path, name: &str) -> Result<Option<String>> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(bad_file(name, "it cannot be read").with_source(error)),
+    }
+}
+
+fn bad_file(name: &str, problem: &str) -> Error {
+    Error::new(ErrorKind::Settings, format!("{name}: {problem}"))
+}

@@ -1,0 +1,84 @@
+//! Addresses that may hold passwords: checked and composed, never shown.
+
+use std::fmt::Write as _;
+
+use secrecy::SecretString;
+
+/// `amqp://user:password@host:port/vhost`.
+pub(super) fn rabbit(value: &str) -> Result<SecretString, String> {
+    checked(
+        value,
+        &["amqp", "amqps"],
+        "amqp://user:password@host:5672/vhost",
+        "percent-encode `/`, `@`, `:`, `#`, `?` and `%` in user and password",
+    )
+}
+
+/// `redis://user:password@host:port/db`.
+pub(super) fn redis(value: &str) -> Result<SecretString, String> {
+    checked(
+        value,
+        &["redis", "rediss"],
+        "redis://:password@host:6379/0",
+        "percent-encode `/`, `@`, `:`, `#`, `?` and `%` in the password, or set REDIS_HOST and REDIS_PASSWORD",
+    )
+}
+
+/// A Redis address of its parts.
+pub(super) fn redis_from(host: &str, port: u16, db: u32, password: Option<&str>) -> SecretString {
+    let password = password.map(|password| format!(":{}@", percent_encoded(password)));
+    // An IPv6 address.
+    let host = if host.contains(':') && !host.starts_with('[') {
+        format!("[{host}]")
+    } else {
+        host.to_owned()
+    };
+    format!("redis://{}{host}:{port}/{db}", password.unwrap_or_default()).into()
+}
+
+/// Checks what can be checked without a connection. The message must not repeat any of the value.
+fn checked(value: &str, schemes: &[&str], example: &str, remedy: &str) -> Result<SecretString, String> {
+    let Some((scheme, rest)) = value.split_once("://") else {
+        return Err(format!("is no URL; it must look like `{example}`"));
+    };
+    if !schemes.contains(&scheme) {
+        let allowed: Vec<_> = schemes.iter().map(|scheme| format!("`{scheme}://`")).collect();
+        return Err(format!(
+            "has the wrong scheme; it must begin with {}, such as `{example}`",
+            allowed.join(" or ")
+        ));
+    }
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
+    let port = match host.rsplit_once(':') {
+        Some((_, port)) if !port.ends_with(']') => port,
+        _ => "0",
+    };
+    let is_broken = |text: &str| text.chars().any(|c| c.is_whitespace() || c.is_control());
+    if host.is_empty() || host.starts_with(':') {
+        return Err(format!("names no host; it must look like `{example}`, and {remedy}"));
+    }
+    if is_broken(value) || user.contains('@') || port.parse::<u16>().is_err() || !escapes_are_complete(value) {
+        return Err(format!("cannot be read; it must look like `{example}`, and {remedy}"));
+    }
+    Ok(value.into())
+}
+
+fn escapes_are_complete(value: &str) -> bool {
+    value.split('%').skip(1).all(|rest| {
+        let digits = rest.as_bytes().get(..2);
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    })
+}
+
+fn percent_encoded(text: &str) -> String {
+    text.bytes()
+        .fold(String::with_capacity(text.len()), |mut encoded, byte| {
+            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+                encoded.push(char::from(byte));
+            } else {
+                let _ = write!(encoded, "%{byte:02X}");
+            }
+            encoded
+        })
+}

@@ -1,0 +1,183 @@
+//! What Fireflies sends when a transcript is ready.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::{FirefliesTranscriptReady, Participant, Sentence, User};
+
+/// A transcript as Fireflies sends it: bare, in `data`, or in the `content.data` of a message that n8n passed on.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Webhook {
+    id: String,
+    title: String,
+    date: Date,
+    #[serde(default)]
+    duration: Option<f64>,
+    transcript_url: String,
+    #[serde(default)]
+    audio_url: Option<String>,
+    #[serde(default)]
+    video_url: Option<String>,
+    #[serde(default)]
+    sentences: Option<Vec<Sentence>>,
+    #[serde(default)]
+    summary: Option<Value>,
+    #[serde(default)]
+    participants: Option<Vec<Person>>,
+    #[serde(default)]
+    speakers: Option<Vec<Person>>,
+    user: User,
+    host_email: String,
+    organizer_email: String,
+    privacy: String,
+    #[serde(default)]
+    meeting_link: Option<String>,
+    #[serde(default)]
+    calendar_id: Option<String>,
+    #[serde(default)]
+    calendar_type: Option<String>,
+    #[serde(default)]
+    meeting_info: Option<Map<String, Value>>,
+}
+
+/// Milliseconds since 1970, or RFC 3339.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+enum Date {
+    Millis(i64),
+    Text(DateTime<Utc>),
+}
+
+/// An address, a name, or both.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+enum Person {
+    Text(String),
+    Named {
+        #[serde(default)]
+        name: Option<String>,
+        #[serde(default)]
+        email: Option<String>,
+    },
+}
+
+impl Webhook {
+    /// Reads what was posted; a list (as n8n exports it) gives every transcript in it.
+    ///
+    /// # Errors
+    /// [`WebhookError`] naming the place.
+    pub fn read(body: &[u8]) -> Result<Vec<Self>, WebhookError> {
+        let value: Value = serde_json::from_slice(body).map_err(|error| WebhookError(format!("no JSON: {error}")))?;
+        let items = match value {
+            Value::Array(items) => items,
+            one => vec![one],
+        };
+        items
+            .into_iter()
+            .enumerate()
+            .map(|(index, item)| {
+                serde_json::from_value(unwrapped(item))
+                    .map_err(|error| WebhookError(format!("transcript {index} is no Fireflies transcript: {error}")))
+            })
+            .collect()
+    }
+}
+
+/// The transcript without what is around it.
+fn unwrapped(mut item: Value) -> Value {
+    for wrapper in ["content", "data"] {
+        if item.get("transcript_url").is_none()
+            && let Some(inner) = item.get_mut(wrapper)
+        {
+            item = inner.take();
+        }
+    }
+    item
+}
+
+impl TryFrom<Webhook> for FirefliesTranscriptReady {
+    type Error = WebhookError;
+
+    fn try_from(webhook: Webhook) -> Result<Self, WebhookError> {
+        let date = match webhook.date {
+            Date::Text(date) => date,
+            Date::Millis(millis) => DateTime::from_timestamp_millis(millis)
+                .ok_or_else(|| WebhookError(format!("date {millis} of transcript `{}` is out of range", webhook.id)))?,
+        };
+        Ok(Self {
+            id: webhook.id,
+            title: webhook.title,
+            date,
+            duration: webhook.duration.unwrap_or_default(),
+            transcript_url: webhook.transcript_url,
+            audio_url: webhook.audio_url,
+            video_url: webhook.video_url,
+            sentences: webhook.sentences.unwrap_or_default(),
+            summary: webhook.summary.and_then(|summary| match summary {
+                Value::Null => None,
+                Value::String(text) => Some(text),
+                other => Some(other.to_string()),
+            }),
+            participants: webhook
+                .participants
+                .unwrap_or_default()
+                .into_iter()
+                .map(Participant::from)
+                .collect(),
+            speakers: webhook
+                .speakers
+                .unwrap_or_default()
+                .into_iter()
+                .filter_map(Person::label)
+                .collect(),
+            user: webhook.user,
+            host_email: webhook.host_email,
+            organizer_email: webhook.organizer_email,
+            privacy: webhook.privacy,
+            meeting_link: webhook.meeting_link,
+            calendar_id: webhook.calendar_id,
+            calendar_type: webhook.calendar_type,
+            raw_meeting_info: webhook.meeting_info,
+        })
+    }
+}
+
+impl Person {
+    fn label(self) -> Option<String> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Named { name, email } => name.or(email),
+        }
+    }
+}
+
+impl From<Person> for Participant {
+    fn from(person: Person) -> Self {
+        match person {
+            Person::Named { name, email } => Self { name, email },
+            Person::Text(text) if text.contains('@') => Self {
+                name: None,
+                email: Some(text),
+            },
+            Person::Text(text) => Self {
+                name: Some(text),
+                email: None,
+            },
+        }
+    }
+}
+
+/// Why a webhook is no transcript.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhookError(String);
+
+impl fmt::Display for WebhookError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for WebhookError {}

@@ -1,0 +1,87 @@
+//! Language models: what was asked and what was answered, by whatever program.
+
+use bloodbank_macros::Event;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// A model was asked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Event)]
+#[event(routing_key = "llm.prompt")]
+pub struct LlmPrompt {
+    /// Whose model.
+    pub provider: String,
+    /// Which model.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// What was asked.
+    pub prompt: String,
+    /// The project it is about.
+    #[serde(default)]
+    pub project: Option<String>,
+    /// Where the program ran.
+    #[serde(default)]
+    pub working_dir: Option<String>,
+    /// What it is about.
+    #[serde(default)]
+    pub domain: Option<String>,
+    /// Words to find it by.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// How freely it may answer.
+    #[serde(default)]
+    pub temperature: Option<f64>,
+    /// The tools it may call.
+    #[serde(default)]
+    pub tools: Vec<String>,
+    /// Anything else.
+    #[serde(default)]
+    pub metadata: Map<String, Value>,
+}
+
+/// A model answered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Event)]
+#[event(routing_key = "llm.response")]
+pub struct LlmResponse {
+    /// Whose model.
+    pub provider: String,
+    /// The prompt it answers.
+    #[serde(default)]
+    pub prompt_id: Option<String>,
+    /// The answer.
+    pub response: String,
+    /// Which model.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// What it cost, in tokens.
+    #[serde(default)]
+    pub tokens_used: Option<u64>,
+    /// How long it took, in milliseconds.
+    #[serde(default)]
+    pub duration_ms: Option<u64>,
+    /// What it cost, in detail.
+    #[serde(default)]
+    pub usage: Option<Map<String, Value>>,
+}
+
+/// A model did not answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Event)]
+#[event(routing_key = "llm.error", failure)]
+pub struct LlmError {
+    /// Whose model.
+    pub provider: String,
+    /// Which model.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// What went wrong, for people.
+    pub error_message: String,
+    /// What went wrong, for programs.
+    #[serde(default)]
+    pub error_code: Option<String>,
+    /// Whether another attempt can help.
+    #[serde(default)]
+    pub is_retryable: bool,
+    /// How many attempts were made before.
+    #[serde(default)]
+    pub retry_count: u32,
+}

@@ -1,0 +1,52 @@
+//! Threads with Logjangler.
+
+use bloodbank_macros::Event;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Logjangler was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Event)]
+#[event(routing_key = "logjangler.thread.prompt", domain = "logjangler/thread")]
+pub struct LogjanglerThreadPrompt {
+    /// Whose agent.
+    pub provider: String,
+    /// Which model.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// What was asked.
+    pub prompt: String,
+    /// The project it is about.
+    #[serde(default)]
+    pub project: Option<String>,
+    /// Where the agent works.
+    #[serde(default)]
+    pub working_dir: Option<String>,
+    /// What it is about.
+    #[serde(default)]
+    pub domain: Option<String>,
+    /// Words to find it by.
+    #[serde(default)]
+    pub tags: Vec<String>,
+}
+
+/// Logjangler answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Event)]
+#[event(routing_key = "logjangler.thread.response", domain = "logjangler/thread")]
+pub struct LogjanglerThreadResponse {
+    /// Whose agent.
+    pub provider: String,
+    /// The prompt it answers.
+    #[serde(default)]
+    pub prompt_id: Option<String>,
+    /// The answer.
+    pub response: String,
+    /// Which model.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// What it cost, in tokens.
+    #[serde(default)]
+    pub tokens_used: Option<u64>,
+    /// How long it took, in milliseconds.
+    #[serde(default)]
+    pub duration_ms: Option<u64>,
+}

@@ -1,0 +1,46 @@
+//! The executor, and its entry in the registry.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{PathArguments, parse_quote_spanned, spanned::Spanned};
+
+use super::ast::Command;
+use crate::spans::ours_at;
+
+/// With a type of this crate as the executor: without it, only the crate that declares a command could implement a
+/// foreign trait for it.
+pub(crate) fn expand(command: &Command, clean: bool, errors: &TokenStream) -> TokenStream {
+    let facade = &command.attr.facade;
+    let this = &command.original.self_ty;
+    let at = ours_at(command.trait_span());
+    let executor = quote_spanned!(at=> __Executor);
+    let mut implementation = command.original.clone();
+    if let Some((path, _)) = &mut implementation.trait_
+        && let Some(last) = path.segments.last_mut()
+        && matches!(last.arguments, PathArguments::None)
+    {
+        last.arguments = PathArguments::AngleBracketed(parse_quote_spanned!(at=> <#executor>));
+    }
+    let cfgs = command.original.attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
+    let here = quote_spanned!(this.span()=> __bb::here!());
+    let options = command.attr.handling.expand();
+    let descriptor = clean.then(|| {
+        let of = quote_spanned!(ours_at(this)=> __bb::CommandDescriptor::of::<#this, #executor>);
+        quote! {
+            const _: () = {
+                use #facade::__private as __bb;
+                __bb::inventory::submit! { #of(#here, #options) }
+            };
+        }
+    });
+    let implementation = implementation.into_token_stream();
+    quote! {
+        #errors
+        #(#cfgs)*
+        const _: () = {
+            enum __Executor {}
+            #implementation
+            #descriptor
+        };
+    }
+}

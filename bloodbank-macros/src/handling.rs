@@ -1,0 +1,162 @@
+//! The options that `#[subscriber]` and `#[command]` share.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::{Ident, LitInt, LitStr, parse::ParseStream};
+
+use crate::{
+    ctxt::Ctxt,
+    duration,
+    options::{Known, Options, group, value},
+    retry::Retry,
+};
+
+pub(crate) const QUEUE: Known = ("queue", "queue = \"shipping.ship\"");
+pub(crate) const CONCURRENCY: Known = ("concurrency", "concurrency = 8");
+pub(crate) const PREFETCH: Known = ("prefetch", "prefetch = 256");
+pub(crate) const TIMEOUT: Known = ("timeout", "timeout = \"30s\"");
+pub(crate) const RETRY: Known = ("retry", "retry(max_attempts = 5, backoff = \"1s..1m\")");
+pub(crate) const DEDUPE: Known = ("dedupe", "dedupe(within = \"24h\")");
+pub(crate) const ON_FAILURE: Known = ("on_failure", "on_failure = dead_letter");
+
+const OUTCOMES: [(&str, &str); 2] = [("dead_letter", "DeadLetter"), ("discard", "Discard")];
+
+/// Fields of `SubscriberOptions` that differ from the default, as they will be written.
+#[derive(Default)]
+pub(crate) struct Handling {
+    fields: Vec<TokenStream>,
+}
+
+impl Handling {
+    /// Reads one of the options above.
+    pub(crate) fn read_one(&mut self, cx: &Ctxt, name: &Ident, input: ParseStream<'_>) -> syn::Result<()> {
+        match name.to_string().as_str() {
+            // queue = "shipping.ship"
+            "queue" => {
+                let queue: LitStr = value(input)?;
+                check_queue(cx, &queue);
+                self.set(quote!(queue: __bb::Option::Some(#queue)));
+            }
+            // concurrency = 8
+            "concurrency" => {
+                if let Some(count) = count::<u16>(cx, name, &value(input)?) {
+                    self.set(quote!(concurrency: #count));
+                }
+            }
+            // prefetch = 256
+            "prefetch" => {
+                if let Some(count) = count::<u16>(cx, name, &value(input)?) {
+                    self.set(quote!(prefetch: __bb::Option::Some(#count)));
+                }
+            }
+            // timeout = "30s"
+            "timeout" => {
+                if let Some(timeout) = positive(cx, &value(input)?) {
+                    self.set(quote!(timeout: #timeout));
+                }
+            }
+            // retry(max_attempts = 5, backoff = "1s..1m", max_age = "1h")
+            "retry" => {
+                let retry = Retry::read(cx, group(input)?);
+                self.set(quote!(retry: #retry));
+            }
+            // dedupe(within = "24h")
+            "dedupe" => self.read_dedupe(cx, name, group(input)?),
+            // on_failure = dead_letter
+            "on_failure" => {
+                let word: Ident = value(input)?;
+                match OUTCOMES.iter().find(|(name, _)| word == name) {
+                    Some((_, variant)) => {
+                        let variant = Ident::new(variant, word.span());
+                        self.set(quote!(on_failure: __bb::OnFailure::#variant));
+                    }
+                    None => cx.error(
+                        &word,
+                        format!("unknown outcome `{word}`; write `dead_letter` or `discard`"),
+                    ),
+                }
+            }
+            // The caller passes only the options above.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn read_dedupe(&mut self, cx: &Ctxt, name: &Ident, tokens: TokenStream) {
+        let empty = tokens.is_empty();
+        Options::new(cx, &[("within", "within = \"24h\"")]).read(tokens, |_, input| {
+            if let Some(within) = positive(cx, &value(input)?) {
+                self.set(quote!(dedupe_within: __bb::Option::Some(#within)));
+            }
+            Ok(())
+        });
+        if empty {
+            cx.error(name, "for how long? write `dedupe(within = \"24h\")`");
+        }
+    }
+
+    pub(crate) fn set(&mut self, field: TokenStream) {
+        self.fields.push(field);
+    }
+
+    /// The options as an expression.
+    pub(crate) fn expand(&self) -> TokenStream {
+        let fields = &self.fields;
+        if fields.is_empty() {
+            return quote!(__bb::SubscriberOptions::DEFAULT);
+        }
+        quote!(__bb::SubscriberOptions { #(#fields,)* ..__bb::SubscriberOptions::DEFAULT })
+    }
+}
+
+/// A number from 1.
+pub(crate) fn count<T: std::str::FromStr + quote::ToTokens>(cx: &Ctxt, name: &Ident, number: &LitInt) -> Option<T>
+where
+    T::Err: std::fmt::Display,
+{
+    match number.base10_parse::<T>() {
+        Ok(_) if number.base10_digits() == "0" => {
+            cx.error(number, format!("`{name}` is zero; write at least 1, or leave it out"));
+            None
+        }
+        Ok(count) => Some(count),
+        Err(error) => {
+            cx.error(
+                number,
+                format!("`{name}` cannot be `{number}`: {error}; write a whole number from 1"),
+            );
+            None
+        }
+    }
+}
+
+/// A duration as an expression.
+pub(crate) fn positive(cx: &Ctxt, text: &LitStr) -> Option<TokenStream> {
+    match duration::parse_positive(text) {
+        Ok(duration) => Some(duration::expand(duration)),
+        Err(error) => {
+            cx.push(error);
+            None
+        }
+    }
+}
+
+fn check_queue(cx: &Ctxt, queue: &LitStr) {
+    let name = queue.value();
+    if name.is_empty() {
+        cx.error(queue, "the name of the queue is empty; write one, or leave `queue` out");
+    } else if name.len() > 255 {
+        cx.error(
+            queue,
+            format!(
+                "the name of the queue has {} bytes; AMQP allows at most 255",
+                name.len()
+            ),
+        );
+    } else if name.starts_with("amq.") {
+        cx.error(
+            queue,
+            "names that begin with `amq.` belong to the broker; write another",
+        );
+    }
+}

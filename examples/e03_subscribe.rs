@@ -1,0 +1,26 @@
+//! The smallest service.
+//!
+//! Run: `cargo run --example e03_subscribe` and stop it with Ctrl-C
+
+use bloodbank::prelude::*;
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Event)]
+#[event(routing_key = "shop.visitor.arrived")]
+struct VisitorArrived {
+    name: String,
+}
+
+#[subscriber]
+async fn greet(visitor: VisitorArrived) {
+    println!("hello, {}", visitor.name);
+}
+
+#[tokio::main]
+async fn main() -> bloodbank::Result<()> {
+    let app = App::new("greeter", Bus::from_env().await?)
+        .subscribe(greet)
+        .start()
+        .await?;
+    app.bus().publish(VisitorArrived { name: "Ada".into() }).await?;
+    app.wait().await
+}

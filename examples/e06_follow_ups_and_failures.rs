@@ -1,0 +1,93 @@
+//! What a subscriber returns is published, as a child of what it handled: events, or the event that says why not.
+//!
+//! Run: `cargo run --example e06_follow_ups_and_failures`
+
+use bloodbank::prelude::*;
+use tokio::sync::mpsc::UnboundedSender;
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Event)]
+#[event(routing_key = "orders.order.placed")]
+struct OrderPlaced {
+    order_id: String,
+    total_cents: u64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Event)]
+#[event(routing_key = "orders.order.shipped")]
+struct OrderShipped {
+    order_id: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Event)]
+#[event(routing_key = "orders.invoice.sent")]
+struct InvoiceSent {
+    order_id: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Event)]
+#[event(routing_key = "orders.order.failed", failure)]
+struct OrderFailed {
+    order_id: String,
+    error_message: String,
+    error_code: Option<String>,
+    is_retryable: bool,
+    retry_count: u32,
+}
+
+/// An order ships at once; only one that costs something has an invoice.
+#[subscriber]
+async fn ship(order: OrderPlaced) -> Result<(OrderShipped, Option<InvoiceSent>), OrderFailed> {
+    let OrderPlaced { order_id, total_cents } = order;
+    if order_id.is_empty() {
+        return Err(OrderFailed {
+            order_id,
+            error_message: "the order has no number".into(),
+            error_code: Some("NO_NUMBER".into()),
+            is_retryable: false,
+            retry_count: 0, // set by the runtime
+        });
+    }
+    let invoice = (total_cents > 0).then(|| InvoiceSent {
+        order_id: order_id.clone(),
+    });
+    Ok((OrderShipped { order_id }, invoice))
+}
+
+#[derive(Debug, EventSet)]
+enum Outcome {
+    Shipped(OrderShipped),
+    Invoiced(InvoiceSent),
+    Failed(OrderFailed),
+}
+
+#[subscriber]
+async fn report(result: Outcome, State(lines): State<UnboundedSender<String>>) {
+    let _ = lines.send(format!("{result:?}"));
+}
+
+#[tokio::main]
+async fn main() -> bloodbank::Result<()> {
+    let (lines, mut results) = tokio::sync::mpsc::unbounded_channel();
+    let bus = Bus::from_env().await?;
+    let app = App::new("shipping", bus.clone())
+        .state(lines)
+        .subscribe(ship)
+        .subscribe(report)
+        .start()
+        .await?;
+
+    bus.publish(OrderPlaced {
+        order_id: "o-1".into(),
+        total_cents: 4200,
+    })
+    .await?;
+    bus.publish(OrderPlaced {
+        order_id: String::new(),
+        total_cents: 1,
+    })
+    .await?;
+    for _ in 0..3 {
+        println!("{}", results.recv().await.unwrap_or_default());
+    }
+    app.shutdown().await
+}
