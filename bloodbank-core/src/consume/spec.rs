@@ -69,7 +69,11 @@ impl SubscriberSpec {
         let handler = service_fn(move |context: Context| command.run(context));
         Self {
             name: format!("command {key}").into(),
-            queue: command.options().queue.map_or_else(|| format!("{exchange}.command.{pattern}"), str::to_owned).into(),
+            queue: command
+                .options()
+                .queue
+                .map_or_else(|| format!("{exchange}.command.{pattern}"), str::to_owned)
+                .into(),
             patterns: vec![pattern.into()],
             options: *command.options(),
             service: BoxCloneSyncService::new(handler),

@@ -131,12 +131,8 @@ pub async fn closes_once_for_all(bench: &mut Bench) {
         let transport = Arc::clone(&transport);
         tokio::spawn(async move { transport.close().await })
     });
-    for closed in bench
-        .within("closing", join_all(closing.map(joined).collect::<Vec<_>>()))
-        .await
-    {
-        closed
-    }
+    let closing: Vec<_> = closing.map(joined).collect();
+    bench.within("closing", join_all(closing)).await;
     for publisher in publishers {
         let error = bench.within("the publishers end", joined(publisher)).await;
         assert_eq!(error.kind(), ErrorKind::Closed, "{error:?}");

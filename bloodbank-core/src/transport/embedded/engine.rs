@@ -145,7 +145,7 @@ impl State {
         let route = self.route(&message.exchange, &message.routing_key)?;
         self.check_space(&route, &message.routing_key)?;
         let published = Published {
-            unrouted: route.is_empty(),
+            unrouted: message.mandatory && route.is_empty(),
         };
         let Outgoing {
             exchange,
