@@ -14,3 +14,23 @@ pub mod prelude {
     pub use schemars::JsonSchema;
     pub use serde::{Deserialize, Serialize};
 }
+
+/// The examples of the macros, which their own crate cannot run.
+#[cfg(doctest)]
+mod macro_docs {
+    macro_rules! run {
+        ($($name:ident $path:literal)*) => {$(
+            #[doc = include_str!($path)]
+            struct $name;
+        )*};
+    }
+    run! {
+        Event "../bloodbank-macros/src/docs/event.md"
+        EventSet "../bloodbank-macros/src/docs/event_set.md"
+        RoutingSegment "../bloodbank-macros/src/docs/routing_segment.md"
+        Subscriber "../bloodbank-macros/src/docs/subscriber.md"
+        Command "../bloodbank-macros/src/docs/command.md"
+        RoutingKey "../bloodbank-macros/src/docs/routing_key.md"
+        Pattern "../bloodbank-macros/src/docs/pattern.md"
+    }
+}

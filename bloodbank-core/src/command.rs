@@ -18,6 +18,12 @@ use crate::{
 pub trait CommandEvent: Event {
     /// The event that answers it; `()` where none does.
     type Reply: Reply;
+
+    /// The key of the event that answers it.
+    const REPLY_KEY: Option<&'static str> = match <Self::Reply as Reply>::DECLARATION {
+        Some(declaration) => Some(declaration.routing_key),
+        None => None,
+    };
 }
 
 /// What can answer a command: an event, or nothing.

@@ -1,11 +1,13 @@
 //! What macros expand to. Not part of the public interface.
 
+mod bounds;
 mod checks;
 mod fields;
 mod sentence;
 
+pub use bounds::{Older, Supersedes, Validated, Variant, upcast};
 pub use checks::{check_pattern, check_superseded, check_variant};
-pub use fields::{ErrorCode, ErrorMessage, IsRetryable, RetryCount, Supersedes};
+pub use fields::{ErrorCode, ErrorMessage, IsRetryable, RetryCount};
 pub use inventory;
 pub use schemars;
 pub use serde;
@@ -25,8 +27,8 @@ pub use crate::{
     event::{Declaration, Event, EventKind, IdValue, Location, RoutingSegment, Superseded},
     failure::FailureEvent,
     handler::{
-        Backoff, Extractor, HandlerError, HandlerFailure, HandlerReturn, Input, OnFailure, Output, Payload,
-        RetryPolicy, Satisfies, Subscriber, SubscriberDescriptor, SubscriberOptions,
+        Backoff, ExtractFrom, Extractor, HandlerError, HandlerFailure, HandlerReturn, Input, OnFailure, Output,
+        Payload, RetryPolicy, Satisfies, Subscriber, SubscriberDescriptor, SubscriberOptions,
     },
     identity::unique_key,
     publish::EventCollector,
@@ -65,61 +67,12 @@ pub fn failure<E: FailureEvent>(event: E, attempt: u32) -> HandlerError {
     crate::handler::failure(event, attempt)
 }
 
-/// What `Event::validate` of an event with `validate` does.
-///
-/// # Errors
-/// Naming every field at fault.
-pub fn validate<E: Event + garde::Validate<Context = ()>>(event: &E) -> Result<(), Error> {
-    garde::Validate::validate(event).map_err(|report| {
-        let faults: Vec<_> = report
-            .iter()
-            .map(|(path, fault)| format!("`{path}`: {fault}"))
-            .collect();
-        Error::new(
-            ErrorKind::InvalidPayload,
-            format!(
-                "`{}` breaks its own rules: {}",
-                E::DECLARATION.routing_key,
-                faults.join("; ")
-            ),
-        )
-    })
-}
-
-/// What `Event::upcast` of an event with `supersedes` does: the older version, or one before it, converted.
-#[must_use]
-pub fn upcast<Old: Event, New: Supersedes<Old>>(key: &str, payload: &str) -> Option<Result<New, serde_json::Error>> {
-    let old = if crate::routing::template_matches(Old::DECLARATION.routing_key, key) {
-        serde_json::from_str(payload)
-    } else {
-        Old::upcast(key, payload)?
-    };
-    Some(old.map(New::from_old))
-}
-
-/// The key of the reply of a command; none for `()`.
-#[must_use]
-pub const fn reply_key<R: Reply>() -> Option<&'static str> {
-    match R::DECLARATION {
-        Some(declaration) => Some(declaration.routing_key),
-        None => None,
-    }
-}
-
 /// Reads an envelope for an event set.
 ///
 /// # Errors
 /// When it is no envelope.
 pub fn read_raw(body: &[u8]) -> Result<RawEnvelope<'_>, Error> {
     crate::handler::input::read_raw(body)
-}
-
-/// Reads the payload as `E`, if the envelope holds one.
-///
-/// # Errors
-/// When it holds one that does not fit.
-pub fn read_variant<E: Event>(raw: &RawEnvelope<'_>) -> Result<Option<E>, Error> {
-    crate::handler::input::read_variant(raw)
 }
 
 /// The payload of an event that no variant of a set names.
@@ -154,10 +107,4 @@ pub fn unexpected(raw: &RawEnvelope<'_>, expected: &[&'static Declaration]) -> E
 pub fn lane<V: std::hash::Hash>(value: &V) -> u64 {
     use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
     BuildHasherDefault::<DefaultHasher>::default().hash_one(value)
-}
-
-/// Reads the payload of a message, for the sake of its lane.
-#[must_use]
-pub fn peek<P: Payload>(context: &Context) -> Option<P> {
-    P::decode(context.body()).ok().map(|envelope| envelope.payload)
 }

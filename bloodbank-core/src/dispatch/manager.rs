@@ -13,7 +13,7 @@ use crate::{
     consume::{Context, panicked, timed_out},
     dispatch::CommandContext,
     event::{Declaration, Event, Location},
-    handler::{HandlerError, HandlerFailure, Input, SubscriberOptions},
+    handler::{self, HandlerError, Input, SubscriberOptions},
     publish::EventCollector,
     registry::Registry,
     routing,
@@ -35,10 +35,7 @@ inventory::collect!(CommandDescriptor);
 impl CommandDescriptor {
     /// The executor of a command.
     #[must_use]
-    pub const fn of<C: Command<Executor>, Executor: 'static>(location: Location, options: SubscriberOptions) -> Self
-    where
-        C::Failure: HandlerFailure,
-    {
+    pub const fn of<C: Command<Executor>, Executor: 'static>(location: Location, options: SubscriberOptions) -> Self {
         Self {
             declaration: const { &C::DECLARATION },
             location,
@@ -128,10 +125,7 @@ fn outputs<C: Command<Executor>, Executor>() -> Vec<&'static Declaration> {
 }
 
 /// Executes a command: what it collected and its reply, or, after a rollback, why it failed.
-async fn run<C: Command<Executor>, Executor>(context: Context) -> Result<EventCollector, HandlerError>
-where
-    C::Failure: HandlerFailure,
-{
+async fn run<C: Command<Executor>, Executor>(context: Context) -> Result<EventCollector, HandlerError> {
     let command = C::receive(&context)?;
     let state = context.states().get::<C::State>().ok_or_else(|| {
         HandlerError::permanent(format!(
@@ -152,7 +146,7 @@ where
                 Err(failure) => failure,
             }
         }
-        Ok(Ok(Err(failure))) => failure.into_handler_error(attempt),
+        Ok(Ok(Err(failure))) => handler::failure(failure, attempt),
         Ok(Err(panic)) => panicked(&*panic),
         Err(_) => timed_out(limit),
     };

@@ -86,6 +86,16 @@ pub trait Satisfies<Requirement, Index> {}
 impl<Provided> Satisfies<(), ()> for Provided {}
 impl<Provided: Provides<S, Index>, S, Index> Satisfies<Needs<S>, Index> for Provided {}
 
+/// An argument of a subscriber can be taken where the app has these states; what `#[subscriber]` asks for.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an extractor",
+    label = "this subscriber takes `{Self}`",
+    note = "after the event come `State<S>`, `Context`, `Publisher`, or a type that implements `Extractor`"
+)]
+pub trait ExtractFrom<Provided, Index> {}
+
+impl<Provided: Satisfies<E::Requires, Index>, Index, E: Extractor> ExtractFrom<Provided, Index> for E {}
+
 /// The states of an app include one of type `S`.
 #[diagnostic::on_unimplemented(
     message = "the app provides no state of type `{S}`",

@@ -67,6 +67,20 @@ pub trait Input: Sized + Send {
     /// The event, or the set of events.
     type Payload: Payload;
 
+    /// The events that can be in it.
+    const EVENTS: &'static [&'static Declaration] = <Self::Payload as Payload>::DECLARATIONS;
+
+    /// The events that can be in it.
+    fn events() -> Vec<&'static Declaration> {
+        Self::EVENTS.to_vec()
+    }
+
+    /// Reads the payload alone, for the sake of its lane (`ordered_by`).
+    fn peek(context: &Context) -> Option<Self::Payload> {
+        let envelope = Self::Payload::decode(context.body()).ok()?;
+        Some(envelope.payload)
+    }
+
     /// Reads it from a message.
     ///
     /// # Errors

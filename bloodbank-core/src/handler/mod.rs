@@ -12,7 +12,7 @@ use futures_util::future::BoxFuture;
 
 pub use error::{HandlerError, HandlerFailure};
 pub(crate) use error::{HandlerErrorKind, failure};
-pub use extract::{Extractor, Here, Needs, Provides, Satisfies, State, States, There};
+pub use extract::{ExtractFrom, Extractor, Here, Needs, Provides, Satisfies, State, States, There};
 pub use input::{Input, Payload};
 pub use options::{Backoff, OnFailure, RetryPolicy, SubscriberOptions};
 pub use output::{HandlerReturn, Output};

@@ -74,21 +74,3 @@ impl RetryCount for u32 {
         *self = count;
     }
 }
-
-/// The version that an event supersedes can be made into it.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be made from `{Old}`",
-    label = "the version before",
-    note = "a subscriber of `{Self}` also receives `{Old}`: write `impl From<{Old}> for {Self}`"
-)]
-pub trait Supersedes<Old> {
-    /// Conversion.
-    fn from_old(old: Old) -> Self;
-}
-
-#[diagnostic::do_not_recommend]
-impl<Old, New: From<Old>> Supersedes<Old> for New {
-    fn from_old(old: Old) -> Self {
-        Self::from(old)
-    }
-}

@@ -2,7 +2,6 @@
 
 mod webhook;
 
-use bloodbank_core::Event as _;
 use bloodbank_macros::Event;
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -227,13 +226,4 @@ pub enum FailedStage {
     Transcription,
     /// Putting it into a store.
     Processing,
-}
-
-impl FirefliesTranscriptReady {
-    /// The id under which this transcript is published: the same for every delivery of its webhook.
-    #[must_use]
-    pub fn event_id(&self) -> uuid::Uuid {
-        let key = self.unique_key().unwrap_or_default();
-        bloodbank_core::identity::deterministic(Self::DECLARATION.routing_key, &key)
-    }
 }

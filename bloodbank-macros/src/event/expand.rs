@@ -49,8 +49,8 @@ pub(crate) fn expand(event: &Event<'_>) -> TokenStream {
 /// The type that is the event.
 pub(super) fn this(event: &Event<'_>) -> TokenStream {
     match &event.attr.concrete {
-        Some(concrete) => concrete.to_token_stream(),
-        None => event.original.ident.to_token_stream(),
+        Some(concrete) if event.is_generic() => concrete.to_token_stream(),
+        _ => event.original.ident.to_token_stream(),
     }
 }
 
@@ -77,13 +77,10 @@ fn declaration(event: &Event<'_>, key: &LitStr) -> TokenStream {
     let reply = attr
         .reply
         .as_ref()
-        .map(|reply| quote!(reply: __bb::reply_key::<#reply>(),));
+        .map(|reply| quote!(reply: <Self as __bb::CommandEvent>::REPLY_KEY,));
     let supersedes = attr.supersedes.as_ref().map(|old| {
         quote! {
-            supersedes: __bb::Option::Some(&__bb::Superseded {
-                routing_key: <#old as __bb::Event>::DECLARATION.routing_key,
-                older: <#old as __bb::Event>::DECLARATION.supersedes,
-            }),
+            supersedes: __bb::Option::Some(<#old as __bb::Older>::SUPERSEDED),
         }
     });
     let external = attr.external.then(|| quote!(external: true,));
@@ -162,7 +159,7 @@ fn unique_key(event: &Event<'_>) -> Option<TokenStream> {
 
 fn validate(event: &Event<'_>) -> Option<TokenStream> {
     let flag = event.attr.validate.as_ref()?;
-    let validate = quote_spanned!(ours_at(flag)=> __bb::validate(self));
+    let validate = quote_spanned!(ours_at(flag)=> __bb::Validated::check(self));
     Some(quote! {
         fn validate(&self) -> __bb::Result<(), __bb::Error> {
             #validate
@@ -174,19 +171,21 @@ fn example(event: &Event<'_>) -> Option<TokenStream> {
     let example = event.attr.example.as_ref()?;
     Some(quote! {
         fn example() -> __bb::Option<Self> {
-            __bb::Option::Some(#example)
+            let example: Self = #example;
+            __bb::Option::Some(example)
         }
     })
 }
 
 fn upcast(event: &Event<'_>) -> Option<TokenStream> {
     let old = event.attr.supersedes.as_ref()?;
+    let convert = quote_spanned!(ours_at(old)=> <Self as __bb::Supersedes<#old>>::from_older);
     Some(quote! {
         fn upcast(
             key: &str,
             payload: &str,
         ) -> __bb::Option<__bb::Result<Self, __bb::serde_json::Error>> {
-            __bb::upcast::<#old, Self>(key, payload)
+            __bb::upcast(<#old as __bb::Older>::read(key, payload), #convert)
         }
     })
 }
@@ -196,7 +195,7 @@ fn superseded(event: &Event<'_>, this: &TokenStream) -> Option<TokenStream> {
     let check = quote_spanned! {ours_at(old)=>
         __bb::check_superseded(
             &<#this as __bb::Event>::DECLARATION,
-            &<#old as __bb::Event>::DECLARATION,
+            <#old as __bb::Older>::DECLARATION,
         )
     };
     Some(quote!(const _: () = #check;))

@@ -2,6 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
+use syn::Data;
 
 use super::{ast::Event, expand::this, failure};
 
@@ -9,8 +10,9 @@ pub(crate) fn expand(event: &Event<'_>, errors: &TokenStream) -> TokenStream {
     let facade = &event.attr.facade;
     let name = event.name();
     let attr = &event.attr;
-    if attr.concrete.is_none() && event.is_generic() {
-        // Which of the types is the event is what was not said.
+    let unsaid = attr.concrete.is_none() && event.is_generic();
+    if unsaid || matches!(event.original.data, Data::Union(_)) {
+        // Which type is the event was not said, or none can be.
         return errors.clone();
     }
     let this = this(event);

@@ -13,7 +13,7 @@ pub(crate) fn expand(set: &EventSet<'_>) -> TokenStream {
     let distinct = (1..=set.events.len()).map(|end| distinct(set, end));
     let events = set.events.iter().map(|(variant, ty)| {
         quote! {
-            if let __bb::Option::Some(event) = __bb::read_variant::<#ty>(&raw)? {
+            if let __bb::Option::Some(event) = <#ty as __bb::Variant>::read(&raw)? {
                 return __bb::Result::Ok(__bb::with_payload(&raw, Self::#variant(event)));
             }
         }
@@ -32,7 +32,7 @@ pub(crate) fn expand(set: &EventSet<'_>) -> TokenStream {
             use #facade::__private as __bb;
             impl __bb::Payload for #this {
                 const DECLARATIONS: &'static [&'static __bb::Declaration] =
-                    &[#(&<#types as __bb::Event>::DECLARATION),*];
+                    &[#(<#types as __bb::Variant>::DECLARATION),*];
                 fn decode(body: &[u8]) -> __bb::Result<__bb::EventEnvelope<Self>, __bb::Error> {
                     let raw = __bb::read_raw(body)?;
                     #(#events)*

@@ -87,19 +87,13 @@ fn arguments(subscriber: &Subscriber) -> Vec<proc_macro2::Ident> {
         .collect()
 }
 
-/// The events of the first argument, as something that implements `Payload`.
-fn payload(subscriber: &Subscriber) -> TokenStream {
-    let input = &subscriber.input;
-    quote_spanned!(ours_at(input)=> <#input as __bb::Input>::Payload)
-}
-
 fn descriptor(subscriber: &Subscriber) -> TokenStream {
     let name = subscriber.function.sig.ident.unraw().to_string();
     let docs = docs_of(&subscriber.function.attrs);
     let here = quote_spanned!(subscriber.function.sig.ident.span()=> __bb::here!());
     let options = subscriber.attr.handling.expand();
-    let payload = payload(subscriber);
-    let inputs = quote_spanned!(ours_at(&subscriber.input)=> <#payload as __bb::Payload>::declarations);
+    let input = &subscriber.input;
+    let inputs = quote_spanned!(ours_at(input)=> <#input as __bb::Input>::events);
     let output = &subscriber.output;
     let outputs = quote_spanned!(ours_at(output)=> <#output as __bb::HandlerReturn>::declarations);
     quote! {
@@ -116,9 +110,10 @@ fn descriptor(subscriber: &Subscriber) -> TokenStream {
 
 fn pattern_check(subscriber: &Subscriber) -> Option<TokenStream> {
     let pattern = subscriber.attr.pattern.as_ref()?;
-    let payload = payload(subscriber);
+    let input = &subscriber.input;
+    let events = quote_spanned!(ours_at(input)=> <#input as __bb::Input>::EVENTS);
     let check = quote_spanned! {ours_at(pattern)=>
-        __bb::check_pattern(#pattern, <#payload as __bb::Payload>::DECLARATIONS)
+        __bb::check_pattern(#pattern, #events)
     };
     Some(quote!(const _: () = #check;))
 }
@@ -131,7 +126,7 @@ fn implementation(subscriber: &Subscriber) -> TokenStream {
         .collect();
     let bounds = subscriber.extractors.iter().zip(&indices).map(|(extractor, index)| {
         quote_spanned! {ours_at(extractor)=>
-            __Provided: __bb::Satisfies<<#extractor as __bb::Extractor>::Requires, #index>,
+            #extractor: __bb::ExtractFrom<__Provided, #index>,
         }
     });
     let receive = quote_spanned!(ours_at(input)=> <#input as __bb::Input>::receive);
@@ -167,11 +162,12 @@ fn implementation(subscriber: &Subscriber) -> TokenStream {
 
 fn lane(subscriber: &Subscriber) -> Option<TokenStream> {
     let field = subscriber.attr.ordered_by.as_ref()?;
-    let payload = payload(subscriber);
+    let input = &subscriber.input;
+    let peek = quote_spanned!(ours_at(input)=> <#input as __bb::Input>::peek);
     let value = quote_spanned!(ours_at(field)=> &payload.#field);
     Some(quote! {
         fn lane(&self, context: &__bb::Context) -> __bb::Option<u64> {
-            let payload = __bb::peek::<#payload>(context)?;
+            let payload = #peek(context)?;
             __bb::Option::Some(__bb::lane(#value))
         }
     })

@@ -1,0 +1,131 @@
+//! What macros ask of the types that a declaration names. One trait for each place, so that a type that does not fit is
+//! reported once and in the words of that place.
+
+use crate::{
+    envelope::RawEnvelope,
+    error::{Error, ErrorKind, Result},
+    event::{Declaration, Event, Superseded},
+    handler::input::read_variant,
+    routing::template_matches,
+};
+
+/// A variant of an event set holds an event.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an `Event`",
+    label = "a variant of a set holds an event",
+    note = "consider annotating `{Self}` with `#[derive(Event)]`, or the variant with `#[event_set(other)]`"
+)]
+pub trait Variant: Sized {
+    /// What it declares.
+    const DECLARATION: &'static Declaration;
+
+    /// Reads the payload, if the envelope holds this event.
+    ///
+    /// # Errors
+    /// When it holds one that does not fit.
+    fn read(raw: &RawEnvelope<'_>) -> Result<Option<Self>>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: Event> Variant for E {
+    const DECLARATION: &'static Declaration = &E::DECLARATION;
+
+    fn read(raw: &RawEnvelope<'_>) -> Result<Option<Self>> {
+        read_variant(raw)
+    }
+}
+
+/// The version before an event is an event.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an `Event`",
+    label = "what is superseded is an event",
+    note = "consider annotating `{Self}` with `#[derive(Event)]` and `#[event(routing_key = \"…\")]`"
+)]
+pub trait Older: Sized {
+    /// What it declares.
+    const DECLARATION: &'static Declaration;
+
+    /// Its key, and those before it.
+    const SUPERSEDED: &'static Superseded;
+
+    /// Reads a payload that arrived under its key, or under one before it.
+    fn read(key: &str, payload: &str) -> Option<Result<Self, serde_json::Error>>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: Event> Older for E {
+    const DECLARATION: &'static Declaration = &E::DECLARATION;
+
+    const SUPERSEDED: &'static Superseded = &Superseded {
+        routing_key: E::DECLARATION.routing_key,
+        older: E::DECLARATION.supersedes,
+    };
+
+    fn read(key: &str, payload: &str) -> Option<Result<Self, serde_json::Error>> {
+        if template_matches(E::DECLARATION.routing_key, key) {
+            Some(serde_json::from_str(payload))
+        } else {
+            E::upcast(key, payload)
+        }
+    }
+}
+
+/// An event can be made from the version before it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be made from `{Old}`",
+    label = "no conversion from `{Old}`",
+    note = "a subscriber of `{Self}` also receives `{Old}`: write `impl From<{Old}> for {Self}`"
+)]
+pub trait Supersedes<Old> {
+    /// The conversion.
+    fn from_older(old: Old) -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl<Old, New: From<Old>> Supersedes<Old> for New {
+    fn from_older(old: Old) -> Self {
+        Self::from(old)
+    }
+}
+
+/// What `Event::upcast` of an event with `supersedes` does.
+pub fn upcast<Old, New>(
+    old: Option<Result<Old, serde_json::Error>>,
+    convert: fn(Old) -> New,
+) -> Option<Result<New, serde_json::Error>> {
+    old.map(|old| old.map(convert))
+}
+
+/// An event with `validate` has rules.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no rules to validate",
+    label = "without rules",
+    note = "consider annotating `{Self}` with `#[derive(garde::Validate)]`, or remove `validate`"
+)]
+pub trait Validated {
+    /// Checks them.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidPayload`] naming every field at fault.
+    fn check(&self) -> Result<()>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: Event + garde::Validate<Context = ()>> Validated for E {
+    fn check(&self) -> Result<()> {
+        garde::Validate::validate(self).map_err(|report| {
+            let faults: Vec<_> = report
+                .iter()
+                .map(|(path, fault)| format!("`{path}`: {fault}"))
+                .collect();
+            Error::new(
+                ErrorKind::InvalidPayload,
+                format!(
+                    "`{}` breaks its own rules: {}",
+                    E::DECLARATION.routing_key,
+                    faults.join("; ")
+                ),
+            )
+        })
+    }
+}

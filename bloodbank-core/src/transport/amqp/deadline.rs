@@ -1,0 +1,18 @@
+//! No call to the broker waits without end.
+
+use std::time::Duration;
+
+use super::fault::Fault;
+
+/// A call that the broker answers at once when it is well.
+pub(super) const CALL: Duration = Duration::from_secs(10);
+/// How long closing one thing may take.
+pub(super) const CLOSING: Duration = Duration::from_secs(2);
+
+/// Awaits an answer of the broker.
+pub(super) async fn within<T>(deadline: Duration, call: impl Future<Output = lapin::Result<T>>) -> Result<T, Fault> {
+    match tokio::time::timeout(deadline, call).await {
+        Ok(answer) => answer.map_err(Fault::from),
+        Err(_) => Err(Fault::silence()),
+    }
+}

@@ -1,0 +1,74 @@
+//! Publishing: callers put messages into an [`intake::Intake`], one [`owner::Owner`] sends them.
+
+mod intake;
+mod job;
+mod owner;
+mod pipeline;
+mod window;
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures_util::future::BoxFuture;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use self::{intake::Intake, owner::Owner};
+use super::link::Link;
+use crate::{
+    error::Result,
+    transport::{Outgoing, Published},
+};
+
+/// How long messages in flight may take to be confirmed when the transport is closed.
+const FLUSHING: Duration = Duration::from_secs(5);
+
+/// Publishes through one task that owns the channel.
+pub(super) struct Publisher {
+    intake: Arc<Intake>,
+    /// Set when nothing more comes.
+    finish: CancellationToken,
+    /// Set when what is left is given up.
+    abandon: CancellationToken,
+    owner: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Publisher {
+    pub(super) fn start(link: &Arc<Link>, window: usize) -> Self {
+        let intake = Arc::new(Intake::default());
+        let (finish, abandon) = (CancellationToken::new(), CancellationToken::new());
+        let owner = Owner::new(Arc::clone(link), Arc::clone(&intake), window);
+        Self {
+            intake,
+            owner: Mutex::new(Some(tokio::spawn(owner.run(finish.clone(), abandon.clone())))),
+            finish,
+            abandon,
+        }
+    }
+
+    pub(super) fn publish(&self, message: Outgoing) -> BoxFuture<'_, Result<Published>> {
+        Box::pin(self.intake.publish(message))
+    }
+
+    /// Takes no more messages, and waits a while until those it has are confirmed.
+    pub(super) async fn close(&self) {
+        self.intake.close();
+        self.finish.cancel();
+        let owner = self.owner.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(mut owner) = owner else { return };
+        if tokio::time::timeout(FLUSHING, &mut owner).await.is_err() {
+            self.abandon.cancel();
+            // It answers what is left and ends; a panic in it has been reported by the runtime.
+            let _ = owner.await;
+        }
+    }
+}
+
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        self.intake.close();
+        self.abandon.cancel();
+    }
+}

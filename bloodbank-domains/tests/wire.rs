@@ -1,0 +1,123 @@
+//! Envelopes written by the Python side: each decodes to its typed event and encodes back to what it was.
+
+use bloodbank_core::{Event, EventEnvelope, Registry, handler::Payload};
+use bloodbank_domains::{
+    agent::{AgentThreadError, AgentThreadPrompt, AgentThreadResponse},
+    artifact::{Artifact, ArtifactIngestionFailed},
+    fireflies::{
+        FirefliesTranscriptFailed, FirefliesTranscriptProcessed, FirefliesTranscriptReady, FirefliesTranscriptUpload,
+        Webhook,
+    },
+    github::GithubPrCreated,
+    llm::{LlmError, LlmPrompt, LlmResponse},
+};
+use chrono::DateTime;
+use serde_json::Value;
+
+const ENVELOPES: &str = include_str!("../../bloodbank-core/tests/wire/envelopes.json");
+
+/// Decodes as `E` if the key is one of `E`'s, and encodes back.
+fn round_trip<E: Event>(envelope: &Value) -> Option<Value> {
+    let key = envelope["event_type"].as_str()?;
+    if !bloodbank_core::routing::template_matches(E::DECLARATION.routing_key, key) {
+        return None;
+    }
+    let typed: EventEnvelope<E> =
+        E::decode(envelope.to_string().as_bytes()).unwrap_or_else(|error| panic!("{key}: {error}"));
+    assert_eq!(&*typed.payload.routing_key().expect("a legal key"), key);
+    Some(serde_json::to_value(&typed).expect("JSON"))
+}
+
+/// Everything of `part` is in `whole`; times are compared as instants.
+fn assert_contains(whole: &Value, part: &Value, place: &str) {
+    match (whole, part) {
+        (Value::Object(whole), Value::Object(part)) => {
+            for (key, value) in part {
+                let there = whole.get(key).unwrap_or_else(|| panic!("{place}/{key} is lost"));
+                assert_contains(there, value, &format!("{place}/{key}"));
+            }
+        }
+        (Value::Array(whole), Value::Array(part)) => {
+            assert_eq!(whole.len(), part.len(), "{place}");
+            for (index, (whole, part)) in whole.iter().zip(part).enumerate() {
+                assert_contains(whole, part, &format!("{place}/{index}"));
+            }
+        }
+        (Value::String(one), Value::String(other)) if one != other => {
+            let time = |text: &str| {
+                DateTime::parse_from_rfc3339(text).unwrap_or_else(|_| panic!("{place}: {one} is not {other}"))
+            };
+            assert_eq!(time(one), time(other), "{place}");
+        }
+        (one, other) => assert_eq!(one, other, "{place}"),
+    }
+}
+
+#[test]
+fn every_envelope_of_the_python_side_survives_the_trip() {
+    let envelopes: Vec<Value> = serde_json::from_str(ENVELOPES).expect("JSON");
+    assert_eq!(envelopes.len(), 15);
+    for envelope in &envelopes {
+        let back = None
+            .or_else(|| round_trip::<FirefliesTranscriptUpload>(envelope))
+            .or_else(|| round_trip::<FirefliesTranscriptReady>(envelope))
+            .or_else(|| round_trip::<FirefliesTranscriptProcessed>(envelope))
+            .or_else(|| round_trip::<FirefliesTranscriptFailed>(envelope))
+            .or_else(|| round_trip::<AgentThreadPrompt>(envelope))
+            .or_else(|| round_trip::<AgentThreadResponse>(envelope))
+            .or_else(|| round_trip::<AgentThreadError>(envelope))
+            .or_else(|| round_trip::<Artifact>(envelope))
+            .or_else(|| round_trip::<ArtifactIngestionFailed>(envelope))
+            .or_else(|| round_trip::<GithubPrCreated>(envelope))
+            .or_else(|| round_trip::<LlmPrompt>(envelope))
+            .or_else(|| round_trip::<LlmResponse>(envelope))
+            .or_else(|| round_trip::<LlmError>(envelope));
+        let key = envelope["event_type"].as_str().expect("text");
+        let back = back.unwrap_or_else(|| panic!("no event for {key}"));
+        assert_contains(&back, envelope, key);
+        // The same through the registry, by the key alone, against the schema.
+        let descriptor = Registry::global()
+            .event(key)
+            .unwrap_or_else(|| panic!("{key} is not registered"));
+        let event = descriptor
+            .read(key, &envelope["payload"])
+            .unwrap_or_else(|error| panic!("{key}: {error}"));
+        assert_contains(&event.to_value().expect("JSON"), &envelope["payload"], key);
+    }
+}
+
+#[test]
+fn failures_of_the_python_side_may_leave_fields_out() {
+    let failed: ArtifactIngestionFailed =
+        serde_json::from_str(r#"{"artifact_uri": "file:///x", "artifact_kind": "document", "error_message": "boom"}"#)
+            .expect("defaults");
+    assert!(!failed.is_retryable && failed.retry_count == 0 && failed.error_code.is_none());
+}
+
+#[test]
+fn a_webhook_becomes_a_transcript_however_it_is_wrapped() {
+    let exported = include_bytes!("../../examples/data/fireflies_webhook.json");
+    let items: Vec<Value> = serde_json::from_slice(exported).expect("JSON");
+    let bare = &items[0]["content"]["data"];
+    let forms = [
+        exported.to_vec(),
+        items[0].to_string().into_bytes(),
+        items[0]["content"].to_string().into_bytes(),
+        bare.to_string().into_bytes(),
+    ];
+    for form in forms {
+        let mut webhooks = Webhook::read(&form).expect("a transcript");
+        assert_eq!(webhooks.len(), 1);
+        let ready = FirefliesTranscriptReady::try_from(webhooks.remove(0)).expect("a transcript");
+        assert_eq!(ready.id, "01K7CKT5XHEY6DP8BH4CND1QKZ");
+        assert_eq!(ready.date.to_rfc3339(), "2025-10-12T16:25:00+00:00");
+        assert_eq!(ready.sentences.len(), 5);
+        assert_eq!(ready.sentences[1].start_time, 6.0);
+        assert!(ready.participants.is_empty() && ready.speakers.is_empty() && ready.summary.is_none());
+        assert_eq!(ready.unique_key().as_deref(), Some("id=01K7CKT5XHEY6DP8BH4CND1QKZ"));
+    }
+    let error = Webhook::read(br#"{"data": {"id": 7}}"#)
+        .expect_err("no transcript")
+        .to_string();
+    assert!(error.contains("transcript 0"), "{error}");
+}
