@@ -186,7 +186,8 @@ impl Topology {
                     routing_key: None,
                 }),
                 message_ttl: Some(delay),
-                ..Queue::new(Arc::clone(&name), kind)
+                // Of one kind for all: services that choose differently share the ladder.
+                ..Queue::new(Arc::clone(&name), QueueKind::Quorum)
             });
             topology.bindings.push(Binding {
                 exchange: Arc::clone(&name),

@@ -125,7 +125,7 @@ impl Bus {
 impl Publish for Bus {
     fn publish(&self, mut message: Outgoing) -> BoxFuture<'_, Result<Published>> {
         let place = self.count.fetch_add(1, SeqCst);
-        let some = place % 20 == 7;
+        let some = place % 21 == 7;
         let lost = Ok(Published { unrouted: false });
         match self.fault {
             Fault::LosesHeaders => message.properties.headers.remove_all(|name| name == "unicode"),
@@ -314,10 +314,9 @@ impl Hands {
     }
 
     fn take(&self, tag: u64) -> Option<Settlement> {
-        assert!(
-            !(self.is(Fault::PanicsAfterClosing) && self.closed.load(SeqCst)),
-            "settled after closing"
-        );
+        let panics = self.is(Fault::PanicsAfterClosing) && self.closed.load(SeqCst);
+        // A second panic, while the first drops what is left, would end the process.
+        assert!(!panics || std::thread::panicking(), "settled after closing");
         let settlement = self.held.lock().unwrap().remove(&tag);
         if self.is(Fault::SettlesNothingAfterTheSubscription) && self.dropped.load(SeqCst) {
             std::mem::forget(settlement);

@@ -238,6 +238,7 @@ pub async fn parks_what_is_rejected_too_often(bench: &mut Bench) {
         let delivery = subscription.next().await;
         let number = number(&delivery);
         deliveries[number] += 1;
+        assert!(deliveries[0] <= LIMIT + 1, "delivered more often than the limit says");
         match number {
             0 => delivery.reject(true),
             _ => delivery.ack(),

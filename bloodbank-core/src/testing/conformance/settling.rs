@@ -63,6 +63,7 @@ pub async fn waits_for_the_ack_with_prefetch_one(bench: &mut Bench) {
     bench.publish(numbered(&exchange, "some.key", 0)).await;
     let held = narrow.next().await;
     bench.publish_numbers(&exchange, "some.key", 1..6).await;
+    assert!(narrow.now().is_none(), "prefetch 1 and one delivery unsettled");
     // All others come here; so none was on its way to the first.
     let mut wide = bench.subscribe(&queue, 5).await;
     assert_eq!(wide.take(3).await, [1, 2, 3]);
