@@ -39,18 +39,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
 
-    let placed = OrderPlaced {
-        order_id: "o-1".into(),
-        total_cents: 4200,
-    };
-    println!(
-        "\nthe same order has the same id:   {}",
-        placed.unique_key().unwrap_or_default()
-    );
-    let sold_out = Stock {
-        action: StockAction::SoldOut,
-        sku: "tea".into(),
-    };
+    let placed = OrderPlaced { order_id: "o-1".into(), total_cents: 4200 };
+    println!("\nthe same order has the same id:   {}", placed.unique_key().unwrap_or_default());
+    let sold_out = Stock { action: StockAction::SoldOut, sku: "tea".into() };
     println!("the key of this value:            {}", sold_out.routing_key()?);
     println!(
         "what anybody may send, as schema: {}",

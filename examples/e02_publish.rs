@@ -13,10 +13,7 @@ struct OrderPlaced {
 }
 
 fn order(number: u32) -> OrderPlaced {
-    OrderPlaced {
-        order_id: format!("o-{number}"),
-        total_cents: 4200,
-    }
+    OrderPlaced { order_id: format!("o-{number}"), total_cents: 4200 }
 }
 
 #[tokio::main]
@@ -25,34 +22,21 @@ async fn main() -> bloodbank::Result<()> {
 
     // Resolves when the broker has confirmed the event.
     let receipt = bus.publish(order(1)).header("tenant", "acme").await?;
-    println!(
-        "{} is on the bus; did nobody subscribe to it? {}",
-        receipt.event_id, receipt.unrouted
-    );
+    println!("{} is on the bus; did nobody subscribe to it? {}", receipt.event_id, receipt.unrouted);
 
     // As many in flight as the window allows; the receipts come in the order of the events.
     let receipts = bus.publish_all((1..=1000).map(order)).await;
-    println!(
-        "{} of 1000 confirmed",
-        receipts.iter().filter(|receipt| receipt.is_ok()).count()
-    );
+    println!("{} of 1000 confirmed", receipts.iter().filter(|receipt| receipt.is_ok()).count());
 
     // Nobody subscribes in this example: `mandatory` makes that an error.
     let error = bus.publish(order(2)).mandatory().await.expect_err("nobody subscribes");
     println!("{error}");
 
     // JSON from somewhere else is checked against the schema of its event first.
-    bus.publish_value("orders.order.placed", &json!({"order_id": "o-3", "total_cents": 1}))
-        .await?;
-    let error = bus
-        .publish_value("orders.order.placed", &json!({"total_cents": -1}))
-        .await
-        .expect_err("two faults");
+    bus.publish_value("orders.order.placed", &json!({"order_id": "o-3", "total_cents": 1})).await?;
+    let error = bus.publish_value("orders.order.placed", &json!({"total_cents": -1})).await.expect_err("two faults");
     println!("{error}");
-    let error = bus
-        .publish_value("orders.order.place", &json!({}))
-        .await
-        .expect_err("a typing mistake");
+    let error = bus.publish_value("orders.order.place", &json!({})).await.expect_err("a typing mistake");
     println!("{error}");
 
     bus.close().await;

@@ -17,10 +17,7 @@ async fn greet(visitor: VisitorArrived) {
 
 #[tokio::main]
 async fn main() -> bloodbank::Result<()> {
-    let app = App::new("greeter", Bus::from_env().await?)
-        .subscribe(greet)
-        .start()
-        .await?;
+    let app = App::new("greeter", Bus::from_env().await?).subscribe(greet).start().await?;
     app.bus().publish(VisitorArrived { name: "Ada".into() }).await?;
     app.wait().await
 }

@@ -48,11 +48,7 @@ async fn audit(event: EventEnvelope<OrderEvent>, State(seen): State<UnboundedSen
 async fn main() -> bloodbank::Result<()> {
     let (seen, mut lines) = tokio::sync::mpsc::unbounded_channel();
     let bus = Bus::from_env().await?;
-    let app = App::new("audit", bus.clone())
-        .state(seen)
-        .subscribe(audit)
-        .start()
-        .await?;
+    let app = App::new("audit", bus.clone()).state(seen).subscribe(audit).start().await?;
 
     bus.publish(OrderPlaced { order_id: "o-1".into() }).await?;
     bus.publish(OrderShipped { order_id: "o-1".into() }).await?;

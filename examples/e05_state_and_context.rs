@@ -51,10 +51,7 @@ async fn file(
 
 #[subscriber]
 async fn confirm(filed: EventEnvelope<MessageFiled>, State(done): State<UnboundedSender<String>>) {
-    let _ = done.send(format!(
-        "number {} was filed because of {:?}",
-        filed.payload.number, filed.correlation_ids
-    ));
+    let _ = done.send(format!("number {} was filed because of {:?}", filed.payload.number, filed.correlation_ids));
 }
 
 #[tokio::main]
@@ -69,10 +66,7 @@ async fn main() -> bloodbank::Result<()> {
         .start()
         .await?;
 
-    bus.publish(MessageReceived {
-        subject: "hello".into(),
-    })
-    .await?;
+    bus.publish(MessageReceived { subject: "hello".into() }).await?;
     println!("{}", lines.recv().await.unwrap_or_default());
     app.shutdown().await
 }

@@ -47,9 +47,7 @@ async fn ship(order: OrderPlaced) -> Result<(OrderShipped, Option<InvoiceSent>),
             retry_count: 0, // set by the runtime
         });
     }
-    let invoice = (total_cents > 0).then(|| InvoiceSent {
-        order_id: order_id.clone(),
-    });
+    let invoice = (total_cents > 0).then(|| InvoiceSent { order_id: order_id.clone() });
     Ok((OrderShipped { order_id }, invoice))
 }
 
@@ -69,23 +67,10 @@ async fn report(result: Outcome, State(lines): State<UnboundedSender<String>>) {
 async fn main() -> bloodbank::Result<()> {
     let (lines, mut results) = tokio::sync::mpsc::unbounded_channel();
     let bus = Bus::from_env().await?;
-    let app = App::new("shipping", bus.clone())
-        .state(lines)
-        .subscribe(ship)
-        .subscribe(report)
-        .start()
-        .await?;
+    let app = App::new("shipping", bus.clone()).state(lines).subscribe(ship).subscribe(report).start().await?;
 
-    bus.publish(OrderPlaced {
-        order_id: "o-1".into(),
-        total_cents: 4200,
-    })
-    .await?;
-    bus.publish(OrderPlaced {
-        order_id: String::new(),
-        total_cents: 1,
-    })
-    .await?;
+    bus.publish(OrderPlaced { order_id: "o-1".into(), total_cents: 4200 }).await?;
+    bus.publish(OrderPlaced { order_id: String::new(), total_cents: 1 }).await?;
     for _ in 0..3 {
         println!("{}", results.recv().await.unwrap_or_default());
     }

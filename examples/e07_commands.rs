@@ -49,10 +49,7 @@ impl Command for ChargeCard {
         context: &CommandContext<Bank>,
         events: &mut EventCollector,
     ) -> Result<CardCharged, ChargeFailed> {
-        let _ = context
-            .state()
-            .log
-            .send(format!("charging {} cents to {}", self.cents, self.card));
+        let _ = context.state().log.send(format!("charging {} cents to {}", self.cents, self.card));
         // Published after success only, before the reply.
         events.add(ReceiptPrinted { cents: self.cents });
         if self.card == "stolen" {
@@ -62,16 +59,11 @@ impl Command for ChargeCard {
                 retry_count: 0,
             });
         }
-        Ok(CardCharged {
-            card: self.card.clone(),
-        })
+        Ok(CardCharged { card: self.card.clone() })
     }
 
     async fn rollback(&self, context: &CommandContext<Bank>) {
-        let _ = context
-            .state()
-            .log
-            .send(format!("giving {} cents back to {}", self.cents, self.card));
+        let _ = context.state().log.send(format!("giving {} cents back to {}", self.cents, self.card));
     }
 }
 
@@ -98,19 +90,11 @@ async fn main() -> bloodbank::Result<()> {
         .start()
         .await?;
 
-    bus.publish(ChargeCard {
-        card: "4711".into(),
-        cents: 4200,
-    })
-    .await?;
+    bus.publish(ChargeCard { card: "4711".into(), cents: 4200 }).await?;
     for _ in 0..3 {
         println!("{}", lines.recv().await.unwrap_or_default());
     }
-    bus.publish(ChargeCard {
-        card: "stolen".into(),
-        cents: 100,
-    })
-    .await?;
+    bus.publish(ChargeCard { card: "stolen".into(), cents: 100 }).await?;
     for _ in 0..3 {
         println!("{}", lines.recv().await.unwrap_or_default());
     }

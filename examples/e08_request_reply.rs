@@ -45,26 +45,12 @@ impl Command for Divide {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let bus = Bus::from_env().await?;
-    let app = App::new("maths", bus.clone())
-        .commands(CommandManager::linked())
-        .start()
-        .await?;
+    let app = App::new("maths", bus.clone()).commands(CommandManager::linked()).start().await?;
 
-    let divided = bus
-        .execute(Divide {
-            dividend: 42,
-            divisor: 6,
-        })
-        .await?;
+    let divided = bus.execute(Divide { dividend: 42, divisor: 6 }).await?;
     println!("42 / 6 = {}", divided.quotient);
 
-    let error = bus
-        .execute(Divide {
-            dividend: 42,
-            divisor: 0,
-        })
-        .await
-        .expect_err("by zero");
+    let error = bus.execute(Divide { dividend: 42, divisor: 0 }).await.expect_err("by zero");
     println!("42 / 0: {error}");
     let failure: DivisionFailed = error.failure().ok_or("not the failure event of this command")?;
     println!("as a typed event: {failure:?}");

@@ -33,26 +33,13 @@ async fn fetch(
 async fn main() -> bloodbank::Result<()> {
     let (lines, mut attempts) = tokio::sync::mpsc::unbounded_channel();
     let bus = Bus::from_env().await?;
-    let app = App::new("crawler", bus.clone())
-        .state(lines)
-        .subscribe(fetch)
-        .start()
-        .await?;
+    let app = App::new("crawler", bus.clone()).state(lines).subscribe(fetch).start().await?;
 
-    bus.publish(PageFound {
-        url: "https://example.com".into(),
-    })
-    .await?;
+    bus.publish(PageFound { url: "https://example.com".into() }).await?;
     for _ in 0..3 {
         println!("{}", attempts.recv().await.unwrap_or_default());
     }
-    bus.publish(PageFound {
-        url: "ftp://old.example.com".into(),
-    })
-    .await?;
-    println!(
-        "{}; it is now in crawler.fetch.dlq",
-        attempts.recv().await.unwrap_or_default()
-    );
+    bus.publish(PageFound { url: "ftp://old.example.com".into() }).await?;
+    println!("{}; it is now in crawler.fetch.dlq", attempts.recv().await.unwrap_or_default());
     app.shutdown().await
 }

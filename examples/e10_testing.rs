@@ -24,9 +24,7 @@ async fn ship(order: OrderPlaced, context: Context) -> Result<OrderShipped, std:
     if context.attempt() < 3 {
         return Err(std::io::Error::other("the carrier is closed"));
     }
-    Ok(OrderShipped {
-        order_id: order.order_id,
-    })
+    Ok(OrderShipped { order_id: order.order_id })
 }
 
 #[tokio::main]
@@ -37,10 +35,7 @@ async fn main() -> bloodbank::Result<()> {
     let placed = bus.publish(OrderPlaced { order_id: "o-1".into() }).await?;
     bus.idle().await;
     assert_eq!(bus.retried::<OrderPlaced>().len(), 1);
-    assert!(
-        bus.published::<OrderShipped>().is_empty(),
-        "not before an hour has passed"
-    );
+    assert!(bus.published::<OrderShipped>().is_empty(), "not before an hour has passed");
 
     bus.advance(Duration::from_secs(2 * 60 * 60)).await;
     bus.run_out().await;

@@ -22,46 +22,25 @@ struct UserCreatedV2 {
 impl From<UserCreated> for UserCreatedV2 {
     fn from(old: UserCreated) -> Self {
         match old.name.split_once(' ') {
-            Some((first, last)) => Self {
-                first_name: first.into(),
-                last_name: Some(last.into()),
-            },
-            None => Self {
-                first_name: old.name,
-                last_name: None,
-            },
+            Some((first, last)) => Self { first_name: first.into(), last_name: Some(last.into()) },
+            None => Self { first_name: old.name, last_name: None },
         }
     }
 }
 
 #[subscriber]
 async fn welcome(user: UserCreatedV2, State(lines): State<UnboundedSender<String>>) {
-    let _ = lines.send(format!(
-        "welcome, {} {}",
-        user.first_name,
-        user.last_name.unwrap_or_default()
-    ));
+    let _ = lines.send(format!("welcome, {} {}", user.first_name, user.last_name.unwrap_or_default()));
 }
 
 #[tokio::main]
 async fn main() -> bloodbank::Result<()> {
     let (lines, mut greetings) = tokio::sync::mpsc::unbounded_channel();
     let bus = Bus::from_env().await?;
-    let app = App::new("welcome", bus.clone())
-        .state(lines)
-        .subscribe(welcome)
-        .start()
-        .await?;
+    let app = App::new("welcome", bus.clone()).state(lines).subscribe(welcome).start().await?;
 
-    bus.publish(UserCreated {
-        name: "Ada Lovelace".into(),
-    })
-    .await?;
-    bus.publish(UserCreatedV2 {
-        first_name: "Grace".into(),
-        last_name: Some("Hopper".into()),
-    })
-    .await?;
+    bus.publish(UserCreated { name: "Ada Lovelace".into() }).await?;
+    bus.publish(UserCreatedV2 { first_name: "Grace".into(), last_name: Some("Hopper".into()) }).await?;
     for _ in 0..2 {
         println!("{}", greetings.recv().await.unwrap_or_default());
     }

@@ -25,13 +25,7 @@ async fn ingest(ready: FirefliesTranscriptReady) -> Result<FirefliesTranscriptPr
     let chunks: Vec<String> = ready
         .sentences
         .chunks(2)
-        .map(|sentences| {
-            sentences
-                .iter()
-                .map(|sentence| sentence.text.as_str())
-                .collect::<Vec<_>>()
-                .join(" ")
-        })
+        .map(|sentences| sentences.iter().map(|sentence| sentence.text.as_str()).collect::<Vec<_>>().join(" "))
         .collect();
     if chunks.is_empty() {
         return Err(FirefliesTranscriptFailed {
@@ -127,12 +121,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     for webhook in Webhook::read(WEBHOOK)? {
         let ready = FirefliesTranscriptReady::try_from(webhook)?;
-        println!(
-            "\n{:?}, {} sentences, {:.1} minutes",
-            ready.title,
-            ready.sentences.len(),
-            ready.duration
-        );
+        println!("\n{:?}, {} sentences, {:.1} minutes", ready.title, ready.sentences.len(), ready.duration);
         let uploaded = bus
             .publish(FirefliesTranscriptUpload {
                 media_file: ready.title.clone(),

@@ -83,11 +83,7 @@ impl Command for RunJob {
         for step in 0..self.steps {
             events.add(StepDone { step });
         }
-        let failed = |is_retryable| JobFailed {
-            error_message: "a tool broke".into(),
-            is_retryable,
-            retry_count: 7,
-        };
+        let failed = |is_retryable| JobFailed { error_message: "a tool broke".into(), is_retryable, retry_count: 7 };
         match self.fault {
             None => Ok(JobDone { steps: self.steps }),
             Some(Fault::Permanent) => Err(failed(false)),
@@ -148,10 +144,7 @@ async fn follow_ups_and_the_reply_are_published_in_order_after_success(bus: Bus)
         seen.push(envelope.payload);
     }
     let steps = (0..3).map(|step| Work::Step(StepDone { step }));
-    assert_eq!(
-        seen,
-        steps.chain([Work::Done(JobDone { steps: 3 })]).collect::<Vec<_>>()
-    );
+    assert_eq!(seen, steps.chain([Work::Done(JobDone { steps: 3 })]).collect::<Vec<_>>());
     assert_eq!(fixture.workshop.rolled_back.load(Ordering::SeqCst), 0);
     fixture.app.shutdown().await.unwrap();
 }
@@ -160,11 +153,7 @@ async fn after_a_failure_nothing_is_published_but_the_failure_event(bus: Bus) {
     let mut fixture = start(&bus).await;
     bus.publish(job(3, Some(Fault::Permanent))).await.unwrap();
     let failed = soon("the failure event", fixture.events.recv()).await.unwrap();
-    let expected = JobFailed {
-        error_message: "a tool broke".into(),
-        is_retryable: false,
-        retry_count: 0,
-    };
+    let expected = JobFailed { error_message: "a tool broke".into(), is_retryable: false, retry_count: 0 };
     assert_eq!(failed.payload, Work::Failed(expected));
     let parked = take(&bus, &format!("{}.command.work.job.run.dlq", bus.exchange()), 1).await;
     assert_eq!(parked[0].properties.headers.text(names::REASON), Some("failed"));
@@ -187,14 +176,7 @@ async fn a_requester_gets_the_failure_after_the_last_attempt(bus: Bus) {
     let fixture = start(&bus).await;
     let error = bus.execute(job(1, Some(Fault::Retryable))).await.unwrap_err();
     let failed: JobFailed = error.failure().unwrap();
-    assert_eq!(
-        failed,
-        JobFailed {
-            error_message: "a tool broke".into(),
-            is_retryable: true,
-            retry_count: 1
-        }
-    );
+    assert_eq!(failed, JobFailed { error_message: "a tool broke".into(), is_retryable: true, retry_count: 1 });
     assert_eq!(fixture.workshop.executed.load(Ordering::SeqCst), 2);
     assert_eq!(fixture.workshop.rolled_back.load(Ordering::SeqCst), 2);
     fixture.app.shutdown().await.unwrap();
@@ -204,41 +186,20 @@ async fn a_requester_is_told_of_a_panic(bus: Bus) {
     let fixture = start(&bus).await;
     for (fault, expected) in [(Fault::Panic, "the roof came down"), (Fault::Hang, "longer than 200ms")] {
         let error = bus.execute(job(1, Some(fault))).await.unwrap_err();
-        assert!(
-            matches!(&error, ExecuteError::Bus(error) if error.kind() == ErrorKind::CommandFailed),
-            "{error:?}"
-        );
+        assert!(matches!(&error, ExecuteError::Bus(error) if error.kind() == ErrorKind::CommandFailed), "{error:?}");
         assert!(error.to_string().contains(expected), "{error}");
     }
-    assert_eq!(
-        fixture.workshop.rolled_back.load(Ordering::SeqCst),
-        4,
-        "rolled back after each attempt"
-    );
+    assert_eq!(fixture.workshop.rolled_back.load(Ordering::SeqCst), 4, "rolled back after each attempt");
     fixture.app.shutdown().await.unwrap();
 }
 
 async fn a_request_that_nobody_executes_is_an_error_at_once(bus: Bus) {
-    let error = bus
-        .execute(job(1, None))
-        .timeout(Duration::from_secs(600))
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(&error, ExecuteError::Bus(error) if error.kind() == ErrorKind::Unrouted),
-        "{error:?}"
-    );
+    let error = bus.execute(job(1, None)).timeout(Duration::from_secs(600)).await.unwrap_err();
+    assert!(matches!(&error, ExecuteError::Bus(error) if error.kind() == ErrorKind::Unrouted), "{error:?}");
     // The queue of a command outlives its executors: now it waits there, and the requester does not wait for ever.
     start(&bus).await.app.shutdown().await.unwrap();
-    let error = bus
-        .execute(job(1, None))
-        .timeout(Duration::from_millis(50))
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(&error, ExecuteError::Bus(error) if error.kind() == ErrorKind::Deadline),
-        "{error:?}"
-    );
+    let error = bus.execute(job(1, None)).timeout(Duration::from_millis(50)).await.unwrap_err();
+    assert!(matches!(&error, ExecuteError::Bus(error) if error.kind() == ErrorKind::Deadline), "{error:?}");
 }
 
 async fn two_apps_execute_a_command_once(bus: Bus) {
@@ -254,11 +215,7 @@ async fn two_apps_execute_a_command_once(bus: Bus) {
 
 #[tokio::test]
 async fn a_missing_state_is_an_error_at_start_up() {
-    let error = App::new("svc", common::memory().await)
-        .commands(CommandManager::linked())
-        .start()
-        .await
-        .unwrap_err();
+    let error = App::new("svc", common::memory().await).commands(CommandManager::linked()).start().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::MissingState);
     let message = error.to_string();
     assert!(

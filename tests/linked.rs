@@ -12,37 +12,14 @@ fn a_domain_crate_that_is_only_named_is_found() {
     assert_eq!(prompt.declaration().reply, Some("agent.thread.response"));
     assert_eq!(prompt.domain(), "agent/thread");
     assert_eq!(prompt.location().crate_name, "bloodbank-domains");
-    assert!(
-        prompt.location().file.ends_with("src/agent.rs"),
-        "{}",
-        prompt.location()
-    );
-    assert_eq!(
-        registry
-            .event("artifact.deleted")
-            .expect("by its template")
-            .routing_key(),
-        "artifact.{action}"
-    );
+    assert!(prompt.location().file.ends_with("src/agent.rs"), "{}", prompt.location());
+    assert_eq!(registry.event("artifact.deleted").expect("by its template").routing_key(), "artifact.{action}");
     assert!(registry.event("artifact.deleted.twice").is_none());
     assert_eq!(
         registry.domains().collect::<Vec<_>>(),
-        [
-            "agent/thread",
-            "artifact",
-            "fireflies",
-            "github",
-            "llm",
-            "logjangler/thread"
-        ]
+        ["agent/thread", "artifact", "fireflies", "github", "llm", "logjangler/thread"]
     );
-    assert_eq!(
-        registry.commands().map(|event| event.routing_key()).collect::<Vec<_>>(),
-        ["agent.thread.prompt"]
-    );
-    let fireflies: Vec<_> = registry
-        .matching("*.*.failed")
-        .map(|event| event.routing_key())
-        .collect();
+    assert_eq!(registry.commands().map(|event| event.routing_key()).collect::<Vec<_>>(), ["agent.thread.prompt"]);
+    let fireflies: Vec<_> = registry.matching("*.*.failed").map(|event| event.routing_key()).collect();
     assert_eq!(fireflies, ["artifact.ingestion.failed", "fireflies.transcript.failed"]);
 }

@@ -44,12 +44,7 @@ enum Action {
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Event)]
-#[event(
-    routing_key = "artifact.{action}.{shelf}.{type}",
-    domain = "artifact/store",
-    external,
-    id(r#type, action)
-)]
+#[event(routing_key = "artifact.{action}.{shelf}.{type}", domain = "artifact/store", external, id(r#type, action))]
 struct Artifact {
     action: Action,
     shelf: u8,
@@ -78,9 +73,7 @@ fn placed() -> OrderPlaced {
 
 /// Where a line of this file begins like that, from 1.
 fn line_of(start: &str) -> u32 {
-    let before = include_str!("macros_event.rs")
-        .lines()
-        .take_while(|line| !line.starts_with(start));
+    let before = include_str!("macros_event.rs").lines().take_while(|line| !line.starts_with(start));
     u32::try_from(before.count()).unwrap() + 1
 }
 
@@ -106,34 +99,16 @@ fn a_declaration_is_in_the_registry() {
 fn the_registry_lists_domains_and_commands() {
     let domains: Vec<_> = Registry::global().domains().collect();
     assert_eq!(domains, ["agent", "agent/thread", "artifact/store", "orders"]);
-    let commands: Vec<_> = Registry::global()
-        .commands()
-        .map(|command| (command.routing_key(), command.declaration().reply))
-        .collect();
-    assert_eq!(
-        commands,
-        [
-            ("agent.thread.prompt", Some("agent.thread.response")),
-            ("agent.thread.stop", None)
-        ]
-    );
+    let commands: Vec<_> =
+        Registry::global().commands().map(|command| (command.routing_key(), command.declaration().reply)).collect();
+    assert_eq!(commands, [("agent.thread.prompt", Some("agent.thread.response")), ("agent.thread.stop", None)]);
 }
 
 #[test]
 fn an_example_is_an_event() {
-    let example = Registry::global()
-        .event("orders.order.placed")
-        .unwrap()
-        .example()
-        .unwrap();
+    let example = Registry::global().event("orders.order.placed").unwrap().example().unwrap();
     assert_eq!(example.to_value().unwrap()["total_cents"], 4200);
-    assert!(
-        Registry::global()
-            .event("orders.order.failed")
-            .unwrap()
-            .example()
-            .is_none()
-    );
+    assert!(Registry::global().event("orders.order.failed").unwrap().example().is_none());
 }
 
 #[test]
@@ -146,11 +121,7 @@ fn ids_come_from_the_named_fields() {
 
 #[test]
 fn keys_are_filled_from_fields() {
-    let artifact = |action| Artifact {
-        action,
-        shelf: 4,
-        r#type: "pdf".into(),
-    };
+    let artifact = |action| Artifact { action, shelf: 4, r#type: "pdf".into() };
     for (action, key) in [
         (Action::Created, "artifact.created.4.pdf"),
         (Action::ReOpened, "artifact.re_opened.4.pdf"),
@@ -159,18 +130,10 @@ fn keys_are_filled_from_fields() {
     ] {
         assert_eq!(artifact(action).routing_key().unwrap(), key);
     }
-    assert_eq!(
-        artifact(Action::Removed).unique_key().as_deref(),
-        Some("action=gone|type=pdf")
-    );
+    assert_eq!(artifact(Action::Removed).unique_key().as_deref(), Some("action=gone|type=pdf"));
     assert!(Artifact::DECLARATION.external);
     assert_eq!(placed().routing_key().unwrap(), "orders.order.placed");
-    let refused = Artifact {
-        action: Action::Created,
-        shelf: 4,
-        r#type: "a.b".into(),
-    }
-    .routing_key();
+    let refused = Artifact { action: Action::Created, shelf: 4, r#type: "a.b".into() }.routing_key();
     assert_eq!(
         refused.unwrap_err().to_string(),
         "`artifact.{action}.{shelf}.{type}` cannot be published: field `type` cannot be put into the routing key: \
@@ -194,10 +157,7 @@ fn a_failure_says_what_went_wrong() {
         retry_count: 1,
     };
     failure.set_retry_count(3);
-    assert_eq!(
-        (failure.error_message(), failure.error_code()),
-        ("no money", Some("E7"))
-    );
+    assert_eq!((failure.error_message(), failure.error_code()), ("no money", Some("E7")));
     assert_eq!((failure.is_retryable(), failure.retry_count()), (true, 3));
     assert_eq!(OrderFailed::DECLARATION.kind, EventKind::Failure);
     let error = bloodbank::handler::HandlerFailure::into_handler_error(failure, 2);

@@ -208,20 +208,12 @@ mod raw {
 
     #[test]
     fn works() {
-        let event = r#struct {
-            r#type: "a".into(),
-            r#match: 1,
-        };
+        let event = r#struct { r#type: "a".into(), r#match: 1 };
         assert_eq!(event.routing_key().unwrap(), "raw.a.1");
         assert_eq!(event.unique_key().unwrap(), "match=1|type=a");
         assert_eq!(r#struct::DECLARATION.name, "struct");
         let _ = r#loop;
-        assert!(
-            bloodbank::Registry::global()
-                .subscribers()
-                .iter()
-                .any(|one| one.name == "loop")
-        );
+        assert!(bloodbank::Registry::global().subscribers().iter().any(|one| one.name == "loop"));
     }
 }
 
@@ -241,10 +233,7 @@ mod described {
     #[test]
     fn works() {
         let docs = Placed::DECLARATION.docs;
-        assert!(
-            docs.starts_with("First.\nSecond.\n") && docs.contains("Third."),
-            "{docs:?}"
-        );
+        assert!(docs.starts_with("First.\nSecond.\n") && docs.contains("Third."), "{docs:?}");
     }
 }
 
@@ -284,9 +273,5 @@ fn declarations_may_stand_in_a_function() {
     let _ = log;
     assert!(Registry::global().event_of::<Placed>().is_some());
     let executors = Registry::global().executors();
-    assert!(
-        executors
-            .iter()
-            .any(|one| one.declaration().routing_key == "inside.order.place")
-    );
+    assert!(executors.iter().any(|one| one.declaration().routing_key == "inside.order.place"));
 }

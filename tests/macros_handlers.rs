@@ -50,16 +50,9 @@ pub struct Unused;
 )]
 pub async fn ship(order: OrderPlaced, State(carrier): State<Carrier>) -> Result<OrderShipped, OrderFailed> {
     if order.order_id.is_empty() {
-        return Err(OrderFailed {
-            error_message: "no id".into(),
-            is_retryable: false,
-            retry_count: 0,
-        });
+        return Err(OrderFailed { error_message: "no id".into(), is_retryable: false, retry_count: 0 });
     }
-    Ok(OrderShipped {
-        order_id: order.order_id,
-        carrier: carrier.0.into(),
-    })
+    Ok(OrderShipped { order_id: order.order_id, carrier: carrier.0.into() })
 }
 
 #[subscriber]
@@ -91,9 +84,7 @@ fn keys(list: fn() -> Vec<&'static bloodbank::event::Declaration>) -> Vec<&'stat
 
 /// Where a line of this file begins like that, from 1.
 fn line_of(start: &str) -> u32 {
-    let before = include_str!("macros_handlers.rs")
-        .lines()
-        .take_while(|line| !line.starts_with(start));
+    let before = include_str!("macros_handlers.rs").lines().take_while(|line| !line.starts_with(start));
     u32::try_from(before.count()).unwrap() + 1
 }
 
@@ -101,20 +92,11 @@ fn line_of(start: &str) -> u32 {
 fn a_subscriber_is_in_the_registry_with_its_options() {
     let descriptor = descriptor("ship");
     assert_eq!(descriptor.docs, "Ships what was placed.");
-    assert_eq!(
-        (descriptor.location.file, descriptor.location.line),
-        (file!(), line_of("pub async fn ship"))
-    );
+    assert_eq!((descriptor.location.file, descriptor.location.line), (file!(), line_of("pub async fn ship")));
     assert_eq!(keys(descriptor.inputs), ["orders.order.placed"]);
-    assert_eq!(
-        keys(descriptor.outputs),
-        ["orders.order.shipped", "orders.order.failed"]
-    );
+    assert_eq!(keys(descriptor.outputs), ["orders.order.shipped", "orders.order.failed"]);
     let options = descriptor.options;
-    assert_eq!(
-        (options.pattern, options.queue),
-        (Some("orders.*.placed"), Some("shipping.orders"))
-    );
+    assert_eq!((options.pattern, options.queue), (Some("orders.*.placed"), Some("shipping.orders")));
     assert_eq!((options.concurrency, options.prefetch()), (8, 64));
     assert_eq!(options.ordered_by, Some("order_id"));
     assert_eq!(options.timeout, Duration::from_secs(120));
@@ -130,10 +112,7 @@ fn a_subscriber_is_in_the_registry_with_its_options() {
 fn inputs_and_outputs_come_from_the_types() {
     assert_eq!(keys(descriptor("log").inputs), ["orders.order.shipped"]);
     assert_eq!(keys(descriptor("log").outputs), Vec::<&str>::new());
-    assert_eq!(
-        keys(descriptor("audit").inputs),
-        ["orders.order.placed", "orders.order.shipped"]
-    );
+    assert_eq!(keys(descriptor("audit").inputs), ["orders.order.placed", "orders.order.shipped"]);
     const STEPS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(10)];
     assert_eq!(descriptor("audit").options.retry.backoff, Backoff::Steps(&STEPS));
 }
@@ -143,13 +122,7 @@ async fn a_subscriber_can_be_called_as_the_function_it_is() {
     let order = OrderPlaced { order_id: "o-1".into() };
     let shipped = ship(order, State(Carrier("dhl"))).await.unwrap();
     assert_eq!((shipped.order_id.as_str(), shipped.carrier.as_str()), ("o-1", "dhl"));
-    let refused = ship(
-        OrderPlaced {
-            order_id: String::new(),
-        },
-        State(Carrier("dhl")),
-    )
-    .await;
+    let refused = ship(OrderPlaced { order_id: String::new() }, State(Carrier("dhl"))).await;
     assert_eq!(refused.unwrap_err().error_message(), "no id");
 }
 
@@ -178,27 +151,18 @@ impl Command for CancelOrder {
         events: &mut EventCollector,
     ) -> Result<OrderShipped, OrderFailed> {
         events.add(OrderPlaced { order_id: "o-2".into() });
-        Ok(OrderShipped {
-            order_id: "o-1".into(),
-            carrier: context.state().0.into(),
-        })
+        Ok(OrderShipped { order_id: "o-1".into(), carrier: context.state().0.into() })
     }
 }
 
 #[test]
 fn an_executor_is_in_the_registry() {
-    let [executor] = Registry::global().executors() else {
-        panic!("one executor")
-    };
+    let [executor] = Registry::global().executors() else { panic!("one executor") };
     assert_eq!(executor.declaration().routing_key, "orders.order.cancel");
     assert_eq!(executor.options().timeout, Duration::from_secs(5));
     assert_eq!(executor.options().retry.max_attempts, 2);
     assert!(executor.state_type().ends_with("::Carrier"));
-    let outputs: Vec<_> = executor
-        .outputs()
-        .iter()
-        .map(|declaration| declaration.routing_key)
-        .collect();
+    let outputs: Vec<_> = executor.outputs().iter().map(|declaration| declaration.routing_key).collect();
     assert_eq!(outputs, ["orders.order.shipped", "orders.order.failed"]);
 }
 

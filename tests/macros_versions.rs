@@ -18,10 +18,7 @@ struct PlacedV2 {
 
 impl From<PlacedV1> for PlacedV2 {
     fn from(old: PlacedV1) -> Self {
-        Self {
-            cents: old.cents,
-            currency: "EUR".into(),
-        }
+        Self { cents: old.cents, currency: "EUR".into() }
     }
 }
 
@@ -33,9 +30,7 @@ struct PlacedV3 {
 
 impl From<PlacedV2> for PlacedV3 {
     fn from(old: PlacedV2) -> Self {
-        Self {
-            amount: format!("{} {}", old.cents, old.currency),
-        }
+        Self { amount: format!("{} {}", old.cents, old.currency) }
     }
 }
 
@@ -68,14 +63,7 @@ fn body(key: &str, payload: &serde_json::Value) -> Vec<u8> {
 #[test]
 fn older_versions_are_received_and_upcast() {
     let keys: Vec<_> = PlacedV3::DECLARATION.received_keys().collect();
-    assert_eq!(
-        keys,
-        [
-            "orders.order.placed_v3",
-            "orders.order.placed_v2",
-            "orders.order.placed"
-        ]
-    );
+    assert_eq!(keys, ["orders.order.placed_v3", "orders.order.placed_v2", "orders.order.placed"]);
     let from_first = PlacedV3::decode(&body("orders.order.placed", &json!({"cents": 5}))).unwrap();
     assert_eq!(from_first.payload.amount, "5 EUR");
     let from_second = body("orders.order.placed_v2", &json!({"cents": 5, "currency": "USD"}));
@@ -91,20 +79,12 @@ fn rules_are_checked() {
     assert!(Paid { cents: 1 }.validate().is_ok());
     let error = Paid { cents: 0 }.validate().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidPayload);
-    assert!(
-        error
-            .to_string()
-            .starts_with("`orders.order.paid` breaks its own rules: `cents`: "),
-        "{error}"
-    );
+    assert!(error.to_string().starts_with("`orders.order.paid` breaks its own rules: `cents`: "), "{error}");
 }
 
 #[test]
 fn one_type_of_a_generic_family_is_the_event() {
-    let wrapped = Wrapper {
-        inner: 7_u64,
-        kind: "order".into(),
-    };
+    let wrapped = Wrapper { inner: 7_u64, kind: "order".into() };
     assert_eq!(wrapped.routing_key().unwrap(), "wrapped.order.done");
     assert_eq!(wrapped.unique_key().as_deref(), Some("inner=7|kind=order"));
     assert!(Registry::global().event_of::<WrappedOrder>().is_some());
@@ -131,28 +111,13 @@ enum Closed {
 
 #[test]
 fn a_set_reads_the_variant_that_the_key_names() {
-    let keys: Vec<_> = OrderEvents::DECLARATIONS
-        .iter()
-        .map(|declaration| declaration.routing_key)
-        .collect();
+    let keys: Vec<_> = OrderEvents::DECLARATIONS.iter().map(|declaration| declaration.routing_key).collect();
     assert_eq!(keys, ["orders.order.placed_v2", "orders.order.paid"]);
     let decode = |key, payload| OrderEvents::decode(&body(key, &payload)).map(|envelope| envelope.payload);
-    let upcast = PlacedV2 {
-        cents: 5,
-        currency: "EUR".into(),
-    };
-    assert_eq!(
-        decode("orders.order.placed", json!({"cents": 5})).unwrap(),
-        OrderEvents::Placed(upcast)
-    );
-    assert_eq!(
-        decode("orders.order.paid", json!({"cents": 5})).unwrap(),
-        OrderEvents::Paid(Paid { cents: 5 })
-    );
-    assert_eq!(
-        decode("else.where", json!({"a": 1})).unwrap(),
-        OrderEvents::Other(json!({"a": 1}))
-    );
+    let upcast = PlacedV2 { cents: 5, currency: "EUR".into() };
+    assert_eq!(decode("orders.order.placed", json!({"cents": 5})).unwrap(), OrderEvents::Placed(upcast));
+    assert_eq!(decode("orders.order.paid", json!({"cents": 5})).unwrap(), OrderEvents::Paid(Paid { cents: 5 }));
+    assert_eq!(decode("else.where", json!({"a": 1})).unwrap(), OrderEvents::Other(json!({"a": 1})));
     // Named, but wrong: not `Other`.
     assert!(decode("orders.order.paid", json!({"cents": 0})).is_err());
     assert!(decode("orders.order.paid", json!({"cents": "five"})).is_err());
@@ -160,13 +125,8 @@ fn a_set_reads_the_variant_that_the_key_names() {
 
 #[test]
 fn a_closed_set_refuses_the_rest() {
-    let Closed::Paid(paid) = Closed::decode(&body("orders.order.paid", &json!({"cents": 5})))
-        .unwrap()
-        .payload;
+    let Closed::Paid(paid) = Closed::decode(&body("orders.order.paid", &json!({"cents": 5}))).unwrap().payload;
     assert_eq!(paid.cents, 5);
     let error = Closed::decode(&body("else.where", &json!({}))).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "unexpected event `else.where`; this subscriber receives `orders.order.paid`"
-    );
+    assert_eq!(error.to_string(), "unexpected event `else.where`; this subscriber receives `orders.order.paid`");
 }

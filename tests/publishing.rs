@@ -38,11 +38,7 @@ struct SectionClosed {
 }
 
 fn lent(copy: u32) -> BookLent {
-    BookLent {
-        isbn: "978-3".into(),
-        copy: Some(copy),
-        reader: "Ada — ünïcode".into(),
-    }
+    BookLent { isbn: "978-3".into(), copy: Some(copy), reader: "Ada — ünïcode".into() }
 }
 
 #[subscriber]
@@ -56,12 +52,7 @@ async fn see(
 
 async fn what_is_published_arrives_as_it_was_said(bus: Bus) {
     let (seen, mut books) = mpsc::unbounded_channel();
-    let app = App::new(unique("svc"), bus.clone())
-        .state(seen)
-        .subscribe(see)
-        .start()
-        .await
-        .unwrap();
+    let app = App::new(unique("svc"), bus.clone()).state(seen).subscribe(see).start().await.unwrap();
     let (parent, other) = (Uuid::new_v4(), Uuid::new_v4());
     let mut agent = bloodbank::envelope::AgentContext::new(bloodbank::envelope::AgentType::Letta);
     agent.name = Some("Tonny".into());
@@ -103,18 +94,9 @@ async fn an_event_that_nobody_receives_is_reported(bus: Bus) {
 
 async fn many_events_keep_their_order(bus: Bus) {
     let (seen, mut books) = mpsc::unbounded_channel();
-    let app = App::new(unique("svc"), bus.clone())
-        .state(seen)
-        .subscribe(see)
-        .start()
-        .await
-        .unwrap();
+    let app = App::new(unique("svc"), bus.clone()).state(seen).subscribe(see).start().await.unwrap();
     let receipts = bus.publish_all((0..2000).map(lent)).await;
-    assert!(
-        receipts
-            .iter()
-            .all(|receipt| receipt.as_ref().is_ok_and(|receipt| !receipt.unrouted))
-    );
+    assert!(receipts.iter().all(|receipt| receipt.as_ref().is_ok_and(|receipt| !receipt.unrouted)));
     for copy in 0..2000 {
         let (book, _) = soon("a book", books.recv()).await.unwrap();
         assert_eq!(book.payload.copy, Some(copy));
@@ -124,19 +106,10 @@ async fn many_events_keep_their_order(bus: Bus) {
 }
 
 async fn a_value_is_checked_against_its_schema(bus: Bus) {
-    let receipt = bus
-        .publish_value("library.book.lent", &json!({"isbn": "978-3", "copy": 1, "reader": "x"}))
-        .await
-        .unwrap();
-    assert_eq!(
-        receipt.event_id,
-        bus.publish(lent(1)).await.unwrap().event_id,
-        "the id comes from the fields"
-    );
-    let error = bus
-        .publish_value("library.book.lent", &json!({"isbn": 9, "copy": -1}))
-        .await
-        .unwrap_err();
+    let receipt =
+        bus.publish_value("library.book.lent", &json!({"isbn": "978-3", "copy": 1, "reader": "x"})).await.unwrap();
+    assert_eq!(receipt.event_id, bus.publish(lent(1)).await.unwrap().event_id, "the id comes from the fields");
+    let error = bus.publish_value("library.book.lent", &json!({"isbn": 9, "copy": -1})).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidPayload);
     let message = error.to_string();
     for part in ["`library.book.lent`", "\"/isbn\"", "\"/copy\"", "reader"] {
@@ -144,31 +117,15 @@ async fn a_value_is_checked_against_its_schema(bus: Bus) {
     }
     let error = bus.publish_value("library.book.lend", &json!({})).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::UnknownEvent);
-    assert!(
-        error.to_string().contains("did you mean `library.book.lent`?"),
-        "{error}"
-    );
-    assert_eq!(
-        bus.publish_value("library..lent", &json!({})).await.unwrap_err().kind(),
-        ErrorKind::InvalidKey
-    );
-    let receipt = bus
-        .publish_value("library.maps.closed", &json!({"section": "maps"}))
-        .await
-        .unwrap();
+    assert!(error.to_string().contains("did you mean `library.book.lent`?"), "{error}");
+    assert_eq!(bus.publish_value("library..lent", &json!({})).await.unwrap_err().kind(), ErrorKind::InvalidKey);
+    let receipt = bus.publish_value("library.maps.closed", &json!({"section": "maps"})).await.unwrap();
     assert_eq!(&*receipt.event_type, "library.maps.closed");
 }
 
 async fn the_same_event_has_the_same_id(bus: Bus) {
     let id = |book: BookLent| async { bus.publish(book).await.unwrap().event_id };
-    assert_eq!(
-        id(lent(1)).await,
-        id(BookLent {
-            reader: "somebody else".into(),
-            ..lent(1)
-        })
-        .await
-    );
+    assert_eq!(id(lent(1)).await, id(BookLent { reader: "somebody else".into(), ..lent(1) }).await);
     assert_ne!(id(lent(1)).await, id(lent(2)).await);
     assert_ne!(id(lent(1)).await, id(BookLent { copy: None, ..lent(1) }).await);
 }
@@ -179,44 +136,20 @@ async fn what_breaks_a_rule_is_refused_before_it_is_sent() {
     settings.max_body_bytes = 500;
     let bus = BusBuilder::new(settings).connect().await.unwrap();
     let kind = |publish: Result<_, bloodbank::Error>| publish.map(|_: bloodbank::Receipt| ()).unwrap_err().kind();
-    let long = BookLent {
-        reader: "x".repeat(500),
-        ..lent(1)
-    };
+    let long = BookLent { reader: "x".repeat(500), ..lent(1) };
     let error = bus.publish(long).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TooLarge);
-    assert!(
-        error.to_string().contains("`library.book.lent`") && error.to_string().contains("500"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("`library.book.lent`") && error.to_string().contains("500"), "{error}");
     for name in ["x-death", "CC", "bcc", "bloodbank-attempt", ""] {
-        assert_eq!(
-            kind(bus.publish(lent(1)).header(name, "v").await),
-            ErrorKind::InvalidHeader,
-            "{name}"
-        );
+        assert_eq!(kind(bus.publish(lent(1)).header(name, "v").await), ErrorKind::InvalidHeader, "{name}");
     }
-    assert_eq!(
-        kind(bus.publish(lent(1)).header("fine", "a\r\nb").await),
-        ErrorKind::InvalidHeader
-    );
-    assert_eq!(
-        kind(bus.publish(lent(1)).caused_by(&Uuid::nil()).await),
-        ErrorKind::InvalidEnvelope
-    );
+    assert_eq!(kind(bus.publish(lent(1)).header("fine", "a\r\nb").await), ErrorKind::InvalidHeader);
+    assert_eq!(kind(bus.publish(lent(1)).caused_by(&Uuid::nil()).await), ErrorKind::InvalidEnvelope);
     let own = Uuid::new_v4();
-    assert_eq!(
-        kind(bus.publish(lent(1)).event_id(own).caused_by(&own).await),
-        ErrorKind::InvalidEnvelope
-    );
+    assert_eq!(kind(bus.publish(lent(1)).event_id(own).caused_by(&own).await), ErrorKind::InvalidEnvelope);
     for section in ["", "Maps", "a.b", "*"] {
         assert_eq!(
-            kind(
-                bus.publish(SectionClosed {
-                    section: section.into()
-                })
-                .await
-            ),
+            kind(bus.publish(SectionClosed { section: section.into() }).await),
             ErrorKind::InvalidKey,
             "{section}"
         );

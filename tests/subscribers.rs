@@ -56,10 +56,7 @@ struct OrderFailed {
 }
 
 fn order(number: u32) -> OrderPlaced {
-    OrderPlaced {
-        order_id: format!("o-{number}"),
-        number,
-    }
+    OrderPlaced { order_id: format!("o-{number}"), number }
 }
 
 type Seen<T> = mpsc::UnboundedSender<T>;
@@ -67,12 +64,8 @@ type Seen<T> = mpsc::UnboundedSender<T>;
 #[subscriber]
 async fn ship(order: OrderPlaced) -> (OrderShipped, Option<OrderShipped>) {
     (
-        OrderShipped {
-            order_id: order.order_id.clone(),
-        },
-        Some(OrderShipped {
-            order_id: format!("{} again", order.order_id),
-        }),
+        OrderShipped { order_id: order.order_id.clone() },
+        Some(OrderShipped { order_id: format!("{} again", order.order_id) }),
     )
 }
 
@@ -83,13 +76,8 @@ async fn see_shipped(shipped: EventEnvelope<OrderShipped>, State(seen): State<Se
 
 async fn follow_ups_are_children_with_ids_that_a_redelivery_repeats(bus: Bus) {
     let (seen, mut shipped) = mpsc::unbounded_channel();
-    let app = App::new(unique("svc"), bus.clone())
-        .state(seen)
-        .subscribe(ship)
-        .subscribe(see_shipped)
-        .start()
-        .await
-        .unwrap();
+    let app =
+        App::new(unique("svc"), bus.clone()).state(seen).subscribe(ship).subscribe(see_shipped).start().await.unwrap();
     let id = Uuid::new_v4();
     let mut ids = Vec::new();
     for _ in 0..2 {
@@ -143,16 +131,10 @@ async fn a_failure_event_is_published_for_each_attempt_and_marked_when_it_is_the
     }
     bus.publish(order(0)).await.unwrap();
     let (failed, last) = soon("a failure event", failures.recv()).await.unwrap();
-    assert_eq!(
-        (failed.retry_count, last),
-        (0, true),
-        "one that is not retryable has one attempt"
-    );
+    assert_eq!((failed.retry_count, last), (0, true), "one that is not retryable has one attempt");
     let parked = take(&bus, &format!("{service}.fail_always.dlq"), 2).await;
-    let reasons: Vec<_> = parked
-        .iter()
-        .map(|message| message.properties.headers.text(names::REASON).unwrap().to_owned())
-        .collect();
+    let reasons: Vec<_> =
+        parked.iter().map(|message| message.properties.headers.text(names::REASON).unwrap().to_owned()).collect();
     assert_eq!(reasons, ["attempts", "failed"]);
     app.shutdown().await.unwrap();
 }
@@ -164,11 +146,7 @@ async fn fail_twice(
     State(seen): State<Seen<(String, u32)>>,
 ) -> Result<(), std::io::Error> {
     seen.send(("fail_twice".into(), context.attempt())).unwrap();
-    if context.attempt() < 3 {
-        Err(std::io::Error::other("not yet"))
-    } else {
-        Ok(())
-    }
+    if context.attempt() < 3 { Err(std::io::Error::other("not yet")) } else { Ok(()) }
 }
 
 #[subscriber]
@@ -191,12 +169,7 @@ async fn a_retry_comes_back_to_the_subscriber_that_failed_alone(bus: Bus) {
         called.push(soon("a call", calls.recv()).await.unwrap());
     }
     called.sort();
-    let expected = [
-        ("bystander", 1),
-        ("fail_twice", 1),
-        ("fail_twice", 2),
-        ("fail_twice", 3),
-    ];
+    let expected = [("bystander", 1), ("fail_twice", 1), ("fail_twice", 2), ("fail_twice", 3)];
     assert_eq!(called, expected.map(|(name, attempt)| (name.to_owned(), attempt)));
     app.shutdown().await.unwrap();
     assert!(calls.try_recv().is_err(), "nothing else was called");
@@ -205,10 +178,7 @@ async fn a_retry_comes_back_to_the_subscriber_that_failed_alone(bus: Bus) {
 #[subscriber]
 async fn refuse_odd(order: OrderPlaced, State(seen): State<Seen<u32>>) -> Result<(), HandlerError> {
     if order.number % 2 == 1 {
-        return Err(HandlerError::permanent(format!(
-            "{} is odd\nand that is that",
-            order.number
-        )));
+        return Err(HandlerError::permanent(format!("{} is odd\nand that is that", order.number)));
     }
     seen.send(order.number).unwrap();
     Ok(())
@@ -217,12 +187,7 @@ async fn refuse_odd(order: OrderPlaced, State(seen): State<Seen<u32>>) -> Result
 async fn what_cannot_be_handled_is_parked_with_a_reason_and_the_consumer_goes_on(bus: Bus) {
     let service = unique("svc");
     let (seen, mut numbers) = mpsc::unbounded_channel();
-    let app = App::new(&*service, bus.clone())
-        .state(seen)
-        .subscribe(refuse_odd)
-        .start()
-        .await
-        .unwrap();
+    let app = App::new(&*service, bus.clone()).state(seen).subscribe(refuse_odd).start().await.unwrap();
     let mut published = HashMap::new();
     for number in 0..4 {
         published.insert(bus.publish(order(number)).await.unwrap().event_id, number);
@@ -233,10 +198,7 @@ async fn what_cannot_be_handled_is_parked_with_a_reason_and_the_consumer_goes_on
         let headers = &message.properties.headers;
         let number = published[&message.properties.message_id.unwrap()];
         assert_eq!(headers.text(names::REASON), Some("failed"));
-        assert_eq!(
-            headers.text(names::ERROR),
-            Some(&*format!("{number} is odd and that is that"))
-        );
+        assert_eq!(headers.text(names::ERROR), Some(&*format!("{number} is odd and that is that")));
         assert_eq!(headers.text(names::QUEUE), Some(&*format!("{service}.refuse_odd")));
         assert_eq!(headers.integer(names::ATTEMPT), Some(1));
         assert!(headers.text(names::FIRST_FAILED).is_some() && headers.text(names::LAST_FAILED).is_some());
@@ -249,12 +211,7 @@ async fn what_cannot_be_handled_is_parked_with_a_reason_and_the_consumer_goes_on
 async fn foreign_messages_are_parked_and_the_consumer_goes_on(bus: Bus) {
     let service = unique("svc");
     let (seen, mut numbers) = mpsc::unbounded_channel();
-    let app = App::new(&*service, bus.clone())
-        .state(seen)
-        .subscribe(refuse_odd)
-        .start()
-        .await
-        .unwrap();
+    let app = App::new(&*service, bus.clone()).state(seen).subscribe(refuse_odd).start().await.unwrap();
     let good = serde_json::json!({
         "event_id": Uuid::new_v4(), "event_type": "orders.order.placed", "timestamp": "2025-10-18T12:00:00",
         "payload": {"order_id": "o-8", "number": 8},
@@ -269,10 +226,7 @@ async fn foreign_messages_are_parked_and_the_consumer_goes_on(bus: Bus) {
         (b"{}".to_vec(), "undecodable"),
         (with("version", "9.0.0".into()), "undecodable"),
         (with("event_type", "orders.order.eaten".into()), "undecodable"),
-        (
-            with("payload", serde_json::json!({"order_id": 1, "number": 8})),
-            "invalid",
-        ),
+        (with("payload", serde_json::json!({"order_id": 1, "number": 8})), "invalid"),
     ];
     for (body, _) in &bodies {
         publish_raw(&bus, body.clone()).await;
@@ -282,21 +236,9 @@ async fn foreign_messages_are_parked_and_the_consumer_goes_on(bus: Bus) {
     let parked = take(&bus, &format!("{service}.refuse_odd.dlq"), bodies.len()).await;
     for ((body, reason), message) in bodies.iter().zip(&parked) {
         assert_eq!(message.body, body.as_slice());
-        assert_eq!(
-            message.properties.headers.text(names::REASON),
-            Some(*reason),
-            "{:?}",
-            message.properties.headers
-        );
+        assert_eq!(message.properties.headers.text(names::REASON), Some(*reason), "{:?}", message.properties.headers);
     }
-    let last = parked
-        .last()
-        .unwrap()
-        .properties
-        .headers
-        .text(names::ERROR)
-        .unwrap()
-        .to_owned();
+    let last = parked.last().unwrap().properties.headers.text(names::ERROR).unwrap().to_owned();
     assert!(last.contains("\"/order_id\""), "the fault is named: {last}");
     app.shutdown().await.unwrap();
 }
@@ -324,30 +266,16 @@ async fn misbehave(order: OrderPlaced, State(seen): State<Seen<u32>>) {
 async fn a_panic_and_a_timeout_end_an_attempt_not_the_consumer(bus: Bus) {
     let service = unique("svc");
     let (seen, mut numbers) = mpsc::unbounded_channel();
-    let app = App::new(&*service, bus.clone())
-        .state(seen)
-        .subscribe(misbehave)
-        .start()
-        .await
-        .unwrap();
+    let app = App::new(&*service, bus.clone()).state(seen).subscribe(misbehave).start().await.unwrap();
     for number in 0..3 {
         bus.publish(order(number)).await.unwrap();
     }
     assert_eq!(soon("the good one", numbers.recv()).await, Some(2));
     let parked = take(&bus, &format!("{service}.misbehave.dlq"), 2).await;
-    let reasons: Vec<_> = parked
-        .iter()
-        .map(|message| message.properties.headers.text(names::REASON).unwrap())
-        .collect();
+    let reasons: Vec<_> =
+        parked.iter().map(|message| message.properties.headers.text(names::REASON).unwrap()).collect();
     assert_eq!(reasons, ["panicked", "timed-out"]);
-    assert!(
-        parked[0]
-            .properties
-            .headers
-            .text(names::ERROR)
-            .unwrap()
-            .contains("number 0 is too small")
-    );
+    assert!(parked[0].properties.headers.text(names::ERROR).unwrap().contains("number 0 is too small"));
     app.shutdown().await.unwrap();
 }
 
@@ -366,25 +294,11 @@ async fn watch(event: EventEnvelope<OrderEvent>, State(seen): State<Seen<(String
 
 async fn an_event_set_receives_all_of_its_events(bus: Bus) {
     let (seen, mut events) = mpsc::unbounded_channel();
-    let app = App::new(unique("svc"), bus.clone())
-        .state(seen)
-        .subscribe(watch)
-        .start()
-        .await
-        .unwrap();
+    let app = App::new(unique("svc"), bus.clone()).state(seen).subscribe(watch).start().await.unwrap();
     bus.publish(order(1)).await.unwrap();
     bus.publish(OrderShipped { order_id: "o-1".into() }).await.unwrap();
-    bus.publish(OrderFailed {
-        error_message: "x".into(),
-        is_retryable: false,
-        retry_count: 0,
-    })
-    .await
-    .unwrap();
-    assert_eq!(
-        soon("placed", events.recv()).await.unwrap().1,
-        OrderEvent::Placed(order(1))
-    );
+    bus.publish(OrderFailed { error_message: "x".into(), is_retryable: false, retry_count: 0 }).await.unwrap();
+    assert_eq!(soon("placed", events.recv()).await.unwrap().1, OrderEvent::Placed(order(1)));
     assert_eq!(
         soon("shipped", events.recv()).await.unwrap().1,
         OrderEvent::Shipped(OrderShipped { order_id: "o-1".into() })
@@ -402,13 +316,7 @@ struct Lanes(Arc<Mutex<HashMap<String, Vec<u32>>>>);
 async fn in_order(order: OrderPlaced, State(lanes): State<Lanes>, State(seen): State<Seen<u32>>) {
     // Whoever is second in its lane would overtake here, if it could.
     tokio::time::sleep(Duration::from_millis(u64::from(7 - order.number % 7))).await;
-    lanes
-        .0
-        .lock()
-        .unwrap()
-        .entry(order.order_id)
-        .or_default()
-        .push(order.number);
+    lanes.0.lock().unwrap().entry(order.order_id).or_default().push(order.number);
     seen.send(order.number).unwrap();
 }
 
@@ -422,10 +330,7 @@ async fn events_of_one_lane_are_handled_in_order(bus: Bus) {
         .start()
         .await
         .unwrap();
-    let orders = (0..60).map(|number| OrderPlaced {
-        order_id: format!("o-{}", number % 5),
-        number,
-    });
+    let orders = (0..60).map(|number| OrderPlaced { order_id: format!("o-{}", number % 5), number });
     assert!(bus.publish_all(orders).await.iter().all(Result::is_ok));
     for _ in 0..60 {
         soon("an order", done.recv()).await.unwrap();
@@ -446,13 +351,7 @@ async fn meet(_: OrderPlaced, State(barrier): State<Arc<Barrier>>, State(seen): 
 async fn events_are_handled_at_the_same_time(bus: Bus) {
     let (seen, mut done) = mpsc::unbounded_channel();
     let barrier = Arc::new(Barrier::new(3));
-    let app = App::new(unique("svc"), bus.clone())
-        .state(barrier)
-        .state(seen)
-        .subscribe(meet)
-        .start()
-        .await
-        .unwrap();
+    let app = App::new(unique("svc"), bus.clone()).state(barrier).state(seen).subscribe(meet).start().await.unwrap();
     for number in 0..6 {
         bus.publish(order(number)).await.unwrap();
     }
@@ -467,36 +366,22 @@ async fn take_time(order: OrderPlaced, context: Context, State(seen): State<Seen
     seen.send("begun").unwrap();
     context.cancellation().cancelled().await;
     seen.send("told to finish").unwrap();
-    OrderShipped {
-        order_id: order.order_id,
-    }
+    OrderShipped { order_id: order.order_id }
 }
 
 async fn shutdown_finishes_what_is_in_hand(bus: Bus) {
     let service = unique("svc");
     let (seen, mut steps) = mpsc::unbounded_channel();
     let (shipped_seen, mut shipped) = mpsc::unbounded_channel();
-    let observer = App::new(unique("observer"), bus.clone())
-        .state(shipped_seen)
-        .subscribe(see_shipped)
-        .start()
-        .await
-        .unwrap();
-    let app = App::new(&*service, bus.clone())
-        .state(seen)
-        .subscribe(take_time)
-        .start()
-        .await
-        .unwrap();
+    let observer =
+        App::new(unique("observer"), bus.clone()).state(shipped_seen).subscribe(see_shipped).start().await.unwrap();
+    let app = App::new(&*service, bus.clone()).state(seen).subscribe(take_time).start().await.unwrap();
     bus.publish(order(1)).await.unwrap();
     bus.publish(order(2)).await.unwrap();
     assert_eq!(soon("the handler", steps.recv()).await, Some("begun"));
     app.shutdown().await.unwrap();
     assert_eq!(steps.recv().await, Some("told to finish"));
-    assert_eq!(
-        soon("the follow-up", shipped.recv()).await.unwrap().payload.order_id,
-        "o-1"
-    );
+    assert_eq!(soon("the follow-up", shipped.recv()).await.unwrap().payload.order_id, "o-1");
     // The second one had not begun: it is still there.
     let left = take(&bus, &format!("{service}.take_time"), 1).await;
     let envelope: EventEnvelope<OrderPlaced> = serde_json::from_slice(&left[0].body).unwrap();
@@ -512,9 +397,7 @@ struct OrderPlacedV2 {
 
 impl From<OrderPlaced> for OrderPlacedV2 {
     fn from(old: OrderPlaced) -> Self {
-        Self {
-            numbers: vec![old.number],
-        }
+        Self { numbers: vec![old.number] }
     }
 }
 
@@ -525,27 +408,13 @@ async fn see_v2(order: EventEnvelope<OrderPlacedV2>, State(seen): State<Seen<(St
 
 async fn the_next_version_receives_the_old_key(bus: Bus) {
     let (seen, mut orders) = mpsc::unbounded_channel();
-    let app = App::new(unique("svc"), bus.clone())
-        .state(seen)
-        .subscribe(see_v2)
-        .start()
-        .await
-        .unwrap();
+    let app = App::new(unique("svc"), bus.clone()).state(seen).subscribe(see_v2).start().await.unwrap();
     bus.publish(order(7)).await.unwrap();
     bus.publish(OrderPlacedV2 { numbers: vec![1, 2] }).await.unwrap();
     let old = soon("the old one", orders.recv()).await.unwrap();
-    assert_eq!(
-        old,
-        ("orders.order.placed".to_owned(), OrderPlacedV2 { numbers: vec![7] })
-    );
+    assert_eq!(old, ("orders.order.placed".to_owned(), OrderPlacedV2 { numbers: vec![7] }));
     let new = soon("the new one", orders.recv()).await.unwrap();
-    assert_eq!(
-        new,
-        (
-            "orders.order.placed_v2".to_owned(),
-            OrderPlacedV2 { numbers: vec![1, 2] }
-        )
-    );
+    assert_eq!(new, ("orders.order.placed_v2".to_owned(), OrderPlacedV2 { numbers: vec![1, 2] }));
     app.shutdown().await.unwrap();
 }
 
@@ -556,15 +425,13 @@ async fn a_layer_wraps_every_subscriber(bus: Bus) {
     let app = App::new(&*service, bus.clone())
         .state(seen)
         .subscribe(refuse_odd)
-        .layer(tower::layer::layer_fn(
-            move |inner: bloodbank::consume::HandlerService| {
-                let through = through.clone();
-                tower::ServiceExt::map_request(inner, move |context: Context| {
-                    through.send(context.event_id()).unwrap();
-                    context
-                })
-            },
-        ))
+        .layer(tower::layer::layer_fn(move |inner: bloodbank::consume::HandlerService| {
+            let through = through.clone();
+            tower::ServiceExt::map_request(inner, move |context: Context| {
+                through.send(context.event_id()).unwrap();
+                context
+            })
+        }))
         // A layer whose error is its own: handlers keep what they said.
         .layer(tower::timeout::TimeoutLayer::new(Duration::from_secs(20)))
         .start()

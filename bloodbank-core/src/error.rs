@@ -81,11 +81,7 @@ impl Error {
     /// An error of this kind; the message is lower-case, without a full stop, and ends in the remedy.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-            source: None,
-        }
+        Self { kind, message: message.into(), source: None }
     }
 
     /// Keeps the error underneath.

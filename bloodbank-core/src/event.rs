@@ -148,11 +148,7 @@ pub struct Location {
 
 impl std::fmt::Display for Location {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "{}:{} (crate {} {})",
-            self.file, self.line, self.crate_name, self.crate_version
-        )
+        write!(f, "{}:{} (crate {} {})", self.file, self.line, self.crate_name, self.crate_version)
     }
 }
 

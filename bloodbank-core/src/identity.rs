@@ -18,20 +18,14 @@ pub fn deterministic(event_type: &str, unique_key: &str) -> Uuid {
 /// Like [`deterministic`], in a namespace of one's own.
 #[must_use]
 pub fn in_namespace(namespace: &str, event_type: &str, unique_key: &str) -> Uuid {
-    Uuid::new_v5(
-        &Uuid::NAMESPACE_OID,
-        format!("{namespace}:{event_type}:{unique_key}").as_bytes(),
-    )
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{namespace}:{event_type}:{unique_key}").as_bytes())
 }
 
 /// The text of the fields that make an event the same event: `name=value`, sorted by name, joined with `|`.
 /// Fields without a value are left out.
 #[must_use]
 pub fn unique_key<'a>(fields: impl IntoIterator<Item = (&'a str, Option<std::borrow::Cow<'a, str>>)>) -> String {
-    let mut fields: Vec<_> = fields
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, value?)))
-        .collect();
+    let mut fields: Vec<_> = fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
     fields.sort_unstable_by_key(|(name, _)| *name);
     let pairs: Vec<_> = fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
     pairs.join("|")
@@ -46,8 +40,5 @@ pub(crate) fn derived(cause: Uuid, subscriber: &str, position: u32, event_type: 
 /// The id of a failure event: one for each attempt.
 #[must_use]
 pub(crate) fn derived_failure(cause: Uuid, subscriber: &str, attempt: u32, event_type: &str) -> Uuid {
-    Uuid::new_v5(
-        &cause,
-        format!("{subscriber}:attempt {attempt}:{event_type}").as_bytes(),
-    )
+    Uuid::new_v5(&cause, format!("{subscriber}:attempt {attempt}:{event_type}").as_bytes())
 }

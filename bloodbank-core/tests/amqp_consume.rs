@@ -28,9 +28,7 @@ use uuid::Uuid;
 
 async fn queue_of(amqp: &impl Consume, kind: QueueKind) -> Arc<str> {
     let queue = name("queue");
-    amqp.declare(queues(vec![Queue::new(Arc::clone(&queue), kind)]))
-        .await
-        .expect("a new queue can be declared");
+    amqp.declare(queues(vec![Queue::new(Arc::clone(&queue), kind)])).await.expect("a new queue can be declared");
     queue
 }
 
@@ -82,17 +80,12 @@ async fn foreign_messages_are_tolerated() {
     headers.insert("float".into(), AMQPValue::Double(0.5));
     headers.insert("bytes".into(), AMQPValue::ByteArray(vec![0xff, 0xfe].into()));
     headers.insert("small".into(), AMQPValue::ShortShortInt(-1));
-    let properties = BasicProperties::default()
-        .with_message_id("order 17".into())
-        .with_headers(headers);
+    let properties = BasicProperties::default().with_message_id("order 17".into()).with_headers(headers);
     let observer = Observer::new().await;
     let channel = observer.channel().await;
     let publish = async |body: &[u8], properties| {
         let options = BasicPublishOptions::default();
-        channel
-            .basic_publish("".into(), (&*queue).into(), options, body, properties)
-            .await
-            .unwrap();
+        channel.basic_publish("".into(), (&*queue).into(), options, body, properties).await.unwrap();
     };
     publish(b"\xff\x00", properties).await;
     publish(b"", BasicProperties::default()).await;
@@ -332,10 +325,7 @@ async fn a_deleted_queue_is_declared_and_consumed_again() {
     let observer = Observer::new().await;
     observer.delete(&[&queue]).await;
     let after = tokio::spawn(async move { body(&next(&mut deliveries).await) });
-    eventually("the queue is there again", || async {
-        observer.waiting(&queue).await.is_some()
-    })
-    .await;
+    eventually("the queue is there again", || async { observer.waiting(&queue).await.is_some() }).await;
     amqp.publish(to_queue(&queue, "after")).await.unwrap();
     assert_eq!(after.await.unwrap(), "after");
     amqp.close().await;

@@ -27,10 +27,7 @@ async fn a_confirmed_message_is_in_its_queue() {
     let (exchange, queue, topology) = exchange_and_queue(QueueKind::Quorum);
     amqp.declare(topology).await.unwrap();
     for _ in 0..10 {
-        let published = amqp
-            .publish(message(&exchange, "orders.order.placed", "{}"))
-            .await
-            .unwrap();
+        let published = amqp.publish(message(&exchange, "orders.order.placed", "{}")).await.unwrap();
         assert!(!published.unrouted);
     }
     let observer = Observer::new().await;
@@ -134,11 +131,7 @@ async fn only_the_message_to_a_missing_exchange_fails() {
     let missing = name("missing");
     let answers = (0..300).map(|n| {
         let guilty = n % 100 == 50;
-        let publish = amqp.publish(message(
-            if guilty { &missing } else { &exchange },
-            "some.key",
-            n.to_string(),
-        ));
+        let publish = amqp.publish(message(if guilty { &missing } else { &exchange }, "some.key", n.to_string()));
         async move { (guilty, timeout(PATIENCE, publish).await.expect("an answer")) }
     });
     for (guilty, answer) in join_all(answers).await {
@@ -150,18 +143,9 @@ async fn only_the_message_to_a_missing_exchange_fails() {
             assert!(!answer.unwrap().unrouted);
         }
     }
-    assert!(
-        !amqp
-            .publish(message(&exchange, "some.key", "after"))
-            .await
-            .unwrap()
-            .unrouted
-    );
+    assert!(!amqp.publish(message(&exchange, "some.key", "after")).await.unwrap().unrouted);
     let observer = Observer::new().await;
-    assert!(
-        observer.waiting(&queue).await.unwrap() >= 298,
-        "what was in flight may be there twice"
-    );
+    assert!(observer.waiting(&queue).await.unwrap() >= 298, "what was in flight may be there twice");
     observer.delete(&[&queue]).await;
     amqp.close().await;
 }
@@ -172,11 +156,7 @@ async fn a_deleted_exchange_is_declared_again() {
     let (exchange, queue, topology) = exchange_and_queue(QueueKind::Quorum);
     amqp.declare(topology).await.unwrap();
     let observer = Observer::new().await;
-    let deleted = observer
-        .channel()
-        .await
-        .exchange_delete((&*exchange).into(), Default::default())
-        .await;
+    let deleted = observer.channel().await.exchange_delete((&*exchange).into(), Default::default()).await;
     deleted.unwrap();
     let published = amqp.publish(message(&exchange, "some.key", "{}")).await.unwrap();
     assert!(!published.unrouted, "the binding is there again too");
@@ -207,12 +187,9 @@ async fn the_order_of_one_caller_is_kept() {
 async fn a_full_queue_refuses() {
     let amqp = connect().await;
     let queue = name("queue");
-    amqp.declare(queues(vec![Queue {
-        max_length: Some(3),
-        ..Queue::new(Arc::clone(&queue), QueueKind::Classic)
-    }]))
-    .await
-    .unwrap();
+    amqp.declare(queues(vec![Queue { max_length: Some(3), ..Queue::new(Arc::clone(&queue), QueueKind::Classic) }]))
+        .await
+        .unwrap();
     for _ in 0..3 {
         amqp.publish(to_queue(&queue, "{}")).await.unwrap();
     }
@@ -230,10 +207,7 @@ async fn what_the_protocol_cannot_carry_is_an_error_before_the_wire() {
     amqp.declare(Topology::events(&exchange)).await.unwrap();
     let error = amqp.publish(message(&exchange, &long, "{}")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidKey, "{error}");
-    let error = amqp
-        .publish(message(&long.as_str().into(), "key", "{}"))
-        .await
-        .unwrap_err();
+    let error = amqp.publish(message(&long.as_str().into(), "key", "{}")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidKey, "{error}");
     let mut header = message(&exchange, "key", "{}");
     header.properties.headers.set(long.clone(), "value");
@@ -247,13 +221,8 @@ async fn what_the_protocol_cannot_carry_is_an_error_before_the_wire() {
 async fn publishing_on_a_closed_transport_is_an_error() {
     let amqp = connect().await;
     let queue = name("queue");
-    amqp.declare(queues(vec![Queue::new(Arc::clone(&queue), QueueKind::Classic)]))
-        .await
-        .unwrap();
-    let (answers, ()) = tokio::join!(
-        join_all((0..500).map(|_| amqp.publish(to_queue(&queue, "{}")))),
-        amqp.close()
-    );
+    amqp.declare(queues(vec![Queue::new(Arc::clone(&queue), QueueKind::Classic)])).await.unwrap();
+    let (answers, ()) = tokio::join!(join_all((0..500).map(|_| amqp.publish(to_queue(&queue, "{}")))), amqp.close());
     let confirmed = answers.iter().filter(|answer| answer.is_ok()).count();
     assert_eq!(confirmed, 500, "what was handed over before is flushed");
     let error = amqp.publish(to_queue(&queue, "{}")).await.unwrap_err();
@@ -271,11 +240,7 @@ async fn a_caller_that_gives_up_disturbs_nobody() {
     amqp.declare(topology).await.unwrap();
     let answers = (0..1_000).map(|n| {
         let publish = amqp.publish(message(&exchange, "some.key", "{}"));
-        let patience = if n % 2 == 0 {
-            Duration::from_micros(n * 10)
-        } else {
-            PATIENCE
-        };
+        let patience = if n % 2 == 0 { Duration::from_micros(n * 10) } else { PATIENCE };
         async move { (n, timeout(patience, publish).await) }
     });
     for (n, answer) in join_all(answers).await {
@@ -290,34 +255,22 @@ async fn a_caller_that_gives_up_disturbs_nobody() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_is_not_there_is_an_error_with_a_remedy() {
-    let error = Amqp::connect(&settings("amqp://user:s3cret@127.0.0.1:1/%2f"))
-        .await
-        .unwrap_err();
+    let error = Amqp::connect(&settings("amqp://user:s3cret@127.0.0.1:1/%2f")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Connection, "{error}");
     let text = error.to_string();
     assert!(text.contains("amqp://user@127.0.0.1:1/"), "{text}");
-    assert!(
-        !text.contains("s3cret") && !format!("{error:?}").contains("s3cret"),
-        "{text}"
-    );
+    assert!(!text.contains("s3cret") && !format!("{error:?}").contains("s3cret"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_refuses_us_is_an_error_at_once() {
     let url = shared_url().await;
     let begin = std::time::Instant::now();
-    let wrong_password = Amqp::connect(&settings(&url.replace("guest:guest", "guest:s3cret")))
-        .await
-        .unwrap_err();
+    let wrong_password = Amqp::connect(&settings(&url.replace("guest:guest", "guest:s3cret"))).await.unwrap_err();
     assert_eq!(wrong_password.kind(), ErrorKind::Settings, "{wrong_password}");
     let text = wrong_password.to_string();
-    assert!(
-        text.contains("refuses user `guest`") && !text.contains("s3cret"),
-        "{text}"
-    );
-    let wrong_host = Amqp::connect(&settings(&url.replace("%2f", "nowhere")))
-        .await
-        .unwrap_err();
+    assert!(text.contains("refuses user `guest`") && !text.contains("s3cret"), "{text}");
+    let wrong_host = Amqp::connect(&settings(&url.replace("%2f", "nowhere"))).await.unwrap_err();
     assert_eq!(wrong_host.kind(), ErrorKind::Settings, "{wrong_host}");
     assert!(wrong_host.to_string().contains("nowhere"), "{wrong_host}");
     assert!(begin.elapsed() < Duration::from_secs(3), "not tried again");

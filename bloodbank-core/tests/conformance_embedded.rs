@@ -18,6 +18,24 @@ impl Fixture for Memory {
     }
 }
 
+/// A file, opened again and again.
+#[cfg(feature = "sqlite")]
+struct File(tempfile::TempDir);
+
+#[cfg(feature = "sqlite")]
+impl File {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a temporary folder"))
+    }
+}
+
+#[cfg(feature = "sqlite")]
+impl Fixture for File {
+    fn connect(&self) -> BoxFuture<'_, Result<Arc<dyn Transport>>> {
+        Box::pin(async { Ok(Arc::new(Embedded::open(&self.0.path().join("bus.db")).await?) as _) })
+    }
+}
+
 conformance_suite! {
     mod memory;
     fixture: Memory;
@@ -30,4 +48,12 @@ conformance_suite! {
     fixture: Memory;
     queues: QueueKind::Classic;
     features: [];
+}
+
+#[cfg(feature = "sqlite")]
+conformance_suite! {
+    mod file;
+    fixture: File::new();
+    queues: QueueKind::Quorum;
+    features: [durable, delivery_limit];
 }

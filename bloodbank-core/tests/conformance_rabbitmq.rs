@@ -23,18 +23,12 @@ struct Rabbit {
 
 impl Rabbit {
     fn shared() -> Self {
-        Self {
-            url: shared_rabbit_url(),
-            own: None,
-        }
+        Self { url: shared_rabbit_url(), own: None }
     }
 
     fn own() -> Self {
         let rabbit = RabbitMq::start().expect("this test needs a RabbitMQ");
-        Self {
-            url: rabbit.url(),
-            own: Some(Arc::new(rabbit)),
-        }
+        Self { url: rabbit.url(), own: Some(Arc::new(rabbit)) }
     }
 }
 
@@ -64,9 +58,7 @@ impl Fixture for Rabbit {
     fn discard(&self, declared: Topology) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             if self.own.is_none() {
-                delete(&self.url, &declared)
-                    .await
-                    .expect("the broker deletes what was declared");
+                delete(&self.url, &declared).await.expect("the broker deletes what was declared");
             }
         })
     }

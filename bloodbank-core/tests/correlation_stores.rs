@@ -1,5 +1,6 @@
 //! What every store does alike: each body runs in memory and against Redis.
 #![cfg(feature = "redis")]
+#![allow(clippy::unwrap_used, reason = "a failed test helper fails the test")]
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -67,10 +68,7 @@ fn link(child: Uuid, parents: &[Uuid]) -> Link {
 async fn record(tracker: &CorrelationTracker, links: impl IntoIterator<Item = (Uuid, Vec<Uuid>)>) {
     let now = chrono::Utc::now();
     for (child, parents) in links {
-        let recorded = tracker.record(Link {
-            created_at: now,
-            ..link(child, &parents)
-        });
+        let recorded = tracker.record(Link { created_at: now, ..link(child, &parents) });
         // As a window of publishes does: wait now and then.
         if let Some(recorded) = recorded
             && child.as_u128() % 256 == 0
@@ -96,10 +94,7 @@ async fn descendants(tracker: &CorrelationTracker, event: Uuid) -> Vec<Uuid> {
 
 async fn parents_children_and_entries(tracker: CorrelationTracker) {
     let [first, second, child, stranger] = ids();
-    let mut link = Link {
-        created_at: chrono::Utc::now(),
-        ..link(child, &[first, second])
-    };
+    let mut link = Link { created_at: chrono::Utc::now(), ..link(child, &[first, second]) };
     link.metadata = Some(Map::from_iter([("reason".to_owned(), json!("both arrived"))]));
     if let Some(recorded) = tracker.record(link.clone()) {
         recorded.await;
@@ -110,10 +105,7 @@ async fn parents_children_and_entries(tracker: CorrelationTracker) {
     let entry = tracker.entry(child).await.unwrap().unwrap();
     assert_eq!(entry.event_type(), Some("orders.order.placed"));
     assert_eq!(entry.app(), Some("shop"));
-    assert_eq!(
-        entry.created_at.unwrap().timestamp_micros(),
-        link.created_at.timestamp_micros()
-    );
+    assert_eq!(entry.created_at.unwrap().timestamp_micros(), link.created_at.timestamp_micros());
     assert_eq!(
         tracker.metadata(child).await.unwrap().map(Value::Object),
         Some(json!({"reason": "both arrived", "event_type": "orders.order.placed", "app": "shop"}))
@@ -139,40 +131,19 @@ async fn chains_are_topological(tracker: CorrelationTracker) {
 async fn diamonds_cycles_and_self_links(tracker: CorrelationTracker) {
     let [top, left, right, bottom, below] = ids();
     // `below` is reached over a short and a long way.
-    record(
-        &tracker,
-        [
-            (left, vec![top]),
-            (right, vec![top]),
-            (bottom, vec![left, right]),
-            (below, vec![top, bottom]),
-        ],
-    )
-    .await;
+    record(&tracker, [(left, vec![top]), (right, vec![top]), (bottom, vec![left, right]), (below, vec![top, bottom])])
+        .await;
     for chain in [ancestors(&tracker, below).await, descendants(&tracker, top).await] {
         assert_eq!(chain.len(), 5);
-        assert_eq!(
-            HashSet::from_iter(chain.iter().copied()),
-            HashSet::from([top, left, right, bottom, below])
-        );
+        assert_eq!(HashSet::from_iter(chain.iter().copied()), HashSet::from([top, left, right, bottom, below]));
         let place = |event| chain.iter().position(|other| *other == event).unwrap();
-        for (cause, effect) in [
-            (top, left),
-            (top, right),
-            (left, bottom),
-            (right, bottom),
-            (bottom, below),
-        ] {
+        for (cause, effect) in [(top, left), (top, right), (left, bottom), (right, bottom), (bottom, below)] {
             assert!(place(cause) < place(effect));
         }
     }
 
     let [x, y, z, narcissus] = ids();
-    record(
-        &tracker,
-        [(y, vec![x]), (z, vec![y]), (x, vec![z]), (narcissus, vec![narcissus])],
-    )
-    .await;
+    record(&tracker, [(y, vec![x]), (z, vec![y]), (x, vec![z]), (narcissus, vec![narcissus])]).await;
     for chain in [ancestors(&tracker, x).await, descendants(&tracker, x).await] {
         assert_eq!(chain.len(), 3);
         assert_eq!(HashSet::from_iter(chain), HashSet::from([x, y, z]));
@@ -198,10 +169,7 @@ async fn depth_is_limited(tracker: CorrelationTracker) {
 async fn deep_and_wide(tracker: CorrelationTracker) {
     let deep: Vec<Uuid> = (0..10_000).map(|_| Uuid::new_v4()).collect();
     record(&tracker, deep.windows(2).map(|pair| (pair[1], vec![pair[0]]))).await;
-    let chain = tracker
-        .chain(deep[9_999], Direction::Ancestors, usize::MAX)
-        .await
-        .unwrap();
+    let chain = tracker.chain(deep[9_999], Direction::Ancestors, usize::MAX).await.unwrap();
     assert_eq!(chain.events, deep);
 
     let root = Uuid::new_v4();
@@ -231,11 +199,7 @@ async fn adding_keeps_what_is_known(tracker: CorrelationTracker) {
 
 async fn what_is_refused(tracker: CorrelationTracker) {
     let [parent, child] = ids();
-    for (child, parents) in [
-        (child, vec![Uuid::nil()]),
-        (child, vec![parent, child]),
-        (Uuid::nil(), vec![parent]),
-    ] {
+    for (child, parents) in [(child, vec![Uuid::nil()]), (child, vec![parent, child]), (Uuid::nil(), vec![parent])] {
         let error = tracker.add(child, &parents, Map::new()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidEnvelope, "{error}");
     }
@@ -245,11 +209,8 @@ async fn what_is_refused(tracker: CorrelationTracker) {
     assert_eq!(tracker.entry(child).await.unwrap(), None);
 
     // A publish is not refused for it; the index keeps the link.
-    let recorded = tracker.record(Link {
-        metadata: Some(large),
-        created_at: chrono::Utc::now(),
-        ..link(child, &[parent])
-    });
+    let recorded =
+        tracker.record(Link { metadata: Some(large), created_at: chrono::Utc::now(), ..link(child, &[parent]) });
     if let Some(recorded) = recorded {
         recorded.await;
     }
@@ -284,13 +245,7 @@ async fn a_trace_holds_the_whole_component(tracker: CorrelationTracker) {
     let [root, left, right, leaf, elsewhere, foreign] = ids();
     record(
         &tracker,
-        [
-            (root, vec![]),
-            (left, vec![root]),
-            (right, vec![root]),
-            (leaf, vec![left, foreign]),
-            (elsewhere, vec![]),
-        ],
+        [(root, vec![]), (left, vec![root]), (right, vec![root]), (leaf, vec![left, foreign]), (elsewhere, vec![])],
     )
     .await;
     let trace = Trace::load(&tracker, right).await.unwrap();

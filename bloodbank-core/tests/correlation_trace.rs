@@ -1,4 +1,5 @@
 //! How a trace is drawn.
+#![allow(clippy::unwrap_used, reason = "a failed test helper fails the test")]
 
 use bloodbank_core::{
     Settings,
@@ -17,10 +18,7 @@ impl Story {
     fn new() -> Self {
         // The events are of a fixed day; memory must not have forgotten them.
         let settings = Settings::from_vars([("CORRELATION_TTL_DAYS", "36500")]).unwrap();
-        Self {
-            tracker: CorrelationTracker::in_memory(&settings),
-            begin: "2026-01-05T12:00:00.123Z".parse().unwrap(),
-        }
+        Self { tracker: CorrelationTracker::in_memory(&settings), begin: "2026-01-05T12:00:00.123Z".parse().unwrap() }
     }
 
     fn event(&self, id: Uuid, key: &str, app: &str, parents: &[Uuid], after_millis: i64) {
@@ -42,15 +40,7 @@ fn id(start: u32) -> Uuid {
 
 async fn transcripts() -> (Story, [Uuid; 6]) {
     let story = Story::new();
-    let ids = [
-        0x6f1c_2a9e,
-        0xa81f_03c2,
-        0x0b7e_55d1,
-        0xc03d_91aa,
-        0x5e2a_7b40,
-        0x77aa_0010,
-    ]
-    .map(id);
+    let ids = [0x6f1c_2a9e, 0xa81f_03c2, 0x0b7e_55d1, 0xc03d_91aa, 0x5e2a_7b40, 0x77aa_0010].map(id);
     let [upload, ready, processed, prompt, response, digest] = ids;
     story.event(upload, "fireflies.transcript.upload", "webhook", &[], 0);
     story.event(ready, "fireflies.transcript.ready", "webhook", &[upload], 40_884);
@@ -127,13 +117,7 @@ async fn two_roots_unknown_causes_and_more_than_one_day() {
     let story = Story::new();
     let [known, joined, unknown] = [1, 2, 3].map(id);
     story.event(known, "orders.order.placed", "shop", &[], 0);
-    story.event(
-        joined,
-        "orders.order.shipped",
-        "shop",
-        &[known, unknown],
-        24 * 60 * 60 * 1000,
-    );
+    story.event(joined, "orders.order.shipped", "shop", &[known, unknown], 24 * 60 * 60 * 1000);
     let text = Trace::load(&story.tracker, joined).await.unwrap().to_text();
     assert_eq!(
         text,
@@ -153,10 +137,7 @@ async fn ids_are_as_long_as_needed_to_tell_them_apart() {
     story.event(one, "a.b", "x", &[], 0);
     story.event(two, "a.c", "x", &[one], 1);
     let text = Trace::load(&story.tracker, one).await.unwrap().to_text();
-    assert!(
-        text.contains(&one.to_string()) && text.contains(&two.to_string()),
-        "{text}"
-    );
+    assert!(text.contains(&one.to_string()) && text.contains(&two.to_string()), "{text}");
 }
 
 #[tokio::test]
@@ -190,9 +171,5 @@ async fn a_chain_of_thousands_stays_small() {
     let text = trace.to_text();
     assert_eq!(text.lines().count(), 5_001);
     assert!(text.len() < 5_001 * 400, "{}", text.len());
-    assert!(
-        text.lines().last().unwrap().contains("4999"),
-        "{:?}",
-        text.lines().last()
-    );
+    assert!(text.lines().last().unwrap().contains("4999"), "{:?}", text.lines().last());
 }

@@ -1,4 +1,5 @@
 //! Where settings come from, and what is said about bad ones.
+#![allow(clippy::unwrap_used, reason = "a failed test helper fails the test")]
 
 use std::{fs, time::Duration};
 
@@ -67,16 +68,10 @@ fn every_variable_is_read() {
     ]);
     assert_eq!(settings.service_name, "shipping");
     assert_eq!(settings.environment, "production");
-    assert_eq!(
-        settings.rabbit_url.as_ref().unwrap().expose_secret(),
-        "amqps://user:p%40ss@rabbit:5671/%2Forders"
-    );
+    assert_eq!(settings.rabbit_url.as_ref().unwrap().expose_secret(), "amqps://user:p%40ss@rabbit:5671/%2Forders");
     assert_eq!(settings.exchange_name, "events");
     assert_eq!(settings.queue_kind, QueueKind::Classic);
-    assert_eq!(
-        settings.redis_url.as_ref().unwrap().expose_secret(),
-        "redis://localhost"
-    );
+    assert_eq!(settings.redis_url.as_ref().unwrap().expose_secret(), "redis://localhost");
     assert_eq!(settings.correlation_ttl, Duration::from_secs(7 * 86_400));
     assert_eq!((settings.http_host.as_str(), settings.http_port), ("0.0.0.0", 80));
     assert_eq!(settings.embedded_path.unwrap().to_str(), Some("data/bus.sqlite"));
@@ -87,10 +82,7 @@ fn every_variable_is_read() {
 #[test]
 fn the_environment_wins_over_dotenv_and_that_over_the_file() {
     let files = [
-        (
-            ".env",
-            "SERVICE_NAME=from_dotenv\nENVIRONMENT=\"from dotenv\"\nexport HTTP_PORT=2\nOTHER=x\n",
-        ),
+        (".env", "SERVICE_NAME=from_dotenv\nENVIRONMENT=\"from dotenv\"\nexport HTTP_PORT=2\nOTHER=x\n"),
         (
             "bloodbank.toml",
             "service_name = \"from_file\"\nenvironment = \"from_file\"\nhttp_port = 3\nexchange_name = \"from_file\"\n",
@@ -101,10 +93,7 @@ fn the_environment_wins_over_dotenv_and_that_over_the_file() {
     assert_eq!(settings.environment, "from dotenv");
     assert_eq!(settings.http_port, 2, "an empty value means unset");
     assert_eq!(settings.exchange_name, "from_file");
-    assert!(
-        std::env::var("OTHER").is_err(),
-        "the environment of the process is left alone"
-    );
+    assert!(std::env::var("OTHER").is_err(), "the environment of the process is left alone");
 }
 
 #[test]
@@ -124,62 +113,31 @@ fn a_setting_may_have_two_names() {
 fn the_address_of_redis_may_be_composed() {
     assert_eq!(redis_url(&[]), None);
     assert_eq!(redis_url(&[("REDIS_HOST", "cache")]).unwrap(), "redis://cache:6379/0");
-    let parts = [
-        ("REDIS_HOST", "::1"),
-        ("REDIS_PORT", "6380"),
-        ("REDIS_DB", "2"),
-        ("REDIS_PASSWORD", "p@ss/wörd:#%"),
-    ];
-    assert_eq!(
-        redis_url(&parts).unwrap(),
-        "redis://:p%40ss%2Fw%C3%B6rd%3A%23%25@[::1]:6380/2"
-    );
-    assert_eq!(
-        redis_url(&[("REDIS_PASSWORD", "x")]).unwrap(),
-        "redis://:x@localhost:6379/0"
-    );
+    let parts = [("REDIS_HOST", "::1"), ("REDIS_PORT", "6380"), ("REDIS_DB", "2"), ("REDIS_PASSWORD", "p@ss/wörd:#%")];
+    assert_eq!(redis_url(&parts).unwrap(), "redis://:p%40ss%2Fw%C3%B6rd%3A%23%25@[::1]:6380/2");
+    assert_eq!(redis_url(&[("REDIS_PASSWORD", "x")]).unwrap(), "redis://:x@localhost:6379/0");
     let both = [("REDIS_HOST", "parts"), ("REDIS_URL", "redis://whole")];
     assert_eq!(redis_url(&both).unwrap(), "redis://whole");
     let file = [("bloodbank.toml", "redis_url = \"redis://file\"")];
     let settings = in_folder(&file, &[("REDIS_HOST", "environment")]).unwrap();
-    assert_eq!(
-        settings.redis_url.unwrap().expose_secret(),
-        "redis://environment:6379/0"
-    );
+    assert_eq!(settings.redis_url.unwrap().expose_secret(), "redis://environment:6379/0");
 }
 
 #[cfg(feature = "redis")]
 #[tokio::test]
 async fn a_composed_address_means_what_its_parts_say() {
-    let url = from_vars(&[("REDIS_HOST", "::1"), ("REDIS_PASSWORD", "p@ss/wörd:#%")])
-        .redis_url
-        .unwrap();
+    let url = from_vars(&[("REDIS_HOST", "::1"), ("REDIS_PASSWORD", "p@ss/wörd:#%")]).redis_url.unwrap();
     let store = bloodbank_core::correlation::RedisStore::new(&url, Duration::from_secs(60)).unwrap();
     let place = bloodbank_core::correlation::CorrelationStore::describe(&store);
-    assert!(
-        place.contains("::1") && place.contains("6379") && !place.contains("ss"),
-        "{place}"
-    );
+    assert!(place.contains("::1") && place.contains("6379") && !place.contains("ss"), "{place}");
 }
 
 #[test]
 fn a_bad_value_names_variable_place_value_and_what_is_allowed() {
     for (name, value, said) in [
-        (
-            "HTTP_PORT",
-            "http",
-            "HTTP_PORT in the environment is \"http\"; it must be a port from 1 to 65535",
-        ),
-        (
-            "HTTP_PORT",
-            "0",
-            "HTTP_PORT in the environment is \"0\"; it must be a port from 1 to 65535",
-        ),
-        (
-            "REDIS_PORT",
-            "70000",
-            "REDIS_PORT in the environment is \"70000\"; it must be a port from 1 to 65535",
-        ),
+        ("HTTP_PORT", "http", "HTTP_PORT in the environment is \"http\"; it must be a port from 1 to 65535"),
+        ("HTTP_PORT", "0", "HTTP_PORT in the environment is \"0\"; it must be a port from 1 to 65535"),
+        ("REDIS_PORT", "70000", "REDIS_PORT in the environment is \"70000\"; it must be a port from 1 to 65535"),
         (
             "BLOODBANK_PUBLISH_WINDOW",
             "0",
@@ -221,10 +179,7 @@ fn a_bad_value_names_variable_place_value_and_what_is_allowed() {
 #[test]
 fn all_bad_values_are_reported_together() {
     let error = in_folder(
-        &[
-            ("bloodbank.toml", "http_port = 99999\n"),
-            (".env", "ENVIRONMENT=dev\nREDIS_DB=first\n"),
-        ],
+        &[("bloodbank.toml", "http_port = 99999\n"), (".env", "ENVIRONMENT=dev\nREDIS_DB=first\n")],
         &[("SERVICE_NAME", "Ä"), ("CORRELATION_TTL_DAYS", "0")],
     )
     .unwrap_err()
@@ -244,46 +199,24 @@ fn all_bad_values_are_reported_together() {
 #[test]
 fn a_bad_address_is_explained_without_being_shown() {
     for (name, value, said) in [
-        (
-            "RABBIT_URL",
-            "http://guest:hunter2@rabbit",
-            "must begin with `amqp://` or `amqps://`",
-        ),
-        (
-            "RABBIT_URL",
-            "guest:hunter2@rabbit",
-            "is no URL; it must look like `amqp://user:password@host:5672/vhost`",
-        ),
+        ("RABBIT_URL", "http://guest:hunter2@rabbit", "must begin with `amqp://` or `amqps://`"),
+        ("RABBIT_URL", "guest:hunter2@rabbit", "is no URL; it must look like `amqp://user:password@host:5672/vhost`"),
         ("RABBIT_URL", "amqp://guest:hunter2/@rabbit:5672", "percent-encode"),
         ("RABBIT_URL", "amqp://guest:hunter2@@rabbit", "percent-encode"),
         ("RABBIT_URL", "amqp://guest:hunter2@rabbit:99999", "cannot be read"),
         ("RABBIT_URL", "amqp://guest:hunter2%zz@rabbit", "percent-encode"),
         ("RABBIT_URL", "amqp://guest:hunter2@", "names no host"),
         ("RABBIT_URL", "amqp://guest:hunter2@rab bit", "cannot be read"),
-        (
-            "REDIS_URL",
-            "http://:hunter2@redis",
-            "must begin with `redis://` or `rediss://`",
-        ),
+        ("REDIS_URL", "http://:hunter2@redis", "must begin with `redis://` or `rediss://`"),
         ("REDIS_URL", "redis://:hunter2#x@redis", "REDIS_PASSWORD"),
     ] {
         let error = refused(&[(name, value)]);
-        assert!(
-            error.starts_with(&format!("{name} in the environment (not shown)")),
-            "{error}"
-        );
+        assert!(error.starts_with(&format!("{name} in the environment (not shown)")), "{error}");
         assert!(error.contains(said), "{error}");
         assert!(!error.contains("hunter2"), "{error}");
     }
-    for fine in [
-        "amqp://localhost",
-        "amqp://[::1]:5672",
-        "amqps://u:p@rabbit.example.com:5671/%2F?heartbeat=10",
-    ] {
-        assert_eq!(
-            from_vars(&[("RABBIT_URL", fine)]).rabbit_url.unwrap().expose_secret(),
-            fine
-        );
+    for fine in ["amqp://localhost", "amqp://[::1]:5672", "amqps://u:p@rabbit.example.com:5671/%2F?heartbeat=10"] {
+        assert_eq!(from_vars(&[("RABBIT_URL", fine)]).rabbit_url.unwrap().expose_secret(), fine);
     }
 }
 
@@ -300,39 +233,21 @@ fn debug_shows_no_secrets() {
 
 #[test]
 fn the_file_holds_settings_and_nothing_else() {
-    let said = refused_in_folder(&[(
-        "bloodbank.toml",
-        "servce_name = \"x\"\nrabbit_url = \"amqp://localhost\"\n",
-    )]);
-    assert_eq!(
-        said,
-        "bloodbank.toml: unknown setting `servce_name`; did you mean `service_name`?"
-    );
+    let said = refused_in_folder(&[("bloodbank.toml", "servce_name = \"x\"\nrabbit_url = \"amqp://localhost\"\n")]);
+    assert_eq!(said, "bloodbank.toml: unknown setting `servce_name`; did you mean `service_name`?");
     let said = refused_in_folder(&[("bloodbank.toml", "SERVICE_NAME = \"x\"\n")]);
-    assert!(
-        said.ends_with("unknown setting `SERVICE_NAME`; did you mean `service_name`?"),
-        "{said}"
-    );
+    assert!(said.ends_with("unknown setting `SERVICE_NAME`; did you mean `service_name`?"), "{said}");
     let said = refused_in_folder(&[("bloodbank.toml", "colour = \"red\"\n")]);
-    assert!(
-        said.contains("unknown setting `colour`; there are service_name, environment"),
-        "{said}"
-    );
+    assert!(said.contains("unknown setting `colour`; there are service_name, environment"), "{said}");
     let said = refused_in_folder(&[("bloodbank.toml", "[http]\nport = 1\n")]);
     assert!(said.contains("unknown setting `http`"), "{said}");
     let said = refused_in_folder(&[("bloodbank.toml", "http_port = 1.5\n")]);
-    assert!(
-        said.contains("`http_port` is a float; it must be a text or an integer"),
-        "{said}"
-    );
+    assert!(said.contains("`http_port` is a float; it must be a text or an integer"), "{said}");
 }
 
 #[test]
 fn broken_files_are_reported_by_line_and_not_repeated() {
-    let said = refused_in_folder(&[(
-        "bloodbank.toml",
-        "service_name = \"x\"\nrabbit_url = \"amqp://u:hunter2@h\n",
-    )]);
+    let said = refused_in_folder(&[("bloodbank.toml", "service_name = \"x\"\nrabbit_url = \"amqp://u:hunter2@h\n")]);
     assert!(said.starts_with("bloodbank.toml: line 2: "), "{said}");
     assert!(!said.contains("hunter2"), "{said}");
     let said = refused_in_folder(&[(".env", "SERVICE_NAME=x\nREDIS_PASSWORD=hunter2 and more\n")]);

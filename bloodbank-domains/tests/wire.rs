@@ -76,12 +76,8 @@ fn every_envelope_of_the_python_side_survives_the_trip() {
         let back = back.unwrap_or_else(|| panic!("no event for {key}"));
         assert_contains(&back, envelope, key);
         // The same through the registry, by the key alone, against the schema.
-        let descriptor = Registry::global()
-            .event(key)
-            .unwrap_or_else(|| panic!("{key} is not registered"));
-        let event = descriptor
-            .read(key, &envelope["payload"])
-            .unwrap_or_else(|error| panic!("{key}: {error}"));
+        let descriptor = Registry::global().event(key).unwrap_or_else(|| panic!("{key} is not registered"));
+        let event = descriptor.read(key, &envelope["payload"]).unwrap_or_else(|error| panic!("{key}: {error}"));
         assert_contains(&event.to_value().expect("JSON"), &envelope["payload"], key);
     }
 }
@@ -116,8 +112,6 @@ fn a_webhook_becomes_a_transcript_however_it_is_wrapped() {
         assert!(ready.participants.is_empty() && ready.speakers.is_empty() && ready.summary.is_none());
         assert_eq!(ready.unique_key().as_deref(), Some("id=01K7CKT5XHEY6DP8BH4CND1QKZ"));
     }
-    let error = Webhook::read(br#"{"data": {"id": 7}}"#)
-        .expect_err("no transcript")
-        .to_string();
+    let error = Webhook::read(br#"{"data": {"id": 7}}"#).expect_err("no transcript").to_string();
     assert!(error.contains("transcript 0"), "{error}");
 }

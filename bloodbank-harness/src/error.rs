@@ -78,11 +78,7 @@ impl fmt::Display for HarnessError {
                     "{what}: not within {} s; look for what else keeps this machine busy, and at the log",
                     waited.as_secs_f32()
                 )?;
-                if log.is_empty() {
-                    Ok(())
-                } else {
-                    write!(f, " below\n{log}")
-                }
+                if log.is_empty() { Ok(()) } else { write!(f, " below\n{log}") }
             }
             Self::NotRunning { program } => {
                 write!(f, "`{program}` is stopped; call `start_again` first")

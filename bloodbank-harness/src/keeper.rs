@@ -37,10 +37,7 @@ impl Keeper {
     pub(crate) fn new(prefix: &str) -> Result<Self, HarnessError> {
         let folder = env::temp_dir().join(unique(prefix));
         let create = |path: &Path| {
-            DirBuilder::new()
-                .mode(0o700)
-                .create(path)
-                .map_err(HarnessError::io(format!("create {}", path.display())))
+            DirBuilder::new().mode(0o700).create(path).map_err(HarnessError::io(format!("create {}", path.display())))
         };
         create(&folder)?;
         create(&folder.join("run"))?;
@@ -57,10 +54,7 @@ impl Keeper {
             .map_err(|source| {
                 // Nobody watches yet, so nobody else would remove it; its own error says nothing new.
                 let _ = fs::remove_dir_all(&folder);
-                HarnessError::Io {
-                    doing: "start /bin/sh".to_owned(),
-                    source,
-                }
+                HarnessError::Io { doing: "start /bin/sh".to_owned(), source }
             })?;
         Ok(Self { folder, watch })
     }
@@ -125,9 +119,7 @@ pub(crate) fn find(name: &str) -> Result<PathBuf, HarnessError> {
         .chain(["/usr/sbin", "/usr/bin"].map(PathBuf::from))
         .map(|folder| folder.join(name))
         .find(|candidate| candidate.is_file())
-        .ok_or_else(|| HarnessError::Missing {
-            program: name.to_owned(),
-        })
+        .ok_or_else(|| HarnessError::Missing { program: name.to_owned() })
 }
 
 /// The last lines of a log; empty when there is none.

@@ -56,9 +56,5 @@ fn range() -> Range<u16> {
         .ok()
         .and_then(|line| line.split_whitespace().next()?.parse::<u16>().ok())
         .unwrap_or(32_768);
-    if lowest_outgoing > 12_000 {
-        10_000..lowest_outgoing
-    } else {
-        20_000..32_000
-    }
+    if lowest_outgoing > 12_000 { 10_000..lowest_outgoing } else { 20_000..32_000 }
 }

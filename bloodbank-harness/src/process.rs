@@ -27,11 +27,7 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn new(program: &'static str, logs: Vec<PathBuf>) -> Self {
-        Self {
-            program,
-            logs,
-            child: Mutex::new(None),
-        }
+        Self { program, logs, child: Mutex::new(None) }
     }
 
     fn child(&self) -> MutexGuard<'_, Option<Child>> {
@@ -43,12 +39,7 @@ impl Process {
     }
 
     fn log(&self) -> String {
-        let logs: Vec<String> = self
-            .logs
-            .iter()
-            .map(|log| tail(log))
-            .filter(|log| !log.is_empty())
-            .collect();
+        let logs: Vec<String> = self.logs.iter().map(|log| tail(log)).filter(|log| !log.is_empty()).collect();
         logs.join("\n")
     }
 
@@ -63,21 +54,12 @@ impl Process {
         if slot.is_some() {
             return Err(HarnessError::Running { program: self.program });
         }
-        let mut child = command
-            .spawn()
-            .map_err(HarnessError::io(format!("start `{}`", self.program)))?;
+        let mut child = command.spawn().map_err(HarnessError::io(format!("start `{}`", self.program)))?;
         let begun = Instant::now();
         loop {
-            if let Some(status) = child
-                .try_wait()
-                .map_err(HarnessError::io(format!("wait for `{}`", self.program)))?
-            {
+            if let Some(status) = child.try_wait().map_err(HarnessError::io(format!("wait for `{}`", self.program)))? {
                 keeper.forget(child.id());
-                return Err(HarnessError::Died {
-                    program: self.program,
-                    status: status.to_string(),
-                    log: self.log(),
-                });
+                return Err(HarnessError::Died { program: self.program, status: status.to_string(), log: self.log() });
             }
             if ready() {
                 *slot = Some(child);
@@ -114,11 +96,7 @@ impl Process {
         let log = self.log();
         end(self.program, keeper, &mut child)?;
         sent?;
-        Err(HarnessError::TooLate {
-            what: format!("`{}` stops", self.program),
-            waited: STOP_DEADLINE,
-            log,
-        })
+        Err(HarnessError::TooLate { what: format!("`{}` stops", self.program), waited: STOP_DEADLINE, log })
     }
 
     /// SIGKILL, then waits for the end.
@@ -130,9 +108,7 @@ impl Process {
 
     pub(crate) fn signal(&self, signal: Signal) -> Result<(), HarnessError> {
         let slot = self.child();
-        let child = slot
-            .as_ref()
-            .ok_or(HarnessError::NotRunning { program: self.program })?;
+        let child = slot.as_ref().ok_or(HarnessError::NotRunning { program: self.program })?;
         send(self.program, child, signal)
     }
 
@@ -146,17 +122,12 @@ impl Process {
 }
 
 fn send(program: &str, child: &Child, signal: Signal) -> Result<(), HarnessError> {
-    kill_process(Pid::from_child(child), signal).map_err(|errno| HarnessError::Io {
-        doing: format!("signal `{program}`"),
-        source: errno.into(),
-    })
+    kill_process(Pid::from_child(child), signal)
+        .map_err(|errno| HarnessError::Io { doing: format!("signal `{program}`"), source: errno.into() })
 }
 
 pub(crate) fn end(program: &str, keeper: &Keeper, child: &mut Child) -> Result<(), HarnessError> {
-    child
-        .kill()
-        .and_then(|()| child.wait())
-        .map_err(HarnessError::io(format!("kill `{program}`")))?;
+    child.kill().and_then(|()| child.wait()).map_err(HarnessError::io(format!("kill `{program}`")))?;
     keeper.forget(child.id());
     Ok(())
 }

@@ -80,11 +80,7 @@ impl Proxy {
             let shared = Arc::clone(&shared);
             move || shared.accept(&listener)
         });
-        Ok(Self {
-            shared,
-            port,
-            acceptor: Some(acceptor),
-        })
+        Ok(Self { shared, port, acceptor: Some(acceptor) })
     }
 
     /// The port clients connect to.
@@ -178,11 +174,7 @@ impl Shared {
     fn open(&self) -> Vec<Arc<Link>> {
         let mut links = self.links();
         links.retain(|link| link.strong_count() > 0);
-        links
-            .iter()
-            .filter_map(Weak::upgrade)
-            .filter(|link| !link.is_over())
-            .collect()
+        links.iter().filter_map(Weak::upgrade).filter(|link| !link.is_over()).collect()
     }
 
     fn cut(&self, ending: Ending) -> Result<(), HarnessError> {
@@ -195,9 +187,7 @@ impl Shared {
         };
         self.to_server.wake();
         self.to_client.wake();
-        until("the proxy's connections end", CUT_DEADLINE, || {
-            ended.iter().all(|link| link.strong_count() == 0)
-        })
+        until("the proxy's connections end", CUT_DEADLINE, || ended.iter().all(|link| link.strong_count() == 0))
     }
 
     fn accept(self: &Arc<Self>, listener: &TcpListener) {

@@ -55,9 +55,7 @@ impl RabbitMq {
         for script in [PROGRAM, "rabbitmqctl"] {
             let script = scripts.join(script);
             if !script.is_file() {
-                return Err(HarnessError::Missing {
-                    program: script.display().to_string(),
-                });
+                return Err(HarnessError::Missing { program: script.display().to_string() });
             }
         }
         let epmd = find("epmd")?;
@@ -96,11 +94,7 @@ impl RabbitMq {
              {configuration}\n",
             self.amqp.number()
         );
-        let files = [
-            ("rabbitmq.conf", settings.as_str()),
-            ("environment", ""),
-            ("enabled_plugins", "[].\n"),
-        ];
+        let files = [("rabbitmq.conf", settings.as_str()), ("environment", ""), ("enabled_plugins", "[].\n")];
         for (name, text) in files {
             let path = self.keeper.path(name);
             fs::write(&path, text).map_err(HarnessError::io(format!("write {}", path.display())))?;
@@ -117,9 +111,7 @@ impl RabbitMq {
             .stdout(self.keeper.output("epmd.log")?)
             .stderr(self.keeper.output("epmd.log")?);
         let address = loopback(self.mapper.number());
-        self.epmd.start(&self.keeper, command, || {
-            TcpStream::connect_timeout(&address, PROBE_DEADLINE).is_ok()
-        })
+        self.epmd.start(&self.keeper, command, || TcpStream::connect_timeout(&address, PROBE_DEADLINE).is_ok())
     }
 
     fn script(&self, name: &str) -> Command {
@@ -187,10 +179,7 @@ impl RabbitMq {
             .env("RABBITMQ_GENERATED_CONFIG_DIR", path("generated"))
             .env("RABBITMQ_CONFIG_FILE", path("rabbitmq"))
             .env("RABBITMQ_ENABLED_PLUGINS_FILE", path("enabled_plugins"))
-            .env(
-                "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
-                "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1}",
-            )
+            .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1}")
             .stdout(self.keeper.output("console.log")?)
             .stderr(self.keeper.output("console.log")?);
         self.broker.start(&self.keeper, command, || answers_amqp(self.port()))
@@ -216,10 +205,7 @@ impl RabbitMq {
             .script("rabbitmqctl")
             .args(["--silent", "--node", &self.node])
             .args(arguments)
-            .env(
-                "RABBITMQ_CTL_ERL_ARGS",
-                "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1}",
-            )
+            .env("RABBITMQ_CTL_ERL_ARGS", "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1}")
             // The default leaves room for ten commands at a time on the whole machine.
             .env("RABBITMQ_CTL_DIST_PORT_MAX", "36671")
             .stdout(self.keeper.output(&out)?)

@@ -14,11 +14,7 @@ pub fn until(what: &str, deadline: Duration, mut condition: impl FnMut() -> bool
     let begun = Instant::now();
     while !condition() {
         if begun.elapsed() >= deadline {
-            return Err(HarnessError::TooLate {
-                what: what.to_owned(),
-                waited: deadline,
-                log: String::new(),
-            });
+            return Err(HarnessError::TooLate { what: what.to_owned(), waited: deadline, log: String::new() });
         }
         thread::sleep(INTERVAL);
     }

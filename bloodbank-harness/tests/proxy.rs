@@ -53,10 +53,7 @@ fn hears(stream: &mut TcpStream, text: &str) {
 fn hears_nothing(stream: &mut TcpStream) {
     stream.set_read_timeout(Some(Duration::from_millis(150))).unwrap();
     let error = stream.read(&mut [0]).unwrap_err();
-    assert!(
-        matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
-        "{error}"
-    );
+    assert!(matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{error}");
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
 }
 

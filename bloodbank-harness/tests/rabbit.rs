@@ -43,10 +43,7 @@ fn a_broker_lives_through_everything_and_leaves_nothing_behind() {
     assert!(!is_alive(second));
     rabbit.start_again().unwrap();
     assert_eq!(amqp_answer(port), Some(1));
-    assert!(
-        rabbit.ctl(&["list_vhosts", "name"]).unwrap().contains("kept"),
-        "the data stayed"
-    );
+    assert!(rabbit.ctl(&["list_vhosts", "name"]).unwrap().contains("kept"), "the data stayed");
 
     let folder = rabbit.folder().to_owned();
     let mut processes = descendants(rabbit.pid().unwrap());
@@ -55,10 +52,7 @@ fn a_broker_lives_through_everything_and_leaves_nothing_behind() {
     drop(rabbit);
     assert!(!folder.exists());
     assert_eq!(amqp_answer(port), None);
-    until("every process is gone", DEADLINE, || {
-        !processes.iter().any(|&pid| is_alive(pid))
-    })
-    .unwrap();
+    until("every process is gone", DEADLINE, || !processes.iter().any(|&pid| is_alive(pid))).unwrap();
 }
 
 #[test]
@@ -71,9 +65,7 @@ fn two_brokers_side_by_side_do_not_see_each_other() {
 
     one.ctl(&["add_vhost", "only-here"]).unwrap();
     assert!(!other.ctl(&["list_vhosts", "name"]).unwrap().contains("only-here"));
-    let timeout = one
-        .ctl(&["eval", "application:get_env(rabbit, consumer_timeout)."])
-        .unwrap();
+    let timeout = one.ctl(&["eval", "application:get_env(rabbit, consumer_timeout)."]).unwrap();
     assert_eq!(timeout.trim(), "{ok,12345}");
 
     drop(one);

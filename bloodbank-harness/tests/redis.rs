@@ -40,10 +40,7 @@ fn a_server_lives_through_everything_and_leaves_nothing_behind() {
     redis.pause().unwrap();
     drop(redis);
     assert!(!folder.exists());
-    until("every process is gone", DEADLINE, || {
-        !processes.iter().any(|&pid| is_alive(pid))
-    })
-    .unwrap();
+    until("every process is gone", DEADLINE, || !processes.iter().any(|&pid| is_alive(pid))).unwrap();
 }
 
 #[test]
@@ -61,8 +58,6 @@ fn two_servers_side_by_side_and_one_that_keeps_its_data() {
 #[test]
 fn a_server_that_cannot_start_says_why() {
     let error = Redis::start_with(&["--no-such-setting", "1"]).unwrap_err();
-    let HarnessError::Died { log, .. } = &error else {
-        panic!("{error}")
-    };
+    let HarnessError::Died { log, .. } = &error else { panic!("{error}") };
     assert!(log.contains("no-such-setting"), "{error}");
 }

@@ -17,10 +17,7 @@ use support::{DEADLINE, amqp_answer, descendants, is_alive, redis_answer};
 
 fn services() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_services"));
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
@@ -38,17 +35,12 @@ impl Drop for Ended {
 
 fn first_line(child: &mut Child) -> String {
     let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap())
-        .read_line(&mut line)
-        .unwrap();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     line
 }
 
 fn port_in(line: &str, before: &str) -> u16 {
-    let rest = line
-        .split_once(before)
-        .unwrap_or_else(|| panic!("{before} in {line}"))
-        .1;
+    let rest = line.split_once(before).unwrap_or_else(|| panic!("{before} in {line}")).1;
     rest.split('/').next().unwrap().parse().unwrap()
 }
 
@@ -72,12 +64,7 @@ fn run_hands_over_the_addresses_and_passes_on_the_exit_code() {
     let script = r#"echo "$BLOODBANK_TEST_RABBIT_URL $BLOODBANK_TEST_REDIS_URL"; exit 7"#;
     let output = services().args(["run", "--", "sh", "-c", script]).output().unwrap();
     let printed = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(
-        output.status.code(),
-        Some(7),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert_eq!(output.status.code(), Some(7), "{}", String::from_utf8_lossy(&output.stderr));
     let rabbit = port_in(&printed, "amqp://guest:guest@127.0.0.1:");
     let redis = port_in(&printed, "redis://127.0.0.1:");
     assert_eq!(amqp_answer(rabbit), None, "stopped with the command");
@@ -116,11 +103,8 @@ fn up_prints_addresses_and_a_kill_orphans_nothing() {
 
 #[test]
 fn a_missing_broker_is_named_with_the_remedy() {
-    let output = services()
-        .args(["run", "--", "true"])
-        .env("BLOODBANK_RABBITMQ_SCRIPTS", "/no/such/folder")
-        .output()
-        .unwrap();
+    let output =
+        services().args(["run", "--", "true"]).env("BLOODBANK_RABBITMQ_SCRIPTS", "/no/such/folder").output().unwrap();
     let complaint = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(complaint.contains("/no/such/folder/rabbitmq-server"), "{complaint}");
@@ -141,9 +125,7 @@ fn wrong_arguments_print_the_usage() {
 #[test]
 fn a_broker_that_cannot_start_says_why_and_leaves_no_folder() {
     let error = RabbitMq::start_with("no_such_setting = 1\n").unwrap_err();
-    let HarnessError::Died { log, .. } = &error else {
-        panic!("{error}")
-    };
+    let HarnessError::Died { log, .. } = &error else { panic!("{error}") };
     assert!(log.contains("no_such_setting"), "{error}");
     let ours = format!("bloodbank-rabbitmq-{:x}-", process::id());
     let left = fs::read_dir(env::temp_dir()).unwrap();

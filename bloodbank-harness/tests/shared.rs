@@ -8,16 +8,7 @@ use support::{amqp_answer, redis_answer};
 #[test]
 fn shared_servers_answer_and_stay_the_same() {
     let (rabbit, redis) = (shared_rabbit_url(), shared_redis_url());
-    let port = |url: &str| {
-        url.rsplit_once(':')
-            .unwrap()
-            .1
-            .split('/')
-            .next()
-            .unwrap()
-            .parse()
-            .unwrap()
-    };
+    let port = |url: &str| url.rsplit_once(':').unwrap().1.split('/').next().unwrap().parse().unwrap();
     assert_eq!(amqp_answer(port(&rabbit)), Some(1));
     assert_eq!(redis_answer(port(&redis), "PING").unwrap(), "+PONG\r\n");
     assert_eq!((rabbit, redis), (shared_rabbit_url(), shared_redis_url()));
@@ -28,9 +19,5 @@ fn unique_names_differ_and_fit_everywhere() {
     let (one, two) = (unique("orders"), unique("orders"));
     assert_ne!(one, two);
     assert!(one.starts_with("orders-"));
-    assert!(
-        one.chars()
-            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'),
-        "{one}"
-    );
+    assert!(one.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'), "{one}");
 }

@@ -38,9 +38,6 @@ impl Ctxt {
 
 impl Drop for Ctxt {
     fn drop(&mut self) {
-        assert!(
-            self.0.get_mut().is_none() || std::thread::panicking(),
-            "mistakes were collected and not reported"
-        );
+        assert!(self.0.get_mut().is_none() || std::thread::panicking(), "mistakes were collected and not reported");
     }
 }

@@ -31,9 +31,7 @@ impl<'a> Line<'a> {
     fn of(attr: &'a Attribute) -> Option<Self> {
         match &attr.meta {
             Meta::NameValue(doc) if doc.path.is_ident("doc") => Some(match &doc.value {
-                Expr::Lit(ExprLit {
-                    lit: Lit::Str(text), ..
-                }) => Self::Text(text.value()),
+                Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Self::Text(text.value()),
                 expr => Self::Macro(expr),
             }),
             _ => None,

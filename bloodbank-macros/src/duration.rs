@@ -6,13 +6,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::LitStr;
 
-const UNITS: [(&str, u64); 5] = [
-    ("ms", 1),
-    ("s", 1_000),
-    ("m", 60_000),
-    ("h", 3_600_000),
-    ("d", 86_400_000),
-];
+const UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 
 /// A whole number and a unit.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
@@ -35,10 +29,9 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
 /// A duration that is more than nothing.
 pub(crate) fn parse_positive(text: &LitStr) -> syn::Result<Duration> {
     match parse(&text.value()) {
-        Ok(Duration::ZERO) => Err(syn::Error::new(
-            text.span(),
-            "the duration is zero; write at least `1ms`, or leave the option out",
-        )),
+        Ok(Duration::ZERO) => {
+            Err(syn::Error::new(text.span(), "the duration is zero; write at least `1ms`, or leave the option out"))
+        }
         Ok(duration) => Ok(duration),
         Err(message) => Err(syn::Error::new(text.span(), message)),
     }
@@ -57,33 +50,17 @@ mod tests {
 
     #[test]
     fn reads_every_unit() {
-        for (text, millis) in [
-            ("250ms", 250),
-            ("30s", 30_000),
-            ("5m", 300_000),
-            ("24h", 86_400_000),
-            ("7d", 604_800_000),
-        ] {
+        for (text, millis) in
+            [("250ms", 250), ("30s", 30_000), ("5m", 300_000), ("24h", 86_400_000), ("7d", 604_800_000)]
+        {
             assert_eq!(parse(text), Ok(Duration::from_millis(millis)), "{text}");
         }
     }
 
     #[test]
     fn says_what_is_wrong() {
-        assert_eq!(
-            parse("30").unwrap_err(),
-            "duration `30` has no unit; write `30s` for seconds"
-        );
-        for text in [
-            "",
-            "s",
-            "-1s",
-            "1.5s",
-            "1w",
-            "1 fortnight",
-            "99999999999999999999s",
-            "9999999999999999d",
-        ] {
+        assert_eq!(parse("30").unwrap_err(), "duration `30` has no unit; write `30s` for seconds");
+        for text in ["", "s", "-1s", "1.5s", "1w", "1 fortnight", "99999999999999999999s", "9999999999999999d"] {
             assert!(parse(text).is_err(), "{text}");
         }
     }

@@ -70,10 +70,7 @@ impl Handling {
                         let variant = Ident::new(variant, word.span());
                         self.set(quote!(on_failure: __bb::OnFailure::#variant));
                     }
-                    None => cx.error(
-                        &word,
-                        format!("unknown outcome `{word}`; write `dead_letter` or `discard`"),
-                    ),
+                    None => cx.error(&word, format!("unknown outcome `{word}`; write `dead_letter` or `discard`")),
                 }
             }
             // The caller passes only the options above.
@@ -121,10 +118,7 @@ where
         }
         Ok(count) => Some(count),
         Err(error) => {
-            cx.error(
-                number,
-                format!("`{name}` cannot be `{number}`: {error}; write a whole number from 1"),
-            );
+            cx.error(number, format!("`{name}` cannot be `{number}`: {error}; write a whole number from 1"));
             None
         }
     }
@@ -146,17 +140,8 @@ fn check_queue(cx: &Ctxt, queue: &LitStr) {
     if name.is_empty() {
         cx.error(queue, "the name of the queue is empty; write one, or leave `queue` out");
     } else if name.len() > 255 {
-        cx.error(
-            queue,
-            format!(
-                "the name of the queue has {} bytes; AMQP allows at most 255",
-                name.len()
-            ),
-        );
+        cx.error(queue, format!("the name of the queue has {} bytes; AMQP allows at most 255", name.len()));
     } else if name.starts_with("amq.") {
-        cx.error(
-            queue,
-            "names that begin with `amq.` belong to the broker; write another",
-        );
+        cx.error(queue, "names that begin with `amq.` belong to the broker; write another");
     }
 }

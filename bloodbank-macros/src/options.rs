@@ -23,11 +23,7 @@ pub(crate) struct Options<'a> {
 
 impl<'a> Options<'a> {
     pub(crate) fn new(cx: &'a Ctxt, known: &'a [Known]) -> Self {
-        Self {
-            cx,
-            known,
-            seen: Vec::new(),
-        }
+        Self { cx, known, seen: Vec::new() }
     }
 
     /// Calls `read` for every option that is known and given once. What is wrong with one hides no other.
@@ -65,21 +61,14 @@ impl<'a> Options<'a> {
             return Err(syn::Error::new(name.span(), self.unknown(&text)));
         };
         if self.seen.contains(&text) {
-            return Err(syn::Error::new(
-                name.span(),
-                format!("`{text}` is given twice; remove one"),
-            ));
+            return Err(syn::Error::new(name.span(), format!("`{text}` is given twice; remove one")));
         }
         self.seen.push(text);
         let value = input.fork();
         read(&name, input).and_then(|()| at_comma(input)).map_err(|error| {
             // After the `=`, where there is one.
             let _ = value.parse::<Token![=]>();
-            let at = if at_comma(&value).is_ok() {
-                name.span()
-            } else {
-                error.span()
-            };
+            let at = if at_comma(&value).is_ok() { name.span() } else { error.span() };
             syn::Error::new(at, format!("cannot read `{name}`; write `{example}`"))
         })
     }

@@ -13,11 +13,8 @@ use crate::{
     options::{Known, Options, value},
 };
 
-const KNOWN: [Known; 3] = [
-    ("max_attempts", "max_attempts = 5"),
-    ("backoff", "backoff = \"1s..1m\""),
-    ("max_age", "max_age = \"1h\""),
-];
+const KNOWN: [Known; 3] =
+    [("max_attempts", "max_attempts = 5"), ("backoff", "backoff = \"1s..1m\""), ("max_age", "max_age = \"1h\"")];
 
 /// A `RetryPolicy`.
 pub(crate) struct Retry(Vec<TokenStream>);
@@ -91,17 +88,12 @@ fn backoff(cx: &Ctxt, input: ParseStream<'_>) -> syn::Result<Option<TokenStream>
         return Ok(None);
     };
     if first > max {
-        cx.error(
-            &text,
-            format!("the first delay of `{range}` is longer than the longest; put the shorter one first"),
-        );
+        cx.error(&text, format!("the first delay of `{range}` is longer than the longest; put the shorter one first"));
     }
     let (first, max) = (duration::expand(first), duration::expand(max));
     Ok(Some(quote!(__bb::Backoff::Exponential { first: #first, max: #max })))
 }
 
 fn delay(cx: &Ctxt, at: &LitStr, text: &str) -> Option<Duration> {
-    duration::parse(text.trim())
-        .map_err(|message| cx.error(at, message))
-        .ok()
+    duration::parse(text.trim()).map_err(|message| cx.error(at, message)).ok()
 }

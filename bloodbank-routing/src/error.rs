@@ -208,10 +208,7 @@ pub struct InvalidKey {
 
 impl InvalidKey {
     pub(crate) fn new(text: &str, error: KeyError) -> Self {
-        Self {
-            text: text.into(),
-            error,
-        }
+        Self { text: text.into(), error }
     }
 
     /// The text as it was given.

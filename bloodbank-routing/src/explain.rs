@@ -87,10 +87,7 @@ fn problem(text: &str, error: &KeyError) -> String {
         }
         Kind::Placeholder => format!("has the placeholder `{fault}`"),
         Kind::PlaceholderInsideSegment => {
-            return format!(
-                "has the placeholder `{fault}` inside segment `{}`",
-                shown(error.segment(text))
-            );
+            return format!("has the placeholder `{fault}` inside segment `{}`", shown(error.segment(text)));
         }
         Kind::UnclosedPlaceholder => format!("has `{fault}` without a closing brace"),
         Kind::UnopenedPlaceholder => "has a `}` without `{`".to_owned(),

@@ -31,11 +31,9 @@ pub enum FillError {
 impl fmt::Display for FillError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Value { field, value, error } => write!(
-                f,
-                "field `{field}` cannot be put into the routing key: {}",
-                explain(value, error)
-            ),
+            Self::Value { field, value, error } => {
+                write!(f, "field `{field}` cannot be put into the routing key: {}", explain(value, error))
+            }
             Self::TooLong { len } => write!(
                 f,
                 "the fields make a routing key of {len} bytes; at most {MAX_LEN} are allowed, use shorter values"
@@ -77,11 +75,7 @@ impl RoutingKey {
                     value.clear();
                     write_value(field, &mut value);
                     if let Err(error) = check_segment(&value) {
-                        return Err(FillError::Value {
-                            field: field.into(),
-                            value: value.into(),
-                            error,
-                        });
+                        return Err(FillError::Value { field: field.into(), value: value.into(), error });
                     }
                     key.push_str(&value);
                 }

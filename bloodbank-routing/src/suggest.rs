@@ -28,10 +28,7 @@ pub fn suggest_pattern(pattern: &str, key: &str) -> Vec<String> {
         vec![ends_corrected(&pattern, &key_words), open_end(&pattern, &key_words)]
     } else {
         let kept = Kept::new(&pattern, &key_words);
-        vec![
-            kept.rest_from_key(&pattern, &key_words),
-            kept.rest_open(&pattern, &key_words),
-        ]
+        vec![kept.rest_from_key(&pattern, &key_words), kept.rest_open(&pattern, &key_words)]
     };
     let mut good: Vec<String> = Vec::new();
     for words in proposals.into_iter().flatten() {
@@ -66,10 +63,7 @@ impl Kept {
         }
         let most = pattern.len().min(key.len()) - front;
         let back = pattern.iter().rev().zip(key.iter().rev());
-        Self {
-            front,
-            back: back.take(most).take_while(agree).count(),
-        }
+        Self { front, back: back.take(most).take_while(agree).count() }
     }
 
     /// The key's own words between the ends: `fireflies.transcript.*`.
@@ -159,56 +153,28 @@ mod tests {
 
     #[test]
     fn too_few_words() {
-        proposes(
-            "fireflies.*",
-            "fireflies.transcript.ready",
-            &["fireflies.transcript.*", "fireflies.#"],
-        );
-        proposes(
-            "*.ready",
-            "fireflies.transcript.ready",
-            &["*.transcript.ready", "#.ready"],
-        );
-        proposes(
-            "orders.placed",
-            "orders.order.placed",
-            &["orders.order.placed", "orders.#.placed"],
-        );
+        proposes("fireflies.*", "fireflies.transcript.ready", &["fireflies.transcript.*", "fireflies.#"]);
+        proposes("*.ready", "fireflies.transcript.ready", &["*.transcript.ready", "#.ready"]);
+        proposes("orders.placed", "orders.order.placed", &["orders.order.placed", "orders.#.placed"]);
         proposes("*", "orders.placed", &["orders.*", "orders.#"]);
         proposes("orders", "orders.placed", &["orders.placed", "orders.#"]);
     }
 
     #[test]
     fn too_many_words() {
-        proposes(
-            "fireflies.transcript.*",
-            "fireflies.ready",
-            &["fireflies.*", "fireflies.#"],
-        );
+        proposes("fireflies.transcript.*", "fireflies.ready", &["fireflies.*", "fireflies.#"]);
     }
 
     #[test]
     fn another_word() {
-        proposes(
-            "firefly.transcript.*",
-            "fireflies.transcript.ready",
-            &["fireflies.transcript.*", "fireflies.#"],
-        );
+        proposes("firefly.transcript.*", "fireflies.transcript.ready", &["fireflies.transcript.*", "fireflies.#"]);
         proposes("Fireflies.*", "fireflies.ready", &["fireflies.*", "fireflies.#"]);
-        proposes(
-            "orders.order.shipped",
-            "orders.order.placed",
-            &["orders.order.placed", "orders.order.#"],
-        );
+        proposes("orders.order.shipped", "orders.order.placed", &["orders.order.placed", "orders.order.#"]);
     }
 
     #[test]
     fn with_a_hash() {
-        proposes(
-            "orders.#.shipped",
-            "orders.order.placed",
-            &["orders.#.placed", "orders.#"],
-        );
+        proposes("orders.#.shipped", "orders.order.placed", &["orders.#.placed", "orders.#"]);
         proposes("order.#", "orders.order.placed", &["orders.#"]);
         proposes("#.shipped", "orders.order.placed", &["#.placed", "orders.#"]);
     }

@@ -37,11 +37,7 @@ impl<T> Default for PatternTrie<T> {
 impl<T> PatternTrie<T> {
     /// No bindings.
     pub fn new() -> Self {
-        Self {
-            graph: Graph::new(),
-            words: Interner::default(),
-            len: 0,
-        }
+        Self { graph: Graph::new(), words: Interner::default(), len: 0 }
     }
 
     /// How many values are stored.
@@ -73,8 +69,7 @@ impl<T> PatternTrie<T> {
 
     /// The values stored under exactly this pattern, in the order in which they came.
     pub fn get(&self, pattern: &str) -> &[T] {
-        self.find(pattern)
-            .map_or(&[], |node| self.graph.node(node).values.as_slice())
+        self.find(pattern).map_or(&[], |node| self.graph.node(node).values.as_slice())
     }
 
     /// Removes one value that equals `value` from exactly this pattern; whether there was one.
@@ -173,14 +168,8 @@ struct Walk<'a, T, F> {
 
 impl<'a, T, F: FnMut(&'a T)> Walk<'a, T, F> {
     fn new(trie: &'a PatternTrie<T>, found: F) -> Self {
-        let mut walk = Self {
-            trie,
-            found,
-            active: Vec::new(),
-            next: Vec::new(),
-            hashes: Vec::new(),
-            entered: Vec::new(),
-        };
+        let mut walk =
+            Self { trie, found, active: Vec::new(), next: Vec::new(), hashes: Vec::new(), entered: Vec::new() };
         walk.enter(ROOT);
         std::mem::swap(&mut walk.active, &mut walk.next);
         walk

@@ -26,10 +26,7 @@ impl<'a> Words<'a> {
     }
 
     pub(crate) const fn next(self) -> Self {
-        Self {
-            bytes: self.bytes,
-            at: self.end() + 1,
-        }
+        Self { bytes: self.bytes, at: self.end() + 1 }
     }
 
     const fn end(self) -> usize {
@@ -66,10 +63,7 @@ impl<'a> WordsBack<'a> {
     }
 
     pub(crate) const fn next(self) -> Self {
-        Self {
-            bytes: self.bytes,
-            end: self.start(),
-        }
+        Self { bytes: self.bytes, end: self.start() }
     }
 
     const fn start(self) -> usize {

@@ -24,10 +24,7 @@ fn refuses(check: Check, cases: &[(&str, Kind, &str)]) {
 
 #[test]
 fn keys() {
-    accepts(
-        check_key,
-        &["a.b", "orders.order.placed", "agent.thread_2.x9_", "a.b__c"],
-    );
+    accepts(check_key, &["a.b", "orders.order.placed", "agent.thread_2.x9_", "a.b__c"]);
     refuses(
         check_key,
         &[
@@ -62,13 +59,7 @@ fn keys() {
 fn templates() {
     accepts(
         check_template,
-        &[
-            "a.b",
-            "artifact.{action}",
-            "{domain}.{entity}.created",
-            "artifact.{r#type}",
-            "artifact.{_Kind9}",
-        ],
+        &["a.b", "artifact.{action}", "{domain}.{entity}.created", "artifact.{r#type}", "artifact.{_Kind9}"],
     );
     refuses(
         check_template,
@@ -97,10 +88,7 @@ fn templates() {
 
 #[test]
 fn patterns() {
-    accepts(
-        check_pattern,
-        &["#", "*", "orders", "orders.*", "#.failed", "a.*.#.b.#", "#.#"],
-    );
+    accepts(check_pattern, &["#", "*", "orders", "orders.*", "#.failed", "a.*.#.b.#", "#.#"]);
     refuses(
         check_pattern,
         &[
@@ -137,10 +125,7 @@ fn values_of_placeholders() {
 
 #[test]
 fn keys_and_patterns_of_others() {
-    accepts(
-        check_wire_key,
-        &["fireflies.transcriptReady", "one", "a b.c-d", "größe.2", "{a}"],
-    );
+    accepts(check_wire_key, &["fireflies.transcriptReady", "one", "a b.c-d", "größe.2", "{a}"]);
     refuses(
         check_wire_key,
         &[
@@ -153,26 +138,14 @@ fn keys_and_patterns_of_others() {
         ],
     );
     accepts(check_wire_pattern, &["#", "fireflies.*", "Fire flies.#.x-y"]);
-    refuses(
-        check_wire_pattern,
-        &[
-            ("a.b*", Kind::WildcardInsideSegment, "*"),
-            ("a.", Kind::EmptySegment, ""),
-        ],
-    );
+    refuses(check_wire_pattern, &[("a.b*", Kind::WildcardInsideSegment, "*"), ("a.", Kind::EmptySegment, "")]);
 }
 
 #[test]
 fn at_most_255_bytes_in_every_grammar() {
     let fits = format!("a.{}", "b".repeat(MAX_LEN - 2));
     let longer = format!("{fits}b");
-    let checks: [Check; 5] = [
-        check_key,
-        check_template,
-        check_pattern,
-        check_wire_key,
-        check_wire_pattern,
-    ];
+    let checks: [Check; 5] = [check_key, check_template, check_pattern, check_wire_key, check_wire_pattern];
     for check in checks {
         assert_eq!(check(&fits), Ok(()));
         let error = check(&longer).unwrap_err();
@@ -184,12 +157,9 @@ fn at_most_255_bytes_in_every_grammar() {
 
 #[test]
 fn the_segment_with_the_fault() {
-    for (text, segment) in [
-        ("Orders.placed", "Orders"),
-        ("orders.orderPlaced.x", "orderPlaced"),
-        ("orders.x.y-z", "y-z"),
-        ("a..b", ""),
-    ] {
+    for (text, segment) in
+        [("Orders.placed", "Orders"), ("orders.orderPlaced.x", "orderPlaced"), ("orders.x.y-z", "y-z"), ("a..b", "")]
+    {
         assert_eq!(check_key(text).unwrap_err().segment(text), segment);
     }
 }

@@ -19,18 +19,9 @@ fn about_keys() {
     says(
         check_key,
         &[
-            (
-                "",
-                "routing key is empty; write at least two segments, such as `orders.created`",
-            ),
-            (
-                "orders",
-                "routing key `orders` has one segment; a key needs at least two, such as `orders.created`",
-            ),
-            (
-                "Orders",
-                "routing key `Orders` has one segment; a key needs at least two, such as `orders.created`",
-            ),
+            ("", "routing key is empty; write at least two segments, such as `orders.created`"),
+            ("orders", "routing key `orders` has one segment; a key needs at least two, such as `orders.created`"),
+            ("Orders", "routing key `Orders` has one segment; a key needs at least two, such as `orders.created`"),
             (
                 "OrderPlaced",
                 "routing key `OrderPlaced` has one segment; a key needs at least two, such as `order.placed`",
@@ -43,22 +34,10 @@ fn about_keys() {
                 "orders/placed",
                 "routing key `orders/placed` has one segment; a key needs at least two, such as `orders.placed`",
             ),
-            (
-                "orders..placed",
-                "routing key `orders..placed` has two dots in a row; write `orders.placed`",
-            ),
-            (
-                ".orders.placed",
-                "routing key `.orders.placed` begins with a dot; write `orders.placed`",
-            ),
-            (
-                "orders.placed.",
-                "routing key `orders.placed.` ends with a dot; write `orders.placed`",
-            ),
-            (
-                "orders.",
-                "routing key `orders.` ends with a dot; put exactly one dot between two segments",
-            ),
+            ("orders..placed", "routing key `orders..placed` has two dots in a row; write `orders.placed`"),
+            (".orders.placed", "routing key `.orders.placed` begins with a dot; write `orders.placed`"),
+            ("orders.placed.", "routing key `orders.placed.` ends with a dot; write `orders.placed`"),
+            ("orders.", "routing key `orders.` ends with a dot; put exactly one dot between two segments"),
             (
                 "Orders.placed",
                 "routing key `Orders.placed` has an upper-case letter in segment `Orders`; write `orders.placed`",
@@ -116,10 +95,7 @@ fn about_templates() {
                 "artifact.{action}_done",
                 "routing key `artifact.{action}_done` has the placeholder `{action}` inside segment `{action}_done`; write `artifact.{action}.done`",
             ),
-            (
-                "artifact.{action",
-                "routing key `artifact.{action` has `{action` without a closing brace; add `}`",
-            ),
+            ("artifact.{action", "routing key `artifact.{action` has `{action` without a closing brace; add `}`"),
             (
                 "artifact.action}",
                 "routing key `artifact.action}` has a `}` without `{` in segment `action}`; remove it",
@@ -150,22 +126,13 @@ fn about_patterns() {
         check_pattern,
         &[
             ("", "pattern is empty; write `#` for every event"),
-            (
-                "Orders.*",
-                "pattern `Orders.*` has an upper-case letter in segment `Orders`; write `orders.*`",
-            ),
+            ("Orders.*", "pattern `Orders.*` has an upper-case letter in segment `Orders`; write `orders.*`"),
             (
                 "orders.pl*",
                 "pattern `orders.pl*` has `*` inside segment `pl*`; a wildcard stands for whole words, make it a segment of its own",
             ),
-            (
-                "artifact.{action}",
-                "pattern `artifact.{action}` has the placeholder `{action}`; write `artifact.*`",
-            ),
-            (
-                "orders..#",
-                "pattern `orders..#` has two dots in a row; write `orders.#`",
-            ),
+            ("artifact.{action}", "pattern `artifact.{action}` has the placeholder `{action}`; write `artifact.*`"),
+            ("orders..#", "pattern `orders..#` has two dots in a row; write `orders.#`"),
         ],
     );
 }
@@ -176,18 +143,9 @@ fn about_values_and_foreign_keys() {
         check_segment,
         &[
             ("", "segment value is empty; put in a word such as `created`"),
-            (
-                "In Progress",
-                "segment value `In Progress` has an upper-case letter; write `in_progress`",
-            ),
-            (
-                "a.b",
-                "segment value `a.b` has a dot; a placeholder takes exactly one word",
-            ),
-            (
-                "*",
-                "segment value `*` has the wildcard `*`; a segment is made of `a` to `z`, `0` to `9` and `_`",
-            ),
+            ("In Progress", "segment value `In Progress` has an upper-case letter; write `in_progress`"),
+            ("a.b", "segment value `a.b` has a dot; a placeholder takes exactly one word"),
+            ("*", "segment value `*` has the wildcard `*`; a segment is made of `a` to `z`, `0` to `9` and `_`"),
         ],
     );
     says(

@@ -1,10 +1,5 @@
 //! Every bus that a service can run on.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    clippy::unwrap_used,
-    reason = "each test file uses a part of it"
-)]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test file uses a part of it")]
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -36,11 +31,7 @@ pub async fn memory() -> Bus {
 pub async fn file() -> Bus {
     let path = tempfile::tempdir().unwrap().keep().join("bus.db");
     let transport = Arc::new(Embedded::open(&path).await.unwrap());
-    BusBuilder::new(settings())
-        .transport(transport)
-        .connect()
-        .await
-        .unwrap()
+    BusBuilder::new(settings()).transport(transport).connect().await.unwrap()
 }
 
 /// RabbitMQ with quorum queues.
@@ -85,9 +76,7 @@ macro_rules! on_every_bus {
 
 /// What arrives within [`PATIENCE`].
 pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    timeout(PATIENCE, future)
-        .await
-        .unwrap_or_else(|_| panic!("{what} did not come within {PATIENCE:?}"))
+    timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("{what} did not come within {PATIENCE:?}"))
 }
 
 /// The next messages of a queue, acknowledged.

@@ -45,22 +45,8 @@ impl<Provided: 'static> App<Provided> {
     /// Provides a state to the subscribers and commands that are added after it; each of them gets a clone.
     pub fn state<S: Clone + Send + Sync + 'static>(mut self, state: S) -> App<(S, Provided)> {
         self.states.insert(state);
-        let Self {
-            service,
-            bus,
-            states,
-            subscribers,
-            drain,
-            provided: _,
-        } = self;
-        App {
-            service,
-            bus,
-            states,
-            subscribers,
-            drain,
-            provided: PhantomData,
-        }
+        let Self { service, bus, states, subscribers, drain, provided: _ } = self;
+        App { service, bus, states, subscribers, drain, provided: PhantomData }
     }
 
     /// Adds a subscriber: a function with `#[subscriber]`.
@@ -69,18 +55,14 @@ impl<Provided: 'static> App<Provided> {
         S: Subscriber<Provided, Index>,
         Index: 'static,
     {
-        self.subscribers
-            .push(SubscriberSpec::of_subscriber(&self.service, subscriber));
+        self.subscribers.push(SubscriberSpec::of_subscriber(&self.service, subscriber));
         self
     }
 
     /// Executes commands: `app.commands(CommandManager::linked())`.
     pub fn commands(mut self, commands: CommandManager) -> Self {
         self.subscribers.extend(
-            commands
-                .executors()
-                .iter()
-                .map(|command| SubscriberSpec::of_command(self.bus.exchange(), command)),
+            commands.executors().iter().map(|command| SubscriberSpec::of_command(self.bus.exchange(), command)),
         );
         self
     }
@@ -160,9 +142,6 @@ impl<Provided: 'static> App<Provided> {
 impl<Provided> fmt::Debug for App<Provided> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let queues: Vec<_> = self.subscribers.iter().map(|subscriber| &subscriber.queue).collect();
-        f.debug_struct("App")
-            .field("service", &self.service)
-            .field("queues", &queues)
-            .finish_non_exhaustive()
+        f.debug_struct("App").field("service", &self.service).field("queues", &queues).finish_non_exhaustive()
     }
 }

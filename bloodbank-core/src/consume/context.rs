@@ -50,13 +50,7 @@ pub(crate) struct Delivered {
 impl Context {
     pub(crate) fn new(target: Arc<Target>, delivered: Delivered) -> Self {
         let deadline = Instant::now() + target.timeout;
-        Self(Arc::new(Inner {
-            target,
-            delivered,
-            head: OnceLock::new(),
-            position: AtomicU32::new(0),
-            deadline,
-        }))
+        Self(Arc::new(Inner { target, delivered, head: OnceLock::new(), position: AtomicU32::new(0), deadline }))
     }
 
     /// The id of the event; the nil id when it could not be read.
@@ -81,10 +75,7 @@ impl Context {
     #[must_use]
     pub fn attempt(&self) -> u32 {
         let attempt = self.headers().integer(names::ATTEMPT);
-        attempt
-            .and_then(|attempt| u32::try_from(attempt).ok())
-            .unwrap_or(1)
-            .max(1)
+        attempt.and_then(|attempt| u32::try_from(attempt).ok()).unwrap_or(1).max(1)
     }
 
     /// The broker has delivered this message before without an answer.

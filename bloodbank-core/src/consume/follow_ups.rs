@@ -19,15 +19,10 @@ pub(super) async fn publish_collected(events: EventCollector, cause: &Context) -
     for event in events {
         let position = cause.next_position();
         let derived = identity::derived(cause.event_id(), cause.subscriber(), position, event.routing_key());
-        let options = PublishOptions {
-            event_id: event.event_id.or(Some(derived)),
-            ..caused_by(cause)
-        };
+        let options = PublishOptions { event_id: event.event_id.or(Some(derived)), ..caused_by(cause) };
         drafts.push(bus.draft(&event.routing_key, &event.payload, options)?);
     }
-    let answer = reply
-        .and_then(|index| drafts.get(index))
-        .map(|draft| draft.message.clone());
+    let answer = reply.and_then(|index| drafts.get(index)).map(|draft| draft.message.clone());
     for published in join_all(drafts.into_iter().map(|draft| bus.send(draft))).await {
         published?;
     }
@@ -39,10 +34,7 @@ pub(super) async fn publish_failure(event: &PendingEvent, cause: &Context, last:
     let bus = cause.bus();
     let key = &event.routing_key;
     let event_id = identity::derived_failure(cause.event_id(), cause.subscriber(), cause.attempt(), key);
-    let options = PublishOptions {
-        event_id: Some(event_id),
-        ..caused_by(cause)
-    };
+    let options = PublishOptions { event_id: Some(event_id), ..caused_by(cause) };
     let mut draft = bus.draft(key, &event.payload, options)?;
     if last {
         draft.message.properties.headers.set(names::FINAL, true);

@@ -25,21 +25,13 @@ pub struct RunningApp {
 }
 
 pub(super) async fn start<Provided>(app: App<Provided>) -> Result<RunningApp> {
-    let App {
-        service,
-        bus,
-        states,
-        subscribers,
-        drain,
-        ..
-    } = app;
+    let App { service, bus, states, subscribers, drain, .. } = app;
     let (stop, cancel) = (CancellationToken::new(), CancellationToken::new());
     let mut workers = JoinSet::new();
     let kind = bus.settings().queue_kind;
     // All queues exist before the first event is handled: a follow-up of one subscriber reaches the others.
     for spec in &subscribers {
-        bus.declare(Topology::subscriber(bus.exchange(), &spec.queue, kind, &spec.patterns))
-            .await?;
+        bus.declare(Topology::subscriber(bus.exchange(), &spec.queue, kind, &spec.patterns)).await?;
     }
     for spec in subscribers {
         let prefetch = spec.options.prefetch().max(spec.options.concurrency);
@@ -55,13 +47,7 @@ pub(super) async fn start<Provided>(app: App<Provided>) -> Result<RunningApp> {
         workers.spawn(runtime::run(target, spec, deliveries, stop.clone()));
     }
     info!(%service, subscribers = workers.len(), "started");
-    Ok(RunningApp {
-        bus,
-        stop,
-        cancel,
-        workers,
-        drain,
-    })
+    Ok(RunningApp { bus, stop, cancel, workers, drain })
 }
 
 impl RunningApp {

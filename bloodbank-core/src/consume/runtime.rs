@@ -134,15 +134,10 @@ async fn in_lanes(worker: Worker, concurrency: usize, mut deliveries: Deliveries
         };
         let Some(delivery) = delivery else { break };
         let (context, settlement) = worker.context(delivery);
-        let lane = worker
-            .spec
-            .lane
-            .as_ref()
-            .and_then(|lane| lane(&context))
-            .unwrap_or_else(|| {
-                turn += 1;
-                turn
-            });
+        let lane = worker.spec.lane.as_ref().and_then(|lane| lane(&context)).unwrap_or_else(|| {
+            turn += 1;
+            turn
+        });
         let index = usize::try_from(lane % concurrency as u64).unwrap_or(0);
         if lanes[index].send((context, settlement)).await.is_err() {
             break;
@@ -156,15 +151,8 @@ async fn in_lanes(worker: Worker, concurrency: usize, mut deliveries: Deliveries
 
 impl Worker {
     fn context(&self, delivery: Delivery) -> (Context, Settlement) {
-        let Delivery {
-            message,
-            redelivered,
-            settlement,
-        } = delivery;
-        (
-            Context::new(Arc::clone(&self.target), Delivered { message, redelivered }),
-            settlement,
-        )
+        let Delivery { message, redelivered, settlement } = delivery;
+        (Context::new(Arc::clone(&self.target), Delivered { message, redelivered }), settlement)
     }
 
     async fn handle(&mut self, context: Context, settlement: Settlement) {

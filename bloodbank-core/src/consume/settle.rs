@@ -17,7 +17,7 @@ use crate::{
     publish::EventCollector,
     transport::{
         Outgoing, Settlement, names,
-        topology::{DEAD_LETTER_EXCHANGE, LADDER, rung_name},
+        topology::{DEAD_LETTER_EXCHANGE, LADDER, rung_name_of},
     },
 };
 
@@ -71,11 +71,7 @@ pub(super) async fn settle(
 
 /// Publishes what follows and answers a requester.
 async fn finish(events: EventCollector, context: &Context) -> Result<()> {
-    let reply = if events.is_empty() {
-        None
-    } else {
-        publish_collected(events, context).await?
-    };
+    let reply = if events.is_empty() { None } else { publish_collected(events, context).await? };
     answer(context, Answer::Reply(reply)).await;
     Ok(())
 }
@@ -83,11 +79,7 @@ async fn finish(events: EventCollector, context: &Context) -> Result<()> {
 /// The failure of a handler that succeeded, but whose follow-ups could not be published.
 fn unpublished(error: &Error) -> HandlerError {
     let message = format!("a follow-up event could not be published: {error}");
-    if error.is_retryable() {
-        HandlerError::retry(message)
-    } else {
-        HandlerError::unreadable("follow-up", message)
-    }
+    if error.is_retryable() { HandlerError::retry(message) } else { HandlerError::unreadable("follow-up", message) }
 }
 
 /// Decides between another attempt and the dead-letter queue, publishes the failure event and the copy.
@@ -169,18 +161,13 @@ async fn publish_copy(copy: Outgoing, context: &Context) -> Result<()> {
 
 /// The rung of the ladder that comes nearest to a delay.
 fn rung(delay: Duration) -> Duration {
-    LADDER
-        .into_iter()
-        .min_by_key(|rung| rung.abs_diff(delay))
-        .unwrap_or(delay)
+    LADDER.into_iter().min_by_key(|rung| rung.abs_diff(delay)).unwrap_or(delay)
 }
 
 /// The copy that waits on a rung of the ladder and then comes back to this queue alone.
 fn retry_copy(context: &Context, failure: &HandlerError, delay: Duration) -> Outgoing {
-    let mut copy = failed_copy(context, failure, &rung_name(rung(delay)));
-    copy.properties
-        .headers
-        .set(names::ATTEMPT, context.attempt().saturating_add(1));
+    let mut copy = failed_copy(context, failure, &rung_name_of(context.bus().settings().queue_kind, rung(delay)));
+    copy.properties.headers.set(names::ATTEMPT, context.attempt().saturating_add(1));
     copy
 }
 
@@ -218,11 +205,7 @@ fn failed_copy(context: &Context, failure: &HandlerError, exchange: &str) -> Out
 /// An error as it fits into a header.
 fn shortened(text: &str) -> String {
     const MAX: usize = 2000;
-    let mut short: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(MAX)
-        .collect();
+    let mut short: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX).collect();
     if text.chars().nth(MAX).is_some() {
         short.push('…');
     }

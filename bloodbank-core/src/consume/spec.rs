@@ -41,9 +41,7 @@ impl SubscriberSpec {
     {
         let descriptor = subscriber.descriptor();
         let options = descriptor.options;
-        let queue = options
-            .queue
-            .map_or_else(|| format!("{service}.{}", descriptor.name).into(), Into::into);
+        let queue = options.queue.map_or_else(|| format!("{service}.{}", descriptor.name).into(), Into::into);
         let subscriber = Arc::new(subscriber);
         let lane = options.ordered_by.map(|_| {
             let subscriber = Arc::clone(&subscriber);
@@ -95,9 +93,7 @@ impl SubscriberSpec {
         <L::Service as Service<Context>>::Error: Into<BoxError>,
         <L::Service as Service<Context>>::Future: Send,
     {
-        let layered = layer
-            .layer(self.service.clone())
-            .map_err(|error| HandlerError::from_layer(error.into()));
+        let layered = layer.layer(self.service.clone()).map_err(|error| HandlerError::from_layer(error.into()));
         self.service = BoxCloneSyncService::new(layered);
     }
 }
@@ -131,20 +127,11 @@ async fn isolated(
 
 /// The error for a handler that panicked.
 pub(crate) fn panicked(panic: &(dyn Any + Send)) -> HandlerError {
-    let text = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    HandlerError::new(
-        HandlerErrorKind::Panicked,
-        format!("the handler panicked: {}", text.unwrap_or("no message")),
-    )
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    HandlerError::new(HandlerErrorKind::Panicked, format!("the handler panicked: {}", text.unwrap_or("no message")))
 }
 
 /// The error for a handler that took too long.
 pub(crate) fn timed_out(timeout: Duration) -> HandlerError {
-    HandlerError::new(
-        HandlerErrorKind::TimedOut,
-        format!("the handler took longer than {timeout:?}"),
-    )
+    HandlerError::new(HandlerErrorKind::TimedOut, format!("the handler took longer than {timeout:?}"))
 }

@@ -49,9 +49,7 @@ pub(super) async fn follow(
                 let read = store.entries(&events).await?;
                 malformed.extend(read.malformed);
                 let parents = read.values.into_iter();
-                parents
-                    .map(|entry| entry.map(|entry| entry.parents).unwrap_or_default())
-                    .collect()
+                parents.map(|entry| entry.map(|entry| entry.parents).unwrap_or_default()).collect()
             }
             Direction::Descendants => {
                 let read = store.children(&events).await?;
@@ -75,11 +73,7 @@ pub(super) async fn follow(
         level = next;
         depth += 1;
     }
-    Ok(Chain {
-        truncated: !level.is_empty(),
-        events: found.sorted(direction),
-        malformed,
-    })
+    Ok(Chain { truncated: !level.is_empty(), events: found.sorted(direction), malformed })
 }
 
 /// Events by number, in the order of their discovery.

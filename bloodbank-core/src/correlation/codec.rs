@@ -39,11 +39,7 @@ fn naive<S: serde::Serializer>(time: &Option<DateTime<Utc>>, serializer: S) -> R
 /// The value under the forward key.
 pub(super) fn encode(link: &Link) -> String {
     let entry = link.entry();
-    let written = Written {
-        parent_event_ids: &entry.parents,
-        created_at: entry.created_at,
-        metadata: &entry.metadata,
-    };
+    let written = Written { parent_event_ids: &entry.parents, created_at: entry.created_at, metadata: &entry.metadata };
     serde_json::to_string(&written).unwrap_or_else(|error| unreachable!("ids, a time and JSON are JSON: {error}"))
 }
 

@@ -13,120 +13,150 @@ use uuid::Uuid;
 use super::store::{CorrelationStore, Entry, Link, Malformed, Read};
 use crate::{envelope, error::Result};
 
-/// Links in memory. Beyond a number of events, or after a time, the oldest are forgotten.
+/// How many links are handled before publishers get a turn.
+const TURN: usize = 1024;
+
+/// Links in memory. Beyond a number of links, or after a time, the oldest are forgotten.
+///
+/// Recording appends to a log and does nothing else; whoever asks brings the index up to date first. Publishing
+/// happens all the time, asking hardly ever.
 pub struct MemoryStore {
-    inner: Mutex<Inner>,
+    index: Mutex<Index>,
+    log: Mutex<Log>,
     capacity: usize,
     ttl: TimeDelta,
 }
 
-/// Events in the order in which they were first heard of. `places` counts from the beginning of time, so that
-/// forgetting the first event moves no other.
+/// Links in the order of their recording, numbered from the beginning of time.
 #[derive(Default)]
-struct Inner {
-    places: HashMap<Uuid, u64>,
-    nodes: VecDeque<Node>,
-    forgotten: u64,
+struct Log {
+    links: VecDeque<Link>,
+    /// The number of the first link that is still there.
+    first: u64,
 }
 
-/// An event. One that is only known as a parent has no link.
-struct Node {
-    id: Uuid,
-    touched: DateTime<Utc>,
-    link: Option<Link>,
-    children: Vec<Uuid>,
+/// Numbers of links by event. Some are of links that are forgotten already; they are skipped, and the index begins
+/// anew before they are many.
+#[derive(Default)]
+struct Index {
+    from: u64,
+    to: u64,
+    links: HashMap<Uuid, u64>,
+    children: HashMap<Uuid, Vec<u64>>,
 }
 
 impl MemoryStore {
-    /// A store for so many events, each for so long.
+    /// A store for so many links, each for so long.
     #[must_use]
     pub fn new(capacity: usize, ttl: Duration) -> Self {
         Self {
-            inner: Mutex::default(),
+            index: Mutex::default(),
+            log: Mutex::default(),
             capacity: capacity.max(1),
             ttl: TimeDelta::from_std(ttl).unwrap_or(TimeDelta::MAX),
         }
     }
 
-    /// How many events it knows, mere parents included.
+    /// How many links it remembers.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.lock().nodes.len()
+        lock(&self.log).links.len()
     }
 
-    /// Whether it knows no event.
+    /// Whether it remembers none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Records one link at once. `created_at` is also the clock: reading another one would cost as much as the rest.
     pub(super) fn insert(&self, link: Link) {
-        let now = link.created_at;
-        let mut inner = self.lock();
-        let place = inner.place(link.child, now);
-        let known = inner.nodes[place].link.take();
-        for &parent in &link.parents {
-            // Every parent of a recorded link lists it already: no list is searched, however long.
-            if known.as_ref().is_some_and(|known| known.parents.contains(&parent)) {
-                continue;
-            }
-            let place = inner.place(parent, now);
-            inner.nodes[place].children.push(link.child);
-        }
-        inner.nodes[place].link = Some(link);
-        inner.forget(self.capacity, self.expired_before(now));
+        let oldest = self.oldest(link.created_at);
+        let mut log = lock(&self.log);
+        log.links.push_back(link);
+        // Two for each that comes: enough to catch up.
+        let forgotten = [log.forget(self.capacity, oldest), log.forget(self.capacity, oldest)];
+        drop(log);
+        drop(forgotten);
     }
 
-    fn expired_before(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+    /// What was created before has been kept long enough.
+    fn oldest(&self, now: DateTime<Utc>) -> DateTime<Utc> {
         now.checked_sub_signed(self.ttl).unwrap_or(DateTime::<Utc>::MIN_UTC)
     }
 
-    fn look_up<T>(&self, events: &[Uuid], value: impl Fn(Option<&Node>) -> T) -> Vec<T> {
-        let oldest = self.expired_before(envelope::now());
-        let inner = self.lock();
-        let node = |event| inner.get(event).filter(|node| node.touched >= oldest);
-        events.iter().map(|event| value(node(event))).collect()
+    /// A value for each event.
+    fn look_up<T>(&self, events: &[Uuid], value: impl Fn(&View<'_>, &Uuid) -> T) -> Vec<T> {
+        let oldest = self.oldest(envelope::now());
+        let mut index = lock(&self.index);
+        while index.catch_up(&lock(&self.log), self.capacity) {}
+        let mut values = Vec::with_capacity(events.len());
+        for events in events.chunks(TURN) {
+            let view = View { index: &index, log: &lock(&self.log), oldest };
+            values.extend(events.iter().map(|event| value(&view, event)));
+        }
+        values
     }
 }
 
-impl Inner {
-    fn get(&self, event: &Uuid) -> Option<&Node> {
-        let place = self.places.get(event)? - self.forgotten;
-        self.nodes.get(usize::try_from(place).ok()?)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Log {
+    /// Takes the oldest link out, if its time has come.
+    fn forget(&mut self, capacity: usize, oldest: DateTime<Utc>) -> Option<Link> {
+        let is_over = self.links.len() > capacity || self.links.front()?.created_at < oldest;
+        let link = if is_over { self.links.pop_front()? } else { return None };
+        self.first += 1;
+        Some(link)
     }
 
-    /// Where an event stands among the nodes; one that is new is added.
-    fn place(&mut self, id: Uuid, now: DateTime<Utc>) -> usize {
-        let next = self.forgotten + self.nodes.len() as u64;
-        let place = *self.places.entry(id).or_insert(next);
-        let index = (place - self.forgotten) as usize;
-        if place == next {
-            self.nodes.push_back(Node {
-                id,
-                touched: now,
-                link: None,
-                children: Vec::new(),
-            });
-        } else {
-            let node = &mut self.nodes[index];
-            node.touched = node.touched.max(now);
+    fn get(&self, number: u64) -> Option<&Link> {
+        self.links.get(usize::try_from(number.checked_sub(self.first)?).ok()?)
+    }
+}
+
+impl Index {
+    /// Adds some of the links that are new. Whether there are more.
+    fn catch_up(&mut self, log: &Log, capacity: usize) -> bool {
+        if self.to < log.first || log.first - self.from > capacity as u64 {
+            *self = Self { from: log.first, to: log.first, ..Self::default() };
         }
-        index
+        for _ in 0..TURN {
+            let Some(link) = log.get(self.to) else { return false };
+            self.links.insert(link.child, self.to);
+            for &parent in &link.parents {
+                self.children.entry(parent).or_default().push(self.to);
+            }
+            self.to += 1;
+        }
+        true
+    }
+}
+
+/// What can be seen of the log through the index.
+struct View<'a> {
+    index: &'a Index,
+    log: &'a Log,
+    oldest: DateTime<Utc>,
+}
+
+impl View<'_> {
+    fn link(&self, number: u64) -> Option<&Link> {
+        self.log.get(number).filter(|link| link.created_at >= self.oldest)
     }
 
-    fn forget(&mut self, capacity: usize, oldest: DateTime<Utc>) {
-        while let Some(first) = self.nodes.front()
-            && (self.nodes.len() > capacity || first.touched < oldest)
-        {
-            self.places.remove(&first.id);
-            self.nodes.pop_front();
-            self.forgotten += 1;
-        }
+    fn entry(&self, event: &Uuid) -> Option<Entry> {
+        self.link(*self.index.links.get(event)?).map(Link::entry)
+    }
+
+    /// The children of an event, once each: those that were recorded again stand in the log twice.
+    fn children(&self, event: &Uuid) -> Vec<Uuid> {
+        let numbers = self.index.children.get(event).map_or(&[][..], Vec::as_slice);
+        let mut seen = HashSet::with_capacity(numbers.len());
+        let children = numbers.iter().filter_map(|number| Some(self.link(*number)?.child));
+        children.filter(|child| seen.insert(*child)).collect()
     }
 }
 
@@ -147,18 +177,13 @@ impl CorrelationStore for MemoryStore {
     }
 
     fn entries<'a>(&'a self, events: &'a [Uuid]) -> BoxFuture<'a, Result<Read<Option<Entry>>>> {
-        let entries = self.look_up(events, |node| node?.link.as_ref().map(Link::entry));
+        let entries = self.look_up(events, |view, event| view.entry(event));
         Box::pin(ready(Ok(entries.into())))
     }
 
     fn children<'a>(&'a self, events: &'a [Uuid]) -> BoxFuture<'a, Result<Read<Vec<Uuid>>>> {
-        let children = self.look_up(events, |node| {
-            // A child that was forgotten and recorded again, or whose parents changed back, stands here twice.
-            let mut seen = HashSet::new();
-            let children = node.into_iter().flat_map(|node| &node.children);
-            children.copied().filter(|child| seen.insert(*child)).collect()
-        });
-        Box::pin(ready(Ok(Read::from(children))))
+        let children = self.look_up(events, |view, event| view.children(event));
+        Box::pin(ready(Ok(children.into())))
     }
 }
 
@@ -166,10 +191,14 @@ impl CorrelationStore for MemoryStore {
 mod tests {
     use super::*;
 
+    fn id(number: u128) -> Uuid {
+        Uuid::from_u128(number)
+    }
+
     fn link(child: u128, parents: &[u128], created_at: DateTime<Utc>) -> Link {
         Link {
-            child: Uuid::from_u128(child),
-            parents: parents.iter().copied().map(Uuid::from_u128).collect(),
+            child: id(child),
+            parents: parents.iter().copied().map(id).collect(),
             event_type: None,
             created_at,
             app: None,
@@ -178,23 +207,31 @@ mod tests {
     }
 
     fn knows(store: &MemoryStore, event: u128) -> bool {
-        store
-            .look_up(&[Uuid::from_u128(event)], |node| {
-                node.is_some_and(|node| node.link.is_some())
-            })
-            .pop()
-            .unwrap()
+        store.look_up(&[id(event)], |view, event| view.entry(event).is_some())[0]
+    }
+
+    fn children(store: &MemoryStore, event: u128) -> Vec<Uuid> {
+        store.look_up(&[id(event)], |view, event| view.children(event)).swap_remove(0)
     }
 
     #[test]
-    fn the_oldest_are_forgotten_and_mere_parents_with_them() {
+    fn the_oldest_are_forgotten_and_their_traces_in_the_index_with_them() {
         let store = MemoryStore::new(10, Duration::from_secs(60));
-        for child in 0..1000 {
-            store.insert(link(child, &[1_000_000 + child], envelope::now()));
+        for child in 1..5_000 {
+            store.insert(link(child, &[1_000_000 + child, 2_000_000], envelope::now()));
+            if child % 3 == 0 {
+                assert!(knows(&store, child));
+                assert_eq!(children(&store, 1_000_000 + child), [id(child)]);
+            }
+            if child > 10 && child % 7 == 0 {
+                assert!(!knows(&store, child - 10) && knows(&store, child - 9));
+                assert_eq!(children(&store, 2_000_000).len(), 10);
+                assert!(children(&store, 1_000_000 + child - 10).is_empty());
+            }
         }
         assert_eq!(store.len(), 10);
-        assert_eq!(store.lock().places.len(), 10);
-        assert!(knows(&store, 999) && !knows(&store, 990));
+        let index = lock(&store.index);
+        assert!(index.links.len() <= 20 && index.children.len() <= 21);
     }
 
     #[test]
@@ -202,7 +239,7 @@ mod tests {
         let store = MemoryStore::new(10, Duration::from_secs(60));
         let now = envelope::now();
         store.insert(link(1, &[2], now - TimeDelta::seconds(61)));
-        assert!(!knows(&store, 1));
+        assert!(!knows(&store, 1) && children(&store, 2).is_empty());
         store.insert(link(3, &[], now));
         assert_eq!(store.len(), 1);
         assert!(knows(&store, 3));
@@ -215,11 +252,19 @@ mod tests {
         for parents in [&[1, 2][..], &[1, 2], &[1], &[1, 2]] {
             store.insert(link(9, parents, now));
         }
-        for parent in [1, 2] {
-            let children = store.look_up(&[Uuid::from_u128(parent)], |node| node.unwrap().children.len());
-            assert!(children[0] <= 2);
+        assert_eq!(children(&store, 1), [id(9)]);
+        assert_eq!(children(&store, 2), [id(9)]);
+    }
+
+    #[test]
+    fn more_than_one_turn_is_caught_up_with() {
+        let store = MemoryStore::new(10 * TURN, Duration::from_secs(60));
+        let now = envelope::now();
+        let count = 3 * TURN as u128;
+        for child in 1..=count {
+            store.insert(link(child, &[child + 1], now));
         }
-        let children = futures_util::FutureExt::now_or_never(store.children(&[Uuid::from_u128(2)]));
-        assert_eq!(children.unwrap().unwrap().values, [[Uuid::from_u128(9)]]);
+        assert!(knows(&store, 1) && knows(&store, count));
+        assert_eq!(children(&store, count), [id(count - 1)]);
     }
 }

@@ -33,8 +33,7 @@ impl Missed {
 
     /// A link that is not in the store: neither its child nor its parents show it.
     pub(super) fn link(&self, link: &Link) {
-        self.lock()
-            .note([link.child].iter().chain(&link.parents), link.created_at);
+        self.lock().note([link.child].iter().chain(&link.parents), link.created_at);
     }
 
     /// An event of which something is not in the store.
@@ -51,9 +50,7 @@ impl Missed {
     pub(super) fn concerns(&self, event: Uuid, created_at: Option<DateTime<Utc>>) -> bool {
         let inner = self.lock();
         inner.events.contains(&event)
-            || inner
-                .until
-                .is_some_and(|until| created_at.is_none_or(|created| created <= until))
+            || inner.until.is_some_and(|until| created_at.is_none_or(|created| created <= until))
     }
 }
 

@@ -7,6 +7,7 @@
 //! ones are skipped and counted (`bloodbank_correlation_missed_total`) until the store answers again.
 
 mod chain;
+#[cfg(feature = "redis")]
 mod codec;
 mod dump;
 mod memory;

@@ -15,7 +15,7 @@ use metrics::gauge;
 use serde::Serialize;
 use tokio::{
     sync::{Notify, oneshot},
-    time::{Instant, sleep, timeout, timeout_at},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 use tracing::{info, warn};
 
@@ -28,15 +28,17 @@ use crate::error::{Error, ErrorKind, Result};
 /// How many links are written at once.
 const BATCH: usize = 256;
 /// How many batches may wait; beyond that links are missed rather than memory used.
-const WAITING: usize = 64;
-/// How long a publish waits for its link: a second, less what scheduling takes.
+const WAITING: usize = 256;
+/// How long a publish waits for its link, and how long a write may take before the store counts as away: a second,
+/// less what scheduling takes.
 const PATIENCE: Duration = Duration::from_millis(900);
 /// The pauses between two probes of a store that failed: doubled from the first to the last.
 const PROBE_PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 /// A store that fails again within this time is probed less eagerly.
 const STABLE: Duration = Duration::from_secs(30);
 
-/// Resolves when a link is recorded, or given up and counted as missed: at most a second later.
+/// Resolves when a link is recorded, or given up and counted as missed, but after a second in every case: a link that
+/// waits behind many others is then recorded later.
 #[derive(Debug, Clone)]
 pub struct Recorded(Shared<oneshot::Receiver<()>>);
 
@@ -44,7 +46,7 @@ impl Future for Recorded {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        // The writer drops the sender: that is the signal.
+        // The task drops the sender: that is the signal.
         self.0.poll_unpin(cx).map(|_| ())
     }
 }
@@ -73,8 +75,8 @@ struct Inner {
 struct Queue {
     state: State,
     waiting: VecDeque<Batch>,
-    /// The batch that was begun last; all before it are done when it is.
-    last: Option<Recorded>,
+    /// When the batch that was begun last is settled; all before it are settled then.
+    settled: Option<Shared<oneshot::Receiver<()>>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -88,21 +90,43 @@ enum State {
 
 struct Batch {
     links: Vec<Link>,
-    deadline: Instant,
     recorded: Recorded,
+    hold: Hold,
     /// Dropped when the batch is written or given up.
-    _done: oneshot::Sender<()>,
+    _settled: oneshot::Sender<()>,
+}
+
+/// What keeps the publishers of a batch: they go on when the sender is dropped.
+struct Hold {
+    until: Instant,
+    publishers: Option<oneshot::Sender<()>>,
+}
+
+impl Hold {
+    /// When they must go on; `None` when they have.
+    fn due(&self) -> Option<Instant> {
+        self.publishers.as_ref().map(|_| self.until)
+    }
+
+    fn let_go(&mut self, now: Instant) {
+        if self.until <= now {
+            self.publishers = None;
+        }
+    }
 }
 
 impl Batch {
-    fn new() -> Self {
-        let (done, recorded) = oneshot::channel();
-        Self {
+    /// A batch, and when it is settled.
+    fn new() -> (Self, Shared<oneshot::Receiver<()>>) {
+        let (publishers, recorded) = oneshot::channel();
+        let (settled, when_settled) = oneshot::channel();
+        let batch = Self {
             links: Vec::new(),
-            deadline: Instant::now() + PATIENCE,
             recorded: Recorded(recorded.shared()),
-            _done: done,
-        }
+            hold: Hold { until: Instant::now() + PATIENCE, publishers: Some(publishers) },
+            _settled: settled,
+        };
+        (batch, when_settled.shared())
     }
 }
 
@@ -111,11 +135,7 @@ impl Recorder {
     pub(super) async fn start(store: Arc<dyn CorrelationStore>) -> Self {
         let inner = Arc::new(Inner {
             store,
-            queue: Mutex::new(Queue {
-                state: State::Recording,
-                waiting: VecDeque::new(),
-                last: None,
-            }),
+            queue: Mutex::new(Queue { state: State::Recording, waiting: VecDeque::new(), settled: None }),
             work: Notify::new(),
             missed: Missed::default(),
         });
@@ -151,8 +171,8 @@ impl Recorder {
             return None;
         }
         if is_full {
-            let batch = Batch::new();
-            queue.last = Some(batch.recorded.clone());
+            let (batch, settled) = Batch::new();
+            queue.settled = Some(settled);
             queue.waiting.push_back(batch);
         }
         let batch = queue.waiting.back_mut()?;
@@ -168,9 +188,10 @@ impl Recorder {
 
     /// Waits until everything that was recorded before is written or given up.
     pub(super) async fn flush(&self) {
-        let last = self.0.queue().last.clone();
-        if let Some(last) = last {
-            last.await;
+        let settled = self.0.queue().settled.clone();
+        if let Some(settled) = settled {
+            // An error is the signal: the sender is dropped.
+            let _ = settled.await;
         }
     }
 }
@@ -189,9 +210,21 @@ impl Inner {
     }
 
     async fn probe(&self) -> Result<()> {
-        timeout(PATIENCE, self.store.probe())
-            .await
-            .unwrap_or_else(|_| Err(too_slow()))
+        timeout(PATIENCE, self.store.probe()).await.unwrap_or_else(|_| Err(too_slow()))
+    }
+
+    /// When the first publisher must go on, of those that wait for this batch or for one behind it.
+    fn first_due(&self, begun: &Hold) -> Instant {
+        let next = || self.queue().waiting.iter().find_map(|batch| batch.hold.due());
+        // When nobody waits, any time after the end of the write will do.
+        let due = begun.due().or_else(next);
+        due.unwrap_or_else(|| Instant::now() + 2 * PATIENCE)
+    }
+
+    fn let_go(&self, now: Instant) {
+        for batch in &mut self.queue().waiting {
+            batch.hold.let_go(now);
+        }
     }
 
     /// The store failed: nobody waits for it any more.
@@ -257,7 +290,20 @@ impl Task {
 
     /// Whether the store took it.
     async fn write(&self, mut batch: Batch) -> bool {
-        let written = timeout_at(batch.deadline, self.0.store.write(&batch.links)).await;
+        let written = {
+            let write = timeout(PATIENCE, self.0.store.write(&batch.links));
+            tokio::pin!(write);
+            loop {
+                let due = self.0.first_due(&batch.hold);
+                tokio::select! {
+                    written = &mut write => break written,
+                    () = sleep_until(due) => {
+                        batch.hold.let_go(due);
+                        self.0.let_go(due);
+                    }
+                }
+            }
+        };
         match written.unwrap_or_else(|_| Err(too_slow())) {
             Ok(in_the_way) => {
                 for value in in_the_way {

@@ -31,7 +31,7 @@ const WIDTH: usize = 10_000;
 ///
 /// An event takes one string (parents, time, key, program) and a place in the set of each parent's children; both
 /// expire. Events without parents are kept too: their key, program and time are what a [`Trace`](super::Trace)
-/// begins with. Together that stays below 1 KB of memory per event.
+/// begins with. An event with one parent takes some 630 bytes of memory (Redis 7.0), one without parents some 280.
 pub struct RedisStore {
     client: Client,
     ttl: u64,
@@ -53,11 +53,7 @@ impl RedisStore {
             .with_source(error)
         };
         let client = Client::open(url.expose_secret()).map_err(invalid)?;
-        Ok(Self {
-            connection: Mutex::new(connect(&client).map_err(invalid)?),
-            ttl: ttl.as_secs().max(1),
-            client,
-        })
+        Ok(Self { connection: Mutex::new(connect(&client).map_err(invalid)?), ttl: ttl.as_secs().max(1), client })
     }
 
     fn connection(&self) -> ConnectionManager {
@@ -102,11 +98,7 @@ impl RedisStore {
         let mut pipeline = Pipeline::with_capacity(links.len() * 3);
         let mut children: HashMap<Uuid, Vec<&'a Link>> = HashMap::new();
         for link in links {
-            pipeline
-                .cmd("SETEX")
-                .arg(codec::forward_key(link.child))
-                .arg(self.ttl)
-                .arg(codec::encode(link));
+            pipeline.cmd("SETEX").arg(codec::forward_key(link.child)).arg(self.ttl).arg(codec::encode(link));
             for parent in &link.parents {
                 children.entry(*parent).or_default().push(link);
             }
@@ -119,12 +111,7 @@ impl RedisStore {
             let mut add = redis::cmd("SADD");
             add.arg(&key);
             for link in children {
-                add.arg(
-                    link.child
-                        .hyphenated()
-                        .encode_lower(&mut Uuid::encode_buffer())
-                        .as_bytes(),
-                );
+                add.arg(link.child.hyphenated().encode_lower(&mut Uuid::encode_buffer()).as_bytes());
             }
             pipeline.add_command(add);
             pipeline.cmd("EXPIRE").arg(&key).arg(self.ttl);
@@ -161,11 +148,7 @@ fn answer(value: redis::Value) -> Result<Answer> {
 }
 
 fn wrong_type(event_id: Uuid, key: String, expected: &str) -> Malformed {
-    Malformed {
-        event_id,
-        key,
-        problem: format!("holds another type than a {expected}; delete it"),
-    }
+    Malformed { event_id, key, problem: format!("holds another type than a {expected}; delete it") }
 }
 
 impl CorrelationStore for RedisStore {
@@ -181,12 +164,9 @@ impl CorrelationStore for RedisStore {
             for value in self.send(&mut pipeline).await? {
                 answers.push(answer(value)?);
             }
-            let blocked = sets
-                .into_iter()
-                .filter(|(position, _)| matches!(answers.get(*position), Some(Answer::WrongType)));
-            Ok(blocked
-                .map(|(_, parent)| wrong_type(parent, codec::reverse_key(parent), "set"))
-                .collect())
+            let blocked =
+                sets.into_iter().filter(|(position, _)| matches!(answers.get(*position), Some(Answer::WrongType)));
+            Ok(blocked.map(|(_, parent)| wrong_type(parent, codec::reverse_key(parent), "set")).collect())
         })
     }
 
@@ -195,11 +175,7 @@ impl CorrelationStore for RedisStore {
         Box::pin(async move {
             let mut connection = connect(&self.client).map_err(failed)?;
             let mut pipeline = Pipeline::new();
-            pipeline
-                .cmd("SETEX")
-                .arg(codec::forward_key(Uuid::nil()))
-                .arg(1)
-                .arg(r#"{"parent_event_ids":[]}"#);
+            pipeline.cmd("SETEX").arg(codec::forward_key(Uuid::nil())).arg(1).arg(r#"{"parent_event_ids":[]}"#);
             pipeline.exec_async(&mut connection).await.map_err(failed)?;
             self.set_connection(connection);
             Ok(())

@@ -38,11 +38,7 @@ impl Link {
                 metadata.insert(name.to_owned(), Value::from(&**value));
             }
         }
-        Entry {
-            parents: self.parents.clone(),
-            created_at: Some(self.created_at),
-            metadata,
-        }
+        Entry { parents: self.parents.clone(), created_at: Some(self.created_at), metadata }
     }
 }
 
@@ -99,10 +95,7 @@ pub struct Read<T> {
 
 impl<T> From<Vec<T>> for Read<T> {
     fn from(values: Vec<T>) -> Self {
-        Self {
-            values,
-            malformed: Vec::new(),
-        }
+        Self { values, malformed: Vec::new() }
     }
 }
 

@@ -126,11 +126,7 @@ impl CorrelationTracker {
             Backend::Memory(_) => (true, 0),
             Backend::Beside(recorder) => (recorder.is_available(), recorder.missed().count()),
         };
-        Health {
-            store: self.store().describe(),
-            available,
-            missed,
-        }
+        Health { store: self.store().describe(), available, missed }
     }
 
     /// Adds parents and metadata to what is known about an event. Parents that are known already stay, as does
@@ -142,7 +138,7 @@ impl CorrelationTracker {
     pub async fn add(&self, child: Uuid, parents: &[Uuid], metadata: Map<String, Value>) -> Result<()> {
         check_ids(child, parents)?;
         check_metadata(&metadata)?;
-        let known = self.written(self.read_entry(child)).await?.values.pop().flatten();
+        let known = self.in_time(self.read_entry(child)).await?.values.pop().flatten();
         let mut link = Link {
             child,
             parents: Vec::with_capacity(parents.len()),
@@ -171,7 +167,7 @@ impl CorrelationTracker {
                 Ok(())
             }
             Backend::Beside(recorder) => {
-                let written = self.written(recorder.store().write(&links)).await;
+                let written = self.in_time(recorder.store().write(&links)).await;
                 if written.is_err() {
                     recorder.missed().link(&links[0]);
                 }
@@ -195,26 +191,22 @@ impl CorrelationTracker {
         self.add(child, &[parent], metadata).await
     }
 
-    async fn written<T>(&self, write: impl Future<Output = Result<T>>) -> Result<T> {
-        if !self.health_is_good() {
-            return Err(Error::new(
-                ErrorKind::Storage,
-                format!("{} is away; try again when it is back", self.store().describe()),
-            ));
-        }
-        timeout(PATIENCE, write).await.unwrap_or_else(|_| {
-            Err(Error::new(
-                ErrorKind::Storage,
-                format!("{} did not answer within a second", self.store().describe()),
-            ))
-        })
-    }
-
-    fn health_is_good(&self) -> bool {
-        match &*self.0 {
-            Backend::Memory(_) => true,
-            Backend::Beside(recorder) => recorder.is_available(),
-        }
+    /// Does not wait for a store that is away, nor for more than a second.
+    async fn in_time<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let recorder = match &*self.0 {
+            Backend::Memory(_) => return work.await,
+            Backend::Beside(recorder) => recorder,
+        };
+        let problem = if recorder.is_available() {
+            match timeout(PATIENCE, work).await {
+                Ok(done) => return done,
+                Err(_) => "did not answer within a second",
+            }
+        } else {
+            "is away; try again when it is back"
+        };
+        let store = recorder.store().describe();
+        Err(Error::new(ErrorKind::Storage, format!("{store} {problem}")))
     }
 
     async fn read_entry(&self, event: Uuid) -> Result<Read<Option<Entry>>> {
@@ -276,9 +268,7 @@ impl CorrelationTracker {
     pub(super) fn may_be_incomplete(&self, event: Uuid, entry: Option<&Entry>) -> bool {
         match &*self.0 {
             Backend::Memory(_) => false,
-            Backend::Beside(recorder) => recorder
-                .missed()
-                .concerns(event, entry.and_then(|entry| entry.created_at)),
+            Backend::Beside(recorder) => recorder.missed().concerns(event, entry.and_then(|entry| entry.created_at)),
         }
     }
 }

@@ -32,8 +32,6 @@ impl<S> Deref for CommandContext<S> {
 
 impl<S> fmt::Debug for CommandContext<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CommandContext")
-            .field("context", &self.context)
-            .finish_non_exhaustive()
+        f.debug_struct("CommandContext").field("context", &self.context).finish_non_exhaustive()
     }
 }

@@ -96,18 +96,14 @@ impl CommandManager {
     /// Every command whose `#[command]` is linked into this program.
     #[must_use]
     pub fn linked() -> Self {
-        Self {
-            executors: Registry::global().executors().to_vec(),
-        }
+        Self { executors: Registry::global().executors().to_vec() }
     }
 
     /// Only those whose key matches a pattern, such as `agent.#`.
     #[must_use]
     pub fn matching(pattern: &str) -> Self {
         let mut manager = Self::linked();
-        manager
-            .executors
-            .retain(|executor| routing::overlaps(pattern, executor.declaration.routing_key));
+        manager.executors.retain(|executor| routing::overlaps(pattern, executor.declaration.routing_key));
         manager
     }
 
@@ -128,10 +124,7 @@ fn outputs<C: Command<Executor>, Executor>() -> Vec<&'static Declaration> {
 async fn run<C: Command<Executor>, Executor>(context: Context) -> Result<EventCollector, HandlerError> {
     let command = C::receive(&context)?;
     let state = context.states().get::<C::State>().ok_or_else(|| {
-        HandlerError::permanent(format!(
-            "the app provides no state of type `{}`",
-            type_name::<C::State>()
-        ))
+        HandlerError::permanent(format!("the app provides no state of type `{}`", type_name::<C::State>()))
     })?;
     let limit = context.timeout();
     let attempt = context.attempt();

@@ -84,10 +84,7 @@ impl Replies {
         tokio::spawn(async move {
             while let Some(delivery) = answers.next().await {
                 let (message, settlement) = (delivery.message, delivery.settlement);
-                let requester = message
-                    .properties
-                    .correlation_id
-                    .and_then(|command| lock(&waiting).remove(&command));
+                let requester = message.properties.correlation_id.and_then(|command| lock(&waiting).remove(&command));
                 if let Some(requester) = requester {
                     // Somebody who no longer waits needs no answer.
                     let _ = requester.send(message);
@@ -102,11 +99,7 @@ impl Replies {
     pub(crate) fn wait_for(&self, command: Uuid) -> Waiter {
         let (sender, answer) = oneshot::channel();
         lock(&self.waiting).insert(command, sender);
-        Waiter {
-            command,
-            answer,
-            waiting: Arc::clone(&self.waiting),
-        }
+        Waiter { command, answer, waiting: Arc::clone(&self.waiting) }
     }
 }
 

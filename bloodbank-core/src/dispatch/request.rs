@@ -25,11 +25,7 @@ impl Bus {
     /// # Ok(()) }
     /// ```
     pub fn execute<C: CommandEvent>(&self, command: C) -> Execute<'_, C> {
-        Execute {
-            bus: self,
-            publish: self.publish(command).mandatory(),
-            timeout: Duration::from_secs(30),
-        }
+        Execute { bus: self, publish: self.publish(command).mandatory(), timeout: Duration::from_secs(30) }
     }
 }
 
@@ -60,11 +56,7 @@ impl<'a, C: CommandEvent> IntoFuture for Execute<'a, C> {
     type IntoFuture = BoxFuture<'a, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let Self {
-            bus,
-            mut publish,
-            timeout,
-        } = self;
+        let Self { bus, mut publish, timeout } = self;
         Box::pin(async move {
             let replies = bus.replies();
             publish.options_mut().reply_to = Some(Arc::clone(replies.queue(bus).await?));
@@ -93,11 +85,7 @@ fn read<R: Reply>(answer: &Incoming) -> Result<R, ExecuteError> {
             })?;
             Err(ExecuteError::Failed(Box::new(envelope)))
         }
-        _ => Err(Error::new(
-            ErrorKind::CommandFailed,
-            String::from_utf8_lossy(&answer.body).into_owned(),
-        )
-        .into()),
+        _ => Err(Error::new(ErrorKind::CommandFailed, String::from_utf8_lossy(&answer.body).into_owned()).into()),
     }
 }
 
@@ -134,11 +122,7 @@ impl fmt::Display for ExecuteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Failed(envelope) => {
-                let message = envelope
-                    .payload
-                    .get("error_message")
-                    .and_then(Value::as_str)
-                    .unwrap_or("no message");
+                let message = envelope.payload.get("error_message").and_then(Value::as_str).unwrap_or("no message");
                 write!(f, "{}: {message}", envelope.event_type)
             }
             Self::Bus(error) => error.fmt(f),

@@ -36,13 +36,11 @@ pub(super) struct Wire<T> {
 /// Reads the version; the usual one costs no allocation.
 fn version<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<'static, str>>, D::Error> {
     let text = <Option<Cow<'de, str>>>::deserialize(deserializer)?;
-    Ok(text.map(|text| {
-        if text == ENVELOPE_VERSION {
-            Cow::Borrowed(ENVELOPE_VERSION)
-        } else {
-            Cow::Owned(text.into_owned())
-        }
-    }))
+    Ok(text.map(
+        |text| {
+            if text == ENVELOPE_VERSION { Cow::Borrowed(ENVELOPE_VERSION) } else { Cow::Owned(text.into_owned()) }
+        },
+    ))
 }
 
 impl<T> From<Wire<T>> for EventEnvelope<T> {

@@ -43,11 +43,7 @@ pub(crate) fn encode<T: Serialize>(
     };
     let mut body = Vec::with_capacity(1024);
     serde_json::to_writer(&mut body, &parts).map_err(|error| {
-        Error::new(
-            ErrorKind::InvalidPayload,
-            format!("`{event_type}` cannot be written as JSON"),
-        )
-        .with_source(error)
+        Error::new(ErrorKind::InvalidPayload, format!("`{event_type}` cannot be written as JSON")).with_source(error)
     })?;
     Ok(body)
 }

@@ -16,7 +16,9 @@ pub use agent::{AgentContext, AgentType, CodeState};
 pub use decode::{RawEnvelope, check_version};
 pub(crate) use encode::encode;
 pub use source::{Source, TriggerType};
-pub(crate) use time::{now, parse as parse_time};
+pub(crate) use time::now;
+#[cfg(feature = "redis")]
+pub(crate) use time::parse as parse_time;
 
 /// The version of the envelope that this crate writes.
 pub const ENVELOPE_VERSION: &str = "1.0.0";
@@ -60,16 +62,7 @@ impl<T> EventEnvelope<T> {
     /// Takes the payload out.
     #[must_use]
     pub fn split(self) -> (EnvelopeHead, T) {
-        let Self {
-            event_id,
-            event_type,
-            timestamp,
-            version,
-            source,
-            correlation_ids,
-            agent_context,
-            payload,
-        } = self;
+        let Self { event_id, event_type, timestamp, version, source, correlation_ids, agent_context, payload } = self;
         let head = EventEnvelope {
             event_id,
             event_type,
@@ -87,27 +80,10 @@ impl<T> EventEnvelope<T> {
     #[must_use]
     pub fn map<U>(self, map: impl FnOnce(T) -> U) -> EventEnvelope<U> {
         let (head, payload) = self.split();
-        let EventEnvelope {
-            event_id,
-            event_type,
-            timestamp,
-            version,
-            source,
-            correlation_ids,
-            agent_context,
-            ..
-        } = head;
+        let EventEnvelope { event_id, event_type, timestamp, version, source, correlation_ids, agent_context, .. } =
+            head;
         let payload = map(payload);
-        EventEnvelope {
-            event_id,
-            event_type,
-            timestamp,
-            version,
-            source,
-            correlation_ids,
-            agent_context,
-            payload,
-        }
+        EventEnvelope { event_id, event_type, timestamp, version, source, correlation_ids, agent_context, payload }
     }
 
     /// A copy of everything but the payload.

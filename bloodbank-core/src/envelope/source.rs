@@ -25,12 +25,7 @@ impl Source {
     /// A source on this host.
     #[must_use]
     pub fn new(trigger: TriggerType, app: impl Into<String>) -> Self {
-        Self {
-            host: this_host(),
-            trigger,
-            app: Some(app.into()),
-            meta: None,
-        }
+        Self { host: this_host(), trigger, app: Some(app.into()), meta: None }
     }
 }
 

@@ -47,18 +47,12 @@ impl HandlerError {
 
     /// Another attempt can help, but not before `delay` has passed.
     pub fn retry_after(delay: Duration, error: impl Into<BoxError>) -> Self {
-        Self::new(
-            HandlerErrorKind::Retryable { after: Some(delay) },
-            describe(&*error.into()),
-        )
+        Self::new(HandlerErrorKind::Retryable { after: Some(delay) }, describe(&*error.into()))
     }
 
     /// No attempt can help: the event is parked at once.
     pub fn permanent(error: impl Into<BoxError>) -> Self {
-        Self::new(
-            HandlerErrorKind::Permanent { reason: "failed" },
-            describe(&*error.into()),
-        )
+        Self::new(HandlerErrorKind::Permanent { reason: "failed" }, describe(&*error.into()))
     }
 
     /// The message cannot be read: it is parked at once.
@@ -102,10 +96,7 @@ impl fmt::Display for HandlerError {
 
 impl fmt::Debug for HandlerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HandlerError")
-            .field("kind", &self.kind)
-            .field("message", &self.message)
-            .finish()
+        f.debug_struct("HandlerError").field("kind", &self.kind).field("message", &self.message).finish()
     }
 }
 
@@ -164,13 +155,7 @@ pub(crate) fn failure<E: FailureEvent>(mut event: E, attempt: u32) -> HandlerErr
     };
     let retryable = event.is_retryable();
     match PendingEvent::new(event) {
-        Ok(event) => HandlerError::new(
-            HandlerErrorKind::Failure {
-                event: Box::new(event),
-                retryable,
-            },
-            message,
-        ),
+        Ok(event) => HandlerError::new(HandlerErrorKind::Failure { event: Box::new(event), retryable }, message),
         Err(error) => HandlerError::retry(error),
     }
 }

@@ -110,11 +110,7 @@ impl<P: Payload> Input for EventEnvelope<P> {
 
 fn read<P: Payload>(context: &Context) -> Result<EventEnvelope<P>, HandlerError> {
     P::decode(context.body()).map_err(|error| {
-        let reason = if error.kind() == ErrorKind::InvalidPayload {
-            "invalid"
-        } else {
-            "undecodable"
-        };
+        let reason = if error.kind() == ErrorKind::InvalidPayload { "invalid" } else { "undecodable" };
         HandlerError::unreadable(reason, error.to_string())
     })
 }
@@ -135,11 +131,8 @@ pub(crate) fn read_variant<E: Event>(raw: &RawEnvelope<'_>) -> Result<Option<E>>
     } else {
         match E::upcast(&raw.event_type, text) {
             Some(event) => event.map_err(|error| {
-                Error::new(
-                    ErrorKind::InvalidPayload,
-                    format!("payload of `{}` does not fit", raw.event_type),
-                )
-                .with_source(error)
+                Error::new(ErrorKind::InvalidPayload, format!("payload of `{}` does not fit", raw.event_type))
+                    .with_source(error)
             })?,
             None => return Ok(None),
         }
@@ -155,10 +148,7 @@ pub(crate) fn read_payload<T: DeserializeOwned>(event_type: &str, text: &str) ->
         let pointer = json_pointer(error.path());
         Error::new(
             ErrorKind::InvalidPayload,
-            format!(
-                "payload of `{event_type}` does not fit `{}` at {pointer:?}",
-                short_name::<T>()
-            ),
+            format!("payload of `{event_type}` does not fit `{}` at {pointer:?}", short_name::<T>()),
         )
         .with_source(error.into_inner())
     })
@@ -166,17 +156,10 @@ pub(crate) fn read_payload<T: DeserializeOwned>(event_type: &str, text: &str) ->
 
 /// An event that the subscriber does not receive.
 pub(crate) fn unexpected(raw: &RawEnvelope<'_>, expected: &[&'static Declaration]) -> Error {
-    let keys: Vec<_> = expected
-        .iter()
-        .map(|declaration| format!("`{}`", declaration.routing_key))
-        .collect();
+    let keys: Vec<_> = expected.iter().map(|declaration| format!("`{}`", declaration.routing_key)).collect();
     Error::new(
         ErrorKind::InvalidEnvelope,
-        format!(
-            "unexpected event `{}`; this subscriber receives {}",
-            raw.event_type,
-            keys.join(", ")
-        ),
+        format!("unexpected event `{}`; this subscriber receives {}", raw.event_type, keys.join(", ")),
     )
 }
 

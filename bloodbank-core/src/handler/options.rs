@@ -42,8 +42,7 @@ impl SubscriberOptions {
     /// How many deliveries the broker sends ahead: what was asked for, or enough to keep every handler busy.
     #[must_use]
     pub fn prefetch(&self) -> u16 {
-        self.prefetch
-            .unwrap_or_else(|| self.concurrency.saturating_mul(4).clamp(128, 2048))
+        self.prefetch.unwrap_or_else(|| self.concurrency.saturating_mul(4).clamp(128, 2048))
     }
 }
 
@@ -78,10 +77,7 @@ impl RetryPolicy {
     /// Five attempts, 1 s to 1 min apart.
     pub const DEFAULT: Self = Self {
         max_attempts: 5,
-        backoff: Backoff::Exponential {
-            first: Duration::from_secs(1),
-            max: Duration::from_secs(60),
-        },
+        backoff: Backoff::Exponential { first: Duration::from_secs(1), max: Duration::from_secs(60) },
         max_age: None,
     };
 
@@ -131,34 +127,13 @@ mod tests {
 
     #[test]
     fn delays_follow_the_policy_and_end() {
-        let policy = |max_attempts, backoff| RetryPolicy {
-            max_attempts,
-            backoff,
-            max_age: None,
-        };
-        let delays = |policy: RetryPolicy| {
-            (1..)
-                .map_while(|attempt| policy.delay_after(attempt))
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(
-            delays(policy(5, Backoff::Exponential { first: S(1), max: S(5) })),
-            [S(1), S(2), S(4), S(5)]
-        );
+        let policy = |max_attempts, backoff| RetryPolicy { max_attempts, backoff, max_age: None };
+        let delays = |policy: RetryPolicy| (1..).map_while(|attempt| policy.delay_after(attempt)).collect::<Vec<_>>();
+        assert_eq!(delays(policy(5, Backoff::Exponential { first: S(1), max: S(5) })), [S(1), S(2), S(4), S(5)]);
         assert_eq!(delays(policy(3, Backoff::Fixed(S(7)))), [S(7), S(7)]);
         const STEPS: &[Duration] = &[Duration::from_secs(1), Duration::from_secs(9)];
         assert_eq!(delays(policy(4, Backoff::Steps(STEPS))), [S(1), S(9), S(9)]);
         assert_eq!(delays(policy(1, Backoff::Fixed(S(7)))), []);
-        assert_eq!(
-            policy(
-                u32::MAX,
-                Backoff::Exponential {
-                    first: S(1),
-                    max: S(60)
-                }
-            )
-            .delay_after(4000),
-            Some(S(60))
-        );
+        assert_eq!(policy(u32::MAX, Backoff::Exponential { first: S(1), max: S(60) }).delay_after(4000), Some(S(60)));
     }
 }

@@ -56,10 +56,8 @@ pub trait Older: Sized {
 impl<E: Event> Older for E {
     const DECLARATION: &'static Declaration = &E::DECLARATION;
 
-    const SUPERSEDED: &'static Superseded = &Superseded {
-        routing_key: E::DECLARATION.routing_key,
-        older: E::DECLARATION.supersedes,
-    };
+    const SUPERSEDED: &'static Superseded =
+        &Superseded { routing_key: E::DECLARATION.routing_key, older: E::DECLARATION.supersedes };
 
     fn read(key: &str, payload: &str) -> Option<Result<Self, serde_json::Error>> {
         if template_matches(E::DECLARATION.routing_key, key) {
@@ -114,17 +112,10 @@ pub trait Validated {
 impl<E: Event + garde::Validate<Context = ()>> Validated for E {
     fn check(&self) -> Result<()> {
         garde::Validate::validate(self).map_err(|report| {
-            let faults: Vec<_> = report
-                .iter()
-                .map(|(path, fault)| format!("`{path}`: {fault}"))
-                .collect();
+            let faults: Vec<_> = report.iter().map(|(path, fault)| format!("`{path}`: {fault}")).collect();
             Error::new(
                 ErrorKind::InvalidPayload,
-                format!(
-                    "`{}` breaks its own rules: {}",
-                    E::DECLARATION.routing_key,
-                    faults.join("; ")
-                ),
+                format!("`{}` breaks its own rules: {}", E::DECLARATION.routing_key, faults.join("; ")),
             )
         })
     }

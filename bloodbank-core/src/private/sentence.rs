@@ -10,10 +10,7 @@ pub(super) struct Sentence {
 }
 
 impl Sentence {
-    pub(super) const EMPTY: Self = Self {
-        bytes: [0; 2048],
-        len: 0,
-    };
+    pub(super) const EMPTY: Self = Self { bytes: [0; 2048], len: 0 };
 
     pub(super) const fn text(self, text: &str) -> Self {
         self.bytes(text.as_bytes())
@@ -148,16 +145,8 @@ mod tests {
     #[test]
     fn proposes_what_matches() {
         for (pattern, key, expected) in [
-            (
-                "fireflies.*",
-                "fireflies.transcript.ready",
-                "`fireflies.transcript.*` or `fireflies.#`",
-            ),
-            (
-                "orders.order.shipped",
-                "orders.order.placed",
-                "`orders.order.placed` or `orders.order.#`",
-            ),
+            ("fireflies.*", "fireflies.transcript.ready", "`fireflies.transcript.*` or `fireflies.#`"),
+            ("orders.order.shipped", "orders.order.placed", "`orders.order.placed` or `orders.order.#`"),
             ("order.#", "orders.order.placed", "`orders.#`"),
             ("artefact.*", "artifact.{action}", "`artifact.*` or `artifact.#`"),
             ("*", "orders.placed", "`orders.*` or `orders.#`"),

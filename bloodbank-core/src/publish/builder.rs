@@ -76,12 +76,7 @@ pub struct Publish<'a, E> {
 
 impl<'a, E: Event> Publish<'a, E> {
     pub(crate) fn new(bus: &'a Bus, event: E) -> Self {
-        Self {
-            bus,
-            event,
-            options: PublishOptions::default(),
-            follow_up: None,
-        }
+        Self { bus, event, options: PublishOptions::default(), follow_up: None }
     }
 
     pub(crate) fn follow_up(bus: &'a Bus, event: E, cause: &'a Context) -> Self {
@@ -152,12 +147,7 @@ impl<'a, E: Event> Publish<'a, E> {
 
     /// Validates and writes the event.
     pub(crate) fn draft(self) -> Result<Draft> {
-        let Self {
-            bus,
-            event,
-            mut options,
-            follow_up,
-        } = self;
+        let Self { bus, event, mut options, follow_up } = self;
         event.validate()?;
         let key = event.routing_key()?;
         options.event_id = options

@@ -152,15 +152,7 @@ impl Bus {
         let parents = merge_parents(event_id, causes)?;
         let timestamp = envelope::now();
         let source = source.as_ref().unwrap_or(&inner.source);
-        let body = envelope::encode(
-            event_id,
-            key,
-            timestamp,
-            source,
-            &parents,
-            agent_context.as_deref(),
-            payload,
-        )?;
+        let body = envelope::encode(event_id, key, timestamp, source, &parents, agent_context.as_deref(), payload)?;
         let limit = inner.settings.max_body_bytes;
         if body.len() > limit {
             return Err(Error::new(
@@ -188,12 +180,7 @@ impl Bus {
             parents,
         });
         Ok(Draft {
-            receipt: Receipt {
-                event_id,
-                event_type: Arc::clone(&event_type),
-                timestamp,
-                unrouted: false,
-            },
+            receipt: Receipt { event_id, event_type: Arc::clone(&event_type), timestamp, unrouted: false },
             message: Outgoing {
                 exchange: Arc::clone(&inner.exchange),
                 routing_key: Arc::clone(&event_type),
@@ -217,12 +204,7 @@ impl Bus {
 
     /// Publishes what is written; the correlation is recorded beside the confirm and never fails the publish.
     pub(crate) async fn send(&self, draft: Draft) -> Result<Receipt> {
-        let Draft {
-            mut receipt,
-            message,
-            link,
-            mandatory,
-        } = draft;
+        let Draft { mut receipt, message, link, mandatory } = draft;
         let recorded = match (&self.0.correlation, link) {
             (Some(correlation), Some(link)) => correlation.record(link),
             _ => None,
@@ -306,11 +288,7 @@ impl BusBuilder {
     /// Everything as these settings say.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        Self {
-            settings,
-            transport: None,
-            correlation: None,
-        }
+        Self { settings, transport: None, correlation: None }
     }
 
     /// Another transport than the settings say.
@@ -332,11 +310,7 @@ impl BusBuilder {
     /// # Errors
     /// Like [`Bus::from_env`].
     pub async fn connect(self) -> Result<Bus> {
-        let Self {
-            settings,
-            transport,
-            correlation,
-        } = self;
+        let Self { settings, transport, correlation } = self;
         let transport = match transport {
             Some(transport) => transport,
             None => open_transport(&settings).await?,
@@ -354,7 +328,7 @@ impl BusBuilder {
 async fn open_transport(settings: &Settings) -> Result<Arc<dyn Transport>> {
     if settings.rabbit_url.is_some() {
         #[cfg(feature = "amqp")]
-        todo!();
+        return Ok(Arc::new(crate::transport::amqp::Amqp::connect(settings).await?));
         #[cfg(not(feature = "amqp"))]
         return Err(Error::new(
             ErrorKind::Settings,

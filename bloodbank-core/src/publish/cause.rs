@@ -42,10 +42,7 @@ pub struct TraceContext {
 impl TraceContext {
     pub(crate) fn from_headers(headers: &Headers) -> Option<Self> {
         let parent = headers.text(names::TRACEPARENT)?.to_owned();
-        Some(Self {
-            parent,
-            state: headers.text(names::TRACESTATE).map(str::to_owned),
-        })
+        Some(Self { parent, state: headers.text(names::TRACESTATE).map(str::to_owned) })
     }
 }
 

@@ -26,21 +26,11 @@ impl PendingEvent {
         event.validate()?;
         let routing_key = event.routing_key()?;
         let payload = serde_json::value::to_raw_value(&event).map_err(|error| {
-            Error::new(
-                ErrorKind::InvalidPayload,
-                format!("`{routing_key}` cannot be written as JSON"),
-            )
-            .with_source(error)
+            Error::new(ErrorKind::InvalidPayload, format!("`{routing_key}` cannot be written as JSON"))
+                .with_source(error)
         })?;
-        let event_id = event
-            .unique_key()
-            .map(|key| identity::deterministic(&routing_key, &key));
-        Ok(Self {
-            declaration: const { &E::DECLARATION },
-            routing_key,
-            payload,
-            event_id,
-        })
+        let event_id = event.unique_key().map(|key| identity::deterministic(&routing_key, &key));
+        Ok(Self { declaration: const { &E::DECLARATION }, routing_key, payload, event_id })
     }
 
     /// The key it will be published under.

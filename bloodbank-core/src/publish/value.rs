@@ -22,10 +22,7 @@ impl Bus {
         let registry = Registry::global();
         let descriptor = registry.event(key).ok_or_else(|| registry.unknown(key))?;
         let event = descriptor.read(key, payload)?;
-        let options = PublishOptions {
-            event_id: event.event_id(key),
-            ..PublishOptions::default()
-        };
+        let options = PublishOptions { event_id: event.event_id(key), ..PublishOptions::default() };
         self.send(self.draft(key, &event.to_value()?, options)?).await
     }
 }

@@ -90,8 +90,5 @@ impl Registry {
 }
 
 fn collision(what: &str, one: (&str, &Location), other: (&str, &Location)) -> Fault {
-    Fault(format!(
-        "{what}: `{}` at {} and `{}` at {}; rename one",
-        one.0, one.1, other.0, other.1
-    ))
+    Fault(format!("{what}: `{}` at {} and `{}` at {}; rename one", one.0, one.1, other.0, other.1))
 }

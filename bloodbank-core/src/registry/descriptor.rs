@@ -45,11 +45,8 @@ pub trait AnyEvent: Any + Send {
 impl<E: Event> AnyEvent for E {
     fn to_value(&self) -> Result<Value> {
         serde_json::to_value(self).map_err(|error| {
-            Error::new(
-                ErrorKind::InvalidPayload,
-                format!("`{}` cannot be written as JSON", E::DECLARATION.routing_key),
-            )
-            .with_source(error)
+            Error::new(ErrorKind::InvalidPayload, format!("`{}` cannot be written as JSON", E::DECLARATION.routing_key))
+                .with_source(error)
         })
     }
 

@@ -71,11 +71,7 @@ impl Registry {
         Self {
             by_key: events.iter().map(|event| (event.routing_key(), *event)).collect(),
             by_type: events.iter().map(|event| (event.type_id(), *event)).collect(),
-            templates: events
-                .iter()
-                .copied()
-                .filter(|event| routing::is_template(event.routing_key()))
-                .collect(),
+            templates: events.iter().copied().filter(|event| routing::is_template(event.routing_key())).collect(),
             events,
             by_domain,
             subscribers,
@@ -88,10 +84,7 @@ impl Registry {
     pub fn event(&self, key: &str) -> Option<&'static EventDescriptor> {
         let exact = self.by_key.get(key).copied();
         exact.or_else(|| {
-            self.templates
-                .iter()
-                .copied()
-                .find(|event| routing::template_matches(event.routing_key(), key))
+            self.templates.iter().copied().find(|event| routing::template_matches(event.routing_key(), key))
         })
     }
 
@@ -120,10 +113,7 @@ impl Registry {
 
     /// The events that are commands, sorted by key.
     pub fn commands(&self) -> impl Iterator<Item = &'static EventDescriptor> {
-        self.events
-            .iter()
-            .copied()
-            .filter(|event| event.kind() == EventKind::Command)
+        self.events.iter().copied().filter(|event| event.kind() == EventKind::Command)
     }
 
     /// The executors of commands, sorted by key.
@@ -140,10 +130,7 @@ impl Registry {
 
     /// The events whose key can match a pattern, sorted by key.
     pub fn matching<'a>(&self, pattern: &'a str) -> impl Iterator<Item = &'static EventDescriptor> + use<'_, 'a> {
-        self.events
-            .iter()
-            .copied()
-            .filter(move |event| routing::overlaps(pattern, event.routing_key()))
+        self.events.iter().copied().filter(move |event| routing::overlaps(pattern, event.routing_key()))
     }
 
     /// The JSON Schema of an event.
@@ -159,9 +146,6 @@ impl Registry {
             Some(nearest) => format!("did you mean `{nearest}`?"),
             None => "link the crate that declares it: `use its_crate as _;`".to_owned(),
         };
-        Error::new(
-            ErrorKind::UnknownEvent,
-            format!("no event `{key}` is registered in this program; {remedy}"),
-        )
+        Error::new(ErrorKind::UnknownEvent, format!("no event `{key}` is registered in this program; {remedy}"))
     }
 }

@@ -16,9 +16,7 @@ use crate::{
 
 /// The JSON Schema of a type, draft 2020-12.
 pub(super) fn of<T: JsonSchema>() -> Schema {
-    SchemaSettings::draft2020_12()
-        .into_generator()
-        .into_root_schema_for::<T>()
+    SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>()
 }
 
 /// Checks a payload; the error names the JSON pointer of every fault.
@@ -47,11 +45,7 @@ pub(super) fn check(descriptor: &EventDescriptor, key: &str, payload: &Value) ->
 /// Compiling a schema costs much more than checking against it: each is compiled once.
 fn validator(descriptor: &EventDescriptor) -> Result<Arc<Validator>> {
     static VALIDATORS: LazyLock<Mutex<HashMap<&'static str, Arc<Validator>>>> = LazyLock::new(Mutex::default);
-    let known = VALIDATORS
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .get(descriptor.routing_key())
-        .cloned();
+    let known = VALIDATORS.lock().unwrap_or_else(PoisonError::into_inner).get(descriptor.routing_key()).cloned();
     if let Some(validator) = known {
         return Ok(validator);
     }
@@ -59,16 +53,10 @@ fn validator(descriptor: &EventDescriptor) -> Result<Arc<Validator>> {
     let validator = jsonschema::validator_for(&schema).map_err(|error| {
         Error::new(
             ErrorKind::Registry,
-            format!(
-                "the schema of `{}` is no valid JSON Schema: {error}",
-                descriptor.routing_key()
-            ),
+            format!("the schema of `{}` is no valid JSON Schema: {error}", descriptor.routing_key()),
         )
     })?;
     let validator = Arc::new(validator);
-    VALIDATORS
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .insert(descriptor.routing_key(), Arc::clone(&validator));
+    VALIDATORS.lock().unwrap_or_else(PoisonError::into_inner).insert(descriptor.routing_key(), Arc::clone(&validator));
     Ok(validator)
 }

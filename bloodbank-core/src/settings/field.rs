@@ -9,10 +9,7 @@ pub(super) struct Field {
 }
 
 const fn field(names: &'static [&'static str]) -> Field {
-    Field {
-        names,
-        is_secret: false,
-    }
+    Field { names, is_secret: false }
 }
 
 const fn secret(names: &'static [&'static str]) -> Field {

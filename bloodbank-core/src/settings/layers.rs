@@ -26,10 +26,7 @@ pub(super) enum Raw {
 
 impl Layer {
     fn new(place: &'static str) -> Self {
-        Self {
-            place,
-            values: HashMap::new(),
-        }
+        Self { place, values: HashMap::new() }
     }
 
     /// Keeps a value, unless it is empty: that means unset.
@@ -48,11 +45,7 @@ impl Layer {
 
 /// All layers, the strongest first.
 pub(super) fn all(folder: &Path, vars: impl Iterator<Item = (OsString, OsString)>) -> Result<Vec<Layer>> {
-    Ok(vec![
-        environment(vars),
-        dotenv(&folder.join(DOTENV))?,
-        file(&folder.join(FILE))?,
-    ])
+    Ok(vec![environment(vars), dotenv(&folder.join(DOTENV))?, file(&folder.join(FILE))?])
 }
 
 /// The variables that are settings; others are none of our business.
@@ -79,10 +72,7 @@ fn dotenv(path: &Path) -> Result<Layer> {
                 dotenvy::Error::LineParse(line, _) => line_of(&text, line),
                 _ => String::new(),
             };
-            bad_file(
-                DOTENV,
-                &format!("{place} is not `NAME=value`; put quotes around values with spaces"),
-            )
+            bad_file(DOTENV, &format!("{place} is not `NAME=value`; put quotes around values with spaces"))
         })?;
         if let Some(name) = known(&name) {
             layer.keep(name, Raw::Text(value));
@@ -94,9 +84,7 @@ fn dotenv(path: &Path) -> Result<Layer> {
 /// Where the rest of a line stands that could not be read.
 fn line_of(text: &str, rest: &str) -> String {
     let rest = rest.trim();
-    let number = text
-        .lines()
-        .position(|line| !rest.is_empty() && line.trim().ends_with(rest));
+    let number = text.lines().position(|line| !rest.is_empty() && line.trim().ends_with(rest));
     number.map_or_else(|| "a line".to_owned(), |number| format!("line {}", number + 1))
 }
 
@@ -126,20 +114,13 @@ fn file(path: &Path) -> Result<Layer> {
             | toml::Value::Datetime(_)
             | toml::Value::Array(_)
             | toml::Value::Table(_) => {
-                problems.push(format!(
-                    "`{key}` is a {}; it must be a text or an integer",
-                    value.type_str()
-                ));
+                problems.push(format!("`{key}` is a {}; it must be a text or an integer", value.type_str()));
                 continue;
             }
         };
         layer.keep(name, Raw::Text(value));
     }
-    if problems.is_empty() {
-        Ok(layer)
-    } else {
-        Err(bad_file(FILE, &problems.join("; ")))
-    }
+    if problems.is_empty() { Ok(layer) } else { Err(bad_file(FILE, &problems.join("; "))) }
 }
 
 fn unknown(key: &str) -> String {

@@ -93,9 +93,7 @@ impl Settings {
         folder: impl AsRef<std::path::Path>,
         vars: impl IntoIterator<Item = (K, V)>,
     ) -> Result<Self> {
-        let vars = vars
-            .into_iter()
-            .map(|(name, value)| (name.into().into(), value.into().into()));
+        let vars = vars.into_iter().map(|(name, value)| (name.into().into(), value.into().into()));
         read::settings(&layers::all(folder.as_ref(), vars)?)
     }
 
@@ -116,9 +114,7 @@ impl Settings {
     /// # Errors
     /// Like [`Settings::load`].
     pub fn from_vars<K: Into<String>, V: Into<String>>(vars: impl IntoIterator<Item = (K, V)>) -> Result<Self> {
-        let vars = vars
-            .into_iter()
-            .map(|(name, value)| (name.into().into(), value.into().into()));
+        let vars = vars.into_iter().map(|(name, value)| (name.into().into(), value.into().into()));
         read::settings(&[layers::environment(vars)])
     }
 }

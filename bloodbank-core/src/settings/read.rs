@@ -24,25 +24,16 @@ const LONGEST_NAME: usize = 255;
 const LONGEST_SERVICE: usize = 127;
 
 pub(super) fn settings(layers: &[Layer]) -> Result<Settings> {
-    let mut reader = Reader {
-        layers,
-        problems: Vec::new(),
-    };
+    let mut reader = Reader { layers, problems: Vec::new() };
     let default = Settings::default();
     let settings = Settings {
-        service_name: reader
-            .get(field::SERVICE_NAME, service_name)
-            .unwrap_or(default.service_name),
+        service_name: reader.get(field::SERVICE_NAME, service_name).unwrap_or(default.service_name),
         environment: reader.get(field::ENVIRONMENT, text).unwrap_or(default.environment),
         rabbit_url: reader.get(field::RABBIT_URL, urls::rabbit),
-        exchange_name: reader
-            .get(field::EXCHANGE_NAME, exchange_name)
-            .unwrap_or(default.exchange_name),
+        exchange_name: reader.get(field::EXCHANGE_NAME, exchange_name).unwrap_or(default.exchange_name),
         queue_kind: reader.get(field::QUEUE_TYPE, queue_kind).unwrap_or(default.queue_kind),
         redis_url: reader.redis_url(),
-        correlation_ttl: reader
-            .get(field::CORRELATION_TTL_DAYS, ttl)
-            .unwrap_or(default.correlation_ttl),
+        correlation_ttl: reader.get(field::CORRELATION_TTL_DAYS, ttl).unwrap_or(default.correlation_ttl),
         http_host: reader.get(field::HTTP_HOST, host).unwrap_or(default.http_host),
         http_port: reader.get(field::HTTP_PORT, port).unwrap_or(default.http_port),
         embedded_path: reader.get(field::EMBEDDED_PATH, |path| Ok(path.into())),
@@ -72,17 +63,11 @@ impl Reader<'_> {
     /// The strongest value, read; a problem says what is allowed.
     fn get<T>(&mut self, field: Field, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let layers = self.layers.iter();
-        let (place, name, raw) = layers
-            .filter_map(|layer| layer.get(field).map(|(name, raw)| (layer.place, name, raw)))
-            .next()?;
-        let name = if place.ends_with(".toml") {
-            name.to_ascii_lowercase()
-        } else {
-            name.to_owned()
-        };
+        let (place, name, raw) =
+            layers.filter_map(|layer| layer.get(field).map(|(name, raw)| (layer.place, name, raw))).next()?;
+        let name = if place.ends_with(".toml") { name.to_ascii_lowercase() } else { name.to_owned() };
         let Raw::Text(value) = raw else {
-            self.problems
-                .push(format!("{name} {place} is not Unicode; set it to text"));
+            self.problems.push(format!("{name} {place} is not Unicode; set it to text"));
             return None;
         };
         match read(value.trim()) {
@@ -92,8 +77,7 @@ impl Reader<'_> {
                 None
             }
             Err(allowed) => {
-                self.problems
-                    .push(format!("{name} {place} is {value:?}; it must be {allowed}"));
+                self.problems.push(format!("{name} {place} is {value:?}; it must be {allowed}"));
                 None
             }
         }
@@ -134,9 +118,7 @@ fn text(value: &str) -> Result<String, String> {
 fn service_name(value: &str) -> Result<String, String> {
     let is_name = |name: &str| {
         name.starts_with(|first: char| first.is_ascii_lowercase() || first.is_ascii_digit())
-            && name
-                .chars()
-                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '.' | '-'))
+            && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '.' | '-'))
     };
     if value.len() <= LONGEST_SERVICE && is_name(value) {
         return Ok(value.to_owned());
@@ -152,9 +134,7 @@ fn exchange_name(value: &str) -> Result<String, String> {
     if value.len() <= LONGEST_NAME && value.chars().all(is_name) && !value.starts_with("amq.") {
         return Ok(value.to_owned());
     }
-    Err(format!(
-        "at most {LONGEST_NAME} letters, digits, `_`, `.`, `-` and `:`, not beginning with `amq.`"
-    ))
+    Err(format!("at most {LONGEST_NAME} letters, digits, `_`, `.`, `-` and `:`, not beginning with `amq.`"))
 }
 
 fn queue_kind(value: &str) -> Result<QueueKind, String> {
@@ -166,10 +146,7 @@ fn queue_kind(value: &str) -> Result<QueueKind, String> {
 }
 
 fn host(value: &str) -> Result<String, String> {
-    if value
-        .chars()
-        .any(|c| c.is_whitespace() || c.is_control() || "/@?#".contains(c))
-    {
+    if value.chars().any(|c| c.is_whitespace() || c.is_control() || "/@?#".contains(c)) {
         return Err("a host name or an address, without a port".to_owned());
     }
     Ok(value.to_owned())
@@ -183,9 +160,7 @@ fn port(value: &str) -> Result<u16, String> {
 }
 
 fn database(value: &str) -> Result<u32, String> {
-    value
-        .parse()
-        .map_err(|_| "the number of a database, such as 0".to_owned())
+    value.parse().map_err(|_| "the number of a database, such as 0".to_owned())
 }
 
 fn ttl(value: &str) -> Result<Duration, String> {

@@ -28,11 +28,7 @@ pub(super) fn redis(value: &str) -> Result<SecretString, String> {
 pub(super) fn redis_from(host: &str, port: u16, db: u32, password: Option<&str>) -> SecretString {
     let password = password.map(|password| format!(":{}@", percent_encoded(password)));
     // An IPv6 address.
-    let host = if host.contains(':') && !host.starts_with('[') {
-        format!("[{host}]")
-    } else {
-        host.to_owned()
-    };
+    let host = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() };
     format!("redis://{}{host}:{port}/{db}", password.unwrap_or_default()).into()
 }
 
@@ -43,10 +39,7 @@ fn checked(value: &str, schemes: &[&str], example: &str, remedy: &str) -> Result
     };
     if !schemes.contains(&scheme) {
         let allowed: Vec<_> = schemes.iter().map(|scheme| format!("`{scheme}://`")).collect();
-        return Err(format!(
-            "has the wrong scheme; it must begin with {}, such as `{example}`",
-            allowed.join(" or ")
-        ));
+        return Err(format!("has the wrong scheme; it must begin with {}, such as `{example}`", allowed.join(" or ")));
     }
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
@@ -72,13 +65,12 @@ fn escapes_are_complete(value: &str) -> bool {
 }
 
 fn percent_encoded(text: &str) -> String {
-    text.bytes()
-        .fold(String::with_capacity(text.len()), |mut encoded, byte| {
-            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-                encoded.push(char::from(byte));
-            } else {
-                let _ = write!(encoded, "%{byte:02X}");
-            }
-            encoded
-        })
+    text.bytes().fold(String::with_capacity(text.len()), |mut encoded, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+        encoded
+    })
 }

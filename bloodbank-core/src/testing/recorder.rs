@@ -41,34 +41,20 @@ pub(super) enum Happening {
 
 impl Log {
     fn add(&self, happening: Happening, message: Incoming) {
-        self.events
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push((happening, message));
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).push((happening, message));
         self.changed.notify_waiters();
     }
 
     /// The messages to which something of that kind happened, in order.
     pub(super) fn select<T>(&self, select: impl FnMut(&(Happening, Incoming)) -> Option<T>) -> Vec<T> {
-        self.events
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .iter()
-            .filter_map(select)
-            .collect()
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(select).collect()
     }
 }
 
 impl Recorder {
     pub(super) fn new() -> (Self, Arc<Log>) {
         let log = Arc::new(Log::default());
-        (
-            Self {
-                embedded: Embedded::with_virtual_time(),
-                log: Arc::clone(&log),
-            },
-            log,
-        )
+        (Self { embedded: Embedded::with_virtual_time(), log: Arc::clone(&log) }, log)
     }
 }
 
@@ -112,11 +98,7 @@ impl Consume for Recorder {
             let log = Arc::clone(&self.log);
             let deliveries = self.embedded.consume(Arc::clone(&queue), prefetch).await?;
             let deliveries = deliveries.map(move |delivery| {
-                let Delivery {
-                    message,
-                    redelivered,
-                    settlement,
-                } = delivery;
+                let Delivery { message, redelivered, settlement } = delivery;
                 let recorded = Recorded {
                     settlement: Mutex::new(Some(settlement)),
                     message: message.clone(),
@@ -158,8 +140,7 @@ impl Settle for Recorded {
     fn ack(&self, _tag: u64) {
         if let Some(settlement) = self.take() {
             settlement.ack();
-            self.log
-                .add(Happening::Consumed(Arc::clone(&self.queue)), self.message.clone());
+            self.log.add(Happening::Consumed(Arc::clone(&self.queue)), self.message.clone());
         }
     }
 

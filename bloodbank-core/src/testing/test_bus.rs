@@ -167,10 +167,7 @@ impl TestBus {
                 queue: queue.to_string(),
                 reason: headers.text(names::REASON).unwrap_or_default().to_owned(),
                 error: headers.text(names::ERROR).unwrap_or_default().to_owned(),
-                attempts: headers
-                    .integer(names::ATTEMPT)
-                    .and_then(|attempt| attempt.try_into().ok())
-                    .unwrap_or(1),
+                attempts: headers.integer(names::ATTEMPT).and_then(|attempt| attempt.try_into().ok()).unwrap_or(1),
             })
         })
     }
@@ -200,8 +197,6 @@ impl Deref for TestBus {
 
 impl fmt::Debug for TestBus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TestBus")
-            .field("bus", &self.bus)
-            .finish_non_exhaustive()
+        f.debug_struct("TestBus").field("bus", &self.bus).finish_non_exhaustive()
     }
 }

@@ -4,6 +4,7 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -48,28 +49,38 @@ pub struct Incoming {
 }
 
 /// The AMQP properties that Bloodbank uses.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Properties {
     /// The event id; `None` on foreign messages whose id is no UUID.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub message_id: Option<Uuid>,
     /// The first parent, or the id of the command that a reply answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub correlation_id: Option<Uuid>,
     /// The event type.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub event_type: Option<Arc<str>>,
     /// When it was published, to the second.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<DateTime<Utc>>,
     /// The service that published it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub app_id: Option<Arc<str>>,
     /// The queue that waits for a reply.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<Arc<str>>,
     /// How long it is worth anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub expiration: Option<Duration>,
     /// The headers.
+    #[serde(skip_serializing_if = "Headers::is_empty")]
     pub headers: Headers,
 }
 
 /// The value of a header. Nested tables are not used: streams drop them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
 pub enum HeaderValue {
     /// Text.
     Text(Text),
@@ -138,7 +149,7 @@ impl From<bool> for HeaderValue {
 }
 
 /// Headers by name, in the order they were set.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Headers(Vec<(Text, HeaderValue)>);
 
 impl Headers {
@@ -204,10 +215,7 @@ impl Headers {
                 "is set by Bloodbank itself; choose another name"
             } else if name.is_empty() || name.len() > 128 {
                 "must have a name of 1 to 128 bytes"
-            } else if [name, value.as_text().unwrap_or_default()]
-                .iter()
-                .any(|text| text.contains(['\r', '\n', '\0']))
-            {
+            } else if [name, value.as_text().unwrap_or_default()].iter().any(|text| text.contains(['\r', '\n', '\0'])) {
                 "has a line break or a NUL; encode it"
             } else {
                 continue;

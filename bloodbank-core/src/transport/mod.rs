@@ -80,14 +80,7 @@ impl Delivery {
     /// A delivery that `settler` settles under that tag.
     #[must_use]
     pub fn new(message: Incoming, redelivered: bool, settler: Arc<dyn Settle>, tag: u64) -> Self {
-        Self {
-            message,
-            redelivered,
-            settlement: Settlement {
-                settler: Some(settler),
-                tag,
-            },
-        }
+        Self { message, redelivered, settlement: Settlement { settler: Some(settler), tag } }
     }
 
     /// Done; the broker may forget it.
@@ -133,8 +126,6 @@ impl Drop for Settlement {
 
 impl fmt::Debug for Settlement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settlement")
-            .field("tag", &self.tag)
-            .finish_non_exhaustive()
+        f.debug_struct("Settlement").field("tag", &self.tag).finish_non_exhaustive()
     }
 }

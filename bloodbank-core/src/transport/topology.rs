@@ -2,8 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 /// How an exchange routes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ExchangeKind {
     /// By pattern.
     Topic,
@@ -23,7 +25,7 @@ pub struct Exchange {
 }
 
 /// How the broker keeps a queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum QueueKind {
     /// Replicated, survives the loss of a node.
     #[default]
@@ -35,7 +37,7 @@ pub enum QueueKind {
 }
 
 /// Where a message goes that a queue gives up.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadLetterTo {
     /// The exchange; empty: the default exchange.
     pub exchange: Arc<str>,
@@ -44,7 +46,7 @@ pub struct DeadLetterTo {
 }
 
 /// A queue.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Queue {
     /// Its name.
     pub name: Arc<str>,
@@ -64,14 +66,7 @@ impl Queue {
     /// A queue with nothing but a name and a kind.
     #[must_use]
     pub fn new(name: impl Into<Arc<str>>, kind: QueueKind) -> Self {
-        Self {
-            name: name.into(),
-            kind,
-            dead_letter: None,
-            delivery_limit: None,
-            message_ttl: None,
-            max_length: None,
-        }
+        Self { name: name.into(), kind, dead_letter: None, delivery_limit: None, message_ttl: None, max_length: None }
     }
 }
 
@@ -118,10 +113,20 @@ pub const LADDER: [Duration; 10] = [
     Duration::from_secs(6 * 60 * 60),
 ];
 
-/// The name of a rung: its exchange and its queue.
+/// The name of a rung of quorum queues: its exchange and its queue.
 #[must_use]
 pub fn rung_name(delay: Duration) -> String {
-    format!("bloodbank.retry.{}", delay.as_millis())
+    rung_name_of(QueueKind::Quorum, delay)
+}
+
+/// The name of a rung. Services that choose classic queues have a ladder of their own: one broker may serve both, and a
+/// queue cannot be of two kinds.
+#[must_use]
+pub fn rung_name_of(kind: QueueKind, delay: Duration) -> String {
+    match kind {
+        QueueKind::Quorum => format!("bloodbank.retry.{}", delay.as_millis()),
+        QueueKind::Classic | QueueKind::Transient => format!("bloodbank.retry.classic.{}", delay.as_millis()),
+    }
 }
 
 /// The dead-letter queue of a queue.
@@ -134,13 +139,7 @@ impl Topology {
     /// The exchange for events alone; what a publisher needs.
     #[must_use]
     pub fn events(exchange: &Arc<str>) -> Self {
-        Self {
-            exchanges: vec![Exchange {
-                name: Arc::clone(exchange),
-                kind: ExchangeKind::Topic,
-            }],
-            ..Self::default()
-        }
+        Self { exchanges: vec![Exchange { name: Arc::clone(exchange), kind: ExchangeKind::Topic }], ..Self::default() }
     }
 
     /// What a subscriber needs: its queue with its bindings, its dead-letter queue, the ladder of delays.
@@ -149,24 +148,14 @@ impl Topology {
         let dlx: Arc<str> = DEAD_LETTER_EXCHANGE.into();
         let parked: Arc<str> = dead_letter_queue(queue).into();
         let mut topology = Self::events(exchange);
-        topology.exchanges.push(Exchange {
-            name: Arc::clone(&dlx),
-            kind: ExchangeKind::Direct,
-        });
+        topology.exchanges.push(Exchange { name: Arc::clone(&dlx), kind: ExchangeKind::Direct });
         topology.queues.push(Queue::new(Arc::clone(&parked), kind));
         topology.queues.push(Queue {
-            dead_letter: Some(DeadLetterTo {
-                exchange: Arc::clone(&dlx),
-                routing_key: Some(Arc::clone(queue)),
-            }),
+            dead_letter: Some(DeadLetterTo { exchange: Arc::clone(&dlx), routing_key: Some(Arc::clone(queue)) }),
             delivery_limit: Some(DELIVERY_LIMIT),
             ..Queue::new(Arc::clone(queue), kind)
         });
-        topology.bindings.push(Binding {
-            exchange: dlx,
-            queue: parked,
-            pattern: Arc::clone(queue),
-        });
+        topology.bindings.push(Binding { exchange: dlx, queue: parked, pattern: Arc::clone(queue) });
         for pattern in patterns {
             topology.bindings.push(Binding {
                 exchange: Arc::clone(exchange),
@@ -175,25 +164,14 @@ impl Topology {
             });
         }
         for delay in LADDER {
-            let name: Arc<str> = rung_name(delay).into();
-            topology.exchanges.push(Exchange {
-                name: Arc::clone(&name),
-                kind: ExchangeKind::Fanout,
-            });
+            let name: Arc<str> = rung_name_of(kind, delay).into();
+            topology.exchanges.push(Exchange { name: Arc::clone(&name), kind: ExchangeKind::Fanout });
             topology.queues.push(Queue {
-                dead_letter: Some(DeadLetterTo {
-                    exchange: "".into(),
-                    routing_key: None,
-                }),
+                dead_letter: Some(DeadLetterTo { exchange: "".into(), routing_key: None }),
                 message_ttl: Some(delay),
-                // Of one kind for all: services that choose differently share the ladder.
-                ..Queue::new(Arc::clone(&name), QueueKind::Quorum)
+                ..Queue::new(Arc::clone(&name), kind)
             });
-            topology.bindings.push(Binding {
-                exchange: Arc::clone(&name),
-                queue: name,
-                pattern: "".into(),
-            });
+            topology.bindings.push(Binding { exchange: Arc::clone(&name), queue: name, pattern: "".into() });
         }
         topology
     }
@@ -201,9 +179,6 @@ impl Topology {
     /// What a requester needs: a queue for answers.
     #[must_use]
     pub fn replies(queue: &Arc<str>) -> Self {
-        Self {
-            queues: vec![Queue::new(Arc::clone(queue), QueueKind::Transient)],
-            ..Self::default()
-        }
+        Self { queues: vec![Queue::new(Arc::clone(queue), QueueKind::Transient)], ..Self::default() }
     }
 }

@@ -59,44 +59,28 @@ pub(crate) fn exchange_and_queue(kind: QueueKind) -> (Arc<str>, Arc<str>, Topolo
     let topology = Topology {
         exchanges: vec![topic(&exchange)],
         queues: vec![Queue::new(Arc::clone(&queue), kind)],
-        bindings: vec![Binding {
-            exchange: Arc::clone(&exchange),
-            queue: Arc::clone(&queue),
-            pattern: "#".into(),
-        }],
+        bindings: vec![Binding { exchange: Arc::clone(&exchange), queue: Arc::clone(&queue), pattern: "#".into() }],
     };
     (exchange, queue, topology)
 }
 
 pub(crate) fn topic(name: &Arc<str>) -> Exchange {
-    Exchange {
-        name: Arc::clone(name),
-        kind: ExchangeKind::Topic,
-    }
+    Exchange { name: Arc::clone(name), kind: ExchangeKind::Topic }
 }
 
 pub(crate) fn default_exchange(routing_key: Option<&str>) -> DeadLetterTo {
-    DeadLetterTo {
-        exchange: "".into(),
-        routing_key: routing_key.map(Into::into),
-    }
+    DeadLetterTo { exchange: "".into(), routing_key: routing_key.map(Into::into) }
 }
 
 pub(crate) fn queues(queues: Vec<Queue>) -> Topology {
-    Topology {
-        queues,
-        ..Topology::default()
-    }
+    Topology { queues, ..Topology::default() }
 }
 
 pub(crate) fn message(exchange: &Arc<str>, key: &str, body: impl Into<Bytes>) -> Outgoing {
     Outgoing {
         exchange: Arc::clone(exchange),
         routing_key: key.into(),
-        properties: Properties {
-            message_id: Some(Uuid::new_v4()),
-            ..Properties::default()
-        },
+        properties: Properties { message_id: Some(Uuid::new_v4()), ..Properties::default() },
         body: body.into(),
         mandatory: true,
     }
@@ -119,10 +103,7 @@ pub(crate) fn body(delivery: &Delivery) -> String {
 }
 
 pub(crate) async fn next(deliveries: &mut Deliveries) -> Delivery {
-    timeout(PATIENCE, deliveries.next())
-        .await
-        .expect("a delivery comes")
-        .expect("the stream goes on")
+    timeout(PATIENCE, deliveries.next()).await.expect("a delivery comes").expect("the stream goes on")
 }
 
 /// Waits until it is so.
@@ -145,9 +126,8 @@ impl Observer {
     }
 
     pub(crate) async fn at(url: &str) -> Self {
-        let connection = lapin::Connection::connect(url, lapin::ConnectionProperties::default())
-            .await
-            .expect("the broker answers");
+        let connection =
+            lapin::Connection::connect(url, lapin::ConnectionProperties::default()).await.expect("the broker answers");
         Self { connection }
     }
 
@@ -157,32 +137,20 @@ impl Observer {
 
     /// How many messages wait in a queue; `None` when there is no such queue.
     pub(crate) async fn waiting(&self, queue: &str) -> Option<u32> {
-        let options = QueueDeclareOptions {
-            passive: true,
-            ..QueueDeclareOptions::default()
-        };
-        let declared = self
-            .channel()
-            .await
-            .queue_declare(queue.into(), options, FieldTable::default())
-            .await;
+        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let declared = self.channel().await.queue_declare(queue.into(), options, FieldTable::default()).await;
         Some(declared.ok()?.message_count())
     }
 
     pub(crate) async fn waits(&self, queue: &str, count: u32) {
-        eventually(&format!("{count} messages wait in {queue}"), || async {
-            self.waiting(queue).await == Some(count)
-        })
-        .await;
+        eventually(&format!("{count} messages wait in {queue}"), || async { self.waiting(queue).await == Some(count) })
+            .await;
     }
 
     pub(crate) async fn delete(&self, queues: &[&str]) {
         let channel = self.channel().await;
         for queue in queues {
-            channel
-                .queue_delete((*queue).into(), QueueDeleteOptions::default())
-                .await
-                .expect("the queue is deleted");
+            channel.queue_delete((*queue).into(), QueueDeleteOptions::default()).await.expect("the queue is deleted");
         }
     }
 }

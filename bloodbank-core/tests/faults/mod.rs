@@ -75,10 +75,7 @@ pub(crate) struct Faulty {
 
 impl Faulty {
     pub(crate) fn new(fault: Fault) -> Self {
-        Self {
-            fault,
-            restarted: Arc::default(),
-        }
+        Self { fault, restarted: Arc::default() }
     }
 }
 
@@ -215,11 +212,7 @@ impl Consume for Bus {
 
     fn consume(&self, queue: Arc<str>, prefetch: u16) -> BoxFuture<'_, Result<Deliveries>> {
         async move {
-            let prefetch = if self.has(Fault::IgnoresPrefetch) {
-                100
-            } else {
-                prefetch
-            };
+            let prefetch = if self.has(Fault::IgnoresPrefetch) { 100 } else { prefetch };
             let inner = match self.inner.consume(Arc::clone(&queue), prefetch).await {
                 Err(_) if self.has(Fault::ReplacesWhatExists) => {
                     return Ok(Box::pin(futures_util::stream::pending()) as Deliveries);
@@ -234,11 +227,7 @@ impl Consume for Bus {
                 dropped: AtomicBool::new(false),
                 closed: Arc::clone(&self.closed),
             });
-            Ok(Box::pin(Stumbling {
-                inner,
-                hands,
-                again: None,
-            }) as Deliveries)
+            Ok(Box::pin(Stumbling { inner, hands, again: None }) as Deliveries)
         }
         .boxed()
     }

@@ -121,18 +121,8 @@ impl TryFrom<Webhook> for FirefliesTranscriptReady {
                 Value::String(text) => Some(text),
                 other => Some(other.to_string()),
             }),
-            participants: webhook
-                .participants
-                .unwrap_or_default()
-                .into_iter()
-                .map(Participant::from)
-                .collect(),
-            speakers: webhook
-                .speakers
-                .unwrap_or_default()
-                .into_iter()
-                .filter_map(Person::label)
-                .collect(),
+            participants: webhook.participants.unwrap_or_default().into_iter().map(Participant::from).collect(),
+            speakers: webhook.speakers.unwrap_or_default().into_iter().filter_map(Person::label).collect(),
             user: webhook.user,
             host_email: webhook.host_email,
             organizer_email: webhook.organizer_email,
@@ -158,14 +148,8 @@ impl From<Person> for Participant {
     fn from(person: Person) -> Self {
         match person {
             Person::Named { name, email } => Self { name, email },
-            Person::Text(text) if text.contains('@') => Self {
-                name: None,
-                email: Some(text),
-            },
-            Person::Text(text) => Self {
-                name: Some(text),
-                email: None,
-            },
+            Person::Text(text) if text.contains('@') => Self { name: None, email: Some(text) },
+            Person::Text(text) => Self { name: Some(text), email: None },
         }
     }
 }

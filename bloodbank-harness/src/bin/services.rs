@@ -69,19 +69,15 @@ fn run(command: &[OsString]) -> Result<ExitCode, Box<dyn Error>> {
         return Ok(code_of_signal(signal));
     }
     let mut process = Command::new(&command[0]);
-    process
-        .args(&command[1..])
-        .env(RABBIT_URL_VARIABLE, rabbit.url())
-        .env(REDIS_URL_VARIABLE, redis.url());
+    process.args(&command[1..]).env(RABBIT_URL_VARIABLE, rabbit.url()).env(REDIS_URL_VARIABLE, redis.url());
     // At a terminal the command stays in the foreground and hears Ctrl-C by itself. Elsewhere it gets a
     // process group, so that a signal reaches all of it.
     let at_terminal = io::stdin().is_terminal();
     if !at_terminal {
         process.process_group(0);
     }
-    let mut child = process
-        .spawn()
-        .map_err(|error| format!("cannot start `{}`: {error}", command[0].to_string_lossy()))?;
+    let mut child =
+        process.spawn().map_err(|error| format!("cannot start `{}`: {error}", command[0].to_string_lossy()))?;
     let pid = Pid::from_child(&child);
     let handle = signals.handle();
     let forwarder = thread::spawn(move || {
@@ -91,9 +87,7 @@ fn run(command: &[OsString]) -> Result<ExitCode, Box<dyn Error>> {
     });
     let status = child.wait();
     handle.close();
-    forwarder
-        .join()
-        .map_err(|_| "the thread that passes signals on panicked")?;
+    forwarder.join().map_err(|_| "the thread that passes signals on panicked")?;
     Ok(code_of(status?))
 }
 

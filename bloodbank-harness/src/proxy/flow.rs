@@ -78,11 +78,7 @@ impl Gate {
 
     pub(crate) fn throttle(&self, rate: u32) {
         self.set(|flow| {
-            flow.pace = Pace::Throttled {
-                rate: f64::from(rate),
-                credit: 0.0,
-                since: Instant::now(),
-            };
+            flow.pace = Pace::Throttled { rate: f64::from(rate), credit: 0.0, since: Instant::now() };
         });
     }
 

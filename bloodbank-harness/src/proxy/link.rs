@@ -27,11 +27,7 @@ impl Link {
             stream.set_nodelay(true)?;
             stream.set_read_timeout(Some(TICK))?;
         }
-        Ok(Self {
-            client,
-            server,
-            over: AtomicBool::new(false),
-        })
+        Ok(Self { client, server, over: AtomicBool::new(false) })
     }
 
     pub(crate) fn sink(&self, direction: Direction) -> &TcpStream {
@@ -113,8 +109,5 @@ fn carry(shared: &Shared, link: &Link, direction: Direction, mut bytes: &[u8]) {
 }
 
 fn is_temporary(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
-    )
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
 }

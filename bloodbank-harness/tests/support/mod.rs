@@ -48,9 +48,7 @@ pub(crate) fn is_alive(pid: u32) -> bool {
 
 fn pids() -> Vec<u32> {
     let entries = fs::read_dir("/proc").unwrap();
-    entries
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .collect()
+    entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect()
 }
 
 /// Everything a process has started that still runs, itself excluded.
@@ -78,9 +76,7 @@ pub(crate) fn users_of(folder: &Path) -> BTreeSet<u32> {
             let read = |file: &str| fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
             let cwd = fs::read_link(format!("/proc/{pid}/cwd")).unwrap_or_default();
             cwd.starts_with(folder)
-                || [read("cmdline"), read("environ")]
-                    .iter()
-                    .any(|text| String::from_utf8_lossy(text).contains(name))
+                || [read("cmdline"), read("environ")].iter().any(|text| String::from_utf8_lossy(text).contains(name))
         })
         .collect()
 }

@@ -41,31 +41,18 @@ impl Command {
 
     /// The name of the trait, to which the executor is added.
     pub(crate) fn trait_span(&self) -> Span {
-        self.original
-            .trait_
-            .as_ref()
-            .map_or_else(Span::call_site, |(path, _)| path.span())
+        self.original.trait_.as_ref().map_or_else(Span::call_site, |(path, _)| path.span())
     }
 }
 
 fn check(cx: &Ctxt, original: &ItemImpl) {
     if !original.generics.params.is_empty() {
-        cx.error(
-            &original.generics,
-            "an executor is registered for one command; write its type without generics",
-        );
+        cx.error(&original.generics, "an executor is registered for one command; write its type without generics");
     }
-    let arguments = original
-        .trait_
-        .iter()
-        .filter_map(|(path, _)| path.segments.last())
-        .map(|last| &last.arguments);
+    let arguments = original.trait_.iter().filter_map(|(path, _)| path.segments.last()).map(|last| &last.arguments);
     for arguments in arguments {
         if !matches!(arguments, PathArguments::None) {
-            cx.error(
-                arguments,
-                "the executor is filled in by `#[command]`; write `impl Command for …`",
-            );
+            cx.error(arguments, "the executor is filled in by `#[command]`; write `impl Command for …`");
         }
     }
 }

@@ -8,16 +8,7 @@ use crate::{
     options::{Facade, Known, Options},
 };
 
-const KNOWN: [Known; 8] = [
-    QUEUE,
-    CONCURRENCY,
-    PREFETCH,
-    TIMEOUT,
-    RETRY,
-    DEDUPE,
-    ON_FAILURE,
-    Facade::KNOWN,
-];
+const KNOWN: [Known; 8] = [QUEUE, CONCURRENCY, PREFETCH, TIMEOUT, RETRY, DEDUPE, ON_FAILURE, Facade::KNOWN];
 
 pub(crate) struct CommandAttr {
     pub(crate) handling: Handling,
@@ -26,10 +17,7 @@ pub(crate) struct CommandAttr {
 
 impl CommandAttr {
     pub(crate) fn read(cx: &Ctxt, tokens: TokenStream) -> Self {
-        let mut this = Self {
-            handling: Handling::default(),
-            facade: Facade::DEFAULT,
-        };
+        let mut this = Self { handling: Handling::default(), facade: Facade::DEFAULT };
         Options::new(cx, &KNOWN).read(tokens, |name, input| {
             if name == "crate" {
                 // #[command(crate = "::bloodbank")]

@@ -26,11 +26,7 @@ impl<'a> Event<'a> {
             },
             Data::Enum(_) | Data::Union(_) => Vec::new(),
         };
-        Self {
-            original,
-            attr: EventAttr::read(cx, &original.attrs),
-            fields,
-        }
+        Self { original, attr: EventAttr::read(cx, &original.attrs), fields }
     }
 
     pub(crate) fn name(&self) -> String {

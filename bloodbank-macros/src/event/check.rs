@@ -24,10 +24,7 @@ pub(crate) fn check(cx: &Ctxt, event: &Event<'_>) {
 fn check_shape(cx: &Ctxt, event: &Event<'_>) {
     let name = event.name();
     if let Data::Union(data) = &event.original.data {
-        cx.error(
-            data.union_token,
-            format!("a union cannot be an event; make `{name}` a struct"),
-        );
+        cx.error(data.union_token, format!("a union cannot be an event; make `{name}` a struct"));
     }
     match (&event.attr.concrete, event.is_generic()) {
         (None, true) => cx.error(
@@ -51,10 +48,7 @@ fn check_no_key(cx: &Ctxt, event: &Event<'_>) {
         ),
         // A misspelt or unreadable one has been reported.
         Some(_) if !cx.is_clean() => {}
-        Some(attr) => cx.error(
-            attr.path(),
-            format!("`{name}` has no routing key; add `routing_key = \"{key}\"`"),
-        ),
+        Some(attr) => cx.error(attr.path(), format!("`{name}` has no routing key; add `routing_key = \"{key}\"`")),
     }
 }
 
@@ -68,32 +62,16 @@ fn check_key(cx: &Ctxt, event: &Event<'_>, literal: &LitStr) {
         if let Segment::Placeholder(field) = segment
             && event.field(field).is_none()
         {
-            cx.error(
-                literal,
-                format!("unknown placeholder `{{{field}}}`; {}", known_fields(event, field)),
-            );
+            cx.error(literal, format!("unknown placeholder `{{{field}}}`; {}", known_fields(event, field)));
         }
     }
     if event.attr.failure.is_some() && !is_failure_key(&key) {
-        let better = format!(
-            "{}.failed",
-            key.rsplit_once('.').map_or(key.as_str(), |(front, _)| front)
-        );
-        let better = if check_template(&better).is_ok() {
-            better
-        } else {
-            format!("{key}.failed")
-        };
-        cx.error(
-            literal,
-            format!("the key of a failure event ends in `.failed` or `.error`; write `{better}`"),
-        );
+        let better = format!("{}.failed", key.rsplit_once('.').map_or(key.as_str(), |(front, _)| front));
+        let better = if check_template(&better).is_ok() { better } else { format!("{key}.failed") };
+        cx.error(literal, format!("the key of a failure event ends in `.failed` or `.error`; write `{better}`"));
     }
     if event.attr.domain.is_none() && is_template(first_segment(&key)) {
-        cx.error(
-            literal,
-            "the first segment, which names the domain, is a placeholder; add `domain = \"…\"`",
-        );
+        cx.error(literal, "the first segment, which names the domain, is a placeholder; add `domain = \"…\"`");
     }
 }
 
@@ -127,10 +105,7 @@ fn check_kind(cx: &Ctxt, event: &Event<'_>) {
 fn check_id(cx: &Ctxt, event: &Event<'_>) {
     let Some((word, names)) = &event.attr.id else { return };
     if names.is_empty() {
-        cx.error(
-            word,
-            "`id()` names no field; write those that make the event the same event, or remove it",
-        );
+        cx.error(word, "`id()` names no field; write those that make the event the same event, or remove it");
     }
     check_names(cx, event, names);
 }
@@ -149,10 +124,7 @@ fn check_names(cx: &Ctxt, event: &Event<'_>, names: &Punctuated<syn::Ident, Toke
 fn check_domain(cx: &Ctxt, event: &Event<'_>) {
     let Some(domain) = &event.attr.domain else { return };
     let text = domain.value();
-    if let Some(error) = text
-        .split('/')
-        .find_map(|part| check_segment(part).err().map(|error| (part, error)))
-    {
+    if let Some(error) = text.split('/').find_map(|part| check_segment(part).err().map(|error| (part, error))) {
         let message = match error {
             ("", _) => format!("domain `{text}` has an empty part; write words joined by `/`, such as `agent/thread`"),
             (part, error) => explain(part, &error).replacen("segment value", "part of a domain", 1),

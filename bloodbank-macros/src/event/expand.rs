@@ -19,13 +19,7 @@ pub(crate) fn expand(event: &Event<'_>) -> TokenStream {
     let facade = &event.attr.facade;
     let this = this(event);
     let declaration = declaration(event, key);
-    let methods = [
-        routing_key(event, key),
-        unique_key(event),
-        validate(event),
-        example(event),
-        upcast(event),
-    ];
+    let methods = [routing_key(event, key), unique_key(event), validate(event), example(event), upcast(event)];
     let command = event.attr.command.is_some().then(|| command(event, &this));
     let failure = event.attr.failure.is_some().then(|| failure::expand(event, &this));
     let contradictions = superseded(event, &this);
@@ -74,10 +68,7 @@ fn declaration(event: &Event<'_>, key: &LitStr) -> TokenStream {
     };
     let ids = id_fields(event);
     let ids = (!ids.is_empty()).then(|| quote!(id_fields: &[#(#ids),*],));
-    let reply = attr
-        .reply
-        .as_ref()
-        .map(|reply| quote!(reply: <Self as __bb::CommandEvent>::REPLY_KEY,));
+    let reply = attr.reply.as_ref().map(|_| quote!(reply: <Self as __bb::CommandEvent>::REPLY_KEY,));
     let supersedes = attr.supersedes.as_ref().map(|old| {
         quote! {
             supersedes: __bb::Option::Some(<#old as __bb::Older>::SUPERSEDED),
@@ -95,10 +86,8 @@ fn declaration(event: &Event<'_>, key: &LitStr) -> TokenStream {
 /// The names in `id(…)`, sorted.
 fn id_fields(event: &Event<'_>) -> Vec<String> {
     let names = event.attr.id.iter().flat_map(|(_, names)| names);
-    let mut names: Vec<_> = names
-        .filter_map(|name| event.field(&name.to_string()))
-        .map(super::ast::NamedField::name)
-        .collect();
+    let mut names: Vec<_> =
+        names.filter_map(|name| event.field(&name.to_string())).map(super::ast::NamedField::name).collect();
     names.sort_unstable();
     names
 }

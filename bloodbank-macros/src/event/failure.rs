@@ -7,11 +7,7 @@ use syn::{Ident, Type, spanned::Spanned};
 use super::ast::Event;
 use crate::{ctxt::Ctxt, spans::ours_at};
 
-const REQUIRED: [(&str, &str); 3] = [
-    ("error_message", "String"),
-    ("is_retryable", "bool"),
-    ("retry_count", "u32"),
-];
+const REQUIRED: [(&str, &str); 3] = [("error_message", "String"), ("is_retryable", "bool"), ("retry_count", "u32")];
 
 pub(super) fn check(cx: &Ctxt, event: &Event<'_>, flag: &Ident) {
     let missing: Vec<_> = REQUIRED
@@ -21,13 +17,7 @@ pub(super) fn check(cx: &Ctxt, event: &Event<'_>, flag: &Ident) {
         .collect();
     if !missing.is_empty() {
         let name = event.name();
-        cx.error(
-            flag,
-            format!(
-                "a failure event says more than `{name}` does; add {}",
-                missing.join(", ")
-            ),
-        );
+        cx.error(flag, format!("a failure event says more than `{name}` does; add {}", missing.join(", ")));
     }
 }
 

@@ -18,9 +18,5 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     check::check(&cx, &event);
     let clean = cx.is_clean();
     let errors = cx.finish();
-    if clean {
-        expand::expand(&event)
-    } else {
-        fallback::expand(&event, &errors)
-    }
+    if clean { expand::expand(&event) } else { fallback::expand(&event, &errors) }
 }

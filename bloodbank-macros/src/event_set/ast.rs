@@ -29,27 +29,18 @@ impl<'a> EventSet<'a> {
                 Ok(())
             });
         }
-        let mut this = Self {
-            original,
-            events: Vec::new(),
-            other: None,
-            facade,
-        };
+        let mut this = Self { original, events: Vec::new(), other: None, facade };
         let name = &original.ident;
         match &original.data {
             Data::Enum(data) => {
                 data.variants.iter().for_each(|variant| this.read_variant(cx, variant));
                 if data.variants.is_empty() {
-                    cx.error(
-                        name,
-                        format!("`{name}` has no events; add a variant such as `Placed(OrderPlaced)`"),
-                    );
+                    cx.error(name, format!("`{name}` has no events; add a variant such as `Placed(OrderPlaced)`"));
                 }
             }
-            Data::Struct(_) | Data::Union(_) => cx.error(
-                name,
-                format!("`{name}` is no enum; a set of events is an enum with one variant per event"),
-            ),
+            Data::Struct(_) | Data::Union(_) => {
+                cx.error(name, format!("`{name}` is no enum; a set of events is an enum with one variant per event"))
+            }
         }
         if !original.generics.params.is_empty() {
             cx.error(&original.generics, "a set of events has no generics; name the events");
@@ -73,15 +64,8 @@ impl<'a> EventSet<'a> {
             Fields::Named(_) | Fields::Unnamed(_) | Fields::Unit => None,
         };
         let Some(ty) = ty else {
-            let example = if other.is_some() {
-                "serde_json::Value"
-            } else {
-                "OrderPlaced"
-            };
-            cx.error(
-                variant,
-                format!("a variant of a set holds one event; write `{name}({example})`"),
-            );
+            let example = if other.is_some() { "serde_json::Value" } else { "OrderPlaced" };
+            cx.error(variant, format!("a variant of a set holds one event; write `{name}({example})`"));
             return;
         };
         match (other, &self.other) {
@@ -102,9 +86,5 @@ fn options_of(cx: &Ctxt, attrs: &[Attribute]) -> Vec<proc_macro2::TokenStream> {
             None
         }
     };
-    attrs
-        .iter()
-        .filter(|attr| attr.path().is_ident("event_set"))
-        .filter_map(read)
-        .collect()
+    attrs.iter().filter(|attr| attr.path().is_ident("event_set")).filter_map(read).collect()
 }

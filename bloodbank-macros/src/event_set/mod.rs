@@ -14,9 +14,5 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     let set = ast::EventSet::read(&cx, input);
     let clean = cx.is_clean();
     let errors = cx.finish();
-    if clean {
-        expand::expand(&set)
-    } else {
-        fallback::expand(&set, &errors)
-    }
+    if clean { expand::expand(&set) } else { fallback::expand(&set, &errors) }
 }

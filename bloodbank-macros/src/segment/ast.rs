@@ -30,11 +30,7 @@ impl<'a> Segment<'a> {
                 Meta::Path(_) | Meta::NameValue(_) => cx.error(attr, "write `#[segment(\"word\")]` above a variant"),
             }
         }
-        let mut this = Self {
-            original,
-            words: Vec::new(),
-            facade,
-        };
+        let mut this = Self { original, words: Vec::new(), facade };
         match &original.data {
             Data::Enum(data) => data.variants.iter().for_each(|variant| this.read_variant(cx, variant)),
             Data::Struct(_) | Data::Union(_) => cx.error(
@@ -51,10 +47,7 @@ impl<'a> Segment<'a> {
     fn read_variant(&mut self, cx: &Ctxt, variant: &'a Variant) {
         let name = &variant.ident;
         if !matches!(variant.fields, Fields::Unit) {
-            cx.error(
-                &variant.fields,
-                format!("a segment of a key is one word; remove the fields of `{name}`"),
-            );
+            cx.error(&variant.fields, format!("a segment of a key is one word; remove the fields of `{name}`"));
         }
         let given = given_word(cx, variant);
         let word = match &given {
@@ -96,10 +89,7 @@ fn given_word(cx: &Ctxt, variant: &Variant) -> Option<LitStr> {
     if let [_, second, ..] = words.as_slice() {
         cx.error(second, "a second word for the same variant; remove one");
     }
-    words
-        .into_iter()
-        .next()
-        .or_else(|| variant.attrs.iter().find_map(serde_rename))
+    words.into_iter().next().or_else(|| variant.attrs.iter().find_map(serde_rename))
 }
 
 /// Lenient: what is wrong with it, serde says.

@@ -34,10 +34,7 @@ impl Subscriber {
             match argument {
                 FnArg::Typed(argument) => types.push(named(cx, &argument.ty)),
                 FnArg::Receiver(this) => {
-                    cx.error(
-                        this,
-                        "a subscriber has no `self`; take a `State<S>` instead, outside of an `impl` block",
-                    );
+                    cx.error(this, "a subscriber has no `self`; take a `State<S>` instead, outside of an `impl` block");
                     return None;
                 }
             }
@@ -48,10 +45,7 @@ impl Subscriber {
         if input.is_none() {
             cx.push(syn::Error::new(
                 function.sig.paren_token.span.join(),
-                format!(
-                    "a subscriber takes the event it handles; write `{}(event: OrderPlaced)`",
-                    function.sig.ident
-                ),
+                format!("a subscriber takes the event it handles; write `{}(event: OrderPlaced)`", function.sig.ident),
             ));
         }
         let output = match &function.sig.output {
@@ -73,10 +67,7 @@ impl Subscriber {
     }
 
     pub(crate) fn inner_attrs(&self) -> impl Iterator<Item = &Attribute> {
-        self.function
-            .attrs
-            .iter()
-            .filter(|attr| !is_outer(attr) || attr.path().is_ident("cfg"))
+        self.function.attrs.iter().filter(|attr| !is_outer(attr) || attr.path().is_ident("cfg"))
     }
 
     pub(crate) fn cfgs(&self) -> impl Iterator<Item = &Attribute> {
@@ -85,24 +76,16 @@ impl Subscriber {
 }
 
 fn is_outer(attr: &Attribute) -> bool {
-    ["doc", "cfg", "deprecated"]
-        .iter()
-        .any(|name| attr.path().is_ident(name))
+    ["doc", "cfg", "deprecated"].iter().any(|name| attr.path().is_ident(name))
 }
 
 fn check_signature(cx: &Ctxt, function: &ItemFn) {
     let sig = &function.sig;
     if sig.asyncness.is_none() {
-        cx.error(
-            sig.fn_token,
-            format!("a subscriber is an async function; write `async fn {}`", sig.ident),
-        );
+        cx.error(sig.fn_token, format!("a subscriber is an async function; write `async fn {}`", sig.ident));
     }
     if !sig.generics.params.is_empty() {
-        cx.error(
-            &sig.generics,
-            "a subscriber has no generics; write the types it is used with",
-        );
+        cx.error(&sig.generics, "a subscriber has no generics; write the types it is used with");
     }
     if let Some(abi) = &sig.abi {
         cx.error(abi, "a subscriber is an ordinary function; remove this");
@@ -115,17 +98,11 @@ fn check_signature(cx: &Ctxt, function: &ItemFn) {
 /// The type, which must be one that can be named.
 fn named(cx: &Ctxt, ty: &Type) -> Type {
     if let Type::ImplTrait(anonymous) = ty {
-        cx.error(
-            anonymous,
-            "the registry lists what a subscriber takes and returns; name the type",
-        );
+        cx.error(anonymous, "the registry lists what a subscriber takes and returns; name the type");
         return syn::parse_quote!(());
     }
     if let Type::Reference(reference) = ty {
-        cx.error(
-            reference,
-            format!("a subscriber owns its arguments; write `{}`", owned(&reference.elem)),
-        );
+        cx.error(reference, format!("a subscriber owns its arguments; write `{}`", owned(&reference.elem)));
         return (*reference.elem).clone();
     }
     ty.clone()

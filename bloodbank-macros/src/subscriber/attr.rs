@@ -33,12 +33,7 @@ pub(crate) struct SubscriberAttr {
 
 impl SubscriberAttr {
     pub(crate) fn read(cx: &Ctxt, tokens: TokenStream) -> Self {
-        let mut this = Self {
-            pattern: None,
-            ordered_by: None,
-            handling: Handling::default(),
-            facade: Facade::DEFAULT,
-        };
+        let mut this = Self { pattern: None, ordered_by: None, handling: Handling::default(), facade: Facade::DEFAULT };
         Options::new(cx, &KNOWN).read(tokens, |name, input| this.read_one(cx, name, input));
         this
     }

@@ -59,32 +59,31 @@ pub(super) fn function(subscriber: &Subscriber) -> TokenStream {
     }
 }
 
-/// A call of the subscriber is a call of the function.
+/// A call of the subscriber is a call of the function. The runtime calls it this way too: a body that is not `Send` is then
+/// reported once.
 fn deref(subscriber: &Subscriber) -> TokenStream {
     let name = &subscriber.function.sig.ident;
     let target = function_pointer(subscriber);
     let arguments = arguments(subscriber);
     quote! {
+        const __FUNCTION: #target = |#(#arguments),*| __bb::Box::pin(#name(#(#arguments),*));
         impl ::core::ops::Deref for #name {
             type Target = #target;
             fn deref(&self) -> &Self::Target {
-                const FUNCTION: #target = |#(#arguments),*| __bb::Box::pin(#name(#(#arguments),*));
-                &FUNCTION
+                &__FUNCTION
             }
         }
     }
 }
 
-pub(super) fn function_pointer(subscriber: &Subscriber) -> TokenStream {
+fn function_pointer(subscriber: &Subscriber) -> TokenStream {
     let (input, extractors, output) = (&subscriber.input, &subscriber.extractors, &subscriber.output);
     quote!(fn(#input #(, #extractors)*) -> __bb::BoxFuture<'static, #output>)
 }
 
 fn arguments(subscriber: &Subscriber) -> Vec<proc_macro2::Ident> {
     let count = subscriber.extractors.len() + 1;
-    (0..count)
-        .map(|i| format_ident!("argument_{i}", span = proc_macro2::Span::mixed_site()))
-        .collect()
+    (0..count).map(|i| format_ident!("argument_{i}", span = proc_macro2::Span::mixed_site())).collect()
 }
 
 fn descriptor(subscriber: &Subscriber) -> TokenStream {
@@ -121,9 +120,7 @@ fn pattern_check(subscriber: &Subscriber) -> Option<TokenStream> {
 fn implementation(subscriber: &Subscriber) -> TokenStream {
     let name = &subscriber.function.sig.ident;
     let (input, output) = (&subscriber.input, &subscriber.output);
-    let indices: Vec<_> = (0..subscriber.extractors.len())
-        .map(|i| format_ident!("__Index{i}"))
-        .collect();
+    let indices: Vec<_> = (0..subscriber.extractors.len()).map(|i| format_ident!("__Index{i}")).collect();
     let bounds = subscriber.extractors.iter().zip(&indices).map(|(extractor, index)| {
         quote_spanned! {ours_at(extractor)=>
             #extractor: __bb::ExtractFrom<__Provided, #index>,
@@ -152,7 +149,7 @@ fn implementation(subscriber: &Subscriber) -> TokenStream {
             ) -> __bb::BoxFuture<'static, __bb::Result<__bb::EventCollector, __bb::HandlerError>> {
                 __bb::Box::pin(async move {
                     #(let #arguments = #takes(&context)?;)*
-                    #finish(#name(#(#arguments),*).await, &context)
+                    #finish(__FUNCTION(#(#arguments),*).await, &context)
                 })
             }
             #lane

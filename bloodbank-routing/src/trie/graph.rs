@@ -41,14 +41,7 @@ enum Edge {
 
 impl<T> Node<T> {
     fn new(above: Option<(NodeId, Edge)>, hash_number: usize) -> Self {
-        Self {
-            values: Vec::new(),
-            star: None,
-            hash: None,
-            literals: 0,
-            hash_number,
-            above,
-        }
+        Self { values: Vec::new(), star: None, hash: None, literals: 0, hash_number, above }
     }
 
     fn unused(&self) -> bool {

@@ -29,10 +29,7 @@ impl Interner {
         if let Some(id) = self.get(word) {
             return id;
         }
-        let entry = Entry {
-            word: word.into(),
-            edges: 0,
-        };
+        let entry = Entry { word: word.into(), edges: 0 };
         let id = match self.free.pop() {
             Some(id) => {
                 self.words[id as usize] = entry;

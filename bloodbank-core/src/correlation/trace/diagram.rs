@@ -54,12 +54,8 @@ impl Trace {
 
     /// Causes and effects by number.
     fn arrows(&self) -> Vec<(usize, usize)> {
-        let numbers: HashMap<Uuid, usize> = self
-            .events
-            .iter()
-            .enumerate()
-            .map(|(number, event)| (event.event_id, number))
-            .collect();
+        let numbers: HashMap<Uuid, usize> =
+            self.events.iter().enumerate().map(|(number, event)| (event.event_id, number)).collect();
         let children = self.events.iter().enumerate();
         children
             .flat_map(|(cause, event)| event.children.iter().map(move |child| (cause, child)))
@@ -70,16 +66,15 @@ impl Trace {
 
 /// Mermaid reads entities, with `#` in place of `&`.
 fn mermaid_text(text: &str) -> String {
-    text.chars()
-        .fold(String::with_capacity(text.len()), |mut safe, letter| {
-            match letter {
-                '"' | '#' | '<' | '>' | '&' | '`' | '\\' | ';' => {
-                    let _ = write!(safe, "#{};", u32::from(letter));
-                }
-                letter => safe.push(letter),
+    text.chars().fold(String::with_capacity(text.len()), |mut safe, letter| {
+        match letter {
+            '"' | '#' | '<' | '>' | '&' | '`' | '\\' | ';' => {
+                let _ = write!(safe, "#{};", u32::from(letter));
             }
-            safe
-        })
+            letter => safe.push(letter),
+        }
+        safe
+    })
 }
 
 fn dot_text(text: &str) -> String {

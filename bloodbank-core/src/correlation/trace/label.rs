@@ -23,11 +23,7 @@ impl Labels {
             let mut seen = HashSet::new();
             ids.iter().all(|id| seen.insert(&id[..*length]))
         };
-        let mut days = trace
-            .events
-            .iter()
-            .filter_map(|event| event.time)
-            .map(|time| time.date_naive());
+        let mut days = trace.events.iter().filter_map(|event| event.time).map(|time| time.date_naive());
         let first = days.next();
         Self {
             id_length: GROUPS.into_iter().find(is_enough).unwrap_or(36),
@@ -47,11 +43,7 @@ impl Labels {
     }
 
     pub(super) fn time(&self, time: DateTime<Utc>) -> String {
-        let format = if self.day.is_some() {
-            "%H:%M:%S%.3f"
-        } else {
-            "%Y-%m-%d %H:%M:%S%.3f"
-        };
+        let format = if self.day.is_some() { "%H:%M:%S%.3f" } else { "%Y-%m-%d %H:%M:%S%.3f" };
         time.format(format).to_string()
     }
 
@@ -74,10 +66,7 @@ impl Labels {
 
 /// The routing key, or what stands for it.
 pub(super) fn name(event: &TraceEvent) -> Cow<'_, str> {
-    event
-        .event_type
-        .as_deref()
-        .map_or(Cow::Borrowed("(unknown)"), printable)
+    event.event_type.as_deref().map_or(Cow::Borrowed("(unknown)"), printable)
 }
 
 /// Without what moves a cursor or changes a colour: other programs write these values.

@@ -58,11 +58,7 @@ impl Trace {
                         continue;
                     }
                     let neighbour = found.add(neighbour);
-                    found.edges.push(if is_parent {
-                        (neighbour, node)
-                    } else {
-                        (node, neighbour)
-                    });
+                    found.edges.push(if is_parent { (neighbour, node) } else { (node, neighbour) });
                 }
                 found.entries.push(entry);
             }
@@ -96,11 +92,8 @@ impl Found {
     fn into_events(mut self) -> Vec<TraceEvent> {
         self.edges.sort_unstable();
         self.edges.dedup();
-        let mut times: Vec<_> = self
-            .entries
-            .iter()
-            .map(|entry| entry.as_ref().and_then(|entry| entry.created_at))
-            .collect();
+        let mut times: Vec<_> =
+            self.entries.iter().map(|entry| entry.as_ref().and_then(|entry| entry.created_at)).collect();
         for &(cause, effect) in &self.edges {
             if self.entries[cause].is_none() {
                 times[cause] = [times[cause], times[effect]].into_iter().flatten().min();
@@ -112,11 +105,7 @@ impl Found {
         for (rank, &node) in by_time.iter().enumerate() {
             ranks[node] = rank;
         }
-        let mut edges: Vec<_> = self
-            .edges
-            .iter()
-            .map(|&(cause, effect)| (ranks[cause], ranks[effect]))
-            .collect();
+        let mut edges: Vec<_> = self.edges.iter().map(|&(cause, effect)| (ranks[cause], ranks[effect])).collect();
         edges.sort_unstable();
 
         let mut children = vec![Vec::new(); ranks.len()];
@@ -145,13 +134,5 @@ fn event(event_id: Uuid, entry: Option<Entry>, mut parents: Vec<Uuid>, children:
         Some(_) => metadata.remove(name)?.as_str().map(str::to_owned),
         None => None,
     };
-    TraceEvent {
-        event_id,
-        event_type: text(EVENT_TYPE),
-        app: text(APP),
-        time,
-        parents,
-        children,
-        metadata,
-    }
+    TraceEvent { event_id, event_type: text(EVENT_TYPE), app: text(APP), time, parents, children, metadata }
 }

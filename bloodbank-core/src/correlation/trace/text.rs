@@ -77,12 +77,7 @@ impl Trace {
             if drawn.contains(&root.event_id) {
                 continue;
             }
-            let mut open = vec![Next {
-                event: root,
-                indent: String::new(),
-                depth: 0,
-                is_last: true,
-            }];
+            let mut open = vec![Next { event: root, indent: String::new(), depth: 0, is_last: true }];
             while let Some(next) = open.pop() {
                 let is_first = drawn.insert(next.event.event_id);
                 lines.push(self.line(labels, &next, is_first));
@@ -93,12 +88,7 @@ impl Trace {
                 let children = next.event.children.iter().filter_map(|child| events.get(child));
                 // Drawn from a stack: the last child goes in first.
                 for (position, &event) in children.rev().enumerate() {
-                    open.push(Next {
-                        event,
-                        indent: indent.clone(),
-                        depth: next.depth + 1,
-                        is_last: position == 0,
-                    });
+                    open.push(Next { event, indent: indent.clone(), depth: next.depth + 1, is_last: position == 0 });
                 }
             }
         }
@@ -111,21 +101,14 @@ impl Trace {
         let details = if is_first {
             if event.parents.len() > 1 {
                 let parents: Vec<_> = event.parents.iter().map(|parent| labels.id(*parent)).collect();
-                note = format!("{note} caused by {}", parents.join(", "))
-                    .trim_start()
-                    .to_owned();
+                note = format!("{note} caused by {}", parents.join(", ")).trim_start().to_owned();
             }
             labels.details(event).into()
         } else {
             note = "↑ above".to_owned();
             vec![labels.id(event.event_id)]
         };
-        Line {
-            branches: next.branches(),
-            name: label::name(event).into_owned(),
-            details,
-            note,
-        }
+        Line { branches: next.branches(), name: label::name(event).into_owned(), details, note }
     }
 }
 
@@ -151,9 +134,7 @@ impl Next<'_> {
 fn align(lines: &[Line], text: &mut String) {
     let rows = lines.iter().map(|line| {
         let first = format!("{}{}", line.branches, line.name);
-        std::iter::once(first)
-            .chain(line.details.iter().cloned())
-            .collect::<Vec<_>>()
+        std::iter::once(first).chain(line.details.iter().cloned()).collect::<Vec<_>>()
     });
     let rows: Vec<_> = rows.collect();
     let mut widths = [0; 4];

@@ -71,14 +71,10 @@ impl Bench {
     pub(super) async fn finish(self) {
         self.within("closing", self.transport.close()).await;
         let mut declared = self.declared;
-        declared
-            .exchanges
-            .retain(|exchange| exchange.name.starts_with(&self.prefix));
+        declared.exchanges.retain(|exchange| exchange.name.starts_with(&self.prefix));
         declared.queues.retain(|queue| queue.name.starts_with(&self.prefix));
         declared.bindings.clear();
-        self.patience
-            .wait("removing what was declared", self.fixture.discard(declared))
-            .await;
+        self.patience.wait("removing what was declared", self.fixture.discard(declared)).await;
     }
 
     /// The transport under test.
@@ -117,11 +113,7 @@ impl Bench {
     pub(super) async fn until(&self, what: &str, mut holds: impl AsyncFnMut() -> bool) {
         let begun = Instant::now();
         while !self.within(what, holds()).await {
-            assert!(
-                begun.elapsed() < self.patience.0,
-                "{what}: not within {:?}",
-                self.patience.0
-            );
+            assert!(begun.elapsed() < self.patience.0, "{what}: not within {:?}", self.patience.0);
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -158,11 +150,7 @@ impl Bench {
     /// Declares an exchange.
     pub(super) async fn exchange(&mut self, name: &str, kind: ExchangeKind) -> Arc<str> {
         let name = self.name(name);
-        self.declare(Topology {
-            exchanges: vec![exchange(&name, kind)],
-            ..Topology::default()
-        })
-        .await;
+        self.declare(Topology { exchanges: vec![exchange(&name, kind)], ..Topology::default() }).await;
         name
     }
 
@@ -170,10 +158,7 @@ impl Bench {
     pub(super) async fn bound(&mut self, exchange: &Arc<str>, queue: Queue, patterns: &[&str]) -> Arc<str> {
         let name = Arc::clone(&queue.name);
         self.declare(Topology {
-            bindings: patterns
-                .iter()
-                .map(|pattern| binding(exchange, &name, pattern))
-                .collect(),
+            bindings: patterns.iter().map(|pattern| binding(exchange, &name, pattern)).collect(),
             queues: vec![queue],
             ..Topology::default()
         })
@@ -233,18 +218,11 @@ async fn connect(fixture: &dyn Fixture, patience: Patience) -> Arc<dyn Transport
 }
 
 pub(super) fn exchange(name: &Arc<str>, kind: ExchangeKind) -> Exchange {
-    Exchange {
-        name: Arc::clone(name),
-        kind,
-    }
+    Exchange { name: Arc::clone(name), kind }
 }
 
 pub(super) fn binding(exchange: &Arc<str>, queue: &Arc<str>, pattern: &str) -> Binding {
-    Binding {
-        exchange: Arc::clone(exchange),
-        queue: Arc::clone(queue),
-        pattern: pattern.into(),
-    }
+    Binding { exchange: Arc::clone(exchange), queue: Arc::clone(queue), pattern: pattern.into() }
 }
 
 /// A message whose body is a number.
@@ -265,8 +243,7 @@ pub(super) fn numbered(exchange: &Arc<str>, key: &str, number: usize) -> Outgoin
 /// The number in the body.
 pub(super) fn number(delivery: &Delivery) -> usize {
     let text = std::str::from_utf8(&delivery.message.body).ok();
-    text.and_then(|text| text.parse().ok())
-        .unwrap_or_else(|| panic!("the body of {delivery:?} is a number"))
+    text.and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("the body of {delivery:?} is a number"))
 }
 
 /// Hands messages over one after the other, then waits for all answers.
@@ -282,9 +259,7 @@ pub(super) async fn publish_all(
         poll_once(&mut answer).await;
         publishing.push(answer);
     }
-    patience
-        .wait(format!("{count} confirms"), join_all(&mut publishing))
-        .await;
+    patience.wait(format!("{count} confirms"), join_all(&mut publishing)).await;
     let answers = publishing.iter_mut().map(|answer| Pin::new(answer).take_output());
     answers.map(|answer| answer.expect("all are done")).collect()
 }

@@ -46,10 +46,7 @@ pub async fn delivers_each_message_once_to_many_consumers(bench: &mut Bench) {
     }
     bench.reopen().await;
     bench.assert_empty(&queue).await;
-    assert!(
-        received.try_recv().is_err(),
-        "nothing is delivered after all are acknowledged"
-    );
+    assert!(received.try_recv().is_err(), "nothing is delivered after all are acknowledged");
 }
 
 /// 20 topics of 100 messages, published at once: each subscriber receives its own, in order.
@@ -73,10 +70,7 @@ pub async fn keeps_many_topics_apart(bench: &mut Bench) {
     }
     for (topic, subscription) in subscriptions.iter_mut().enumerate() {
         let numbers = topic * MESSAGES..(topic + 1) * MESSAGES;
-        assert!(
-            subscription.take(MESSAGES).await.into_iter().eq(numbers),
-            "topic {topic}"
-        );
+        assert!(subscription.take(MESSAGES).await.into_iter().eq(numbers), "topic {topic}");
     }
     for publisher in publishers {
         for answer in joined(publisher).await {
@@ -101,12 +95,7 @@ pub async fn isolates_similar_topics(bench: &mut Bench) {
         bench.publish(numbered(&exchange, key, place)).await;
     }
     for (place, queue) in queues.iter().enumerate() {
-        assert_eq!(
-            bench.subscribe(queue, 10).await.take_one().await,
-            place,
-            "`{}`",
-            keys[place]
-        );
+        assert_eq!(bench.subscribe(queue, 10).await.take_one().await, place, "`{}`", keys[place]);
         bench.assert_empty(queue).await;
     }
     bench.assert_empty(&elsewhere).await;
@@ -118,9 +107,7 @@ pub async fn keeps_the_order_of_one_queue(bench: &mut Bench) {
     let (exchange, queue) = bench.events().await;
     let mut subscription = bench.subscribe(&queue, 50).await;
     bench.publish_numbers(&exchange, "before.half", 0..MESSAGES / 2).await;
-    bench
-        .publish_numbers(&exchange, "after.half", MESSAGES / 2..MESSAGES)
-        .await;
+    bench.publish_numbers(&exchange, "after.half", MESSAGES / 2..MESSAGES).await;
     assert!(subscription.take(MESSAGES).await.into_iter().eq(0..MESSAGES));
 }
 
@@ -135,10 +122,7 @@ pub async fn serves_groups_of_consumers(bench: &mut Bench) {
     let mut second = bench.subscribe(&shared, 10).await;
     bench.publish_numbers(&exchange, "some.key", 0..MESSAGES).await;
 
-    assert!(
-        single.take(MESSAGES).await.into_iter().eq(0..MESSAGES),
-        "a queue receives all"
-    );
+    assert!(single.take(MESSAGES).await.into_iter().eq(0..MESSAGES), "a queue receives all");
     // In turns: neither can take more than its prefetch allows, so both have work.
     let mut numbers = Vec::new();
     let mut held = Vec::new();
@@ -167,10 +151,7 @@ pub async fn serves_groups_of_consumers(bench: &mut Bench) {
         numbers.push(bench.within("the rest", received.recv()).await.expect("they go on"));
     }
     numbers.sort_unstable();
-    assert!(
-        numbers.into_iter().eq(0..MESSAGES),
-        "two consumers share, each message once"
-    );
+    assert!(numbers.into_iter().eq(0..MESSAGES), "two consumers share, each message once");
 }
 
 /// A queue keeps what arrives while nobody consumes, and nothing from before it was bound.

@@ -19,14 +19,9 @@ use crate::{error::ErrorKind, transport::Outgoing};
 pub async fn keeps_what_was_confirmed(bench: &mut Bench) {
     const MESSAGES: usize = 100;
     let (exchange, queue) = bench.events().await;
-    let mut messages: Vec<Outgoing> = (0..MESSAGES)
-        .map(|number| numbered(&exchange, "some.key", number))
-        .collect();
+    let mut messages: Vec<Outgoing> = (0..MESSAGES).map(|number| numbered(&exchange, "some.key", number)).collect();
     for (place, message) in messages.iter_mut().enumerate() {
-        message
-            .properties
-            .headers
-            .set("place", i64::try_from(place).unwrap_or_default());
+        message.properties.headers.set("place", i64::try_from(place).unwrap_or_default());
     }
     let sent = messages.clone();
     for answer in publish_all(&*bench.transport(), messages, bench.patience()).await {
@@ -73,10 +68,8 @@ pub async fn closes_under_load(bench: &mut Bench) {
             for burst in 0..EACH / 20 {
                 let first = publisher * EACH + burst * 20;
                 let messages = (first..first + 20).map(|number| numbered(&exchange, "some.key", number));
-                for (place, answer) in publish_all(&*transport, messages.collect(), patience)
-                    .await
-                    .into_iter()
-                    .enumerate()
+                for (place, answer) in
+                    publish_all(&*transport, messages.collect(), patience).await.into_iter().enumerate()
                 {
                     match answer {
                         Ok(_) => {
@@ -90,9 +83,7 @@ pub async fn closes_under_load(bench: &mut Bench) {
             kept
         }));
     }
-    bench
-        .until("work is under way", async || confirmed.load(Ordering::Relaxed) >= 500)
-        .await;
+    bench.until("work is under way", async || confirmed.load(Ordering::Relaxed) >= 500).await;
     bench.reopen().await;
     let mut kept = BTreeSet::new();
     for publisher in publishers {
@@ -110,8 +101,5 @@ pub async fn closes_under_load(bench: &mut Bench) {
     }
     let lost = kept.difference(&received).count();
     assert_eq!(lost, 0, "{} were confirmed; so many of them are lost", kept.len());
-    assert!(
-        received.iter().all(|number| *number < PUBLISHERS * EACH),
-        "nothing is invented"
-    );
+    assert!(received.iter().all(|number| *number < PUBLISHERS * EACH), "nothing is invented");
 }

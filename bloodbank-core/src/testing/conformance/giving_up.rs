@@ -17,10 +17,7 @@ use crate::transport::{
 /// A queue whose given-up messages go to an exchange.
 fn giving_up(queue: Queue, exchange: &str, routing_key: Option<&str>) -> Queue {
     Queue {
-        dead_letter: Some(DeadLetterTo {
-            exchange: exchange.into(),
-            routing_key: routing_key.map(Into::into),
-        }),
+        dead_letter: Some(DeadLetterTo { exchange: exchange.into(), routing_key: routing_key.map(Into::into) }),
         ..queue
     }
 }
@@ -44,14 +41,8 @@ pub async fn sends_rejected_messages_to_the_dead_letter_exchange(bench: &mut Ben
     let others = bench.queue(&bench.name("others"));
     let others = bench.bound(&topic, others, &["orders.#"]).await;
     let ways = [
-        (
-            giving_up(bench.queue(&bench.name("direct")), &direct, Some("given-up")),
-            &parked,
-        ),
-        (
-            giving_up(bench.queue(&bench.name("default")), "", Some(&parked)),
-            &parked,
-        ),
+        (giving_up(bench.queue(&bench.name("direct")), &direct, Some("given-up")), &parked),
+        (giving_up(bench.queue(&bench.name("default")), "", Some(&parked)), &parked),
         (giving_up(bench.queue(&bench.name("topic")), &topic, None), &others),
     ];
     for (queue, target) in ways {
@@ -121,23 +112,12 @@ pub async fn expires_messages(bench: &mut Bench) {
     bench.publish(message).await;
 
     let delivery = bench.subscribe(&parked, 1).await.next().await;
-    assert!(
-        begun.elapsed() >= Duration::from_millis(145),
-        "after {:?}",
-        begun.elapsed()
-    );
+    assert!(begun.elapsed() >= Duration::from_millis(145), "after {:?}", begun.elapsed());
     assert_eq!(number(&delivery), 1);
-    assert_eq!(
-        delivery.message.properties.expiration, None,
-        "what is parked does not expire"
-    );
+    assert_eq!(delivery.message.properties.expiration, None, "what is parked does not expire");
     assert_first_death(&delivery, "expired", &queue, "");
     delivery.ack();
-    assert_eq!(
-        bench.subscribe(&queue, 1).await.take_one().await,
-        2,
-        "what has not expired is left"
-    );
+    assert_eq!(bench.subscribe(&queue, 1).await.take_one().await, 2, "what has not expired is left");
 }
 
 /// A copy on a rung of the ladder waits its time and comes back to the queue that its key names, to no other; rejected
@@ -166,10 +146,7 @@ pub async fn delays_and_returns_to_one_queue(bench: &mut Bench) {
         let place = number(&delivery);
         let (rung, delay) = &rungs[place];
         let elapsed = begun.elapsed();
-        assert!(
-            elapsed + Duration::from_millis(5) >= *delay,
-            "{delay:?}, but back after {elapsed:?}"
-        );
+        assert!(elapsed + Duration::from_millis(5) >= *delay, "{delay:?}, but back after {elapsed:?}");
         assert_eq!(&*delivery.message.exchange, "", "back by way of the default exchange");
         assert_eq!(delivery.message.routing_key, queue);
         assert_eq!(delivery.message.properties.headers.integer(names::ATTEMPT), Some(2));
@@ -191,10 +168,7 @@ pub async fn delays_and_returns_to_one_queue(bench: &mut Bench) {
 /// A rung like those of the ladder, but of this test alone.
 async fn rung(bench: &mut Bench, delay: Duration) -> Arc<str> {
     let name = bench.name(&format!("retry.{}", delay.as_millis()));
-    let queue = Queue {
-        message_ttl: Some(delay),
-        ..giving_up(bench.queue(&name), "", None)
-    };
+    let queue = Queue { message_ttl: Some(delay), ..giving_up(bench.queue(&name), "", None) };
     bench
         .declare(Topology {
             exchanges: vec![exchange(&name, ExchangeKind::Fanout)],
@@ -209,18 +183,10 @@ async fn rung(bench: &mut Bench, delay: Duration) -> Arc<str> {
 async fn limited(bench: &mut Bench, limit: u32) -> (Arc<str>, Arc<str>) {
     let name = bench.name("queue");
     let shared: Arc<str> = DEAD_LETTER_EXCHANGE.into();
-    bench
-        .declare(Topology {
-            exchanges: vec![exchange(&shared, ExchangeKind::Direct)],
-            ..Topology::default()
-        })
-        .await;
+    bench.declare(Topology { exchanges: vec![exchange(&shared, ExchangeKind::Direct)], ..Topology::default() }).await;
     let parked = bench.queue(&dead_letter_queue(&name).into());
     let parked = bench.bound(&shared, parked, &[&name]).await;
-    let queue = Queue {
-        delivery_limit: Some(limit),
-        ..giving_up(bench.queue(&name), &shared, Some(&name))
-    };
+    let queue = Queue { delivery_limit: Some(limit), ..giving_up(bench.queue(&name), &shared, Some(&name)) };
     let queue = bench.bound(&shared, queue, &[]).await;
     (queue, parked)
 }

@@ -55,10 +55,7 @@ pub async fn survives_cancellation(bench: &mut Bench) {
     let publisher = tokio::spawn(async move {
         for number in 0..MESSAGES {
             let publishing = transport.publish(numbered(&events, "some.key", number));
-            patience
-                .wait("a confirm", publishing)
-                .await
-                .expect("the broker confirms");
+            patience.wait("a confirm", publishing).await.expect("the broker confirms");
         }
     });
     let mut received = Vec::new();
@@ -86,10 +83,7 @@ pub async fn survives_cancellation(bench: &mut Bench) {
         std::future::pending::<()>().await;
         drop((delivery, subscription));
     });
-    bench
-        .within("the task has the delivery", taken)
-        .await
-        .expect("the task goes on");
+    bench.within("the task has the delivery", taken).await.expect("the task goes on");
     holder.abort();
     let delivery = bench.subscribe(&queue, 10).await.next().await;
     assert!(delivery.redelivered, "{delivery:?}: redelivered");
@@ -127,9 +121,7 @@ pub async fn closes_once_for_all(bench: &mut Bench) {
             }
         }));
     }
-    bench
-        .until("work is under way", async || confirmed.load(Ordering::Relaxed) >= 200)
-        .await;
+    bench.until("work is under way", async || confirmed.load(Ordering::Relaxed) >= 200).await;
     let closing = (0..8).map(|_| {
         let transport = Arc::clone(&transport);
         tokio::spawn(async move { transport.close().await })
@@ -145,20 +137,13 @@ pub async fn closes_once_for_all(bench: &mut Bench) {
     }
 
     let publishing = transport.publish(numbered(&exchange, "some.key", 0));
-    let error = bench
-        .within("publishing", publishing)
-        .await
-        .expect_err("publishing fails");
+    let error = bench.within("publishing", publishing).await.expect_err("publishing fails");
     assert_eq!(error.kind(), ErrorKind::Closed, "{error:?}");
     let declaring = transport.declare(Topology::events(&exchange));
     let error = bench.within("declaring", declaring).await.expect_err("declaring fails");
     assert_eq!(error.kind(), ErrorKind::Closed, "{error:?}");
     let consuming = transport.consume(queue, 1);
-    let error = bench
-        .within("consuming", consuming)
-        .await
-        .err()
-        .expect("consuming fails");
+    let error = bench.within("consuming", consuming).await.err().expect("consuming fails");
     assert_eq!(error.kind(), ErrorKind::Closed, "{error:?}");
     bench.within("closing again", transport.close()).await;
 }
@@ -187,17 +172,12 @@ pub async fn forgets_a_transient_queue_with_its_consumer(bench: &mut Bench) {
                 .await;
         }
     }
-    let gone = bench
-        .within("consuming", transport.consume(Arc::clone(&queue), 1))
-        .await;
+    let gone = bench.within("consuming", transport.consume(Arc::clone(&queue), 1)).await;
     assert!(gone.is_err(), "the queue is gone");
     // Another transient queue may take over the name with other properties.
     bench
         .declare(Topology {
-            queues: vec![Queue {
-                max_length: Some(10),
-                ..Queue::new(queue, QueueKind::Transient)
-            }],
+            queues: vec![Queue { max_length: Some(10), ..Queue::new(queue, QueueKind::Transient) }],
             ..Topology::default()
         })
         .await;

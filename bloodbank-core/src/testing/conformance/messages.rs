@@ -35,11 +35,8 @@ pub async fn keeps_payload_headers_and_properties(bench: &mut Bench) {
         headers,
     };
     let body: Bytes = (0..=255_u8).cycle().take(1024).collect();
-    let message = Outgoing {
-        properties: sent.clone(),
-        body: body.clone(),
-        ..numbered(&exchange, "orders.order.placed", 0)
-    };
+    let message =
+        Outgoing { properties: sent.clone(), body: body.clone(), ..numbered(&exchange, "orders.order.placed", 0) };
     bench.publish(message).await;
 
     let delivery = subscription.next().await;
@@ -99,10 +96,7 @@ pub async fn carries_bodies_of_megabytes(bench: &mut Bench) {
         let body: Bytes = (0..megabytes * 1024 * 1024 / 4)
             .flat_map(|place| u32::try_from(place).unwrap_or_default().to_le_bytes())
             .collect();
-        let message = Outgoing {
-            body: body.clone(),
-            ..numbered(&exchange, "transcript.large", 0)
-        };
+        let message = Outgoing { body: body.clone(), ..numbered(&exchange, "transcript.large", 0) };
         bench.publish(message).await;
         bench.publish(numbered(&exchange, "transcript.small", megabytes)).await;
 

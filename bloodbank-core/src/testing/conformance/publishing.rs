@@ -26,17 +26,13 @@ pub async fn publishes_in_the_order_of_the_caller(bench: &mut Bench) {
     let queue = bench.bound(&first, queue.clone(), &["#"]).await;
     let again = bench.queue(&queue);
     bench.bound(&second, again, &["#"]).await;
-    let messages = (0..COUNT)
-        .map(|number| numbered(if number % 3 == 0 { &first } else { &second }, "some.key", number))
-        .collect();
+    let messages =
+        (0..COUNT).map(|number| numbered(if number % 3 == 0 { &first } else { &second }, "some.key", number)).collect();
     for answer in publish_all(&*bench.transport(), messages, bench.patience()).await {
         answer.expect("the broker confirms");
     }
     let received = bench.subscribe(&queue, 100).await.take(COUNT).await;
-    assert!(
-        received.into_iter().eq(0..COUNT),
-        "in the order in which they were handed over"
-    );
+    assert!(received.into_iter().eq(0..COUNT), "in the order in which they were handed over");
 }
 
 /// A mandatory message that no queue receives is confirmed and reported; one that is not mandatory is confirmed.
@@ -53,10 +49,7 @@ pub async fn reports_what_no_queue_receives(bench: &mut Bench) {
         messages.push(numbered(&exchange, "orders.placed", round));
         messages.push(numbered(&exchange, "nobody.listens", round));
         messages.push(numbered(&default, &missing, round));
-        messages.push(Outgoing {
-            mandatory: false,
-            ..numbered(&exchange, "nobody.asks", round)
-        });
+        messages.push(Outgoing { mandatory: false, ..numbered(&exchange, "nobody.asks", round) });
     }
     let sent = messages.clone();
     let answers = publish_all(&*transport, messages, bench.patience()).await;
@@ -76,10 +69,7 @@ pub async fn reports_what_no_queue_receives(bench: &mut Bench) {
 pub async fn refuses_when_the_queue_is_full(bench: &mut Bench) {
     const LIMIT: usize = 10;
     let exchange = bench.exchange("events", ExchangeKind::Topic).await;
-    let queue = Queue {
-        max_length: Some(LIMIT as u64),
-        ..bench.queue(&bench.name("queue"))
-    };
+    let queue = Queue { max_length: Some(LIMIT as u64), ..bench.queue(&bench.name("queue")) };
     let queue = bench.bound(&exchange, queue, &["#"]).await;
     let transport = bench.transport();
     let mut accepted = 0;
@@ -103,11 +93,7 @@ pub async fn refuses_when_the_queue_is_full(bench: &mut Bench) {
             transport.publish(numbered(&exchange, "some.key", 1000)).await.is_ok()
         })
         .await;
-    assert_eq!(
-        subscription.take_one().await,
-        1000,
-        "what was refused is not in the queue"
-    );
+    assert_eq!(subscription.take_one().await, 1000, "what was refused is not in the queue");
 }
 
 /// A publisher that stops waiting for its confirm holds up nobody and takes nobody's confirm.
@@ -136,10 +122,7 @@ pub async fn survives_dropped_publishes(bench: &mut Bench) {
     while received.last() != Some(&COUNT) {
         received.push(subscription.take_one().await);
     }
-    assert!(
-        received.is_sorted_by(|one, next| one < next),
-        "in order, none twice: {received:?}"
-    );
+    assert!(received.is_sorted_by(|one, next| one < next), "in order, none twice: {received:?}");
     let even = received.iter().filter(|number| **number % 2 == 0).count();
     assert_eq!(even, COUNT / 2 + 1, "all that somebody waited for are there");
 }

@@ -9,9 +9,7 @@ impl Random {
     /// From the variable `BLOODBANK_CONFORMANCE_SEED`, otherwise a new seed; and the seed, for the message of a failure.
     pub(super) fn seeded() -> (Self, u64) {
         let given = std::env::var("BLOODBANK_CONFORMANCE_SEED").ok();
-        let seed = given
-            .and_then(|seed| seed.parse().ok())
-            .unwrap_or_else(|| Uuid::new_v4().as_u64_pair().0);
+        let seed = given.and_then(|seed| seed.parse().ok()).unwrap_or_else(|| Uuid::new_v4().as_u64_pair().0);
         (Self(seed), seed)
     }
 

@@ -58,11 +58,7 @@ pub async fn reconnects_and_loses_nothing(bench: &mut Bench) {
     });
     for part in 1..=2 {
         let enough = PUBLISHERS * EACH * part / 3;
-        bench
-            .until("a part is confirmed", async || {
-                confirmed.load(Ordering::SeqCst) >= enough
-            })
-            .await;
+        bench.until("a part is confirmed", async || confirmed.load(Ordering::SeqCst) >= enough).await;
         bench.restart_broker().await;
         allowed.store(PUBLISHERS * EACH * (part + 1) / 3, Ordering::SeqCst);
     }
@@ -71,10 +67,7 @@ pub async fn reconnects_and_loses_nothing(bench: &mut Bench) {
     }
     assert_eq!(confirmed.load(Ordering::SeqCst), PUBLISHERS * EACH);
     let (received, subscription) = bench.within("every message arrives", joined(consumer)).await;
-    assert!(
-        received.into_iter().eq(0..PUBLISHERS * EACH),
-        "every message, nothing invented"
-    );
+    assert!(received.into_iter().eq(0..PUBLISHERS * EACH), "every message, nothing invented");
     drop(subscription);
 }
 

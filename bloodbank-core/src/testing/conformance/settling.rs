@@ -44,11 +44,7 @@ pub async fn brings_back_a_dropped_delivery(bench: &mut Bench) {
     let mut numbers = vec![];
     for _ in 0..2 {
         let delivery = subscription.next().await;
-        assert_eq!(
-            delivery.redelivered,
-            number(&delivery) == first,
-            "{delivery:?}: redelivered"
-        );
+        assert_eq!(delivery.redelivered, number(&delivery) == first, "{delivery:?}: redelivered");
         numbers.push(number(&delivery));
         delivery.ack();
     }
@@ -85,10 +81,7 @@ pub async fn continues_after_errors(bench: &mut Bench) {
     const MESSAGES: usize = 300;
     let (exchange, parked) = bench.events().await;
     let queue = Queue {
-        dead_letter: Some(DeadLetterTo {
-            exchange: "".into(),
-            routing_key: Some(parked.clone()),
-        }),
+        dead_letter: Some(DeadLetterTo { exchange: "".into(), routing_key: Some(parked.clone()) }),
         ..bench.queue(&bench.name("failing"))
     };
     let queue = bench.bound(&exchange, queue, &[]).await;
@@ -115,10 +108,7 @@ pub async fn continues_after_errors(bench: &mut Bench) {
     done.sort_unstable();
     assert!(done.into_iter().eq(0..MESSAGES), "each is done once");
     let rejected = bench.subscribe(&parked, 10).await.take(MESSAGES / 4).await;
-    assert!(
-        rejected.into_iter().eq((0..MESSAGES).step_by(4)),
-        "what was rejected is parked, in order"
-    );
+    assert!(rejected.into_iter().eq((0..MESSAGES).step_by(4)), "what was rejected is parked, in order");
     drop(subscription);
     bench.reopen().await;
     bench.assert_empty(&queue).await;
@@ -138,9 +128,8 @@ pub async fn acknowledges_in_any_order(bench: &mut Bench) {
         deliveries.push(subscription.next().await);
     }
     random.shuffle(&mut deliveries);
-    let (kept, others): (Vec<Delivery>, Vec<Delivery>) = deliveries
-        .into_iter()
-        .partition(|delivery| held.contains(&number(delivery)));
+    let (kept, others): (Vec<Delivery>, Vec<Delivery>) =
+        deliveries.into_iter().partition(|delivery| held.contains(&number(delivery)));
     for delivery in others {
         delivery.ack();
     }
@@ -167,10 +156,7 @@ pub async fn acknowledges_in_any_order(bench: &mut Bench) {
 pub async fn settles_after_the_subscription(bench: &mut Bench) {
     let (exchange, parked) = bench.events().await;
     let queue = Queue {
-        dead_letter: Some(DeadLetterTo {
-            exchange: "".into(),
-            routing_key: Some(parked.clone()),
-        }),
+        dead_letter: Some(DeadLetterTo { exchange: "".into(), routing_key: Some(parked.clone()) }),
         ..bench.queue(&bench.name("queue"))
     };
     let queue = bench.bound(&exchange, queue, &[]).await;
@@ -191,11 +177,7 @@ pub async fn settles_after_the_subscription(bench: &mut Bench) {
     let mut back = subscription.take(2).await;
     back.sort_unstable();
     assert_eq!(back, [1, 3], "rejected with requeue, and dropped");
-    assert_eq!(
-        bench.subscribe(&parked, 1).await.take_one().await,
-        2,
-        "rejected without requeue"
-    );
+    assert_eq!(bench.subscribe(&parked, 1).await.take_one().await, 2, "rejected without requeue");
     drop(subscription);
     bench.reopen().await;
     bench.assert_empty(&queue).await;
@@ -213,10 +195,7 @@ pub async fn settles_after_closing_without_harm(bench: &mut Bench) {
     let transport = bench.transport();
     bench.within("closing", transport.close()).await;
     settle_each_way(held);
-    assert!(
-        subscription.next_or_end().await.is_none(),
-        "the deliveries end with their transport"
-    );
+    assert!(subscription.next_or_end().await.is_none(), "the deliveries end with their transport");
     drop((subscription, transport));
     if bench.has(Feature::Durable) {
         bench.reopen().await;

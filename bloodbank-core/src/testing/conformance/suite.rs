@@ -18,11 +18,8 @@ pub fn run(
     name: &str,
     property: impl AsyncFnOnce(&mut Bench),
 ) {
-    let runtime = Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .expect("a runtime needs two threads");
+    let runtime =
+        Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime needs two threads");
     // Every wait inside has its own, shorter deadline; this one is for loops that make progress but no end.
     let deadline = fixture.patience() * 5;
     runtime.block_on(async {

@@ -66,12 +66,8 @@ async fn route(bench: &mut Bench, exchange: &Arc<str>, patterns: &[Vec<&str>], k
     let mut names = Vec::new();
     for (place, patterns) in patterns.iter().enumerate() {
         let name: Arc<str> = format!("{exchange}.{place}").into();
-        topology
-            .queues
-            .push(Queue::new(Arc::clone(&name), QueueKind::Transient));
-        topology
-            .bindings
-            .extend(patterns.iter().map(|pattern| binding(exchange, &name, pattern)));
+        topology.queues.push(Queue::new(Arc::clone(&name), QueueKind::Transient));
+        topology.bindings.extend(patterns.iter().map(|pattern| binding(exchange, &name, pattern)));
         names.push(name);
     }
     bench.declare(topology).await;
@@ -79,10 +75,8 @@ async fn route(bench: &mut Bench, exchange: &Arc<str>, patterns: &[Vec<&str>], k
     for name in &names {
         subscriptions.push(bench.subscribe(name, 100).await);
     }
-    let messages = keys.iter().map(|key| Outgoing {
-        body: Bytes::copy_from_slice(key.as_bytes()),
-        ..numbered(exchange, key, 0)
-    });
+    let messages =
+        keys.iter().map(|key| Outgoing { body: Bytes::copy_from_slice(key.as_bytes()), ..numbered(exchange, key, 0) });
     let matched = |key: &str| patterns.iter().flatten().any(|pattern| routing::matches(pattern, key));
     let answers = publish_all(&*bench.transport(), messages.collect(), bench.patience()).await;
     for (key, answer) in keys.iter().zip(answers) {
@@ -110,10 +104,7 @@ async fn keys_until(name: &str, subscription: &mut Subscription) -> BTreeSet<Str
         }
         assert_eq!(delivery.message.body, key.as_bytes());
         delivery.ack();
-        assert!(
-            keys.insert(key.clone()),
-            "`{key}` is delivered once, however many bindings match"
-        );
+        assert!(keys.insert(key.clone()), "`{key}` is delivered once, however many bindings match");
     }
 }
 
@@ -125,11 +116,8 @@ pub async fn routes_by_the_table(bench: &mut Bench) {
     for ((pattern, places), received) in TABLE.iter().zip(received) {
         let expected: BTreeSet<String> = places.iter().map(|place| KEYS[*place].to_owned()).collect();
         assert_eq!(received, expected, "what `{pattern}` receives");
-        let by_matcher: BTreeSet<String> = KEYS
-            .iter()
-            .filter(|key| routing::matches(pattern, key))
-            .map(|key| (*key).to_owned())
-            .collect();
+        let by_matcher: BTreeSet<String> =
+            KEYS.iter().filter(|key| routing::matches(pattern, key)).map(|key| (*key).to_owned()).collect();
         assert_eq!(by_matcher, expected, "what the matcher says of `{pattern}`");
     }
 }
@@ -147,17 +135,13 @@ pub async fn routes_random_keys_as_the_matcher_does(bench: &mut Bench) {
         let patterns: Vec<Vec<String>> = (0..QUEUES)
             .map(|queue| {
                 let count = if queue % 5 == 0 { 4 } else { 1 };
-                (0..count)
-                    .map(|_| words(&mut random, &["a", "b", "*", "*", "#", "#"]))
-                    .collect()
+                (0..count).map(|_| words(&mut random, &["a", "b", "*", "*", "#", "#"])).collect()
             })
             .collect();
         let keys: BTreeSet<String> = (0..KEYS).map(|_| words(&mut random, &["a", "b", "c"])).collect();
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        let patterns: Vec<Vec<&str>> = patterns
-            .iter()
-            .map(|patterns| patterns.iter().map(String::as_str).collect())
-            .collect();
+        let patterns: Vec<Vec<&str>> =
+            patterns.iter().map(|patterns| patterns.iter().map(String::as_str).collect()).collect();
         let exchange = bench.name(&format!("events{round}"));
         let received = route(bench, &exchange, &patterns, &keys).await;
         for (patterns, received) in patterns.iter().zip(received) {
@@ -166,10 +150,7 @@ pub async fn routes_random_keys_as_the_matcher_does(bench: &mut Bench) {
                 .filter(|key| patterns.iter().any(|pattern| routing::matches(pattern, key)))
                 .map(|key| (*key).to_owned())
                 .collect();
-            assert_eq!(
-                received, expected,
-                "seed {seed}: what a queue with {patterns:?} receives"
-            );
+            assert_eq!(received, expected, "seed {seed}: what a queue with {patterns:?} receives");
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     transport::{
         Topology,
         topology::{
-            DEAD_LETTER_EXCHANGE, DeadLetterTo, ExchangeKind, LADDER, Queue, QueueKind, dead_letter_queue, rung_name,
+            DEAD_LETTER_EXCHANGE, DeadLetterTo, ExchangeKind, LADDER, Queue, QueueKind, dead_letter_queue, rung_name_of,
         },
     },
 };
@@ -47,9 +47,7 @@ pub async fn declares_what_a_subscriber_needs(bench: &mut Bench) {
     let queues = [bench.name("first"), bench.name("second")];
     for queue in &queues {
         let patterns = ["orders.placed".into(), "orders.*.failed".into()];
-        bench
-            .declare(Topology::subscriber(&events, queue, bench.kind(), &patterns))
-            .await;
+        bench.declare(Topology::subscriber(&events, queue, bench.kind(), &patterns)).await;
     }
     bench.publish(numbered(&events, "orders.placed", 1)).await;
     bench.publish(numbered(&events, "orders.payment.failed", 2)).await;
@@ -61,7 +59,7 @@ pub async fn declares_what_a_subscriber_needs(bench: &mut Bench) {
         assert_eq!(bench.subscribe(&parked, 1).await.take_one().await, 2, "`{parked}`");
         // A message on a long rung would stay with the broker; that the short ones take one stands for all.
         for delay in &LADDER[..2] {
-            bench.publish(numbered(&rung_name(*delay).into(), queue, 3)).await;
+            bench.publish(numbered(&rung_name_of(bench.kind(), *delay).into(), queue, 3)).await;
             assert_eq!(subscription.take_one().await, 3, "back from {delay:?}");
         }
     }
@@ -71,10 +69,7 @@ pub async fn declares_what_a_subscriber_needs(bench: &mut Bench) {
 /// transport goes on.
 pub async fn refuses_other_properties(bench: &mut Bench) {
     let events = bench.exchange("events", ExchangeKind::Topic).await;
-    let queue = Queue {
-        message_ttl: Some(Duration::from_secs(600)),
-        ..bench.queue(&bench.name("queue"))
-    };
+    let queue = Queue { message_ttl: Some(Duration::from_secs(600)), ..bench.queue(&bench.name("queue")) };
     let name = bench.bound(&events, queue.clone(), &["#"]).await;
     bench.publish(numbered(&events, "some.key", 1)).await;
     let mut subscription = bench.subscribe(&name, 1).await;
@@ -83,49 +78,22 @@ pub async fn refuses_other_properties(bench: &mut Bench) {
         QueueKind::Classic | QueueKind::Transient => QueueKind::Quorum,
     };
     let others = [
-        Queue {
-            kind: other_kind,
-            ..queue.clone()
-        },
-        Queue {
-            message_ttl: None,
-            ..queue.clone()
-        },
-        Queue {
-            message_ttl: Some(Duration::from_secs(601)),
-            ..queue.clone()
-        },
-        Queue {
-            max_length: Some(10),
-            ..queue.clone()
-        },
-        Queue {
-            dead_letter: Some(DeadLetterTo {
-                exchange: "".into(),
-                routing_key: None,
-            }),
-            ..queue.clone()
-        },
+        Queue { kind: other_kind, ..queue.clone() },
+        Queue { message_ttl: None, ..queue.clone() },
+        Queue { message_ttl: Some(Duration::from_secs(601)), ..queue.clone() },
+        Queue { max_length: Some(10), ..queue.clone() },
+        Queue { dead_letter: Some(DeadLetterTo { exchange: "".into(), routing_key: None }), ..queue.clone() },
     ];
     for other in others {
         let text = format!("{other:?}");
-        let topology = Topology {
-            queues: vec![other],
-            ..Topology::default()
-        };
+        let topology = Topology { queues: vec![other], ..Topology::default() };
         let error = bench.try_declare(topology).await.expect_err(&text);
         assert_eq!(error.kind(), ErrorKind::Topology, "{text}: {error:?}");
         assert!(error.to_string().contains(&*name), "names the queue: {error}");
     }
     for kind in [ExchangeKind::Fanout, ExchangeKind::Direct] {
-        let topology = Topology {
-            exchanges: vec![exchange(&events, kind)],
-            ..Topology::default()
-        };
-        let error = bench
-            .try_declare(topology)
-            .await
-            .expect_err("the exchange routes by pattern");
+        let topology = Topology { exchanges: vec![exchange(&events, kind)], ..Topology::default() };
+        let error = bench.try_declare(topology).await.expect_err("the exchange routes by pattern");
         assert_eq!(error.kind(), ErrorKind::Topology, "{error:?}");
         assert!(error.to_string().contains(&*events), "names the exchange: {error}");
     }
@@ -143,19 +111,12 @@ pub async fn refuses_to_consume_what_is_missing(bench: &mut Bench) {
     let missing = bench.name("missing");
     let transport = bench.transport();
     let consuming = transport.consume(Arc::clone(&missing), 1);
-    let error = bench
-        .within("consuming", consuming)
-        .await
-        .err()
-        .expect("there is no such queue");
+    let error = bench.within("consuming", consuming).await.err().expect("there is no such queue");
     assert_eq!(error.kind(), ErrorKind::Topology, "{error:?}");
     assert!(error.to_string().contains(&*missing), "names the queue: {error}");
 
     for (exchange, queue) in [(&missing, &queue), (&events, &missing)] {
-        let topology = Topology {
-            bindings: vec![super::bench::binding(exchange, queue, "#")],
-            ..Topology::default()
-        };
+        let topology = Topology { bindings: vec![super::bench::binding(exchange, queue, "#")], ..Topology::default() };
         let error = bench.try_declare(topology).await.expect_err("one end is missing");
         assert_eq!(error.kind(), ErrorKind::Topology, "{error:?}");
     }

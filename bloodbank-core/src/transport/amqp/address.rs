@@ -25,20 +25,14 @@ pub(super) struct Address {
 impl Address {
     pub(super) fn from_settings(settings: &Settings) -> Result<Self> {
         let Some(url) = &settings.rabbit_url else {
-            return Err(Error::new(
-                ErrorKind::Settings,
-                format!("RABBIT_URL is not set; set it to {EXAMPLE}"),
-            ));
+            return Err(Error::new(ErrorKind::Settings, format!("RABBIT_URL is not set; set it to {EXAMPLE}")));
         };
         Self::parse(url.expose_secret(), &settings.service_name)
     }
 
     fn parse(url: &str, service: &str) -> Result<Self> {
         let wrong = |fault: &str| {
-            Error::new(
-                ErrorKind::Settings,
-                format!("RABBIT_URL is {:?}, {fault}; write it as {EXAMPLE}", redact(url)),
-            )
+            Error::new(ErrorKind::Settings, format!("RABBIT_URL is {:?}, {fault}; write it as {EXAMPLE}", redact(url)))
         };
         let mut uri: AMQPUri = url.parse().map_err(|fault: String| wrong(&fault))?;
         if uri.scheme == AMQPScheme::AMQPS {
@@ -53,10 +47,7 @@ impl Address {
         }
         uri.query.heartbeat = Some(uri.query.heartbeat.unwrap_or(HEARTBEAT));
         uri.query.connection_timeout = Some(uri.query.connection_timeout.unwrap_or(CONNECT_MILLISECONDS));
-        Ok(Self {
-            uri,
-            service: service.to_owned(),
-        })
+        Ok(Self { uri, service: service.to_owned() })
     }
 
     pub(super) fn uri(&self) -> AMQPUri {
@@ -141,12 +132,9 @@ mod tests {
 
     #[test]
     fn the_virtual_host_is_read() {
-        for (url, vhost) in [
-            ("amqp://host", "/"),
-            ("amqp://host/", "/"),
-            ("amqp://host/%2f", "/"),
-            ("amqp://host/orders", "orders"),
-        ] {
+        for (url, vhost) in
+            [("amqp://host", "/"), ("amqp://host/", "/"), ("amqp://host/%2f", "/"), ("amqp://host/orders", "orders")]
+        {
             assert_eq!(Address::parse(url, "test").unwrap().uri.vhost, vhost, "{url}");
         }
     }

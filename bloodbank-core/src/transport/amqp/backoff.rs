@@ -22,11 +22,7 @@ fn limit(attempt: u32, since: Duration) -> Duration {
         return Duration::ZERO;
     }
     let doubled = FIRST_CAP.saturating_mul(1 << (attempt - 1).min(16));
-    if since < FRESH {
-        doubled.min(FRESH_CAP)
-    } else {
-        doubled.min((since - FRESH).max(FRESH_CAP)).min(CAP)
-    }
+    if since < FRESH { doubled.min(FRESH_CAP) } else { doubled.min((since - FRESH).max(FRESH_CAP)).min(CAP) }
 }
 
 /// Anything from 0 to 1.

@@ -16,11 +16,7 @@ struct Difference<'a> {
 pub(super) fn explain(what: &str, fault: &Fault) -> Error {
     let text = fault.text();
     let message = match difference(text) {
-        Some(Difference {
-            argument,
-            declared,
-            existing,
-        }) => format!(
+        Some(Difference { argument, declared, existing }) => format!(
             "{what} exists with another `{argument}`: the broker has {existing}, this program declares {declared} \
              ({text}); declare it as it is there, or empty it, delete it on the broker and start again"
         ),
@@ -48,11 +44,7 @@ fn difference(text: &str) -> Option<Difference<'_>> {
     let (argument, rest) = rest.split_once('\'')?;
     let (_, values) = rest.split_once("received ")?;
     let (declared, existing) = values.split_once(" but current is ")?;
-    Some(Difference {
-        argument,
-        declared: value(declared),
-        existing: value(existing),
-    })
+    Some(Difference { argument, declared: value(declared), existing: value(existing) })
 }
 
 /// `'true'`, `none`, `the value '20' of type 'signedint'`.
@@ -71,30 +63,15 @@ mod tests {
     use super::*;
 
     fn refused(text: &str) -> Fault {
-        Fault::Channel {
-            code: 406,
-            text: text.into(),
-        }
+        Fault::Channel { code: 406, text: text.into() }
     }
 
     #[test]
     fn both_sides_of_a_difference_are_shown() {
         for (words, existing, declared) in [
-            (
-                "received none but current is the value '20' of type 'signedint'",
-                "the broker has `20`",
-                "declares none",
-            ),
-            (
-                "received the value '7' of type 'signedint' but current is none",
-                "the broker has none",
-                "declares `7`",
-            ),
-            (
-                "received 'true' but current is 'false'",
-                "the broker has `false`",
-                "declares `true`",
-            ),
+            ("received none but current is the value '20' of type 'signedint'", "the broker has `20`", "declares none"),
+            ("received the value '7' of type 'signedint' but current is none", "the broker has none", "declares `7`"),
+            ("received 'true' but current is 'false'", "the broker has `false`", "declares `true`"),
         ] {
             let text = format!("PRECONDITION_FAILED - inequivalent arg 'x' for queue 'q' in vhost '/': {words}");
             let error = explain("queue `q`", &refused(&text));

@@ -93,10 +93,7 @@ fn items(topology: &Topology) -> impl Iterator<Item = Item<'_>> {
     let exchanges = topology.exchanges.iter().filter(|exchange| !exchange.name.is_empty());
     let queues = topology.queues.iter();
     let bindings = topology.bindings.iter();
-    exchanges
-        .map(Item::Exchange)
-        .chain(queues.map(Item::Queue))
-        .chain(bindings.map(Item::Binding))
+    exchanges.map(Item::Exchange).chain(queues.map(Item::Queue)).chain(bindings.map(Item::Binding))
 }
 
 impl Item<'_> {
@@ -121,10 +118,7 @@ impl Item<'_> {
                     ExchangeKind::Fanout => lapin::ExchangeKind::Fanout,
                     ExchangeKind::Direct => lapin::ExchangeKind::Direct,
                 };
-                let options = ExchangeDeclareOptions {
-                    durable: true,
-                    ..ExchangeDeclareOptions::default()
-                };
+                let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
                 let name = self.short(&exchange.name)?;
                 Ok(within(CALL, channel.exchange_declare(name, kind, options, arguments)).await)
             }

@@ -61,10 +61,7 @@ impl From<lapin::Error> for Fault {
         if let Lapin::ProtocolError(said) = error.kind() {
             let text = said.get_message().as_str().into();
             return match said.kind() {
-                AMQPErrorKind::Soft(_) => Self::Channel {
-                    code: said.get_id(),
-                    text,
-                },
+                AMQPErrorKind::Soft(_) => Self::Channel { code: said.get_id(), text },
                 // The operator or a shutdown; not our doing.
                 AMQPErrorKind::Hard(AMQPHardError::CONNECTIONFORCED) => Self::Lost { text },
                 AMQPErrorKind::Hard(_) => Self::Protocol { text },

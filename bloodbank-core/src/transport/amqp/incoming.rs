@@ -48,9 +48,7 @@ impl Reader {
             message_id: uuid(from.message_id()),
             correlation_id: uuid(from.correlation_id()),
             event_type: shared(&mut self.event_type, from.kind()),
-            timestamp: from
-                .timestamp()
-                .and_then(|seconds| DateTime::from_timestamp(i64::try_from(seconds).ok()?, 0)),
+            timestamp: from.timestamp().and_then(|seconds| DateTime::from_timestamp(i64::try_from(seconds).ok()?, 0)),
             app_id: shared(&mut self.app_id, from.app_id()),
             reply_to: shared(&mut self.reply_to, from.reply_to()),
             expiration: from
@@ -99,11 +97,7 @@ fn header(value: &AMQPValue) -> Option<HeaderValue> {
 fn decimal(scale: u8, value: u32) -> String {
     let digits = format!("{value:0>width$}", width = usize::from(scale) + 1);
     let (whole, fraction) = digits.split_at(digits.len() - usize::from(scale));
-    if fraction.is_empty() {
-        whole.to_owned()
-    } else {
-        format!("{whole}.{fraction}")
-    }
+    if fraction.is_empty() { whole.to_owned() } else { format!("{whole}.{fraction}") }
 }
 
 #[cfg(test)]
@@ -139,12 +133,7 @@ mod tests {
         for (name, expected) in [("byte", -3), ("unsigned", 7), ("time", 1_700_000_000)] {
             assert_eq!(headers.integer(name), Some(expected), "{name}");
         }
-        for (name, expected) in [
-            ("text", "hello"),
-            ("bytes", "hi"),
-            ("float", "1.5"),
-            ("decimal", "0.05"),
-        ] {
+        for (name, expected) in [("text", "hello"), ("bytes", "hi"), ("float", "1.5"), ("decimal", "0.05")] {
             assert_eq!(headers.text(name), Some(expected), "{name}");
         }
         for name in ["binary", "far", "list", "table", "nothing"] {

@@ -246,9 +246,7 @@ impl Supervisor {
 
     /// Says so once.
     fn enter(&self, state: ConnectionState, why: &(impl std::fmt::Display + ?Sized)) {
-        let changed = self
-            .state
-            .send_if_modified(|current| std::mem::replace(current, state) != state);
+        let changed = self.state.send_if_modified(|current| std::mem::replace(current, state) != state);
         if !changed {
             return;
         }
@@ -263,9 +261,7 @@ impl Supervisor {
 }
 
 async fn restore(session: &Session, topology: &Topology) -> Result<(), Fault> {
-    tokio::time::timeout(RESTORING, declare::restore(session, topology))
-        .await
-        .unwrap_or_else(|_| Err(Fault::silence()))
+    tokio::time::timeout(RESTORING, declare::restore(session, topology)).await.unwrap_or_else(|_| Err(Fault::silence()))
 }
 
 /// The first connection: a broker that is just starting gets a few seconds, one that refuses us does not.
@@ -285,10 +281,7 @@ async fn first(address: &Address, role: Role) -> Result<lapin::Connection> {
         if begin.elapsed() + wait >= FIRST {
             return Err(Error::new(
                 ErrorKind::Connection,
-                format!(
-                    "RabbitMQ at {address} does not answer ({}); start it, or correct RABBIT_URL",
-                    fault.text()
-                ),
+                format!("RabbitMQ at {address} does not answer ({}); start it, or correct RABBIT_URL", fault.text()),
             ));
         }
         sleep(wait).await;
@@ -307,10 +300,7 @@ fn refusal(address: &Address, fault: &Fault) -> Option<Error> {
     };
     Some(Error::new(
         ErrorKind::Settings,
-        format!(
-            "RabbitMQ at {address} refuses user `{}` ({text}); {remedy}",
-            address.user()
-        ),
+        format!("RabbitMQ at {address} refuses user `{}` ({text}); {remedy}", address.user()),
     ))
 }
 

@@ -89,12 +89,6 @@ fn headers(headers: &Headers) -> Result<FieldTable> {
 
 fn short(what: &str, text: &str, kind: ErrorKind) -> Result<ShortString> {
     ShortString::try_new(text).map_err(|_| {
-        Error::new(
-            kind,
-            format!(
-                "{what} has {} bytes; at most 255 are possible, so shorten it",
-                text.len()
-            ),
-        )
+        Error::new(kind, format!("{what} has {} bytes; at most 255 are possible, so shorten it", text.len()))
     })
 }

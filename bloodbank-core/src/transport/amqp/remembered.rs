@@ -28,9 +28,7 @@ impl Remembered {
         let lasts = |queue: &Queue| queue.kind != QueueKind::Transient;
         let gone: Vec<_> = topology.queues.iter().filter(|queue| !lasts(queue)).cloned().collect();
         topology.queues.retain(lasts);
-        topology
-            .bindings
-            .retain(|binding| !gone.iter().any(|queue| queue.name == binding.queue));
+        topology.bindings.retain(|binding| !gone.iter().any(|queue| queue.name == binding.queue));
         topology
     }
 }
@@ -57,12 +55,7 @@ mod tests {
         let remembered = Remembered::default();
         for queue in ["a", "b", "a"] {
             let patterns = ["orders.#".into()];
-            remembered.add(Topology::subscriber(
-                &exchange,
-                &queue.into(),
-                QueueKind::Quorum,
-                &patterns,
-            ));
+            remembered.add(Topology::subscriber(&exchange, &queue.into(), QueueKind::Quorum, &patterns));
         }
         remembered.add(Topology::replies(&"answers".into()));
         let all = remembered.all();

@@ -18,11 +18,7 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) fn new(connection: lapin::Connection, cautious_until: Option<Instant>) -> Self {
-        Self {
-            connection,
-            cautious_until,
-            dead: CancellationToken::new(),
-        }
+        Self { connection, cautious_until, dead: CancellationToken::new() }
     }
 
     pub(super) fn connection(&self) -> &lapin::Connection {

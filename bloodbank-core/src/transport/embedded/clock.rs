@@ -22,10 +22,7 @@ pub(super) enum Clock {
 
 impl Clock {
     pub(super) fn real() -> Self {
-        Self::Real {
-            start: Instant::now(),
-            epoch: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
-        }
+        Self::Real { start: Instant::now(), epoch: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() }
     }
 
     pub(super) fn now(&self) -> Duration {

@@ -37,12 +37,7 @@ impl State {
                 new.queues.push((id, spec.clone()));
             }
         }
-        for Binding {
-            exchange,
-            queue,
-            pattern,
-        } in &topology.bindings
-        {
+        for Binding { exchange, queue, pattern } in &topology.bindings {
             let id = self.queue_id(queue)?;
             if self.bind(exchange, pattern, id)? && self.queue(id).is_some_and(|queue| queue.is_kept()) {
                 new.bindings.push((Arc::clone(exchange), Arc::clone(pattern), id));
@@ -58,10 +53,8 @@ impl State {
     fn check(&self, topology: &Topology) -> Result<()> {
         for (index, exchange) in topology.exchanges.iter().enumerate() {
             let known = self.exchanges.get(&exchange.name).map(|known| known.kind);
-            let earlier = topology.exchanges[..index]
-                .iter()
-                .find(|other| other.name == exchange.name)
-                .map(|other| other.kind);
+            let earlier =
+                topology.exchanges[..index].iter().find(|other| other.name == exchange.name).map(|other| other.kind);
             if let Some(kind) = known.or(earlier)
                 && kind != exchange.kind
             {
@@ -126,18 +119,12 @@ impl State {
 
     /// Binds a queue to an exchange; `false`: it was.
     pub(super) fn bind(&mut self, exchange: &str, pattern: &Arc<str>, queue: QueueId) -> Result<bool> {
-        let exchange = self
-            .exchanges
-            .get_mut(exchange)
-            .ok_or_else(|| missing_exchange(exchange))?;
+        let exchange = self.exchanges.get_mut(exchange).ok_or_else(|| missing_exchange(exchange))?;
         Ok(exchange.bind(pattern, queue))
     }
 
     pub(super) fn queue_id(&self, name: &str) -> Result<QueueId> {
-        self.names
-            .get(name)
-            .copied()
-            .ok_or_else(|| missing_queue(name, "consuming"))
+        self.names.get(name).copied().ok_or_else(|| missing_queue(name, "consuming"))
     }
 
     pub(super) fn delete(&mut self, id: QueueId) {
@@ -151,8 +138,5 @@ impl State {
 }
 
 fn missing_queue(name: &str, before: &str) -> Error {
-    Error::new(
-        ErrorKind::Topology,
-        format!("there is no queue `{name}`; declare it before {before}"),
-    )
+    Error::new(ErrorKind::Topology, format!("there is no queue `{name}`; declare it before {before}"))
 }

@@ -42,14 +42,7 @@ impl EmbeddedDeliveries {
         state.check_open()?;
         let queue = state.queue_id(queue)?;
         let id = state.add_consumer(queue, prefetch);
-        Ok(Self {
-            consumer: Arc::new(Consumer {
-                engine: Arc::clone(engine),
-                queue,
-                id,
-            }),
-            marking: VecDeque::new(),
-        })
+        Ok(Self { consumer: Arc::new(Consumer { engine: Arc::clone(engine), queue, id }), marking: VecDeque::new() })
     }
 }
 
@@ -64,15 +57,8 @@ impl Stream for EmbeddedDeliveries {
             if state.is_closed() {
                 return Poll::Ready(None);
             }
-            let mut take = || {
-                state.take(
-                    consumer.queue,
-                    consumer.id,
-                    &consumer.engine.clock,
-                    context.waker(),
-                    &mut wakers,
-                )
-            };
+            let mut take =
+                || state.take(consumer.queue, consumer.id, &consumer.engine.clock, context.waker(), &mut wakers);
             match marking.is_empty().then(&mut take).flatten() {
                 Some(Taken { entry, marked: None }) => Some(entry),
                 first => {
@@ -90,9 +76,7 @@ impl Stream for EmbeddedDeliveries {
         if let Some(entry) = taken {
             return Poll::Ready(Some(consumer.deliver(entry)));
         }
-        if let Some(Taken {
-            marked: Some(marked), ..
-        }) = marking.front_mut()
+        if let Some(Taken { marked: Some(marked), .. }) = marking.front_mut()
             && marked.poll_unpin(context).is_pending()
         {
             return Poll::Pending;
@@ -121,9 +105,7 @@ impl Settle for Consumer {
 
     fn reject(&self, tag: u64, requeue: bool) {
         let mut wakers = Wakers::default();
-        self.engine
-            .lock()
-            .reject(self.queue, tag, requeue, &self.engine.clock, &mut wakers);
+        self.engine.lock().reject(self.queue, tag, requeue, &self.engine.clock, &mut wakers);
         wakers.wake();
     }
 }

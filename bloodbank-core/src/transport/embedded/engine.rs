@@ -65,10 +65,7 @@ impl Engine {
 
     /// An engine that goes on where another stopped.
     pub(super) fn with(clock: Clock, state: State) -> Self {
-        Self {
-            clock,
-            state: Mutex::new(state),
-        }
+        Self { clock, state: Mutex::new(state) }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
@@ -102,10 +99,7 @@ impl Engine {
 impl State {
     pub(super) fn check_open(&self) -> Result<()> {
         if self.closed {
-            Err(Error::new(
-                ErrorKind::Closed,
-                "the embedded bus is closed; make a new one",
-            ))
+            Err(Error::new(ErrorKind::Closed, "the embedded bus is closed; make a new one"))
         } else {
             Ok(())
         }
@@ -133,10 +127,7 @@ impl State {
         if exchange.is_empty() {
             return Ok(self.names.get(key).copied().into_iter().collect());
         }
-        let exchange = self
-            .exchanges
-            .get_mut(exchange)
-            .ok_or_else(|| missing_exchange(exchange))?;
+        let exchange = self.exchanges.get_mut(exchange).ok_or_else(|| missing_exchange(exchange))?;
         Ok(exchange.route(key))
     }
 
@@ -144,35 +135,15 @@ impl State {
         self.check_open()?;
         let route = self.route(&message.exchange, &message.routing_key)?;
         self.check_space(&route, &message.routing_key)?;
-        let published = Published {
-            unrouted: message.mandatory && route.is_empty(),
-        };
-        let Outgoing {
-            exchange,
-            routing_key,
-            properties,
-            body,
-            mandatory: _,
-        } = message;
-        let message = Arc::new(Incoming {
-            exchange,
-            routing_key,
-            properties,
-            body,
-        });
+        let published = Published { unrouted: message.mandatory && route.is_empty() };
+        let Outgoing { exchange, routing_key, properties, body, mandatory: _ } = message;
+        let message = Arc::new(Incoming { exchange, routing_key, properties, body });
         self.last_message += 1;
         let id = self.last_message;
         if self.journal.is_durable() {
             let (confirm, confirmed) = oneshot::channel();
             let entries = self.place(&route, id, &message, clock);
-            self.journal.append(|| {
-                Record::Published(Publication {
-                    id,
-                    message,
-                    entries,
-                    confirm,
-                })
-            });
+            self.journal.append(|| Record::Published(Publication { id, message, entries, confirm }));
             return Ok(Accepted::WhenKept(published, confirmed));
         }
         if let [queue] = *route {
@@ -188,18 +159,12 @@ impl State {
     }
 
     fn check_space(&self, route: &[QueueId], key: &str) -> Result<()> {
-        let full = route
-            .iter()
-            .filter_map(|id| self.queues.get(*id)?.as_ref())
-            .find(|queue| queue.is_full());
+        let full = route.iter().filter_map(|id| self.queues.get(*id)?.as_ref()).find(|queue| queue.is_full());
         match full {
             None => Ok(()),
             Some(full) => Err(Error::new(
                 ErrorKind::Refused,
-                format!(
-                    "queue `{}` is full and refuses `{key}`; consume from it, or raise its limit",
-                    full.spec.name
-                ),
+                format!("queue `{}` is full and refuses `{key}`; consume from it, or raise its limit", full.spec.name),
             )),
         }
     }
@@ -314,8 +279,5 @@ impl State {
 const SHORTEST_LIFE: Duration = Duration::from_millis(1);
 
 pub(super) fn missing_exchange(name: &str) -> Error {
-    Error::new(
-        ErrorKind::Topology,
-        format!("there is no exchange `{name}`; declare it first"),
-    )
+    Error::new(ErrorKind::Topology, format!("there is no exchange `{name}`; declare it first"))
 }

@@ -22,21 +22,12 @@ const CACHED_KEYS: usize = 10_000;
 
 impl Exchange {
     pub(super) fn new(kind: ExchangeKind) -> Self {
-        Self {
-            kind,
-            bindings: PatternTrie::new(),
-            plain: Vec::new(),
-            cache: HashMap::new(),
-        }
+        Self { kind, bindings: PatternTrie::new(), plain: Vec::new(), cache: HashMap::new() }
     }
 
     /// Binds a queue; `false` when it already was.
     pub(super) fn bind(&mut self, pattern: &Arc<str>, queue: QueueId) -> bool {
-        if self
-            .plain
-            .iter()
-            .any(|(known, bound)| known == pattern && *bound == queue)
-        {
+        if self.plain.iter().any(|(known, bound)| known == pattern && *bound == queue) {
             return false;
         }
         self.plain.push((Arc::clone(pattern), queue));
@@ -62,12 +53,9 @@ impl Exchange {
         let mut queues = Vec::new();
         match self.kind {
             ExchangeKind::Topic => self.bindings.for_each_match(key, |queue| queues.push(*queue)),
-            ExchangeKind::Direct => queues.extend(
-                self.plain
-                    .iter()
-                    .filter(|(bound, _)| bound == key)
-                    .map(|(_, queue)| *queue),
-            ),
+            ExchangeKind::Direct => {
+                queues.extend(self.plain.iter().filter(|(bound, _)| bound == key).map(|(_, queue)| *queue));
+            }
             ExchangeKind::Fanout => queues.extend(self.plain.iter().map(|(_, queue)| *queue)),
         }
         queues.sort_unstable();

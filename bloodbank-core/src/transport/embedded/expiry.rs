@@ -59,9 +59,7 @@ impl Signal {
             return true;
         }
         let (signal, engine) = (Arc::clone(self), Weak::clone(engine));
-        let spawned = thread::Builder::new()
-            .name("bloodbank-expiry".to_owned())
-            .spawn(move || signal.run(&engine));
+        let spawned = thread::Builder::new().name("bloodbank-expiry".to_owned()).spawn(move || signal.run(&engine));
         state.running = spawned.is_ok();
         if let Err(error) = spawned {
             tracing::error!(%error, "no thread for the delays of the embedded bus; trying again with the next one");

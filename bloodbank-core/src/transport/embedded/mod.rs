@@ -9,6 +9,7 @@ mod deliveries;
 mod engine;
 mod exchange;
 mod expiry;
+mod history;
 mod journal;
 mod numbers;
 mod queue;
@@ -26,6 +27,7 @@ use std::{fmt, sync::Arc};
 use futures_util::future::{BoxFuture, ready};
 use tokio::sync::oneshot;
 
+pub use self::history::{HistoryFilter, Recorded};
 use self::{
     clock::Clock,
     deliveries::EmbeddedDeliveries,
@@ -42,6 +44,9 @@ pub struct Embedded {
     engine: Arc<Engine>,
     /// Moves what has expired; `None` where a test moves the clock.
     expiry: Option<Expiry>,
+    /// Where it is kept; `None` in memory.
+    #[cfg(feature = "sqlite")]
+    file: Option<std::path::PathBuf>,
 }
 
 impl Embedded {
@@ -58,11 +63,10 @@ impl Embedded {
     #[cfg(feature = "sqlite")]
     pub async fn open(path: &std::path::Path) -> Result<Self> {
         let path = path.to_owned();
-        let opened = tokio::task::spawn_blocking(move || sqlite::open(&path)).await;
-        let engine = opened.map_err(|error| {
-            Error::new(ErrorKind::Storage, "opening the embedded bus broke off").with_source(error)
-        })??;
-        Ok(Self::ticking(engine))
+        let (engine, file) = in_background(move || sqlite::open(&path)).await?;
+        let mut bus = Self::ticking(engine);
+        bus.file = Some(file);
+        Ok(bus)
     }
 
     fn ticking(engine: Arc<Engine>) -> Self {
@@ -70,6 +74,8 @@ impl Embedded {
         Self {
             engine,
             expiry: Some(expiry),
+            #[cfg(feature = "sqlite")]
+            file: None,
         }
     }
 
@@ -78,7 +84,12 @@ impl Embedded {
     #[must_use]
     pub fn with_virtual_time() -> Self {
         let engine = Arc::new(Engine::new(Clock::Virtual(0.into())));
-        Self { engine, expiry: None }
+        Self {
+            engine,
+            expiry: None,
+            #[cfg(feature = "sqlite")]
+            file: None,
+        }
     }
 
     /// Moves the clock; what expires until then is moved, in the order of time.
@@ -130,6 +141,15 @@ impl Embedded {
     pub(crate) fn declare_now(&self, topology: &Topology) -> Result<()> {
         self.engine.lock().declare(topology)
     }
+}
+
+/// Runs what waits for the disk, beside the tasks.
+#[cfg(feature = "sqlite")]
+async fn in_background<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
+        let text = "the file of the embedded bus was given up; the program is about to end, or see the panic before";
+        Err(Error::new(ErrorKind::Storage, text).with_source(error))
+    })
 }
 
 impl Publish for Embedded {

@@ -79,7 +79,7 @@ impl Queue {
         self.spec.max_length.is_some_and(|max| used as u64 >= max)
     }
 
-    /// The place of the next message, which [`Queue::put`] or [`Queue::forget`] must follow.
+    /// The place of the next message, which `put` or `forget` must follow.
     pub(super) fn take_seq(&mut self) -> u64 {
         let seq = self.next_seq;
         self.next_seq += 1;
@@ -95,6 +95,7 @@ impl Queue {
     }
 
     /// A message that has a place does not come.
+    #[cfg(feature = "sqlite")]
     pub(super) fn forget(&mut self) {
         self.on_the_way = self.on_the_way.saturating_sub(1);
     }
@@ -128,14 +129,7 @@ impl Queue {
 
     pub(super) fn add_consumer(&mut self, id: ConsumerId, prefetch: u16) {
         let prefetch = if prefetch == 0 { usize::MAX } else { prefetch.into() };
-        self.consumers.insert(
-            id,
-            Consumer {
-                prefetch,
-                unsettled: 0,
-                waker: None,
-            },
-        );
+        self.consumers.insert(id, Consumer { prefetch, unsettled: 0, waker: None });
     }
 
     /// Removes a consumer. What it has in hand can still be settled.
@@ -181,14 +175,11 @@ impl Queue {
     /// The first message, if it has expired; the clock is looked at only where that can be.
     pub(super) fn take_expired(&mut self, now: impl FnOnce() -> Duration) -> Option<Entry> {
         let expires_at = self.ready.front()?.expires_at?;
-        if expires_at <= now() {
-            self.ready.pop_front()
-        } else {
-            None
-        }
+        if expires_at <= now() { self.ready.pop_front() } else { None }
     }
 
     /// The first message that came back too often.
+    #[cfg(feature = "sqlite")]
     pub(super) fn take_exhausted(&mut self) -> Option<Entry> {
         let place = self.ready.iter().position(|entry| self.is_exhausted(entry))?;
         self.ready.remove(place)

@@ -75,11 +75,7 @@ impl State {
         wakers: &mut Wakers,
     ) {
         let Some(state) = self.queue(queue) else { return };
-        let (kept, name, target) = (
-            state.is_kept(),
-            Arc::clone(&state.spec.name),
-            state.spec.dead_letter.clone(),
-        );
+        let (kept, name, target) = (state.is_kept(), Arc::clone(&state.spec.name), state.spec.dead_letter.clone());
         let mut moved = Vec::new();
         if let Some(target) = target {
             let key = target.routing_key.as_ref().unwrap_or(&entry.message.routing_key);
@@ -108,8 +104,7 @@ impl State {
             }
         }
         if kept || !moved.is_empty() {
-            self.journal
-                .append(|| Record::Moved(queue, entry.seq, entry.id, moved.clone()));
+            self.journal.append(|| Record::Moved(queue, entry.seq, entry.id, moved.clone()));
         }
         for (queue, entry) in moved {
             self.put(queue, entry, wakers);

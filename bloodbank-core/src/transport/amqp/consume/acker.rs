@@ -261,10 +261,7 @@ impl Task {
     /// Stops the consumer and gives back what it had not handed out; the last delivery of the channel.
     async fn retire(&mut self, retiring: Retiring) -> lapin::Result<u64> {
         let Retiring { mut consumer, mut last } = retiring;
-        let cancelled = within(
-            CALL,
-            self.channel.basic_cancel(consumer.tag(), BasicCancelOptions::default()),
-        );
+        let cancelled = within(CALL, self.channel.basic_cancel(consumer.tag(), BasicCancelOptions::default()));
         if cancelled.await.is_err() {
             // Without that the channel is worth nothing; closing it gives everything back.
             return Ok(last);
@@ -274,10 +271,7 @@ impl Task {
         while let Ok(Some(Ok(delivery))) = tokio::time::timeout_at(until, consumer.next()).await {
             last = last.max(delivery.delivery_tag);
             self.tracker.tell(delivery.delivery_tag);
-            back.push(
-                self.channel
-                    .basic_reject(delivery.delivery_tag, BasicRejectOptions { requeue: true }),
-            );
+            back.push(self.channel.basic_reject(delivery.delivery_tag, BasicRejectOptions { requeue: true }));
         }
         for told in join_all(back).await {
             told?;

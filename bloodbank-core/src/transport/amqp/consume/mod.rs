@@ -53,10 +53,7 @@ impl Consumers {
             closing: CancellationToken::new(),
             ackers: TaskTracker::new(),
         };
-        Self {
-            shared: Arc::new(shared),
-            remembered,
-        }
+        Self { shared: Arc::new(shared), remembered }
     }
 
     pub(super) async fn declare(&self, topology: Topology) -> Result<()> {

@@ -53,10 +53,7 @@ impl State {
             }
             .boxed()
         });
-        Self::Active {
-            subscription: Box::new(subscription),
-            widening,
-        }
+        Self::Active { subscription: Box::new(subscription), widening }
     }
 }
 
@@ -73,9 +70,8 @@ impl AmqpDeliveries {
 
     fn enter(&mut self, subscription: Option<Subscription>) {
         // Nothing to resume on means that the transport is closed.
-        self.state = subscription.map_or(State::Ended, |subscription| {
-            State::active(subscription, &self.shared, &self.queue, self.prefetch)
-        });
+        self.state = subscription
+            .map_or(State::Ended, |subscription| State::active(subscription, &self.shared, &self.queue, self.prefetch));
     }
 
     /// Lets go of the channel; what was handed out can still be settled while it lives.

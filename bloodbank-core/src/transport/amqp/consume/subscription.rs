@@ -60,22 +60,14 @@ pub(super) async fn subscribe(
     let prefetch = if cautious_until.is_some() { 1 } else { prefetch };
     let channel = session.channel().await.map_err(Refusal::Lost)?;
     let refused = |fault| refusal(session, queue, fault);
-    within(CALL, channel.basic_qos(prefetch, BasicQosOptions::default()))
-        .await
-        .map_err(refused)?;
+    within(CALL, channel.basic_qos(prefetch, BasicQosOptions::default())).await.map_err(refused)?;
     // The broker makes up the tag.
     let consumer = channel.basic_consume(name, "".into(), BasicConsumeOptions::default(), FieldTable::default());
     let consumer = within(CALL, consumer).await.map_err(refused)?;
     let acker = Arc::new(Acker::default());
     let task = Task::new(&acker, channel, prefetch, session, shared);
     shared.ackers.spawn(task.run());
-    Ok(Subscription {
-        consumer,
-        acker,
-        reader: Reader::default(),
-        last: 0,
-        cautious_until,
-    })
+    Ok(Subscription { consumer, acker, reader: Reader::default(), last: 0, cautious_until })
 }
 
 fn refusal(session: &Session, queue: &str, fault: Fault) -> Refusal {
@@ -108,15 +100,7 @@ impl Subscription {
     }
 
     fn hand_out(&mut self, raw: Raw) -> Delivery {
-        let Raw {
-            delivery_tag,
-            exchange,
-            routing_key,
-            redelivered,
-            properties,
-            data,
-            acker: _,
-        } = raw;
+        let Raw { delivery_tag, exchange, routing_key, redelivered, properties, data, acker: _ } = raw;
         self.last = delivery_tag;
         let message = self.reader.read(&exchange, &routing_key, &properties, data);
         Delivery::new(message, redelivered, Arc::clone(&self.acker) as _, delivery_tag)

@@ -20,11 +20,7 @@ enum Tag {
 
 impl Tracker {
     pub(super) fn new() -> Self {
-        Self {
-            first: 1,
-            tags: VecDeque::new(),
-            unsent: 0,
-        }
+        Self { first: 1, tags: VecDeque::new(), unsent: 0 }
     }
 
     /// The program is done with a delivery.
@@ -79,10 +75,7 @@ impl Tracker {
 
     /// Whether the tag was open.
     fn set(&mut self, tag: u64, state: Tag) -> bool {
-        let Some(index) = tag
-            .checked_sub(self.first)
-            .and_then(|index| usize::try_from(index).ok())
-        else {
+        let Some(index) = tag.checked_sub(self.first).and_then(|index| usize::try_from(index).ok()) else {
             return false;
         };
         if index >= self.tags.len() {

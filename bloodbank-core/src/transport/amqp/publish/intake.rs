@@ -40,11 +40,7 @@ struct State {
 
 impl Intake {
     pub(super) async fn publish(self: &Arc<Self>, message: Outgoing) -> Result<Published> {
-        let ticket = Ticket {
-            answered: self.push(message)?,
-            intake: self,
-            over: false,
-        };
+        let ticket = Ticket { answered: self.push(message)?, intake: self, over: false };
         ticket.await
     }
 

@@ -16,11 +16,7 @@ pub(super) struct Job {
 impl Job {
     pub(super) fn new(message: Outgoing) -> (Self, oneshot::Receiver<Result<Published>>) {
         let (answer, answered) = oneshot::channel();
-        let job = Self {
-            message,
-            strikes: 0,
-            answer,
-        };
+        let job = Self { message, strikes: 0, answer };
         (job, answered)
     }
 
@@ -36,8 +32,5 @@ impl Job {
 }
 
 pub(super) fn closed() -> Error {
-    Error::new(
-        ErrorKind::Closed,
-        "the connection to RabbitMQ was closed by this program; publish before closing",
-    )
+    Error::new(ErrorKind::Closed, "the connection to RabbitMQ was closed by this program; publish before closing")
 }

@@ -40,14 +40,7 @@ pub(super) struct Owner {
 
 impl Owner {
     pub(super) fn new(link: Arc<Link>, intake: Arc<Intake>, limit: usize) -> Self {
-        Self {
-            link,
-            intake,
-            limit: limit.max(1),
-            window: Window::default(),
-            backlog: VecDeque::new(),
-            suspects: 0,
-        }
+        Self { link, intake, limit: limit.max(1), window: Window::default(), backlog: VecDeque::new(), suspects: 0 }
     }
 
     pub(super) async fn run(mut self, finish: CancellationToken, abandon: CancellationToken) {
@@ -107,10 +100,7 @@ impl Owner {
                 }
             }
             Fault::Channel { text, .. } => {
-                warn!(
-                    messages = unknown.len(),
-                    "the broker closed the publishing channel: {text}"
-                );
+                warn!(messages = unknown.len(), "the broker closed the publishing channel: {text}");
                 self.suspects = self.suspects.max(unknown.len());
                 // Perhaps only an exchange is missing that was there before.
                 self.link.restore(session).await;
@@ -152,11 +142,7 @@ impl Owner {
 async fn open(session: &Session) -> Result<Channel, Fault> {
     let channel = session.channel().await?;
     within(CALL, channel.confirm_select(ConfirmSelectOptions::default())).await?;
-    if channel.status().confirm() {
-        Ok(channel)
-    } else {
-        Err(Fault::lost("the channel does not confirm messages"))
-    }
+    if channel.status().confirm() { Ok(channel) } else { Err(Fault::lost("the channel does not confirm messages")) }
 }
 
 fn blame(job: &Job, fault: &Fault) -> Error {

@@ -99,17 +99,8 @@ pub(super) async fn run(
 /// Resolves to the confirm. The message is handed to lapin at the first poll, and futures are polled for the first time
 /// in the order in which they were made: that keeps the order of the messages.
 async fn publish(channel: &Channel, number: u64, frame: Frame) -> (u64, lapin::Result<Confirmation>) {
-    let Frame {
-        exchange,
-        routing_key,
-        properties,
-        body,
-        mandatory,
-    } = frame;
-    let options = BasicPublishOptions {
-        mandatory,
-        immediate: false,
-    };
+    let Frame { exchange, routing_key, properties, body, mandatory } = frame;
+    let options = BasicPublishOptions { mandatory, immediate: false };
     let sent = channel.basic_publish(exchange, routing_key, options, &body, properties);
     let confirmation = match sent.await {
         Ok(confirm) => confirm.await,
@@ -119,9 +110,7 @@ async fn publish(channel: &Channel, number: u64, frame: Frame) -> (u64, lapin::R
 }
 
 fn settle(window: &mut Window, number: u64, confirmation: lapin::Result<Confirmation>) -> Result<(), Fault> {
-    window
-        .confirm(number, confirmation?)
-        .map_err(|_| Fault::lost("the channel does not confirm messages"))
+    window.confirm(number, confirmation?).map_err(|_| Fault::lost("the channel does not confirm messages"))
 }
 
 impl Supply<'_> {
@@ -180,10 +169,7 @@ struct Stops {
 
 impl Stops {
     fn new(session: &Session, abandon: &CancellationToken) -> Self {
-        Self {
-            dead: Box::pin(session.dead()),
-            abandoned: Box::pin(abandon.clone().cancelled_owned()),
-        }
+        Self { dead: Box::pin(session.dead()), abandoned: Box::pin(abandon.clone().cancelled_owned()) }
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<End> {

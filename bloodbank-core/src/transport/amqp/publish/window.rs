@@ -61,11 +61,7 @@ impl Window {
         if job.message.mandatory {
             self.mandatory.push_back(number);
         }
-        self.slots.push_back(Slot {
-            job: Some(job),
-            unrouted: false,
-            confirm: Confirm::Awaited,
-        });
+        self.slots.push_back(Slot { job: Some(job), unrouted: false, confirm: Confirm::Awaited });
         self.open += 1;
         number
     }
@@ -87,9 +83,7 @@ impl Window {
             let error = refusal(job);
             self.answer(number, Err(error));
         } else if slot.unrouted || !job.message.mandatory {
-            let published = Published {
-                unrouted: slot.unrouted,
-            };
+            let published = Published { unrouted: slot.unrouted };
             self.answer(number, Ok(published));
         } else {
             slot.confirm = Confirm::Held(tick);
@@ -117,10 +111,8 @@ impl Window {
         let now = self.tick;
         self.tick += 1;
         let due = |slot: &Slot| matches!(slot.confirm, Confirm::Held(tick) if tick < now) && slot.job.is_some();
-        let numbers: Vec<u64> = (self.first..)
-            .zip(&self.slots)
-            .filter_map(|(number, slot)| due(slot).then_some(number))
-            .collect();
+        let numbers: Vec<u64> =
+            (self.first..).zip(&self.slots).filter_map(|(number, slot)| due(slot).then_some(number)).collect();
         for number in numbers {
             self.answer(number, Ok(Published { unrouted: false }));
         }
@@ -128,11 +120,7 @@ impl Window {
 
     /// Takes out what is not answered, in order.
     pub(super) fn unanswered(&mut self) -> VecDeque<Job> {
-        std::mem::take(self)
-            .slots
-            .into_iter()
-            .filter_map(|slot| slot.job)
-            .collect()
+        std::mem::take(self).slots.into_iter().filter_map(|slot| slot.job).collect()
     }
 
     /// Finds the message that came back: the oldest that looks like it.

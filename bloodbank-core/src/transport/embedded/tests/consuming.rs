@@ -3,8 +3,6 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-use futures_util::Stream;
-
 use super::*;
 use crate::transport::Transport;
 
@@ -76,11 +74,7 @@ fn competing_consumers_share() {
     let (bell_one, bell_two) = (waits(&mut one), waits(&mut two));
     bench.publish("", "q", "1");
     bench.publish("", "q", "2");
-    assert_eq!(
-        (bell_one.rings(), bell_two.rings()),
-        (1, 1),
-        "one message wakes one consumer"
-    );
+    assert_eq!((bell_one.rings(), bell_two.rings()), (1, 1), "one message wakes one consumer");
     let (first, second) = (next(&mut one), next(&mut two));
     assert_eq!((body(&first), body(&second)), ("1".into(), "2".into()));
 }
@@ -267,9 +261,7 @@ async fn nothing_is_lost_or_doubled_between_publishers_and_consumers_that_come_a
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), done)
-        .await
-        .expect("a wake-up was lost");
+    tokio::time::timeout(Duration::from_secs(30), done).await.expect("a wake-up was lost");
     bench.bus.close().await;
     consumers.join_all().await;
     let mut handled = std::mem::take(&mut *handled.lock().unwrap());

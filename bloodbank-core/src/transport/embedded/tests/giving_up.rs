@@ -20,11 +20,7 @@ fn parked(bench: &Bench) -> Delivery {
 
 fn death(delivery: &Delivery) -> (&str, &str, &str) {
     let text = |name| delivery.message.properties.headers.text(name).unwrap_or_default();
-    (
-        text("x-first-death-reason"),
-        text("x-first-death-queue"),
-        text("x-first-death-exchange"),
-    )
+    (text("x-first-death-reason"), text("x-first-death-queue"), text("x-first-death-exchange"))
 }
 
 #[test]
@@ -79,10 +75,7 @@ fn messages_expire_by_the_queue_and_by_themselves() {
     bench.bus.advance(2 * SECOND);
     let mut dead = bench.consume("q.dlq", 0);
     let dead = next(&mut dead);
-    assert_eq!(
-        dead.message.properties.expiration, None,
-        "its time does not run on among the dead letters"
-    );
+    assert_eq!(dead.message.properties.expiration, None, "its time does not run on among the dead letters");
     assert_eq!(death(&dead), ("expired", "q", ""));
 }
 
@@ -111,20 +104,8 @@ fn what_is_in_hand_does_not_expire_until_it_comes_back() {
 #[test]
 fn a_rung_of_the_ladder_leads_back_to_the_queue_named_by_the_key_alone() {
     let exchange: Arc<str> = "events".into();
-    let bench = Bench::new(Topology::subscriber(
-        &exchange,
-        &"s.one".into(),
-        QueueKind::Quorum,
-        &["#".into()],
-    ));
-    bench
-        .declare(Topology::subscriber(
-            &exchange,
-            &"s.two".into(),
-            QueueKind::Quorum,
-            &["#".into()],
-        ))
-        .unwrap();
+    let bench = Bench::new(Topology::subscriber(&exchange, &"s.one".into(), QueueKind::Quorum, &["#".into()]));
+    bench.declare(Topology::subscriber(&exchange, &"s.two".into(), QueueKind::Quorum, &["#".into()])).unwrap();
     let rung = rung_name(SECOND);
     bench.publish(&rung, "s.one", "1");
     bench.publish(&rung, "s.two", "2");
@@ -135,10 +116,7 @@ fn a_rung_of_the_ladder_leads_back_to_the_queue_named_by_the_key_alone() {
     assert_eq!(bench.drain("s.one"), ["1"]);
     let mut two = bench.consume("s.two", 1);
     let delivery = next(&mut two);
-    assert_eq!(
-        (&*delivery.message.exchange, &*delivery.message.routing_key),
-        ("", "s.two")
-    );
+    assert_eq!((&*delivery.message.exchange, &*delivery.message.routing_key), ("", "s.two"));
     assert_eq!(death(&delivery), ("expired", rung.as_str(), rung.as_str()));
     delivery.ack();
     assert_eq!(bench.bus.next_expiry(), Some(5 * SECOND));
@@ -148,11 +126,7 @@ fn a_rung_of_the_ladder_leads_back_to_the_queue_named_by_the_key_alone() {
 
 #[test]
 fn the_first_death_is_remembered() {
-    let bench = Bench::new([
-        dead_lettering("a", "", Some("b")),
-        dead_lettering("b", "", Some("c")),
-        queue("c"),
-    ]);
+    let bench = Bench::new([dead_lettering("a", "", Some("b")), dead_lettering("b", "", Some("c")), queue("c")]);
     bench.publish("", "a", "1");
     next(&mut bench.consume("a", 1)).reject(false);
     next(&mut bench.consume("b", 1)).reject(false);
@@ -161,10 +135,7 @@ fn the_first_death_is_remembered() {
 
 #[test]
 fn a_queue_that_sends_what_expires_to_itself_does_not_hang_the_bus() {
-    let circle = Queue {
-        message_ttl: Some(Duration::ZERO),
-        ..dead_lettering("circle", "", Some("circle"))
-    };
+    let circle = Queue { message_ttl: Some(Duration::ZERO), ..dead_lettering("circle", "", Some("circle")) };
     let bench = Bench::new(circle);
     bench.publish("", "circle", "1");
     bench.bus.advance(Duration::from_millis(20));
@@ -174,12 +145,7 @@ fn a_queue_that_sends_what_expires_to_itself_does_not_hang_the_bus() {
 #[test]
 fn a_subscriber_is_declared_with_the_delivery_limit() {
     let exchange: Arc<str> = "events".into();
-    let bench = Bench::new(Topology::subscriber(
-        &exchange,
-        &"s.one".into(),
-        QueueKind::Quorum,
-        &["#".into()],
-    ));
+    let bench = Bench::new(Topology::subscriber(&exchange, &"s.one".into(), QueueKind::Quorum, &["#".into()]));
     bench.publish("events", "a.b", "1");
     let mut deliveries = bench.consume("s.one", 1);
     let mut delivered = 0;
@@ -226,9 +192,7 @@ async fn a_later_message_with_an_earlier_end_is_moved_in_time() {
     let bus = real(topology).await;
     let mut dead = bus.consume("q.dlq".into(), 0).await.unwrap();
     bus.publish(message("", "q", "late")).await.unwrap();
-    bus.publish(expiring("", "short", "early", Duration::from_millis(20)))
-        .await
-        .unwrap();
+    bus.publish(expiring("", "short", "early", Duration::from_millis(20))).await.unwrap();
     assert_eq!(body(&soon(&mut dead).await), "early");
 }
 
@@ -237,9 +201,7 @@ async fn what_stands_behind_is_moved_once_it_is_first() {
     let bus = real(parking(|queue| queue.delivery_limit = None)).await;
     let mut dead = bus.consume("q.dlq".into(), 0).await.unwrap();
     bus.publish(message("", "q", "first")).await.unwrap();
-    bus.publish(expiring("", "q", "second", Duration::from_millis(20)))
-        .await
-        .unwrap();
+    bus.publish(expiring("", "q", "second", Duration::from_millis(20))).await.unwrap();
     let mut deliveries = bus.consume("q".into(), 1).await.unwrap();
     let held = soon(&mut deliveries).await;
     // The consumer's hands are full: only the thread can find the second.

@@ -25,9 +25,7 @@ struct Bench {
 
 impl Bench {
     fn new(topology: impl Into<Topology>) -> Self {
-        let bench = Self {
-            bus: Embedded::with_virtual_time(),
-        };
+        let bench = Self { bus: Embedded::with_virtual_time() };
         bench.declare(topology).unwrap();
         bench
     }
@@ -99,22 +97,13 @@ fn queue(name: &str) -> Queue {
 
 fn dead_lettering(name: &str, exchange: &str, key: Option<&str>) -> Queue {
     Queue {
-        dead_letter: Some(DeadLetterTo {
-            exchange: exchange.into(),
-            routing_key: key.map(Arc::from),
-        }),
+        dead_letter: Some(DeadLetterTo { exchange: exchange.into(), routing_key: key.map(Arc::from) }),
         ..queue(name)
     }
 }
 
 fn bound(kind: ExchangeKind, exchange: &str, bindings: &[(&str, &str)]) -> Topology {
-    let mut topology = Topology {
-        exchanges: vec![Exchange {
-            name: exchange.into(),
-            kind,
-        }],
-        ..Topology::default()
-    };
+    let mut topology = Topology { exchanges: vec![Exchange { name: exchange.into(), kind }], ..Topology::default() };
     for (pattern, name) in bindings {
         if !topology.queues.iter().any(|known| &*known.name == *name) {
             topology.queues.push(queue(name));
@@ -130,19 +119,13 @@ fn bound(kind: ExchangeKind, exchange: &str, bindings: &[(&str, &str)]) -> Topol
 
 impl From<Queue> for Topology {
     fn from(queue: Queue) -> Self {
-        Self {
-            queues: vec![queue],
-            ..Self::default()
-        }
+        Self { queues: vec![queue], ..Self::default() }
     }
 }
 
 impl<const N: usize> From<[Queue; N]> for Topology {
     fn from(queues: [Queue; N]) -> Self {
-        Self {
-            queues: queues.into(),
-            ..Self::default()
-        }
+        Self { queues: queues.into(), ..Self::default() }
     }
 }
 

@@ -7,12 +7,7 @@ fn topic_routes_by_pattern_and_each_queue_once() {
     let bench = Bench::new(bound(
         ExchangeKind::Topic,
         "e",
-        &[
-            ("orders.#", "audit"),
-            ("#.placed", "audit"),
-            ("orders.*.placed", "ship"),
-            ("x.y", "other"),
-        ],
+        &[("orders.#", "audit"), ("#.placed", "audit"), ("orders.*.placed", "ship"), ("x.y", "other")],
     ));
     bench.publish("e", "orders.order.placed", "1");
     bench.publish("e", "orders", "2");
@@ -23,11 +18,7 @@ fn topic_routes_by_pattern_and_each_queue_once() {
 
 #[test]
 fn fanout_ignores_the_key() {
-    let bench = Bench::new(bound(
-        ExchangeKind::Fanout,
-        "e",
-        &[("", "a"), ("ignored", "b"), ("again", "b")],
-    ));
+    let bench = Bench::new(bound(ExchangeKind::Fanout, "e", &[("", "a"), ("ignored", "b"), ("again", "b")]));
     bench.publish("e", "any.key", "1");
     assert_eq!(bench.drain("a"), ["1"]);
     assert_eq!(bench.drain("b"), ["1"]);
@@ -94,14 +85,8 @@ fn declaring_again_keeps_what_is_there() {
 #[test]
 fn declaring_with_other_properties_is_an_error_that_shows_both_and_changes_nothing() {
     let bench = Bench::new(bound(ExchangeKind::Topic, "e", &[("#", "q")]));
-    let other = Queue {
-        delivery_limit: Some(7),
-        ..queue("q")
-    };
-    let topology = Topology {
-        queues: vec![queue("new"), other],
-        ..Topology::default()
-    };
+    let other = Queue { delivery_limit: Some(7), ..queue("q") };
+    let topology = Topology { queues: vec![queue("new"), other], ..Topology::default() };
     let error = bench.declare(topology).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Topology);
     let text = error.to_string();
@@ -109,17 +94,8 @@ fn declaring_with_other_properties_is_an_error_that_shows_both_and_changes_nothi
     assert!(text.contains("delivery_limit: Some(7)"), "{text}");
     assert_eq!(bench.bus.depth("new"), None, "nothing of a refused declaration is made");
 
-    assert_eq!(
-        kind(bench.declare(bound(ExchangeKind::Fanout, "e", &[]))),
-        ErrorKind::Topology
-    );
-    let twice = [
-        queue("twice"),
-        Queue {
-            message_ttl: Some(Duration::ZERO),
-            ..queue("twice")
-        },
-    ];
+    assert_eq!(kind(bench.declare(bound(ExchangeKind::Fanout, "e", &[]))), ErrorKind::Topology);
+    let twice = [queue("twice"), Queue { message_ttl: Some(Duration::ZERO), ..queue("twice") }];
     assert_eq!(kind(bench.declare(twice)), ErrorKind::Topology);
 }
 
@@ -127,11 +103,7 @@ fn declaring_with_other_properties_is_an_error_that_shows_both_and_changes_nothi
 fn binding_what_is_missing_is_an_error() {
     let bench = Bench::new(queue("q"));
     let binding = |exchange: &str, queue: &str| Topology {
-        bindings: vec![Binding {
-            exchange: exchange.into(),
-            queue: queue.into(),
-            pattern: "#".into(),
-        }],
+        bindings: vec![Binding { exchange: exchange.into(), queue: queue.into(), pattern: "#".into() }],
         ..Topology::default()
     };
     assert_eq!(kind(bench.declare(binding("missing", "q"))), ErrorKind::Topology);
@@ -146,11 +118,7 @@ fn a_transient_queue_goes_with_its_last_consumer() {
     bench.declare(bound(ExchangeKind::Topic, "e", &[])).unwrap();
     bench
         .declare(Topology {
-            bindings: vec![Binding {
-                exchange: "e".into(),
-                queue: Arc::clone(&replies),
-                pattern: "#".into(),
-            }],
+            bindings: vec![Binding { exchange: "e".into(), queue: Arc::clone(&replies), pattern: "#".into() }],
             ..Topology::default()
         })
         .unwrap();
@@ -165,10 +133,7 @@ fn a_transient_queue_goes_with_its_last_consumer() {
 
 #[test]
 fn a_full_queue_refuses() {
-    let limited = Queue {
-        max_length: Some(2),
-        ..queue("q")
-    };
+    let limited = Queue { max_length: Some(2), ..queue("q") };
     let bench = Bench::new([limited, queue("other")]);
     bench.publish("", "q", "1");
     bench.publish("", "q", "2");

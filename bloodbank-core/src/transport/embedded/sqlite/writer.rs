@@ -1,0 +1,194 @@
+//! The thread that writes: takes what has come together, commits it, confirms it.
+
+use std::{
+    mem,
+    path::{Path, PathBuf},
+    sync::{Weak, mpsc::Receiver},
+    thread,
+    time::Duration,
+};
+
+use super::{batch::Batch, failure, lock::FileLock, tables::Tables};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    transport::embedded::{
+        engine::Engine,
+        journal::{Publication, Record},
+        wakers::Wakers,
+    },
+};
+
+/// How long until what could not be written is tried again.
+const RETRY: Duration = Duration::from_millis(250);
+/// How long without anything to do until the history is looked through.
+const IDLE: Duration = Duration::from_secs(15 * 60);
+/// So many published messages between two looks through the history.
+const PRUNE_EVERY: usize = 1_000;
+
+pub(super) struct Writer {
+    path: PathBuf,
+    tables: Tables,
+    lock: FileLock,
+    records: Receiver<Record>,
+    engine: Weak<Engine>,
+    /// What could not be written yet, oldest first; no publishes: those have failed.
+    kept_back: Vec<Record>,
+    failing: bool,
+    published: usize,
+}
+
+impl Writer {
+    pub(super) fn start(
+        path: &Path,
+        tables: Tables,
+        lock: FileLock,
+        records: Receiver<Record>,
+        engine: Weak<Engine>,
+    ) -> Result<()> {
+        let writer = Self {
+            path: path.to_owned(),
+            tables,
+            lock,
+            records,
+            engine,
+            kept_back: Vec::new(),
+            failing: false,
+            published: 0,
+        };
+        let spawned = thread::Builder::new().name("bloodbank-file".to_owned()).spawn(move || writer.run());
+        match spawned {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                let text = format!("the embedded bus {} has no thread to write with", path.display());
+                Err(Error::new(ErrorKind::Storage, text).with_source(error))
+            }
+        }
+    }
+
+    fn run(mut self) {
+        let released = loop {
+            let wait = if self.kept_back.is_empty() { IDLE } else { RETRY };
+            let mut batch = Batch::gather(
+                mem::take(&mut self.kept_back),
+                &self.records,
+                wait,
+                #[cfg(test)]
+                &self.tables.connection,
+            );
+            let idle = batch.records.is_empty();
+            self.write(batch.take_records());
+            if let Some(released) = batch.closed {
+                break released;
+            }
+            if idle || self.published >= PRUNE_EVERY {
+                self.prune();
+            }
+        };
+        if !self.kept_back.is_empty() {
+            tracing::error!(
+                path = %self.path.display(), records = self.kept_back.len(),
+                "the embedded bus was closed before it could write everything: some events will be delivered again",
+            );
+        }
+        let Self { tables, lock, records, .. } = self;
+        drop(tables);
+        drop(lock);
+        if let Some(released) = released {
+            let _ = released.send(());
+        }
+        // Last: whoever waits for a second `close` or for a late confirm learns now that nothing follows.
+        drop(records);
+    }
+
+    fn write(&mut self, batch: Vec<Record>) {
+        if batch.is_empty() {
+            return;
+        }
+        match self.tables.commit(&batch) {
+            Ok(()) => {
+                if mem::take(&mut self.failing) {
+                    tracing::info!(path = %self.path.display(), "the embedded bus can be written again");
+                }
+                self.committed(batch);
+            }
+            Err(error) => {
+                let before = batch.len();
+                let rest = self.refuse(batch, &error);
+                self.tables.checkpoint();
+                // Settlements alone may fit where publishes did not, and make room.
+                match if rest.len() < before { self.tables.commit(&rest) } else { Err(error) } {
+                    Ok(()) => self.committed(rest),
+                    Err(_) => self.kept_back = rest,
+                }
+            }
+        }
+    }
+
+    fn committed(&mut self, batch: Vec<Record>) {
+        let mut confirms = Vec::new();
+        let mut wakers = Wakers::default();
+        if let Some(engine) = self.engine.upgrade() {
+            let mut state = engine.lock();
+            for record in batch {
+                match record {
+                    Record::Published(Publication { entries, confirm, .. }) => {
+                        confirms.push(confirm);
+                        for (queue, entry) in entries {
+                            state.put(queue, entry, &mut wakers);
+                        }
+                    }
+                    Record::Taken(_, _, Some(marked)) => {
+                        let _ = marked.send(());
+                    }
+                    _ => {}
+                }
+            }
+        }
+        wakers.wake();
+        self.published += confirms.len();
+        for confirm in confirms {
+            // Whoever does not wait any more does not want to know.
+            drop(confirm.send(Ok(())));
+        }
+    }
+
+    /// Fails the publishes of a batch; the rest is tried again. Marks are given up: better an event that is not counted
+    /// than one that is not delivered while the disk is full.
+    fn refuse(&mut self, batch: Vec<Record>, error: &rusqlite::Error) -> Vec<Record> {
+        if !mem::replace(&mut self.failing, true) {
+            tracing::error!(
+                path = %self.path.display(), %error,
+                "the embedded bus cannot be written: publishing fails until it can",
+            );
+        }
+        let mut rest = Vec::with_capacity(batch.len());
+        let mut refused = Vec::new();
+        for record in batch {
+            match record {
+                Record::Published(publication) => refused.push(publication),
+                Record::Taken(queue, seq, _) => rest.push(Record::Taken(queue, seq, None)),
+                record => rest.push(record),
+            }
+        }
+        if let Some(engine) = self.engine.upgrade() {
+            let mut state = engine.lock();
+            for (queue, _) in refused.iter().flat_map(|publication| &publication.entries) {
+                if let Some(queue) = state.queue(*queue) {
+                    queue.forget();
+                }
+            }
+        }
+        for publication in refused {
+            let error = failure(&self.path, "could not keep the event, which was not published", error);
+            drop(publication.confirm.send(Err(error)));
+        }
+        rest
+    }
+
+    fn prune(&mut self) {
+        self.published = 0;
+        if let Err(error) = self.tables.prune() {
+            tracing::warn!(path = %self.path.display(), %error, "the history of the embedded bus was not pruned");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! How long publishers wait for a slow store, in virtual time.
+#![allow(clippy::unwrap_used, reason = "a failed test helper fails the test")]
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use bloodbank_core::{
+    Result,
+    correlation::{CorrelationStore, CorrelationTracker, Entry, Link, Malformed, Read},
+};
+use futures_util::future::{BoxFuture, join_all};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+/// Takes its time for every write and every probe.
+#[derive(Default)]
+struct Slow {
+    millis: AtomicU64,
+    writes: AtomicUsize,
+    links: Mutex<Vec<Uuid>>,
+}
+
+impl Slow {
+    fn take(&self, millis: u64) {
+        self.millis.store(millis, Ordering::SeqCst);
+    }
+
+    async fn pause(&self) {
+        tokio::time::sleep(Duration::from_millis(self.millis.load(Ordering::SeqCst))).await;
+    }
+}
+
+impl CorrelationStore for Slow {
+    fn describe(&self) -> String {
+        "a slow store".to_owned()
+    }
+
+    fn write<'a>(&'a self, links: &'a [Link]) -> BoxFuture<'a, Result<Vec<Malformed>>> {
+        Box::pin(async move {
+            self.pause().await;
+            self.writes.fetch_add(1, Ordering::SeqCst);
+            self.links.lock().unwrap().extend(links.iter().map(|link| link.child));
+            Ok(Vec::new())
+        })
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            self.pause().await;
+            Ok(())
+        })
+    }
+
+    fn entries<'a>(&'a self, _: &'a [Uuid]) -> BoxFuture<'a, Result<Read<Option<Entry>>>> {
+        unreachable!("nobody asks")
+    }
+
+    fn children<'a>(&'a self, _: &'a [Uuid]) -> BoxFuture<'a, Result<Read<Vec<Uuid>>>> {
+        unreachable!("nobody asks")
+    }
+}
+
+async fn tracker() -> (Arc<Slow>, CorrelationTracker) {
+    let store = Arc::new(Slow::default());
+    let tracker = CorrelationTracker::with_store(Arc::clone(&store) as _).await;
+    (store, tracker)
+}
+
+/// Records so many links at once; returns how long the slowest of them was waited for.
+async fn publish(tracker: &CorrelationTracker, count: usize) -> Duration {
+    let begun = Instant::now();
+    let recorded = (0..count).filter_map(|_| {
+        tracker.record(Link {
+            child: Uuid::new_v4(),
+            parents: Vec::new(),
+            event_type: None,
+            created_at: chrono::Utc::now(),
+            app: None,
+            metadata: None,
+        })
+    });
+    join_all(recorded.collect::<Vec<_>>()).await;
+    begun.elapsed()
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[tokio::test(start_paused = true)]
+async fn many_links_go_in_few_writes() {
+    let (store, tracker) = tracker().await;
+    store.take(10);
+    assert_eq!(publish(&tracker, 1_000).await, Duration::from_millis(40));
+    assert_eq!(store.writes.load(Ordering::SeqCst), 4, "256 at once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backlog_holds_nobody_up_for_more_than_a_second_and_loses_nothing() {
+    let (store, tracker) = tracker().await;
+    store.take(500);
+    assert!(publish(&tracker, 2_048).await <= SECOND);
+    let health = tracker.health();
+    assert!(health.available && health.missed == 0, "{health:?}");
+    tracker.flush().await;
+    assert_eq!(store.links.lock().unwrap().len(), 2_048);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backlog_without_end_is_cut_and_counted() {
+    let (store, tracker) = tracker().await;
+    store.take(500);
+    assert!(publish(&tracker, 100_000).await <= SECOND);
+    tracker.flush().await;
+    let missed = tracker.health().missed as usize;
+    assert!(missed > 0 && tracker.health().available);
+    assert_eq!(store.links.lock().unwrap().len() + missed, 100_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_of_more_than_a_second_opens_the_breaker_until_the_store_is_quick_again() {
+    let (store, tracker) = tracker().await;
+    store.take(2_000);
+    assert!(publish(&tracker, 1_000).await <= SECOND);
+    assert_eq!(publish(&tracker, 1_000).await, Duration::ZERO);
+    let health = tracker.health();
+    assert_eq!((health.available, health.missed), (false, 2_000));
+    store.take(10);
+    let begun = Instant::now();
+    while !tracker.health().available {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        assert!(begun.elapsed() < 5 * SECOND);
+    }
+    assert_eq!(publish(&tracker, 256).await, Duration::from_millis(10));
+    assert_eq!(tracker.health().missed, 2_000);
+}
