@@ -135,7 +135,7 @@ impl State {
         self.check_open()?;
         let route = self.route(&message.exchange, &message.routing_key)?;
         self.check_space(&route, &message.routing_key)?;
-        let published = Published { unrouted: route.is_empty() };
+        let published = Published { unrouted: message.mandatory && route.is_empty() };
         let Outgoing { exchange, routing_key, properties, body, mandatory: _ } = message;
         let message = Arc::new(Incoming { exchange, routing_key, properties, body });
         self.last_message += 1;

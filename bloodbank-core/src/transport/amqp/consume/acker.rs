@@ -171,6 +171,10 @@ impl Task {
         loop {
             let work = poll_fn(|context| self.poll_work(context)).await;
             let (starving, retiring) = self.collect();
+            // First of all: what is rejected would come back to this consumer, and count as delivered once more.
+            if let Some(retiring) = retiring {
+                last = Some(self.retire(retiring).await?);
+            }
             match work {
                 Work::Inbox => self.tell(starving).await?,
                 Work::Gap => self.tell(true).await?,
@@ -180,9 +184,6 @@ impl Task {
                     return self.close().await;
                 }
                 Work::Dead => return Ok(()),
-            }
-            if let Some(retiring) = retiring {
-                last = Some(self.retire(retiring).await?);
             }
             if last.is_some_and(|last| self.tracker.is_settled(last)) {
                 return self.close().await;

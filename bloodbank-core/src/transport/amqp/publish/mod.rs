@@ -6,13 +6,10 @@ mod owner;
 mod pipeline;
 mod window;
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
-use tokio::task::JoinHandle;
+use tokio::{sync::Mutex, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use self::{intake::Intake, owner::Owner};
@@ -56,13 +53,15 @@ impl Publisher {
     pub(super) async fn close(&self) {
         self.intake.close();
         self.finish.cancel();
-        let owner = self.owner.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(mut owner) = owner else { return };
-        if tokio::time::timeout(FLUSHING, &mut owner).await.is_err() {
+        // Whoever closes at the same time waits too: the connection must not go before the messages.
+        let mut owner = self.owner.lock().await;
+        let Some(running) = owner.as_mut() else { return };
+        if tokio::time::timeout(FLUSHING, &mut *running).await.is_err() {
             self.abandon.cancel();
             // It answers what is left and ends; a panic in it has been reported by the runtime.
-            let _ = owner.await;
+            let _ = running.await;
         }
+        *owner = None;
     }
 }
 
