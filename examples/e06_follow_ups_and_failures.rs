@@ -59,8 +59,13 @@ enum Outcome {
 }
 
 #[subscriber]
-async fn report(result: Outcome, State(lines): State<UnboundedSender<String>>) {
-    let _ = lines.send(format!("{result:?}"));
+async fn report(outcome: Outcome, State(lines): State<UnboundedSender<String>>) {
+    let line = match outcome {
+        Outcome::Shipped(shipped) => format!("{} is on its way", shipped.order_id),
+        Outcome::Invoiced(invoice) => format!("the invoice of {} was sent", invoice.order_id),
+        Outcome::Failed(failed) => format!("failed: {} ({:?})", failed.error_message, failed.error_code),
+    };
+    let _ = lines.send(line);
 }
 
 #[tokio::main]

@@ -76,7 +76,12 @@ enum Payment {
 
 #[subscriber]
 async fn watch(payment: Payment, State(bank): State<Bank>) {
-    let _ = bank.log.send(format!("event: {payment:?}"));
+    let line = match payment {
+        Payment::Charged(charged) => format!("{} was charged", charged.card),
+        Payment::Receipt(receipt) => format!("a receipt over {} cents was printed", receipt.cents),
+        Payment::Failed(failed) => format!("failed: {}", failed.error_message),
+    };
+    let _ = bank.log.send(line);
 }
 
 #[tokio::main]

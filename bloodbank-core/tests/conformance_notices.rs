@@ -1,6 +1,7 @@
 //! The conformance suite notices faults: every property, which holds on the embedded bus, fails on the same bus with each of
 //! the faults that it is there for.
 #![cfg(feature = "testing")]
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod faults;
 
