@@ -53,7 +53,7 @@ pub trait Transport: Publish + Consume {
 }
 
 /// The deliveries of a queue. Ends only when the transport is closed; a lost connection shows as a pause.
-/// Dropping it stops consuming; what was not settled is delivered again.
+/// Dropping it stops consuming; what it had handed out can still be settled, the rest is delivered again.
 pub type Deliveries = Pin<Box<dyn Stream<Item = Delivery> + Send>>;
 
 /// A message that waits to be settled.

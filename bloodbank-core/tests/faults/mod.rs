@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     pin::Pin,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
     task::{Context, Poll},
@@ -273,7 +273,7 @@ impl Stream for Stumbling {
                     let settler = Arc::clone(&settler);
                     self.again = Some(Delivery::new(delivery.message.clone(), false, settler, u64::MAX));
                 }
-                self.hands.held.lock().unwrap().insert(tag, delivery.settlement);
+                self.hands.held().insert(tag, delivery.settlement);
                 Poll::Ready(Some(Delivery::new(delivery.message, redelivered, settler, tag)))
             }
             other => other,
@@ -302,11 +302,15 @@ impl Hands {
         self.fault == fault
     }
 
+    fn held(&self) -> MutexGuard<'_, BTreeMap<u64, Settlement>> {
+        self.held.lock().expect("nobody panics with it")
+    }
+
     fn take(&self, tag: u64) -> Option<Settlement> {
         let panics = self.is(Fault::PanicsAfterClosing) && self.closed.load(SeqCst);
         // A second panic, while the first drops what is left, would end the process.
         assert!(!panics || std::thread::panicking(), "settled after closing");
-        let settlement = self.held.lock().unwrap().remove(&tag);
+        let settlement = self.held().remove(&tag);
         if self.is(Fault::SettlesNothingAfterTheSubscription) && self.dropped.load(SeqCst) {
             std::mem::forget(settlement);
             return None;
@@ -321,7 +325,7 @@ impl Settle for Hands {
             return;
         }
         if self.is(Fault::AcknowledgesAllBefore) {
-            let mut held = self.held.lock().unwrap();
+            let mut held = self.held();
             let after = held.split_off(&(tag + 1));
             for (_, settlement) in std::mem::replace(&mut *held, after) {
                 settlement.ack();
