@@ -1,8 +1,20 @@
-//! The typed event framework for RabbitMQ.
+#![doc = include_str!("docs/overview.md")]
 #![forbid(unsafe_code)]
 
-pub use bloodbank_core::*;
-pub use bloodbank_macros::*;
+#[doc(hidden)]
+pub use bloodbank_core::__private;
+#[cfg(feature = "testing")]
+pub use bloodbank_core::testing;
+pub use bloodbank_core::{
+    App, BoxError, Bus, Command, CommandContext, CommandEvent, CommandManager, Context, Error, ErrorKind, Event,
+    EventCollector, EventEnvelope, EventKind, ExecuteError, FailureEvent, HandlerError, Publisher, Receipt, Registry,
+    Result, RoutingSegment, RunningApp, Settings, State, Subscriber,
+};
+pub use bloodbank_core::{
+    command, consume, correlation, dispatch, envelope, event, handler, identity, publish, registry, routing, settings,
+    transport,
+};
+pub use bloodbank_macros::{Event, EventSet, RoutingSegment, command, pattern, routing_key, subscriber};
 
 /// What most services need.
 pub mod prelude {

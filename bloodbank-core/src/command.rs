@@ -75,7 +75,7 @@ impl<E: Event> Reply for E {
 
 /// How a command is executed: by exactly one handler in the system. Annotate the implementation with `#[command]`.
 ///
-/// ```ignore
+/// ```text
 /// #[command]
 /// impl Command for AgentThreadPrompt {
 ///     type State = LlmClient;

@@ -27,7 +27,7 @@ pub trait Event: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'stat
     /// The key this value is published under; differs from the declared one where that has placeholders.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidKey`] when the value of a placeholder is no legal segment.
+    /// [`crate::ErrorKind::InvalidKey`] when the value of a placeholder is no legal segment.
     fn routing_key(&self) -> Result<RoutingKey> {
         Ok(RoutingKey::from_static(Self::DECLARATION.routing_key))
     }
@@ -40,7 +40,7 @@ pub trait Event: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'stat
     /// The declared rules (`validate`); runs before publishing and after decoding.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidPayload`] naming every field at fault.
+    /// [`crate::ErrorKind::InvalidPayload`] naming every field at fault.
     fn validate(&self) -> Result<()> {
         Ok(())
     }

@@ -120,6 +120,17 @@ impl<Provided: 'static> App<Provided> {
                 ));
             }
         }
+        if let Some(subscriber) = self.subscribers.iter().find(|subscriber| subscriber.options.dedupe_within.is_some())
+        {
+            // Accepting it and handling duplicates all the same would be worse than not starting.
+            return Err(Error::new(
+                ErrorKind::Registry,
+                format!(
+                    "subscriber `{}` asks for `dedupe`, which this version does not have yet; remove it, and make the handler idempotent",
+                    subscriber.name
+                ),
+            ));
+        }
         for command in Registry::global().executors() {
             let wanted = self.subscribers.iter().any(|subscriber| subscriber.is_of(command));
             if wanted && !self.states.has(command.state_id()) {

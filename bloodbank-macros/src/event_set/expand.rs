@@ -20,8 +20,8 @@ pub(crate) fn expand(set: &EventSet<'_>) -> TokenStream {
     });
     let rest = match set.other {
         Some((variant, ty)) => quote! {
-            let other = __bb::read_other::<#ty>(&raw)?;
-            __bb::Result::Ok(__bb::with_payload(&raw, Self::#variant(other)))
+            let __other = __bb::read_other::<#ty>(&raw)?;
+            __bb::Result::Ok(__bb::with_payload(&raw, Self::#variant(__other)))
         },
         None => quote! {
             __bb::Result::Err(__bb::unexpected(&raw, <Self as __bb::Payload>::DECLARATIONS))

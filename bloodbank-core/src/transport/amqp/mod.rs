@@ -1,13 +1,13 @@
 //! RabbitMQ, through lapin.
 //!
 //! One connection publishes and one consumes, because a broker that is short of memory or disk stops reading what a
-//! publishing connection sends, acknowledgements included. A [`link`] keeps each connection up: whenever there is doubt
+//! publishing connection sends, acknowledgements included. A `link` keeps each connection up: whenever there is doubt
 //! it drops the connection and makes a new one, declares again what was declared, and the publisher and the consumers
 //! go on there. lapin's own recovery stays off.
 //!
-//! - [`publish`]: one task owns the publishing channel, keeps a window in flight and awaits every confirm.
-//! - [`consume`]: every consumer has a channel, and one task per channel sends its acknowledgements.
-//! - [`declare`]: exchanges, queues and bindings.
+//! - `publish`: one task owns the publishing channel, keeps a window in flight and awaits every confirm.
+//! - `consume`: every consumer has a channel, and one task per channel sends its acknowledgements.
+//! - `declare`: exchanges, queues and bindings.
 
 mod address;
 mod backoff;
