@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use super::{
@@ -40,9 +41,9 @@ pub async fn reconnects_and_loses_nothing(bench: &mut Bench) {
                     }
                 }
                 let now = confirmed.fetch_add(1, Ordering::SeqCst);
-                // Slower near the kill, so that some are left to publish during it.
+                // Slower until the broker is back, so that some are left to publish meanwhile.
                 if now >= allowed.load(Ordering::SeqCst) {
-                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                    tokio::time::sleep(Duration::from_millis(200)).await;
                 }
             }
         }));
@@ -60,6 +61,7 @@ pub async fn reconnects_and_loses_nothing(bench: &mut Bench) {
         let enough = PUBLISHERS * EACH * part / 3;
         bench.until("a part is confirmed", async || confirmed.load(Ordering::SeqCst) >= enough).await;
         bench.restart_broker().await;
+        assert!(confirmed.load(Ordering::SeqCst) < PUBLISHERS * EACH, "publishers were at work all the time");
         allowed.store(PUBLISHERS * EACH * (part + 1) / 3, Ordering::SeqCst);
     }
     for publisher in publishers {
