@@ -15,6 +15,12 @@ struct Difference<'a> {
 /// What `fault` says about declaring `what`: a queue or an exchange with its name, or a binding.
 pub(super) fn explain(what: &str, fault: &Fault) -> Error {
     let text = fault.text();
+    if let Fault::Silence = fault {
+        return Error::new(
+            ErrorKind::Connection,
+            format!("{what}: {text}; check that the node that holds it is up and try again"),
+        );
+    }
     let message = match difference(text) {
         Some(Difference { argument, declared, existing }) => format!(
             "{what} exists with another `{argument}`: the broker has {existing}, this program declares {declared} \
@@ -31,7 +37,7 @@ pub(super) fn explain(what: &str, fault: &Fault) -> Error {
             Fault::Channel { code: 405, .. } => format!(
                 "{what} belongs to another connection ({text}); choose another name, or wait until that one is closed"
             ),
-            Fault::Channel { .. } | Fault::Protocol { .. } | Fault::Lost { .. } => format!(
+            Fault::Channel { .. } | Fault::Protocol { .. } | Fault::Silence | Fault::Lost { .. } => format!(
                 "the broker refuses {what} ({text}); check that its version and its plugins support what is declared"
             ),
         },

@@ -13,6 +13,6 @@ pub(super) const CLOSING: Duration = Duration::from_secs(2);
 pub(super) async fn within<T>(deadline: Duration, call: impl Future<Output = lapin::Result<T>>) -> Result<T, Fault> {
     match tokio::time::timeout(deadline, call).await {
         Ok(answer) => answer.map_err(Fault::from),
-        Err(_) => Err(Fault::silence()),
+        Err(_) => Err(Fault::Silence),
     }
 }

@@ -56,9 +56,8 @@ pub(super) async fn restore(session: &Session, topology: &Topology) -> Result<()
             Refusal::Lost(fault) => return Err(fault),
             Refusal::Refused(error) => warn!("not declared again: {error}"),
         }
-        if !channel.status().connected() {
-            channel = session.channel().await?;
-        }
+        // The old one is closed, or waits for an answer.
+        channel = session.channel().await?;
     }
     close(&channel).await;
     Ok(())
@@ -66,13 +65,13 @@ pub(super) async fn restore(session: &Session, topology: &Topology) -> Result<()
 
 fn refusal(session: &Session, item: &Item<'_>, fault: Fault) -> Refusal {
     match fault {
-        Fault::Channel { .. } => Refusal::Refused(conflict::explain(&item.name(), &fault)),
+        Fault::Channel { .. } | Fault::Silence => Refusal::Refused(conflict::explain(&item.name(), &fault)),
         Fault::Protocol { .. } => {
-            session.suspect();
+            session.suspect(&fault);
             Refusal::Refused(conflict::explain(&item.name(), &fault))
         }
         Fault::Lost { .. } => {
-            session.suspect();
+            session.suspect(&fault);
             Refusal::Lost(fault)
         }
     }

@@ -24,6 +24,8 @@ pub(super) enum Fault {
         /// The broker's words.
         text: Arc<str>,
     },
+    /// The broker does not answer in time. One queue may be ill, or everything.
+    Silence,
     /// The connection is gone or cannot be trusted any more.
     Lost {
         /// What was seen.
@@ -36,14 +38,11 @@ impl Fault {
         Self::Lost { text: text.into() }
     }
 
-    pub(super) fn silence() -> Self {
-        Self::lost("the broker does not answer")
-    }
-
     /// The broker's words.
-    pub(super) fn text(&self) -> &Arc<str> {
+    pub(super) fn text(&self) -> &str {
         match self {
             Self::Channel { text, .. } | Self::Protocol { text } | Self::Lost { text } => text,
+            Self::Silence => "the broker does not answer",
         }
     }
 

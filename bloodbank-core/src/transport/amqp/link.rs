@@ -124,8 +124,8 @@ impl Link {
 
     /// Declares everything again on this connection; what does not work shows with the next call.
     pub(super) async fn restore(&self, session: &Session) {
-        if restore(session, &self.role.topology(&self.remembered)).await.is_err() {
-            session.suspect();
+        if let Err(fault) = restore(session, &self.role.topology(&self.remembered)).await {
+            session.suspect(&fault);
         }
     }
 
@@ -168,7 +168,7 @@ impl Supervisor {
                 return;
             };
             // Whoever uses it learns that it is over; the broker is told in the background, if it still listens.
-            session.suspect();
+            session.suspect(&Fault::lost(&*cause));
             tokio::spawn(async move { session.close().await });
             self.enter(ConnectionState::Connecting, &cause);
             let closing = self.closing.clone();
@@ -194,10 +194,10 @@ impl Supervisor {
         loop {
             tokio::select! {
                 () = self.closing.cancelled() => return None,
-                () = session.dead() => return Some("it does not do what it should".to_owned()),
+                () = session.dead() => return Some(session.doubt().to_owned()),
                 event = events.next() => match event {
                     Some(Event::Error(error)) if !connection.status().connected() => {
-                        return Some(Fault::from(error).text().to_string());
+                        return Some(Fault::from(error).text().to_owned());
                     }
                     Some(Event::ConnectionBlocked(reason)) => self.enter(ConnectionState::Blocked, &reason),
                     Some(Event::ConnectionUnblocked) => self.enter(ConnectionState::Up, &"the broker accepts messages again"),
@@ -261,7 +261,12 @@ impl Supervisor {
 }
 
 async fn restore(session: &Session, topology: &Topology) -> Result<(), Fault> {
-    tokio::time::timeout(RESTORING, declare::restore(session, topology)).await.unwrap_or_else(|_| Err(Fault::silence()))
+    let Ok(restored) = tokio::time::timeout(RESTORING, declare::restore(session, topology)).await else {
+        // What is ill must not keep the rest from working; consumers declare again what they miss.
+        warn!("not everything could be declared again within {RESTORING:?}");
+        return Ok(());
+    };
+    restored
 }
 
 /// The first connection: a broker that is just starting gets a few seconds, one that refuses us does not.

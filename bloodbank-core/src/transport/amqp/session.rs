@@ -1,5 +1,7 @@
 //! One connection to the broker, from its beginning to its end.
 
+use std::sync::OnceLock;
+
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
@@ -14,11 +16,12 @@ pub(super) struct Session {
     /// Until then its consumers take one message at a time.
     pub(super) cautious_until: Option<Instant>,
     dead: CancellationToken,
+    doubt: OnceLock<String>,
 }
 
 impl Session {
     pub(super) fn new(connection: lapin::Connection, cautious_until: Option<Instant>) -> Self {
-        Self { connection, cautious_until, dead: CancellationToken::new() }
+        Self { connection, cautious_until, dead: CancellationToken::new(), doubt: OnceLock::new() }
     }
 
     pub(super) fn connection(&self) -> &lapin::Connection {
@@ -27,17 +30,20 @@ impl Session {
 
     /// Opens a channel.
     pub(super) async fn channel(&self) -> Result<lapin::Channel, Fault> {
-        let opened = within(CALL, self.connection.create_channel()).await;
-        if opened.is_err() {
-            // Opening a channel fails only on a connection that is no good.
-            self.suspect();
-        }
-        opened
+        // Opening a channel fails only on a connection that is no good.
+        within(CALL, self.connection.create_channel()).await.inspect_err(|fault| self.suspect(fault))
     }
 
     /// There is doubt about this connection: the link drops it and makes a new one.
-    pub(super) fn suspect(&self) {
+    pub(super) fn suspect(&self, fault: &Fault) {
+        // The first doubt is the one that tells something.
+        let _ = self.doubt.set(fault.text().to_owned());
         self.dead.cancel();
+    }
+
+    /// Why the connection is given up.
+    pub(super) fn doubt(&self) -> &str {
+        self.doubt.get().map_or("it ended", |doubt| doubt)
     }
 
     pub(super) fn is_dead(&self) -> bool {

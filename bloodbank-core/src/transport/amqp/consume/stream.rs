@@ -8,7 +8,7 @@ use std::{
 };
 
 use futures_util::{FutureExt, Stream, future::BoxFuture};
-use tokio::time::{sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 use tracing::{info, warn};
 
@@ -137,7 +137,7 @@ impl Drop for AmqpDeliveries {
 
 /// Consumes again, on a connection that lives; `None` when the transport is closed.
 async fn resume(shared: Arc<Shared>, queue: Arc<str>, prefetch: u16) -> Option<Subscription> {
-    let mut attempt = 0;
+    let (mut attempt, begin) = (0, Instant::now());
     loop {
         let session = shared.link.session().await?;
         match subscribe(&shared, &session, &queue, prefetch).await {
@@ -155,7 +155,7 @@ async fn resume(shared: Arc<Shared>, queue: Arc<str>, prefetch: u16) -> Option<S
             }
         }
         attempt += 1;
-        sleep(backoff::wait(attempt, Duration::ZERO)).await;
+        sleep(backoff::wait(attempt, begin.elapsed())).await;
     }
 }
 

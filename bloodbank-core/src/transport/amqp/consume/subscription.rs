@@ -75,8 +75,18 @@ fn refusal(session: &Session, queue: &str, fault: Fault) -> Refusal {
         Fault::Channel { code: 404, .. } => "declare it first, or correct its name",
         Fault::Channel { code: 403, .. } => "give the user the permission `read`, or close the exclusive consumer",
         Fault::Channel { .. } => "close the connection it belongs to, or choose another name",
+        // One queue is ill; the other consumers of this connection must not suffer.
+        Fault::Silence => {
+            return Refusal::Refused(Error::new(
+                ErrorKind::Connection,
+                format!(
+                    "queue `{queue}` cannot be consumed ({}); check that the node that holds it is up and try again",
+                    fault.text()
+                ),
+            ));
+        }
         Fault::Protocol { .. } | Fault::Lost { .. } => {
-            session.suspect();
+            session.suspect(&fault);
             return Refusal::Lost(fault);
         }
     };

@@ -8,7 +8,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use lapin::{Channel, options::ConfirmSelectOptions};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::warn;
 
 use super::{
     intake::Intake,
@@ -48,8 +48,7 @@ impl Owner {
             let channel = match open(&session).await {
                 Ok(channel) => channel,
                 Err(fault) => {
-                    debug!("no channel to publish on: {}", fault.text());
-                    session.suspect();
+                    session.suspect(&fault);
                     continue;
                 }
             };
@@ -106,7 +105,7 @@ impl Owner {
                 self.link.restore(session).await;
             }
             Fault::Protocol { .. } => {
-                session.suspect();
+                session.suspect(&fault);
                 self.suspects = self.suspects.max(unknown.len());
                 if let Some(suspect) = unknown.front_mut().filter(|_| alone) {
                     suspect.strikes += 1;
@@ -119,7 +118,7 @@ impl Owner {
                     }
                 }
             }
-            Fault::Lost { .. } => session.suspect(),
+            Fault::Silence | Fault::Lost { .. } => session.suspect(&fault),
         }
         unknown.append(&mut self.backlog);
         self.backlog = unknown;
@@ -166,7 +165,7 @@ fn blame(job: &Job, fault: &Fault) -> Error {
                  or put the payload elsewhere and publish where it is"
             ),
         ),
-        Fault::Channel { .. } | Fault::Protocol { .. } | Fault::Lost { .. } => Error::new(
+        Fault::Channel { .. } | Fault::Protocol { .. } | Fault::Silence | Fault::Lost { .. } => Error::new(
             ErrorKind::Topology,
             format!(
                 "the broker refuses the message with key `{key}` for exchange `{exchange}` ({text}); correct what it \
