@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     consume::Context,
-    correlation::{CorrelationTracker, Link},
+    correlation::{CorrelationTracker, Link, check_metadata},
     dispatch::Replies,
     envelope::{self, Source, TriggerType},
     error::{Error, ErrorKind, Result},
@@ -148,9 +148,16 @@ impl Bus {
         if !headers.is_empty() {
             headers.check_foreign()?;
         }
+        if let Some(metadata) = &metadata {
+            check_metadata(metadata)?;
+        }
         let event_id = event_id.unwrap_or_else(Uuid::new_v4);
         let parents = merge_parents(event_id, causes)?;
         let timestamp = envelope::now();
+        let app = match &source {
+            None => Some(Arc::clone(&inner.service)),
+            Some(source) => source.app.as_deref().map(Into::into),
+        };
         let source = source.as_ref().unwrap_or(&inner.source);
         let body = envelope::encode(event_id, key, timestamp, source, &parents, agent_context.as_deref(), payload)?;
         let limit = inner.settings.max_body_bytes;
@@ -175,7 +182,7 @@ impl Bus {
             child: event_id,
             event_type: Some(Arc::clone(&event_type)),
             created_at: timestamp,
-            app: source.app.as_deref().map(Into::into),
+            app,
             metadata,
             parents,
         });
