@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a failed test helper fails the test")]
 
 use bloodbank_core::{
-    Bus, ErrorKind, Event,
-    correlation::METADATA_LIMIT,
+    Bus, ErrorKind, Event, Settings,
+    correlation::{Direction, METADATA_LIMIT},
     envelope::{Source, TriggerType},
     event::{Declaration, Location},
 };
@@ -60,4 +60,27 @@ async fn the_program_is_that_of_the_source() {
     let nobody = Source { app: None, ..Source::new(TriggerType::Manual, "") };
     let nobody = bus.publish(Noted { number: 3 }).source(nobody).await.unwrap();
     assert_eq!(tracker.entry(nobody.event_id).await.unwrap().unwrap().app(), None);
+}
+
+#[cfg(feature = "sqlite")]
+#[tokio::test]
+async fn a_bus_in_a_file_knows_after_a_restart_what_caused_what() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bus.db");
+    let settings = || Settings::from_vars([("BLOODBANK_EMBEDDED_PATH", path.to_str().unwrap())]).unwrap();
+    let bus = Bus::connect(settings()).await.unwrap();
+    let cause = bus.publish(Noted { number: 1 }).await.unwrap();
+    let effect = bus.publish(Noted { number: 2 }).caused_by(&cause).metadata(metadata(20)).await.unwrap();
+    bus.close().await;
+
+    let bus = Bus::connect(settings()).await.unwrap();
+    let tracker = bus.correlation().unwrap();
+    let chain = tracker.chain(effect.event_id, Direction::Ancestors, 100).await.unwrap();
+    assert_eq!(chain.events, [cause.event_id, effect.event_id]);
+    assert_eq!(tracker.children(cause.event_id).await.unwrap(), [effect.event_id]);
+    let entry = tracker.entry(effect.event_id).await.unwrap().unwrap();
+    assert_eq!((entry.event_type(), entry.created_at), (Some("notes.note.taken"), Some(effect.timestamp)));
+    assert!(entry.metadata.contains_key("k"));
+    tracker.link(effect.event_id, cause.event_id, "by hand").await.unwrap();
+    assert_eq!(tracker.parents(cause.event_id).await.unwrap(), [effect.event_id]);
 }

@@ -324,12 +324,22 @@ impl BusBuilder {
         };
         let correlation = match correlation {
             Some(correlation) => Some(correlation),
-            None => CorrelationTracker::open(&settings).await?,
+            None => open_correlation(&settings, &*transport).await?,
         };
         let bus = Bus::assemble(settings, transport, correlation);
         bus.declare(Topology::events(bus.exchange())).await?;
         Ok(bus)
     }
+}
+
+/// Redis where the settings name one, otherwise where the transport keeps its events, otherwise memory.
+async fn open_correlation(settings: &Settings, transport: &dyn Transport) -> Result<Option<CorrelationTracker>> {
+    if settings.redis_url.is_none()
+        && let Some(correlation) = transport.correlation(settings.correlation_ttl)
+    {
+        return Ok(Some(correlation));
+    }
+    CorrelationTracker::open(settings).await
 }
 
 async fn open_transport(settings: &Settings) -> Result<Arc<dyn Transport>> {
