@@ -11,6 +11,7 @@ use std::{
 };
 
 use bloodbank::{
+    envelope::{AgentContext, AgentType},
     prelude::*,
     transport::{HeaderValue, Outgoing, Properties, names},
 };
@@ -21,6 +22,7 @@ use uuid::Uuid;
 
 on_every_bus! {
     follow_ups_are_children_with_ids_that_a_redelivery_repeats,
+    follow_ups_inherit_the_agent_and_the_trace,
     a_failure_event_is_published_for_each_attempt_and_marked_when_it_is_the_last,
     a_retry_comes_back_to_the_subscriber_that_failed_alone,
     what_cannot_be_handled_is_parked_with_a_reason_and_the_consumer_goes_on,
@@ -96,6 +98,52 @@ async fn follow_ups_are_children_with_ids_that_a_redelivery_repeats(bus: Bus) {
     assert_eq!(ids[0], ids[1], "the same cause gives the same follow-up");
     assert_eq!(ids[2], ids[3]);
     assert_ne!(ids[0].0, ids[2].0);
+    app.shutdown().await.unwrap();
+}
+
+type Inherited = (EventEnvelope<OrderShipped>, Option<String>, Option<String>);
+
+#[subscriber]
+async fn see_inherited(shipped: EventEnvelope<OrderShipped>, context: Context, State(seen): State<Seen<Inherited>>) {
+    let header = |name| context.headers().text(name).map(str::to_owned);
+    seen.send((shipped, header("traceparent"), header("tracestate"))).unwrap();
+}
+
+async fn follow_ups_inherit_the_agent_and_the_trace(bus: Bus) {
+    const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let (seen, mut shipped) = mpsc::unbounded_channel();
+    let app = App::new(unique("svc"), bus.clone())
+        .state(seen)
+        .subscribe(ship)
+        .subscribe(see_inherited)
+        .start()
+        .await
+        .unwrap();
+    let mut agent = AgentContext::new(AgentType::ClaudeCode);
+    agent.name = Some("Tonny".into());
+    agent.checkpoint_id = Some("c-7".into());
+    let placed = bus
+        .publish(order(1))
+        .agent_context(agent.clone())
+        .header("traceparent", TRACE)
+        .header("tracestate", "vendor=1")
+        .await
+        .unwrap();
+    for _ in 0..2 {
+        let (envelope, traceparent, tracestate) = soon("a follow-up", shipped.recv()).await.unwrap();
+        assert_eq!(envelope.correlation_ids, [placed.event_id]);
+        assert_eq!(envelope.agent_context.as_deref(), Some(&agent));
+        assert_eq!(traceparent.as_deref(), Some(TRACE));
+        assert_eq!(tracestate.as_deref(), Some("vendor=1"));
+    }
+    // What the cause does not have is not made up.
+    bus.publish(order(2)).await.unwrap();
+    for _ in 0..2 {
+        let (envelope, traceparent, tracestate) = soon("a follow-up", shipped.recv()).await.unwrap();
+        assert_eq!((envelope.agent_context, traceparent, tracestate), (None, None, None));
+    }
+    let tracker = bus.correlation().unwrap();
+    assert_eq!(tracker.children(placed.event_id).await.unwrap().len(), 2, "both are on record");
     app.shutdown().await.unwrap();
 }
 

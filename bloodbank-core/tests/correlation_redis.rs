@@ -185,3 +185,63 @@ async fn an_event_takes_less_than_a_kilobyte() {
     println!("{each} bytes for an event with one parent");
     assert!(each <= 1024, "{each}");
 }
+
+/// How often the server has read from a connection: a request that fits into its buffer is read at once.
+async fn requests(redis: &mut MultiplexedConnection) -> u64 {
+    let info: String = redis::cmd("INFO").arg("stats").query_async(redis).await.unwrap();
+    let line = info.lines().find_map(|line| line.strip_prefix("total_reads_processed:")).unwrap();
+    line.parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_chain_takes_one_round_trip_for_each_level() {
+    let redis = bloodbank_harness::Redis::start().unwrap();
+    let client = redis::Client::open(redis.url()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let tracker = CorrelationTracker::with_store(Arc::new(RedisStore::new(&redis.url().into(), TTL).unwrap())).await;
+    // 10 × 100: every event of a level is caused by one of the level before, the first level by one event.
+    let root = Uuid::new_v4();
+    let mut levels = vec![vec![root]];
+    for _ in 0..10 {
+        levels.push((0..100).map(|_| Uuid::new_v4()).collect::<Vec<_>>());
+    }
+    for pair in levels.windows(2) {
+        for (number, &child) in pair[1].iter().enumerate() {
+            let _ = tracker.record(link(child, &[pair[0][number % pair[0].len()]]));
+        }
+    }
+    tracker.flush().await;
+    let before = requests(&mut connection).await;
+    let chain = tracker.chain(root, Direction::Descendants, 100).await.unwrap();
+    let after = requests(&mut connection).await;
+    assert_eq!(chain.events.len(), 1_001);
+    let took = after - before - 1;
+    assert!((11..=12).contains(&took), "{took} round trips for a depth of 10");
+
+    let leaf = levels[10][0];
+    let chain = tracker.chain(leaf, Direction::Ancestors, 100).await.unwrap();
+    assert_eq!(chain.events.len(), 11);
+    let took = requests(&mut connection).await - after - 1;
+    assert!((11..=12).contains(&took), "{took} round trips for a depth of 10");
+}
+
+#[tokio::test]
+async fn a_wide_fan_out_is_read_in_pages() {
+    let redis = bloodbank_harness::Redis::start().unwrap();
+    let client = redis::Client::open(redis.url()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let tracker = CorrelationTracker::with_store(Arc::new(RedisStore::new(&redis.url().into(), TTL).unwrap())).await;
+    let root = Uuid::new_v4();
+    let mut children: Vec<Uuid> = (0..50_000).map(|_| Uuid::new_v4()).collect();
+    let mut fill = redis::Pipeline::new();
+    for children in children.chunks(1_000) {
+        fill.sadd(reverse(root), children.iter().map(Uuid::to_string).collect::<Vec<_>>()).ignore();
+    }
+    fill.exec_async(&mut connection).await.unwrap();
+    children.sort_unstable();
+    assert_eq!(tracker.children(root).await.unwrap(), children);
+    let info: String = redis::cmd("INFO").arg("commandstats").query_async(&mut connection).await.unwrap();
+    let pages = info.lines().find_map(|line| line.strip_prefix("cmdstat_sscan:calls=")?.split(',').next()).unwrap();
+    let pages: usize = pages.parse().unwrap();
+    assert!((5..=20).contains(&pages), "{pages} pages");
+}

@@ -1,5 +1,5 @@
-//! What every store does alike: each body runs in memory and against Redis.
-#![cfg(feature = "redis")]
+//! What every store does alike: each body runs in memory, in a file and against Redis.
+#![cfg(all(feature = "redis", feature = "sqlite"))]
 #![allow(clippy::unwrap_used, reason = "a failed test helper fails the test")]
 
 use std::{collections::HashSet, sync::Arc};
@@ -19,12 +19,28 @@ async fn redis() -> CorrelationTracker {
     tracker
 }
 
-macro_rules! on_both_stores {
+/// The folder lives as long as the process.
+async fn file() -> CorrelationTracker {
+    let path = tempfile::tempdir().unwrap().keep().join("bus.db");
+    let settings = Settings::from_vars([("BLOODBANK_EMBEDDED_PATH", path.to_str().unwrap())]).unwrap();
+    let tracker = CorrelationTracker::open(&settings).await.unwrap().unwrap();
+    assert!(tracker.health().store.contains("bus.db"), "{:?}", tracker.health());
+    tracker
+}
+
+macro_rules! on_every_store {
     ($($name:ident),* $(,)?) => {
         mod memory {
             $(#[tokio::test]
             async fn $name() {
                 super::$name(super::CorrelationTracker::in_memory(&super::Settings::default())).await;
+            })*
+        }
+
+        mod file {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(super::file().await).await;
             })*
         }
 
@@ -37,7 +53,7 @@ macro_rules! on_both_stores {
     };
 }
 
-on_both_stores! {
+on_every_store! {
     parents_children_and_entries,
     chains_are_topological,
     diamonds_cycles_and_self_links,
@@ -173,10 +189,10 @@ async fn deep_and_wide(tracker: CorrelationTracker) {
     assert_eq!(chain.events, deep);
 
     let root = Uuid::new_v4();
-    let wide: Vec<Uuid> = (0..30_000).map(|_| Uuid::new_v4()).collect();
+    let wide: Vec<Uuid> = (0..100_000).map(|_| Uuid::new_v4()).collect();
     record(&tracker, wide.iter().map(|child| (*child, vec![root]))).await;
     let chain = descendants(&tracker, root).await;
-    assert_eq!(chain.len(), 30_001);
+    assert_eq!(chain.len(), 100_001);
     assert_eq!(chain[0], root);
     let trace = Trace::load_at_most(&tracker, root, 100).await.unwrap();
     assert!(trace.truncated);

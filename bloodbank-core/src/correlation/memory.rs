@@ -10,7 +10,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::{BoxFuture, ready};
 use uuid::Uuid;
 
-use super::store::{CorrelationStore, Entry, Link, Malformed, Read};
+use super::{
+    missed::Missed,
+    store::{CorrelationStore, DirectStore, Entry, Link, Malformed, Read},
+};
 use crate::{envelope, error::Result};
 
 /// How many links are handled before publishers get a turn.
@@ -67,17 +70,6 @@ impl MemoryStore {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-
-    /// Records one link at once. `created_at` is also the clock: reading another one would cost as much as the rest.
-    pub(super) fn insert(&self, link: Link) {
-        let oldest = self.oldest(link.created_at);
-        let mut log = lock(&self.log);
-        log.links.push_back(link);
-        // Two for each that comes: enough to catch up.
-        let forgotten = [log.forget(self.capacity, oldest), log.forget(self.capacity, oldest)];
-        drop(log);
-        drop(forgotten);
     }
 
     /// What was created before has been kept long enough.
@@ -184,6 +176,27 @@ impl CorrelationStore for MemoryStore {
     fn children<'a>(&'a self, events: &'a [Uuid]) -> BoxFuture<'a, Result<Read<Vec<Uuid>>>> {
         let children = self.look_up(events, |view, event| view.children(event));
         Box::pin(ready(Ok(children.into())))
+    }
+}
+
+impl DirectStore for MemoryStore {
+    /// `created_at` is also the clock: reading another one would cost as much as the rest.
+    fn insert(&self, link: Link) {
+        let oldest = self.oldest(link.created_at);
+        let mut log = lock(&self.log);
+        log.links.push_back(link);
+        // Two for each that comes: enough to catch up.
+        let forgotten = [log.forget(self.capacity, oldest), log.forget(self.capacity, oldest)];
+        drop(log);
+        drop(forgotten);
+    }
+
+    fn flush(&self) -> BoxFuture<'_, ()> {
+        Box::pin(ready(()))
+    }
+
+    fn missed(&self) -> Option<&Missed> {
+        None
     }
 }
 

@@ -15,7 +15,7 @@ use super::store::Link;
 const REMEMBERED: usize = 65_536;
 
 #[derive(Default)]
-pub(super) struct Missed(Mutex<Inner>);
+pub(crate) struct Missed(Mutex<Inner>);
 
 #[derive(Default)]
 struct Inner {
@@ -32,7 +32,7 @@ impl Missed {
     }
 
     /// A link that is not in the store: neither its child nor its parents show it.
-    pub(super) fn link(&self, link: &Link) {
+    pub(crate) fn link(&self, link: &Link) {
         self.lock().note([link.child].iter().chain(&link.parents), link.created_at);
     }
 

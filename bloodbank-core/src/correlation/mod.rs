@@ -31,3 +31,5 @@ pub use recorder::{Health, Recorded};
 pub use store::{CorrelationStore, Entry, Link, Malformed, Read};
 pub use trace::{Trace, TraceEvent};
 pub use tracker::CorrelationTracker;
+#[cfg(feature = "sqlite")]
+pub(crate) use {missed::Missed, store::DirectStore};

@@ -26,6 +26,11 @@ const CONNECTING: Duration = Duration::from_secs(1);
 const ANSWERING: Duration = Duration::from_secs(5);
 /// How many events are asked about in one round trip.
 const WIDTH: usize = 10_000;
+/// How many children one answer has, about: some 4 MB.
+const CHILDREN: usize = 100_000;
+/// How many children of one event an answer has, about: of many events, and of few. Redis does nothing else while it
+/// collects those of one.
+const PAGE: (usize, usize) = (100, 10_000);
 
 /// Links in Redis.
 ///
@@ -94,6 +99,42 @@ impl RedisStore {
         Ok(answers)
     }
 
+    /// The next children of some of these events, in one round trip; returns those that have more.
+    async fn scan(
+        &self,
+        open: &[Scan],
+        events: &[Uuid],
+        children: &mut [Vec<Uuid>],
+        malformed: &mut Vec<Malformed>,
+    ) -> Result<Vec<Scan>> {
+        let count = (CHILDREN / open.len()).clamp(PAGE.0, PAGE.1);
+        let mut pipeline = Pipeline::with_capacity(open.len());
+        for scan in open {
+            let key = codec::reverse_key(events[scan.event]);
+            pipeline.cmd("SSCAN").arg(key).arg(scan.cursor).arg("COUNT").arg(count);
+        }
+        let mut more = Vec::new();
+        for (value, &Scan { event, .. }) in self.send(&mut pipeline).await?.into_iter().zip(open) {
+            let (event_id, key) = (events[event], codec::reverse_key(events[event]));
+            let Answer::Value(value) = answer(value)? else {
+                malformed.push(wrong_type(event_id, key, "set"));
+                continue;
+            };
+            let (cursor, members): (u64, Vec<Vec<u8>>) = redis::from_redis_value(value).map_err(failed)?;
+            let (found, problem) = codec::ids(members.iter().map(Vec::as_slice));
+            children[event].extend(found);
+            if let Some(problem) = problem
+                && !malformed.iter().any(|known| known.key == key)
+            {
+                malformed.push(Malformed { event_id, key, problem });
+            }
+            if cursor != 0 {
+                more.push(Scan { event, cursor });
+            }
+        }
+        Ok(more)
+    }
+
     fn write_pipeline<'a>(&self, links: &'a [Link]) -> (Pipeline, Vec<(usize, Uuid)>) {
         let mut pipeline = Pipeline::with_capacity(links.len() * 3);
         let mut children: HashMap<Uuid, Vec<&'a Link>> = HashMap::new();
@@ -130,6 +171,12 @@ fn connect(client: &Client) -> Result<ConnectionManager, RedisError> {
 
 fn failed(error: impl Into<RedisError>) -> Error {
     Error::new(ErrorKind::Storage, "redis failed").with_source(error.into())
+}
+
+/// How far the children of an event are read: its place among the events, and where Redis goes on.
+struct Scan {
+    event: usize,
+    cursor: u64,
 }
 
 /// What Redis says to one command of a pipeline.
@@ -210,31 +257,17 @@ impl CorrelationStore for RedisStore {
 
     fn children<'a>(&'a self, events: &'a [Uuid]) -> BoxFuture<'a, Result<Read<Vec<Uuid>>>> {
         Box::pin(async move {
-            let keys: Vec<String> = events.iter().map(|event| codec::reverse_key(*event)).collect();
-            let answers = self.ask("SMEMBERS", &keys).await?;
-            let mut read = Read::from(Vec::with_capacity(events.len()));
-            for ((answer, key), &event_id) in answers.into_iter().zip(keys).zip(events) {
-                let children = match answer {
-                    Answer::Value(redis::Value::Array(members) | redis::Value::Set(members)) => {
-                        let texts = members.iter().filter_map(|member| match member {
-                            redis::Value::BulkString(text) => Some(text.as_slice()),
-                            _ => None,
-                        });
-                        let (mut children, problem) = codec::ids(texts);
-                        if let Some(problem) = problem {
-                            read.malformed.push(Malformed { event_id, key, problem });
-                        }
-                        // Redis gives the members of a set in no order.
-                        children.sort_unstable();
-                        children
-                    }
-                    Answer::Value(_) => Vec::new(),
-                    Answer::WrongType => {
-                        read.malformed.push(wrong_type(event_id, key, "set"));
-                        Vec::new()
-                    }
-                };
-                read.values.push(children);
+            let mut read = Read::from(vec![Vec::new(); events.len()]);
+            for (events, values) in events.chunks(WIDTH).zip(read.values.chunks_mut(WIDTH)) {
+                let mut open: Vec<Scan> = (0..events.len()).map(|event| Scan { event, cursor: 0 }).collect();
+                while !open.is_empty() {
+                    open = self.scan(&open, events, values, &mut read.malformed).await?;
+                }
+            }
+            for children in &mut read.values {
+                // Redis gives the members of a set in no order, and some twice while the set grows.
+                children.sort_unstable();
+                children.dedup();
             }
             Ok(read)
         })

@@ -8,7 +8,10 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::metadata::{APP, EVENT_TYPE};
+use super::{
+    metadata::{APP, EVENT_TYPE},
+    missed::Missed,
+};
 use crate::error::Result;
 
 /// An event and its parents, as publishing records it.
@@ -127,4 +130,16 @@ pub trait CorrelationStore: Send + Sync + 'static {
     /// # Errors
     /// [`crate::ErrorKind::Storage`].
     fn children<'a>(&'a self, events: &'a [Uuid]) -> BoxFuture<'a, Result<Read<Vec<Uuid>>>>;
+}
+
+/// A store that takes links at once and keeps them with what is published.
+pub(crate) trait DirectStore: CorrelationStore {
+    /// Takes a link; whoever asks afterwards sees it.
+    fn insert(&self, link: Link);
+
+    /// Resolves when what was taken before is kept.
+    fn flush(&self) -> BoxFuture<'_, ()>;
+
+    /// What could not be kept; `None` where that cannot happen.
+    fn missed(&self) -> Option<&Missed>;
 }

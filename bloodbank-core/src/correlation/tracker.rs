@@ -12,8 +12,9 @@ use super::{
     chain::{self, Chain, Direction},
     memory::MemoryStore,
     metadata::check_metadata,
+    missed::Missed,
     recorder::{Health, Recorded, Recorder},
-    store::{CorrelationStore, Entry, Link, Malformed, Read},
+    store::{CorrelationStore, DirectStore, Entry, Link, Malformed, Read},
 };
 use crate::{
     envelope,
@@ -43,8 +44,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub struct CorrelationTracker(Arc<Backend>);
 
 enum Backend {
-    /// Written at once.
-    Memory(MemoryStore),
+    /// Takes links at once.
+    Direct(Arc<dyn DirectStore>),
     /// Written by a task, beside publishing.
     Beside(Recorder),
 }
@@ -54,16 +55,28 @@ impl CorrelationTracker {
     #[must_use]
     pub fn in_memory(settings: &Settings) -> Self {
         let store = MemoryStore::new(REMEMBERED, settings.correlation_ttl);
-        Self(Arc::new(Backend::Memory(store)))
+        Self::direct(Arc::new(store))
     }
 
-    /// The tracker that the settings describe: Redis where its address is set, otherwise memory.
+    /// A tracker over a store that takes links at once.
+    pub(crate) fn direct(store: Arc<dyn DirectStore>) -> Self {
+        Self(Arc::new(Backend::Direct(store)))
+    }
+
+    /// The tracker that the settings describe: Redis where its address is set, otherwise the file of the embedded bus
+    /// where that is set, otherwise memory. A bus in a file has it open: ask [`crate::Bus::correlation`] there.
     ///
     /// # Errors
-    /// [`ErrorKind::Settings`] when the address of Redis is none. Never when Redis does not answer or refuses the
-    /// password: tracking then begins by itself once it does not.
+    /// [`ErrorKind::Settings`] when the address of Redis is none; [`ErrorKind::Storage`] when the file cannot be opened
+    /// or is in use. Never when Redis does not answer or refuses the password: tracking then begins by itself once it
+    /// does not.
     pub async fn open(settings: &Settings) -> Result<Option<Self>> {
         let Some(url) = &settings.redis_url else {
+            #[cfg(feature = "sqlite")]
+            if let (None, Some(path)) = (&settings.rabbit_url, &settings.embedded_path) {
+                let bus = crate::transport::embedded::Embedded::open(path).await?;
+                return Ok(bus.into_correlation(settings.correlation_ttl));
+            }
             return Ok(Some(Self::in_memory(settings)));
         };
         #[cfg(feature = "redis")]
@@ -88,7 +101,7 @@ impl CorrelationTracker {
 
     pub(super) fn store(&self) -> &dyn CorrelationStore {
         match &*self.0 {
-            Backend::Memory(store) => store,
+            Backend::Direct(store) => &**store,
             Backend::Beside(recorder) => &**recorder.store(),
         }
     }
@@ -103,7 +116,7 @@ impl CorrelationTracker {
             link.metadata = None;
         }
         match &*self.0 {
-            Backend::Memory(store) => {
+            Backend::Direct(store) => {
                 store.insert(link);
                 None
             }
@@ -114,19 +127,27 @@ impl CorrelationTracker {
     /// Waits until everything that was recorded before is written or given up; at most a second after the last
     /// record.
     pub async fn flush(&self) {
-        if let Backend::Beside(recorder) = &*self.0 {
-            recorder.flush().await;
+        match &*self.0 {
+            Backend::Direct(store) => store.flush().await,
+            Backend::Beside(recorder) => recorder.flush().await,
         }
     }
 
     /// How tracking is doing.
     #[must_use]
     pub fn health(&self) -> Health {
-        let (available, missed) = match &*self.0 {
-            Backend::Memory(_) => (true, 0),
-            Backend::Beside(recorder) => (recorder.is_available(), recorder.missed().count()),
+        let available = match &*self.0 {
+            Backend::Direct(_) => true,
+            Backend::Beside(recorder) => recorder.is_available(),
         };
-        Health { store: self.store().describe(), available, missed }
+        Health { store: self.store().describe(), available, missed: self.missed().map_or(0, Missed::count) }
+    }
+
+    fn missed(&self) -> Option<&Missed> {
+        match &*self.0 {
+            Backend::Direct(store) => store.missed(),
+            Backend::Beside(recorder) => Some(recorder.missed()),
+        }
     }
 
     /// Adds parents and metadata to what is known about an event. Parents that are known already stay, as does
@@ -160,22 +181,13 @@ impl CorrelationTracker {
             }
         }
         let links = [link];
-        match &*self.0 {
-            Backend::Memory(store) => {
-                let [link] = links;
-                store.insert(link);
-                Ok(())
-            }
-            Backend::Beside(recorder) => {
-                let written = self.in_time(recorder.store().write(&links)).await;
-                if written.is_err() {
-                    recorder.missed().link(&links[0]);
-                }
-                match written?.first() {
-                    None => Ok(()),
-                    Some(value) => Err(malformed(value)),
-                }
-            }
+        let written = self.in_time(self.store().write(&links)).await;
+        if let (Err(_), Backend::Beside(recorder)) = (&written, &*self.0) {
+            recorder.missed().link(&links[0]);
+        }
+        match written?.first() {
+            None => Ok(()),
+            Some(value) => Err(malformed(value)),
         }
     }
 
@@ -194,7 +206,7 @@ impl CorrelationTracker {
     /// Does not wait for a store that is away, nor for more than a second.
     async fn in_time<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         let recorder = match &*self.0 {
-            Backend::Memory(_) => return work.await,
+            Backend::Direct(_) => return work.await,
             Backend::Beside(recorder) => recorder,
         };
         let problem = if recorder.is_available() {
@@ -266,10 +278,8 @@ impl CorrelationTracker {
 
     /// Whether the store may know less about an event than happened.
     pub(super) fn may_be_incomplete(&self, event: Uuid, entry: Option<&Entry>) -> bool {
-        match &*self.0 {
-            Backend::Memory(_) => false,
-            Backend::Beside(recorder) => recorder.missed().concerns(event, entry.and_then(|entry| entry.created_at)),
-        }
+        let created_at = entry.and_then(|entry| entry.created_at);
+        self.missed().is_some_and(|missed| missed.concerns(event, created_at))
     }
 }
 

@@ -123,7 +123,8 @@ impl<'a, E: Event> Publish<'a, E> {
         self
     }
 
-    /// What the correlation store keeps about the link to the parents.
+    /// What the correlation store keeps about the link to the parents; refused when it takes more than
+    /// [`METADATA_LIMIT`](crate::correlation::METADATA_LIMIT) bytes as JSON.
     pub fn metadata(mut self, metadata: Map<String, Value>) -> Self {
         self.options.metadata = Some(metadata);
         self

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     consume::Context,
-    correlation::{CorrelationTracker, Link},
+    correlation::{CorrelationTracker, Link, check_metadata},
     dispatch::Replies,
     envelope::{self, Source, TriggerType},
     error::{Error, ErrorKind, Result},
@@ -148,9 +148,16 @@ impl Bus {
         if !headers.is_empty() {
             headers.check_foreign()?;
         }
+        if let Some(metadata) = &metadata {
+            check_metadata(metadata)?;
+        }
         let event_id = event_id.unwrap_or_else(Uuid::new_v4);
         let parents = merge_parents(event_id, causes)?;
         let timestamp = envelope::now();
+        let app = match &source {
+            None => Some(Arc::clone(&inner.service)),
+            Some(source) => source.app.as_deref().map(Into::into),
+        };
         let source = source.as_ref().unwrap_or(&inner.source);
         let body = envelope::encode(event_id, key, timestamp, source, &parents, agent_context.as_deref(), payload)?;
         let limit = inner.settings.max_body_bytes;
@@ -175,7 +182,7 @@ impl Bus {
             child: event_id,
             event_type: Some(Arc::clone(&event_type)),
             created_at: timestamp,
-            app: source.app.as_deref().map(Into::into),
+            app,
             metadata,
             parents,
         });
@@ -317,12 +324,22 @@ impl BusBuilder {
         };
         let correlation = match correlation {
             Some(correlation) => Some(correlation),
-            None => CorrelationTracker::open(&settings).await?,
+            None => open_correlation(&settings, &*transport).await?,
         };
         let bus = Bus::assemble(settings, transport, correlation);
         bus.declare(Topology::events(bus.exchange())).await?;
         Ok(bus)
     }
+}
+
+/// Redis where the settings name one, otherwise where the transport keeps its events, otherwise memory.
+async fn open_correlation(settings: &Settings, transport: &dyn Transport) -> Result<Option<CorrelationTracker>> {
+    if settings.redis_url.is_none()
+        && let Some(correlation) = transport.correlation(settings.correlation_ttl)
+    {
+        return Ok(Some(correlation));
+    }
+    CorrelationTracker::open(settings).await
 }
 
 async fn open_transport(settings: &Settings) -> Result<Arc<dyn Transport>> {

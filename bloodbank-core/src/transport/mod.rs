@@ -6,14 +6,14 @@ pub mod embedded;
 mod message;
 pub mod topology;
 
-use std::{fmt, pin::Pin, sync::Arc};
+use std::{fmt, pin::Pin, sync::Arc, time::Duration};
 
 use futures_util::{Stream, future::BoxFuture};
 
 pub use message::{HeaderValue, Headers, Incoming, Outgoing, Properties, Published, Text, names};
 pub use topology::Topology;
 
-use crate::error::Result;
+use crate::{correlation::CorrelationTracker, error::Result};
 
 /// Publishing.
 pub trait Publish: Send + Sync + 'static {
@@ -47,6 +47,12 @@ pub trait Consume: Send + Sync + 'static {
 pub trait Transport: Publish + Consume {
     /// `embedded` or `rabbitmq`: `messaging.system`.
     fn system(&self) -> &'static str;
+
+    /// The correlation index that is kept together with what is published, where there is one; links live so long.
+    fn correlation(&self, lifetime: Duration) -> Option<CorrelationTracker> {
+        let _ = lifetime;
+        None
+    }
 
     /// Flushes what is in flight and disconnects; every call after that fails with [`crate::ErrorKind::Closed`].
     fn close(&self) -> BoxFuture<'_, ()>;

@@ -28,6 +28,12 @@ pub(super) enum Record {
     Removed(QueueId, u64, MessageId),
     /// A message left a queue for others, changed on the way.
     Moved(QueueId, u64, MessageId, Vec<(QueueId, Entry)>),
+    /// Which event caused which.
+    #[cfg(feature = "sqlite")]
+    Linked(Linked),
+    /// Somebody wants to look into the tables, after everything that was appended before.
+    #[cfg(feature = "sqlite")]
+    Asked(Box<dyn FnOnce(&rusqlite::Connection) + Send>),
     /// Nothing follows; answered when the file is free.
     Closed(Option<oneshot::Sender<()>>),
     /// What a test does to the connection.
@@ -42,6 +48,15 @@ pub(super) struct Publication {
     pub(super) message: Arc<Incoming>,
     pub(super) entries: Vec<(QueueId, Entry)>,
     pub(super) confirm: oneshot::Sender<Result<()>>,
+}
+
+/// A link to keep for a while; who waits for it, and who is told when it could not be kept.
+#[cfg(feature = "sqlite")]
+pub(super) struct Linked {
+    pub(super) link: crate::correlation::Link,
+    pub(super) lifetime: std::time::Duration,
+    pub(super) missed: Arc<crate::correlation::Missed>,
+    pub(super) confirm: Option<oneshot::Sender<Result<()>>>,
 }
 
 /// What is new in a topology and outlives the process.

@@ -28,12 +28,16 @@ use futures_util::future::{BoxFuture, ready};
 use tokio::sync::oneshot;
 
 pub use self::history::{HistoryFilter, Recorded};
+#[cfg(feature = "sqlite")]
+use self::sqlite::index::FileIndex;
 use self::{
     clock::Clock,
     deliveries::EmbeddedDeliveries,
     engine::{Accepted, Engine},
     expiry::Expiry,
 };
+#[cfg(feature = "sqlite")]
+use crate::correlation::CorrelationTracker;
 use crate::{
     error::{Error, ErrorKind, Result},
     transport::{Consume, Deliveries, Outgoing, Publish, Published, Topology, Transport},
@@ -67,6 +71,14 @@ impl Embedded {
         let mut bus = Self::ticking(engine);
         bus.file = Some(file);
         Ok(bus)
+    }
+
+    /// The correlation index of the file, which stays open for it; links live so long.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn into_correlation(self, lifetime: std::time::Duration) -> Option<CorrelationTracker> {
+        let file = self.file.clone()?;
+        let engine = Arc::clone(&self.engine);
+        Some(CorrelationTracker::direct(Arc::new(FileIndex::new(&engine, &file, lifetime, Some(self)))))
     }
 
     fn ticking(engine: Arc<Engine>) -> Self {
@@ -184,6 +196,12 @@ impl Consume for Embedded {
 impl Transport for Embedded {
     fn system(&self) -> &'static str {
         "embedded"
+    }
+
+    #[cfg(feature = "sqlite")]
+    fn correlation(&self, lifetime: std::time::Duration) -> Option<CorrelationTracker> {
+        let index = FileIndex::new(&self.engine, self.file.as_deref()?, lifetime, None);
+        Some(CorrelationTracker::direct(Arc::new(index)))
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

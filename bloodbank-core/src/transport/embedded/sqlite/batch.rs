@@ -22,6 +22,7 @@ const SHARED: Duration = Duration::from_millis(20);
 #[derive(Default)]
 pub(super) struct Batch {
     pub(super) records: Vec<Record>,
+    pub(super) questions: Vec<Box<dyn FnOnce(&rusqlite::Connection) + Send>>,
     /// Nothing follows; who wants to know when the file is free.
     pub(super) closed: Option<Option<oneshot::Sender<()>>>,
     awaited: bool,
@@ -71,11 +72,19 @@ impl Batch {
     fn add(&mut self, record: Record) {
         match record {
             Record::Closed(released) => self.closed = Some(released),
+            Record::Asked(question) => {
+                self.questions.push(question);
+                self.awaited = true;
+            }
             record => {
                 if let Record::Published(publication) = &record {
                     self.bytes += publication.message.body.len();
                 }
-                self.awaited |= matches!(record, Record::Published(_) | Record::Taken(_, _, Some(_)));
+                self.awaited |= match &record {
+                    Record::Published(_) | Record::Taken(_, _, Some(_)) => true,
+                    Record::Linked(linked) => linked.confirm.is_some(),
+                    _ => false,
+                };
                 self.records.push(record);
             }
         }

@@ -13,6 +13,8 @@
 mod batch;
 mod header;
 pub(super) mod history;
+pub(super) mod index;
+mod links;
 mod load;
 mod lock;
 mod prune;
@@ -109,6 +111,7 @@ fn connect(path: &Path, is_new: bool) -> Result<Connection> {
     }
     schema::check(path, &connection)?;
     schema::configure(&connection).map_err(failed)?;
+    connection.execute_batch(links::TABLES).map_err(failed)?;
     Ok(connection)
 }
 

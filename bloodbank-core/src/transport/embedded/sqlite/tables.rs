@@ -108,7 +108,8 @@ impl Tables {
                         self.enter(*queue, entry, true)?;
                     }
                 }
-                Record::Closed(_) => {}
+                Record::Linked(linked) => self.link(linked, now)?,
+                Record::Closed(_) | Record::Asked(_) => {}
                 #[cfg(test)]
                 Record::Meddle(_) => {}
             }
@@ -133,7 +134,12 @@ impl Tables {
                     self.release(*id);
                 }
             }
-            Record::Declared(_) | Record::Taken(..) | Record::Returned(..) | Record::Closed(_) => {}
+            Record::Declared(_)
+            | Record::Taken(..)
+            | Record::Returned(..)
+            | Record::Linked(_)
+            | Record::Asked(_)
+            | Record::Closed(_) => {}
             #[cfg(test)]
             Record::Meddle(_) => {}
         }
@@ -250,7 +256,7 @@ impl Tables {
     }
 }
 
-fn json(value: &impl serde::Serialize) -> rusqlite::Result<String> {
+pub(super) fn json(value: &impl serde::Serialize) -> rusqlite::Result<String> {
     serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
 }
 

@@ -13,7 +13,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     transport::embedded::{
         engine::Engine,
-        journal::{Publication, Record},
+        journal::{Linked, Publication, Record},
         wakers::Wakers,
     },
 };
@@ -22,7 +22,7 @@ use crate::{
 const RETRY: Duration = Duration::from_millis(250);
 /// How long without anything to do until the history is looked through.
 const IDLE: Duration = Duration::from_secs(15 * 60);
-/// So many published messages between two looks through the history.
+/// So many events and links between two looks through the history.
 const PRUNE_EVERY: usize = 1_000;
 
 pub(super) struct Writer {
@@ -34,7 +34,8 @@ pub(super) struct Writer {
     /// What could not be written yet, oldest first; no publishes: those have failed.
     kept_back: Vec<Record>,
     failing: bool,
-    published: usize,
+    /// Events and links since the last look through the history.
+    written: usize,
 }
 
 impl Writer {
@@ -53,7 +54,7 @@ impl Writer {
             engine,
             kept_back: Vec::new(),
             failing: false,
-            published: 0,
+            written: 0,
         };
         let spawned = thread::Builder::new().name("bloodbank-file".to_owned()).spawn(move || writer.run());
         match spawned {
@@ -75,12 +76,15 @@ impl Writer {
                 #[cfg(test)]
                 &self.tables.connection,
             );
-            let idle = batch.records.is_empty();
+            let idle = batch.records.is_empty() && batch.questions.is_empty();
             self.write(batch.take_records());
+            for question in mem::take(&mut batch.questions) {
+                question(&self.tables.connection);
+            }
             if let Some(released) = batch.closed {
                 break released;
             }
-            if idle || self.published >= PRUNE_EVERY {
+            if idle || self.written >= PRUNE_EVERY {
                 self.prune();
             }
         };
@@ -126,6 +130,7 @@ impl Writer {
 
     fn committed(&mut self, batch: Vec<Record>) {
         let mut confirms = Vec::new();
+        let mut links = 0;
         let mut wakers = Wakers::default();
         if let Some(engine) = self.engine.upgrade() {
             let mut state = engine.lock();
@@ -137,6 +142,12 @@ impl Writer {
                             state.put(queue, entry, &mut wakers);
                         }
                     }
+                    Record::Linked(linked) => {
+                        links += 1;
+                        if let Some(confirm) = linked.confirm {
+                            drop(confirm.send(Ok(())));
+                        }
+                    }
                     Record::Taken(_, _, Some(marked)) => {
                         let _ = marked.send(());
                     }
@@ -145,14 +156,14 @@ impl Writer {
             }
         }
         wakers.wake();
-        self.published += confirms.len();
+        self.written += confirms.len() + links;
         for confirm in confirms {
             // Whoever does not wait any more does not want to know.
             drop(confirm.send(Ok(())));
         }
     }
 
-    /// Fails the publishes of a batch; the rest is tried again. Marks are given up: better an event that is not counted
+    /// Fails the publishes and the links of a batch; the rest is tried again. Marks are given up: better an event that is not counted
     /// than one that is not delivered while the disk is full.
     fn refuse(&mut self, batch: Vec<Record>, error: &rusqlite::Error) -> Vec<Record> {
         if !mem::replace(&mut self.failing, true) {
@@ -166,6 +177,13 @@ impl Writer {
         for record in batch {
             match record {
                 Record::Published(publication) => refused.push(publication),
+                Record::Linked(Linked { link, missed, confirm, .. }) => {
+                    missed.link(&link);
+                    if let Some(confirm) = confirm {
+                        let error = failure(&self.path, "could not keep the link", error);
+                        drop(confirm.send(Err(error)));
+                    }
+                }
                 Record::Taken(queue, seq, _) => rest.push(Record::Taken(queue, seq, None)),
                 record => rest.push(record),
             }
@@ -186,8 +204,8 @@ impl Writer {
     }
 
     fn prune(&mut self) {
-        self.published = 0;
-        if let Err(error) = self.tables.prune() {
+        self.written = 0;
+        if let Err(error) = self.tables.prune().and_then(|()| self.tables.prune_links()) {
             tracing::warn!(path = %self.path.display(), %error, "the history of the embedded bus was not pruned");
         }
     }

@@ -3,6 +3,7 @@
 mod counting;
 mod full_disk;
 mod history;
+mod links;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -10,9 +11,9 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use tempfile::TempDir;
 
-use super::{Keep, open_keeping};
+use super::{Keep, index, open_keeping};
 use crate::{
-    error::Result,
+    error::{ErrorKind, Result},
     transport::{
         Consume, Deliveries, Delivery, Outgoing, Properties, Publish, Published, Topology, Transport,
         embedded::{Embedded, journal::Record},
