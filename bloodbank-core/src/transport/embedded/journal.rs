@@ -13,6 +13,10 @@ use crate::{
     },
 };
 
+/// Something that the writer asks or does with its connection.
+#[cfg(feature = "sqlite")]
+pub(super) type Question = Box<dyn FnOnce(&rusqlite::Connection) + Send>;
+
 /// A change of the broker's state.
 #[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "only a file reads it"))]
 pub(super) enum Record {
@@ -33,12 +37,12 @@ pub(super) enum Record {
     Linked(Linked),
     /// Somebody wants to look into the tables, after everything that was appended before.
     #[cfg(feature = "sqlite")]
-    Asked(Box<dyn FnOnce(&rusqlite::Connection) + Send>),
+    Asked(Question),
     /// Nothing follows; answered when the file is free.
     Closed(Option<oneshot::Sender<()>>),
     /// What a test does to the connection.
     #[cfg(all(test, feature = "sqlite"))]
-    Meddle(Box<dyn FnOnce(&rusqlite::Connection) + Send>),
+    Meddle(Question),
 }
 
 /// A message on its way to its queues, and who waits for the confirm.
