@@ -34,7 +34,8 @@ impl Address {
         let wrong = |fault: &str| {
             Error::new(ErrorKind::Settings, format!("RABBIT_URL is {:?}, {fault}; write it as {EXAMPLE}", redact(url)))
         };
-        let mut uri: AMQPUri = url.parse().map_err(|fault: String| wrong(&fault))?;
+        // What the parser says may repeat the URL, with its password.
+        let mut uri: AMQPUri = url.parse().map_err(|_: String| wrong("which is no AMQP URL"))?;
         if uri.scheme == AMQPScheme::AMQPS {
             return Err(wrong("but this program was built without TLS"));
         }

@@ -15,8 +15,8 @@ struct Other;
 #[subscriber]
 async fn log(_event: OrderPlaced, _carrier: State<Carrier>) {}
 
-fn app_with_other<S: bloodbank::Subscriber<(Other, ()), Index>, Index>(_: S) {}
+fn main() {}
 
-fn main() {
-    app_with_other(log);
+fn app(bus: Bus) {
+    let _ = App::new("svc", bus).state(Other).subscribe(log);
 }
