@@ -33,7 +33,7 @@ pub(super) enum Record {
     Linked(Linked),
     /// Somebody wants to look into the tables, after everything that was appended before.
     #[cfg(feature = "sqlite")]
-    Asked(Box<dyn FnOnce(&rusqlite::Connection) + Send>),
+    Asked(Question),
     /// Nothing follows; answered when the file is free.
     Closed(Option<oneshot::Sender<()>>),
     /// What a test does to the connection.
@@ -49,6 +49,10 @@ pub(super) struct Publication {
     pub(super) entries: Vec<(QueueId, Entry)>,
     pub(super) confirm: oneshot::Sender<Result<()>>,
 }
+
+/// Runs between two transactions.
+#[cfg(feature = "sqlite")]
+pub(super) type Question = Box<dyn FnOnce(&rusqlite::Connection) + Send>;
 
 /// A link to keep for a while; who waits for it, and who is told when it could not be kept.
 #[cfg(feature = "sqlite")]

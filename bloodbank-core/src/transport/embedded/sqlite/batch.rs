@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use crate::transport::embedded::journal::Record;
+use crate::transport::embedded::journal::{Question, Record};
 
 /// So many records in one transaction at most.
 const AT_ONCE: usize = 1_000;
@@ -22,7 +22,7 @@ const SHARED: Duration = Duration::from_millis(20);
 #[derive(Default)]
 pub(super) struct Batch {
     pub(super) records: Vec<Record>,
-    pub(super) questions: Vec<Box<dyn FnOnce(&rusqlite::Connection) + Send>>,
+    pub(super) questions: Vec<Question>,
     /// Nothing follows; who wants to know when the file is free.
     pub(super) closed: Option<Option<oneshot::Sender<()>>>,
     awaited: bool,
