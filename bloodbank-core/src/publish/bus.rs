@@ -288,7 +288,8 @@ impl fmt::Debug for Bus {
 pub struct BusBuilder {
     settings: Settings,
     transport: Option<Arc<dyn Transport>>,
-    correlation: Option<CorrelationTracker>,
+    /// `Some(None)`: switched off.
+    correlation: Option<Option<CorrelationTracker>>,
 }
 
 impl BusBuilder {
@@ -308,7 +309,14 @@ impl BusBuilder {
     /// Another correlation index than the settings say.
     #[must_use]
     pub fn correlation(mut self, correlation: CorrelationTracker) -> Self {
-        self.correlation = Some(correlation);
+        self.correlation = Some(Some(correlation));
+        self
+    }
+
+    /// No correlation index; the envelopes hold the parents all the same.
+    #[must_use]
+    pub fn without_correlation(mut self) -> Self {
+        self.correlation = Some(None);
         self
     }
 
@@ -323,7 +331,7 @@ impl BusBuilder {
             None => open_transport(&settings).await?,
         };
         let correlation = match correlation {
-            Some(correlation) => Some(correlation),
+            Some(correlation) => correlation,
             None => open_correlation(&settings, &*transport).await?,
         };
         let bus = Bus::assemble(settings, transport, correlation);

@@ -54,6 +54,10 @@ pub(super) struct Publication {
     pub(super) confirm: oneshot::Sender<Result<()>>,
 }
 
+/// Runs between two transactions.
+#[cfg(feature = "sqlite")]
+pub(super) type Question = Box<dyn FnOnce(&rusqlite::Connection) + Send>;
+
 /// A link to keep for a while; who waits for it, and who is told when it could not be kept.
 #[cfg(feature = "sqlite")]
 pub(super) struct Linked {

@@ -1,0 +1,258 @@
+//! What correlation costs beside publishing, what it takes in Redis, and how fast a chain is read.
+//!
+//!     cargo bench -p bloodbank-core --bench correlation
+//!
+//! Starts its own RabbitMQ and Redis. Machines are noisy and drift: the rounds with and without tracking alternate; read
+//! the ratios of the medians, not the rates.
+#![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on has nothing to say")]
+
+use std::{
+    fs,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bloodbank_core::{
+    Bus, Event, Settings,
+    correlation::{CorrelationTracker, Direction, Link, RedisStore},
+    event::{Declaration, Location},
+    publish::BusBuilder,
+    transport::{Topology, topology::QueueKind},
+};
+use bloodbank_harness::{RabbitMq, Redis, unique};
+use futures_util::{StreamExt, stream};
+use lapin::{Connection, ConnectionProperties, options::QueuePurgeOptions};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+const ROUNDS: usize = 7;
+const EVENTS: usize = 20_000;
+const KEY: &str = "bench.sentence.heard";
+
+/// About 750 bytes on the wire.
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct Heard {
+    meeting: String,
+    text: String,
+}
+
+impl Event for Heard {
+    const DECLARATION: Declaration = Declaration::new(
+        KEY,
+        "bench",
+        "Heard",
+        Location { crate_name: "bench", crate_version: "0", module: "bench", file: file!(), line: line!() },
+    );
+}
+
+fn heard() -> Heard {
+    Heard { meeting: "01K7CKT5XHEY6DP8BH4CND1QKZ".into(), text: "Two days went into chasing a lost event. ".repeat(9) }
+}
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let (rabbit, redis) = (RabbitMq::start().unwrap(), Redis::start().unwrap());
+    println!("{ROUNDS} alternating rounds of {EVENTS} events, each with one parent; medians");
+    println!(
+        "{:<34}{:>12}{:>12}{:>8}{:>7}{:>16}",
+        "publishing, events/s", "without", "with", "ratio", "bar", "CPU, µs/event"
+    );
+    runtime.block_on(async {
+        let server = Server::connect(&redis).await;
+        let mut bytes = Vec::new();
+        for (kind, bar) in [(QueueKind::Classic, 0.97), (QueueKind::Quorum, 0.9)] {
+            for window in [256, 1_024] {
+                bytes.extend(on_rabbit(&rabbit, &redis, &server, kind, window, bar).await);
+            }
+        }
+        in_a_file().await;
+        bytes.sort_by(f64::total_cmp);
+        println!("{:<34}{:>12.0}{:>27}", "Redis, bytes/event", bytes[bytes.len() / 2], 1_024);
+        for direction in [Direction::Descendants, Direction::Ancestors] {
+            let took = chain(&redis, direction).await;
+            let what = format!("chain of 10 × 100, {direction:?}, ms");
+            println!("{what:<34}{:>12.1}{:>27}", took.as_secs_f64() * 1e3, 25);
+        }
+    });
+}
+
+/// Redis, seen from outside.
+struct Server(redis::aio::MultiplexedConnection);
+
+impl Server {
+    async fn connect(redis: &Redis) -> Self {
+        let client = redis::Client::open(redis.url()).unwrap();
+        Self(client.get_multiplexed_async_connection().await.unwrap())
+    }
+
+    async fn used(&self) -> f64 {
+        let info: String = redis::cmd("INFO").arg("memory").query_async(&mut self.0.clone()).await.unwrap();
+        info.lines().find_map(|line| line.strip_prefix("used_memory:")).unwrap().parse().unwrap()
+    }
+
+    async fn clear(&self) {
+        redis::cmd("FLUSHALL").arg("SYNC").exec_async(&mut self.0.clone()).await.unwrap();
+    }
+}
+
+/// Prints a row; returns the bytes per event of each round.
+async fn on_rabbit(
+    rabbit: &RabbitMq,
+    redis: &Redis,
+    server: &Server,
+    kind: QueueKind,
+    window: usize,
+    bar: f64,
+) -> Vec<f64> {
+    let mut settings = Settings::default();
+    settings.rabbit_url = Some(rabbit.url().into());
+    settings.exchange_name = unique("bench.events");
+    settings.publish_window = window;
+    let without = BusBuilder::new(settings.clone()).without_correlation().connect().await.unwrap();
+    settings.redis_url = Some(redis.url().into());
+    let with = Bus::connect(settings).await.unwrap();
+    let queue: Arc<str> = unique("bench.queue").into();
+    with.transport().declare(Topology::subscriber(with.exchange(), &queue, kind, &[KEY.into()])).await.unwrap();
+    let admin = Connection::connect(&rabbit.url(), ConnectionProperties::default()).await.unwrap();
+    let admin = admin.create_channel().await.unwrap();
+    let purge = async || {
+        admin.queue_purge(queue.to_string().into(), QueuePurgeOptions::default()).await.unwrap();
+    };
+
+    let mut bytes = Vec::new();
+    let (mut plain, mut tracked) = (Vec::new(), Vec::new());
+    for round in 0..=ROUNDS {
+        // Whoever goes second may find a warmer broker.
+        for is_tracked in [round % 2 == 0, round % 2 == 1] {
+            if !is_tracked {
+                plain.push(publish(&without, window).await);
+            } else {
+                server.clear().await;
+                let before = server.used().await;
+                tracked.push(publish(&with, window).await);
+                bytes.push((server.used().await - before) / EVENTS as f64);
+            }
+            purge().await;
+        }
+        if round == 0 {
+            // Warming up.
+            (plain, tracked, bytes) = Default::default();
+        }
+    }
+    let health = with.correlation().unwrap().health();
+    assert!(health.available && health.missed == 0, "{health:?}");
+    row(&format!("{kind:?} queue, window {window}"), &plain, &tracked, Some(bar));
+    with.close().await;
+    without.close().await;
+    bytes
+}
+
+/// The same on the embedded bus: the links share the transactions of the events.
+async fn in_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut buses = Vec::new();
+    for name in ["without.db", "with.db"] {
+        let mut settings = Settings::default();
+        settings.embedded_path = Some(folder.path().join(name));
+        let builder = BusBuilder::new(settings);
+        let builder = if buses.is_empty() { builder.without_correlation() } else { builder };
+        buses.push(builder.connect().await.unwrap());
+    }
+    let (mut plain, mut tracked) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        plain.push(publish(&buses[0], 256).await);
+        tracked.push(publish(&buses[1], 256).await);
+    }
+    row("embedded, in a file, window 256", &plain, &tracked, None);
+}
+
+/// Events per second, and CPU of this process in µs per event.
+#[derive(Clone, Copy)]
+struct Figure {
+    rate: f64,
+    cpu: f64,
+}
+
+/// Publishes with so many in flight, each event caused by the one before it.
+async fn publish(bus: &Bus, window: usize) -> Figure {
+    let bus = bus.clone();
+    let publishing = async move {
+        let ids: Vec<Uuid> = (0..=EVENTS).map(|_| Uuid::new_v4()).collect();
+        let (start, cpu) = (Instant::now(), cpu_seconds());
+        stream::iter(0..EVENTS)
+            .map(|number| bus.publish(heard()).event_id(ids[number + 1]).caused_by(&ids[number]).into_future())
+            .buffered(window)
+            .for_each(|published| async move {
+                published.unwrap();
+            })
+            .await;
+        let (seconds, cpu) = (start.elapsed().as_secs_f64(), cpu_seconds() - cpu);
+        Figure { rate: EVENTS as f64 / seconds, cpu: cpu * 1e6 / EVENTS as f64 }
+    };
+    // In a task, as in a service; the main thread of a runtime is no worker.
+    tokio::spawn(publishing).await.unwrap()
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn row(what: &str, plain: &[Figure], tracked: &[Figure], bar: Option<f64>) {
+    let rates = [plain, tracked].map(|figures| median(figures.iter().map(|figure| figure.rate).collect()));
+    let cpu = [plain, tracked].map(|figures| median(figures.iter().map(|figure| figure.cpu).collect()));
+    let bar = bar.map(|bar| bar.to_string()).unwrap_or_default();
+    println!(
+        "{what:<34}{:>12.0}{:>12.0}{:>8.2}{bar:>7}{:>9.1} → {:.1}",
+        rates[0],
+        rates[1],
+        rates[1] / rates[0],
+        cpu[0],
+        cpu[1]
+    );
+}
+
+/// How long a chain of ten levels of a hundred events takes to be read; each event is caused by one of the level before,
+/// the last event by the whole last level.
+async fn chain(redis: &Redis, direction: Direction) -> Duration {
+    let store = RedisStore::new(&redis.url().into(), Duration::from_secs(3_600)).unwrap();
+    let tracker = CorrelationTracker::with_store(Arc::new(store)).await;
+    let ids: Vec<Uuid> = (0..1_002).map(|_| Uuid::new_v4()).collect();
+    for number in 1..=1_001 {
+        let parents = match number {
+            1..=100 => &ids[..1],
+            101..=1_000 => &ids[number - 100..=number - 100],
+            _ => &ids[901..=1_000],
+        };
+        let _ = tracker.record(Link {
+            child: ids[number],
+            parents: parents.to_vec(),
+            event_type: Some(KEY.into()),
+            created_at: chrono::Utc::now(),
+            app: Some("bench".into()),
+            metadata: None,
+        });
+    }
+    tracker.flush().await;
+    let start = if direction == Direction::Descendants { ids[0] } else { ids[1_001] };
+    let mut times = Vec::new();
+    for _ in 0..50 {
+        let begun = Instant::now();
+        let chain = tracker.chain(start, direction, 100).await.unwrap();
+        times.push(begun.elapsed());
+        assert_eq!(chain.events.len(), ids.len());
+    }
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+/// What all threads of this process have used, to the nanosecond.
+fn cpu_seconds() -> f64 {
+    let Ok(tasks) = fs::read_dir("/proc/self/task") else { return f64::NAN };
+    let nanos = tasks.filter_map(|task| {
+        let text = fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
+        text.split_whitespace().next()?.parse::<u64>().ok()
+    });
+    nanos.sum::<u64>() as f64 / 1e9
+}
