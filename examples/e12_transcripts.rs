@@ -3,11 +3,12 @@
 //! Run: `cargo run --example e12_transcripts`. It works on the embedded bus; with `RABBIT_URL` and `REDIS_URL` set, the
 //! same program works on RabbitMQ and keeps the correlation in Redis.
 
-use std::{collections::BTreeSet, time::Instant};
+use std::collections::BTreeSet;
 
 use bloodbank::{CommandManager, correlation::Trace, prelude::*};
 use bloodbank_domains::{
-    agent::{AgentThreadError, AgentThreadPrompt, AgentThreadResponse},
+    agent::{AgentThreadPrompt, AgentThreadResponse},
+    agents::{Agents, Echo},
     fireflies::{
         FailedStage, FirefliesTranscriptFailed, FirefliesTranscriptProcessed, FirefliesTranscriptReady,
         FirefliesTranscriptUpload, Webhook,
@@ -73,29 +74,6 @@ async fn ask(processed: FirefliesTranscriptProcessed) -> AgentThreadPrompt {
     }
 }
 
-/// Executes the command. A real one calls a model; this one repeats the question.
-#[command]
-impl Command for AgentThreadPrompt {
-    type State = ();
-    type Failure = AgentThreadError;
-
-    async fn execute(
-        &self,
-        context: &CommandContext<()>,
-        _: &mut EventCollector,
-    ) -> Result<AgentThreadResponse, AgentThreadError> {
-        let start = Instant::now();
-        Ok(AgentThreadResponse {
-            provider: self.provider.clone(),
-            prompt_id: Some(context.event_id().to_string()),
-            response: format!("You asked: {}", self.prompt),
-            model: self.model.clone(),
-            tokens_used: None,
-            duration_ms: u64::try_from(start.elapsed().as_millis()).ok(),
-        })
-    }
-}
-
 /// Tells the example that the last event has arrived.
 #[subscriber]
 async fn finish(
@@ -112,6 +90,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("{bus:?}");
     let app = App::new("transcripts", bus.clone())
         .state(done)
+        // It repeats the question. `Agents::from_env()` asks a program or a chat endpoint.
+        .state(Agents::new(Echo))
         .subscribe(ingest)
         .subscribe(ask)
         .subscribe(finish)

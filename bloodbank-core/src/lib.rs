@@ -5,6 +5,7 @@
 //! HTTP, a terminal or a concrete domain.
 #![forbid(unsafe_code)]
 
+pub mod claim_check;
 pub mod command;
 pub mod consume;
 pub mod correlation;

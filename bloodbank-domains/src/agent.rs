@@ -1,19 +1,24 @@
 //! Threads with AI agents: a prompt, and the response or the error.
 
 use bloodbank_macros::Event;
+use garde::Validate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// Asks an agent; answered by [`AgentThreadResponse`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Event)]
-#[event(routing_key = "agent.thread.prompt", domain = "agent/thread", command, reply = AgentThreadResponse)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate, Event)]
+#[event(routing_key = "agent.thread.prompt", domain = "agent/thread", command, reply = AgentThreadResponse, validate)]
+#[garde(allow_unvalidated)]
 pub struct AgentThreadPrompt {
     /// Whose agent.
+    #[garde(length(min = 1))]
     pub provider: String,
     /// Which model.
     #[serde(default)]
     pub model: Option<String>,
     /// What is asked.
+    #[garde(length(min = 1))]
     pub prompt: String,
     /// The project it is about.
     #[serde(default)]
@@ -30,10 +35,12 @@ pub struct AgentThreadPrompt {
 }
 
 /// What an agent answered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Event)]
-#[event(routing_key = "agent.thread.response", domain = "agent/thread")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate, Event)]
+#[event(routing_key = "agent.thread.response", domain = "agent/thread", validate)]
+#[garde(allow_unvalidated)]
 pub struct AgentThreadResponse {
     /// Whose agent.
+    #[garde(length(min = 1))]
     pub provider: String,
     /// The prompt it answers.
     #[serde(default)]
@@ -52,10 +59,12 @@ pub struct AgentThreadResponse {
 }
 
 /// An agent did not answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Event)]
-#[event(routing_key = "agent.thread.error", domain = "agent/thread", failure)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate, Event)]
+#[event(routing_key = "agent.thread.error", domain = "agent/thread", failure, validate)]
+#[garde(allow_unvalidated)]
 pub struct AgentThreadError {
     /// Whose agent.
+    #[garde(length(min = 1))]
     pub provider: String,
     /// Which model.
     #[serde(default)]
@@ -71,4 +80,7 @@ pub struct AgentThreadError {
     /// How many attempts were made before.
     #[serde(default)]
     pub retry_count: u32,
+    /// Anything else, such as the event that failed.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub metadata: Map<String, Value>,
 }

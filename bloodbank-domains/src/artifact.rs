@@ -1,19 +1,23 @@
 //! Artifacts: files and documents that came, changed or went.
 
 use bloodbank_macros::{Event, RoutingSegment};
+use garde::Validate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// An artifact came, changed or went. The same file changes often, so there is no declared id.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Event)]
-#[event(routing_key = "artifact.{action}")]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate, Event)]
+#[event(routing_key = "artifact.{action}", validate)]
+#[garde(allow_unvalidated)]
 pub struct Artifact {
     /// What happened.
     pub action: ArtifactAction,
     /// What kind of artifact.
+    #[garde(length(min = 1))]
     pub kind: String,
     /// Where it lies.
+    #[garde(length(min = 1))]
     pub uri: String,
     /// Its title.
     #[serde(default)]
@@ -39,12 +43,15 @@ pub enum ArtifactAction {
 }
 
 /// An artifact could not be taken in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Event)]
-#[event(routing_key = "artifact.ingestion.failed", failure)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate, Event)]
+#[event(routing_key = "artifact.ingestion.failed", failure, validate)]
+#[garde(allow_unvalidated)]
 pub struct ArtifactIngestionFailed {
     /// Where it lies.
+    #[garde(length(min = 1))]
     pub artifact_uri: String,
     /// What kind of artifact.
+    #[garde(length(min = 1))]
     pub artifact_kind: String,
     /// What went wrong, for people.
     pub error_message: String,
@@ -57,4 +64,7 @@ pub struct ArtifactIngestionFailed {
     /// Whether another attempt can help.
     #[serde(default)]
     pub is_retryable: bool,
+    /// Anything else, such as the event that failed.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub metadata: Map<String, Value>,
 }

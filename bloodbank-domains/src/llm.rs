@@ -1,20 +1,24 @@
 //! Language models: what was asked and what was answered, by whatever program.
 
 use bloodbank_macros::Event;
+use garde::Validate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// A model was asked.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Event)]
-#[event(routing_key = "llm.prompt")]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate, Event)]
+#[event(routing_key = "llm.prompt", validate)]
+#[garde(allow_unvalidated)]
 pub struct LlmPrompt {
     /// Whose model.
+    #[garde(length(min = 1))]
     pub provider: String,
     /// Which model.
     #[serde(default)]
     pub model: Option<String>,
     /// What was asked.
+    #[garde(length(min = 1))]
     pub prompt: String,
     /// The project it is about.
     #[serde(default)]
@@ -30,6 +34,7 @@ pub struct LlmPrompt {
     pub tags: Vec<String>,
     /// How freely it may answer.
     #[serde(default)]
+    #[garde(range(min = 0.0))]
     pub temperature: Option<f64>,
     /// The tools it may call.
     #[serde(default)]
@@ -40,10 +45,12 @@ pub struct LlmPrompt {
 }
 
 /// A model answered.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Event)]
-#[event(routing_key = "llm.response")]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate, Event)]
+#[event(routing_key = "llm.response", validate)]
+#[garde(allow_unvalidated)]
 pub struct LlmResponse {
     /// Whose model.
+    #[garde(length(min = 1))]
     pub provider: String,
     /// The prompt it answers.
     #[serde(default)]
@@ -65,10 +72,12 @@ pub struct LlmResponse {
 }
 
 /// A model did not answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Event)]
-#[event(routing_key = "llm.error", failure)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate, Event)]
+#[event(routing_key = "llm.error", failure, validate)]
+#[garde(allow_unvalidated)]
 pub struct LlmError {
     /// Whose model.
+    #[garde(length(min = 1))]
     pub provider: String,
     /// Which model.
     #[serde(default)]
@@ -84,4 +93,7 @@ pub struct LlmError {
     /// How many attempts were made before.
     #[serde(default)]
     pub retry_count: u32,
+    /// Anything else, such as the event that failed.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub metadata: Map<String, Value>,
 }

@@ -1,19 +1,23 @@
 //! Threads with Logjangler.
 
 use bloodbank_macros::Event;
+use garde::Validate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Logjangler was asked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Event)]
-#[event(routing_key = "logjangler.thread.prompt", domain = "logjangler/thread")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate, Event)]
+#[event(routing_key = "logjangler.thread.prompt", domain = "logjangler/thread", validate)]
+#[garde(allow_unvalidated)]
 pub struct LogjanglerThreadPrompt {
     /// Whose agent.
+    #[garde(length(min = 1))]
     pub provider: String,
     /// Which model.
     #[serde(default)]
     pub model: Option<String>,
     /// What was asked.
+    #[garde(length(min = 1))]
     pub prompt: String,
     /// The project it is about.
     #[serde(default)]
@@ -30,10 +34,12 @@ pub struct LogjanglerThreadPrompt {
 }
 
 /// Logjangler answered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Event)]
-#[event(routing_key = "logjangler.thread.response", domain = "logjangler/thread")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate, Event)]
+#[event(routing_key = "logjangler.thread.response", domain = "logjangler/thread", validate)]
+#[garde(allow_unvalidated)]
 pub struct LogjanglerThreadResponse {
     /// Whose agent.
+    #[garde(length(min = 1))]
     pub provider: String,
     /// The prompt it answers.
     #[serde(default)]

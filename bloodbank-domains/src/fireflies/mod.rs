@@ -4,6 +4,7 @@ mod webhook;
 
 use bloodbank_macros::Event;
 use chrono::{DateTime, Utc};
+use garde::Validate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -11,14 +12,17 @@ use serde_json::{Map, Value};
 pub use webhook::{Webhook, WebhookError};
 
 /// A recording was handed over for transcription.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Event)]
-#[event(routing_key = "fireflies.transcript.upload", id(user_id, media_file))]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate, Event)]
+#[event(routing_key = "fireflies.transcript.upload", id(user_id, media_file), validate)]
+#[garde(allow_unvalidated)]
 pub struct FirefliesTranscriptUpload {
     /// Where the recording lies.
+    #[garde(length(min = 1))]
     pub media_file: String,
     /// Its length, in seconds.
     pub media_duration_seconds: u64,
     /// Its media type, such as `audio/mpeg`.
+    #[garde(length(min = 1))]
     pub media_type: String,
     /// The title of the meeting.
     #[serde(default)]
@@ -31,18 +35,22 @@ pub struct FirefliesTranscriptUpload {
 }
 
 /// A transcript can be fetched.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Event)]
-#[event(routing_key = "fireflies.transcript.ready", id(id))]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate, Event)]
+#[event(routing_key = "fireflies.transcript.ready", id(id), validate)]
+#[garde(allow_unvalidated)]
 pub struct FirefliesTranscriptReady {
     /// The id of the meeting.
+    #[garde(length(min = 1))]
     pub id: String,
     /// Its title.
     pub title: String,
     /// When it took place.
     pub date: DateTime<Utc>,
     /// How long it took, in minutes.
+    #[garde(range(min = 0.0))]
     pub duration: f64,
     /// The page of the transcript.
+    #[garde(url)]
     pub transcript_url: String,
     /// The sound.
     #[serde(default)]
@@ -51,6 +59,7 @@ pub struct FirefliesTranscriptReady {
     #[serde(default)]
     pub video_url: Option<String>,
     /// What was said.
+    #[garde(dive)]
     pub sentences: Vec<Sentence>,
     /// What it was about.
     #[serde(default)]
@@ -60,10 +69,13 @@ pub struct FirefliesTranscriptReady {
     /// Who spoke.
     pub speakers: Vec<String>,
     /// Whose account recorded it.
+    #[garde(dive)]
     pub user: User,
     /// Who held it.
+    #[garde(email)]
     pub host_email: String,
     /// Who called it.
+    #[garde(email)]
     pub organizer_email: String,
     /// Who may see it.
     pub privacy: String,
@@ -82,7 +94,8 @@ pub struct FirefliesTranscriptReady {
 }
 
 /// A sentence of a transcript.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
+#[garde(allow_unvalidated)]
 pub struct Sentence {
     /// Its place, from 0.
     pub index: u32,
@@ -97,8 +110,10 @@ pub struct Sentence {
     /// As it is read.
     pub text: String,
     /// When it begins, in seconds.
+    #[garde(range(min = 0.0))]
     pub start_time: f64,
     /// When it ends, in seconds.
+    #[garde(range(min = 0.0))]
     pub end_time: f64,
     /// What was recognised in it.
     #[serde(default)]
@@ -137,11 +152,14 @@ pub struct Participant {
 }
 
 /// Whose account recorded a meeting.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
+#[garde(allow_unvalidated)]
 pub struct User {
     /// The account.
+    #[garde(length(min = 1))]
     pub user_id: String,
     /// The address.
+    #[garde(email)]
     pub email: String,
     /// The name.
     pub name: String,
@@ -150,6 +168,7 @@ pub struct User {
     pub num_transcripts: Option<u64>,
     /// How many minutes it has used.
     #[serde(default)]
+    #[garde(range(min = 0.0))]
     pub minutes_consumed: Option<f64>,
     /// Whether it administers others.
     #[serde(default)]
@@ -157,12 +176,15 @@ pub struct User {
 }
 
 /// A transcript was split and put into a vector store.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Event)]
-#[event(routing_key = "fireflies.transcript.processed")]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate, Event)]
+#[event(routing_key = "fireflies.transcript.processed", validate)]
+#[garde(allow_unvalidated)]
 pub struct FirefliesTranscriptProcessed {
     /// The id of the meeting.
+    #[garde(length(min = 1))]
     pub transcript_id: String,
     /// Its id in the store.
+    #[garde(length(min = 1))]
     pub rag_document_id: String,
     /// Its title.
     pub title: String,
@@ -173,8 +195,10 @@ pub struct FirefliesTranscriptProcessed {
     /// How many speakers.
     pub speaker_count: u32,
     /// How long it took, in minutes.
+    #[garde(range(min = 0.0))]
     pub duration_minutes: f64,
     /// Which store.
+    #[garde(length(min = 1))]
     pub vector_store: String,
     /// How many chunks.
     pub chunk_count: u32,

@@ -1,0 +1,154 @@
+//! Putting payloads into a store and taking them out again.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+
+use super::{CacheType, Claim, ClaimError, ClaimStore, Found, MemoryStore, store::LONGEST_KEY};
+use crate::{error::Result, settings::Settings};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+/// What all payloads in memory may take together.
+const MEMORY: usize = 256 * MIB;
+
+/// A store with its rules: how long payloads are kept, from which size on, and up to which size. Cheap to clone.
+#[derive(Clone)]
+pub struct ClaimCheck {
+    store: Arc<dyn ClaimStore>,
+    ttl: Duration,
+    threshold: usize,
+    limit: usize,
+}
+
+impl ClaimCheck {
+    /// With a store; payloads are kept for 30 days, from 64 KiB on ([`Large`](super::Large)), up to 64 MiB.
+    pub fn new(store: impl ClaimStore) -> Self {
+        Self { store: Arc::new(store), ttl: 30 * DAY, threshold: 64 * KIB, limit: 64 * MIB }
+    }
+
+    /// In the memory of this process, up to 256 MiB.
+    #[must_use]
+    pub fn memory() -> Self {
+        Self::new(MemoryStore::new(MEMORY))
+    }
+
+    /// In Redis where one is set, as long as correlation is kept; otherwise in the memory of this process.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Settings`] when the address of Redis is none.
+    pub fn from_settings(settings: &Settings) -> Result<Self> {
+        #[cfg(feature = "redis")]
+        if let Some(url) = &settings.redis_url {
+            return Ok(Self::new(super::RedisStore::new(url)?).ttl(settings.correlation_ttl));
+        }
+        Ok(Self::memory().ttl(settings.correlation_ttl))
+    }
+
+    /// How long payloads are kept; at least a millisecond.
+    #[must_use]
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = ttl.max(Duration::from_millis(1));
+        self
+    }
+
+    /// Up to how many bytes a [`Large`](super::Large) stays in its event.
+    #[must_use]
+    pub fn threshold(mut self, bytes: usize) -> Self {
+        self.threshold = bytes;
+        self
+    }
+
+    /// How many bytes a payload may have.
+    #[must_use]
+    pub fn limit(mut self, bytes: usize) -> Self {
+        self.limit = bytes;
+        self
+    }
+
+    /// What references to it say.
+    #[must_use]
+    pub fn cache_type(&self) -> CacheType {
+        self.store.cache_type()
+    }
+
+    /// Whether so many bytes go into the store rather than into an event.
+    #[must_use]
+    pub fn takes(&self, bytes: usize) -> bool {
+        bytes > self.threshold
+    }
+
+    /// Keeps a payload; one that is there already is replaced. What is returned goes into the event.
+    ///
+    /// # Errors
+    /// [`ClaimError::BadKey`], [`ClaimError::TooLarge`], [`ClaimError::Store`].
+    pub async fn put(&self, key: impl Into<String>, payload: impl Into<Bytes>) -> Result<Claim, ClaimError> {
+        let (key, payload) = (key.into(), payload.into());
+        check(&key)?;
+        if payload.len() > self.limit {
+            return Err(ClaimError::TooLarge { key, limit: self.limit });
+        }
+        self.store.put(&key, payload, self.ttl).await?;
+        Ok(Claim { cache_key: key, cache_type: self.cache_type() })
+    }
+
+    /// What a reference stands for.
+    ///
+    /// # Errors
+    /// [`ClaimError`]: missing, expired, in another store, too large, or the store failed.
+    pub async fn get(&self, claim: &Claim) -> Result<Bytes, ClaimError> {
+        let (key, store) = (self.key(claim)?, self.cache_type());
+        match self.store.get(&key, self.limit).await? {
+            Found::Payload(payload) => Ok(payload),
+            Found::TooLarge => Err(ClaimError::TooLarge { key, limit: self.limit }),
+            Found::Expired => Err(ClaimError::Expired { key, store }),
+            Found::Nothing => Err(ClaimError::Missing { key, store }),
+        }
+    }
+
+    /// The text that a reference stands for.
+    ///
+    /// # Errors
+    /// Like [`ClaimCheck::get`], and [`ClaimError::NotText`].
+    pub async fn get_text(&self, claim: &Claim) -> Result<String, ClaimError> {
+        let payload = self.get(claim).await?;
+        String::from_utf8(payload.into()).map_err(|_| ClaimError::NotText { key: claim.cache_key.clone() })
+    }
+
+    /// Forgets what a reference stands for, if it is still there.
+    ///
+    /// # Errors
+    /// [`ClaimError::OtherStore`], [`ClaimError::BadKey`], [`ClaimError::Store`].
+    pub async fn remove(&self, claim: &Claim) -> Result<(), ClaimError> {
+        Ok(self.store.remove(&self.key(claim)?).await?)
+    }
+
+    fn key(&self, claim: &Claim) -> Result<String, ClaimError> {
+        let key = claim.cache_key.clone();
+        let (wanted, here) = (claim.cache_type, self.cache_type());
+        if wanted != here {
+            return Err(ClaimError::OtherStore { key, wanted, here });
+        }
+        check(&key)?;
+        Ok(key)
+    }
+}
+
+fn check(key: &str) -> Result<(), ClaimError> {
+    if key.is_empty() || key.len() > LONGEST_KEY || key.chars().any(char::is_control) {
+        return Err(ClaimError::BadKey { key: key.chars().take(80).collect() });
+    }
+    Ok(())
+}
+
+impl fmt::Debug for ClaimCheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClaimCheck")
+            .field("store", &self.cache_type())
+            .field("ttl", &self.ttl)
+            .field("threshold", &self.threshold)
+            .field("limit", &self.limit)
+            .finish()
+    }
+}

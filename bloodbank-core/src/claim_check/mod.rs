@@ -1,0 +1,41 @@
+//! Claim check: a large payload stays in a store, and the event carries a reference to it.
+//!
+//! ```
+//! # use bloodbank_core::claim_check::{ClaimCheck, ClaimError, Large};
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), ClaimError> {
+//! let cache = ClaimCheck::memory().threshold(1024);
+//! // A field of an event. Text over the threshold goes into the store, shorter text stays where it is.
+//! let body = Large::new(&cache, "trinote|423", "long ".repeat(1000)).await?;
+//! assert!(matches!(body, Large::Claimed(_)));
+//! assert_eq!(body.resolve(&cache).await?.len(), 5000);
+//! # Ok(()) }
+//! ```
+//!
+//! | store | reaches | forgets |
+//! |---|---|---|
+//! | [`MemoryStore`] | this process | when its time is over, or the oldest when it is full |
+//! | [`RedisStore`] | every service with that Redis | when its time is over |
+//! | [`FileStore`] | every process with that directory | when its time is over |
+//!
+//! What cannot be resolved is a [`ClaimError`] that says whether it is gone, too old, or kept elsewhere.
+
+mod check;
+mod claim;
+mod error;
+mod file;
+mod large;
+mod memory;
+#[cfg(feature = "redis")]
+mod redis;
+mod store;
+
+#[cfg(feature = "redis")]
+pub use self::redis::RedisStore;
+pub use check::ClaimCheck;
+pub use claim::{CacheType, Claim};
+pub use error::ClaimError;
+pub use file::FileStore;
+pub use large::Large;
+pub use memory::MemoryStore;
+pub use store::{ClaimStore, Found};
