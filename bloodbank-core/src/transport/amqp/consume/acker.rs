@@ -26,7 +26,7 @@ use super::{Shared, tracker::Tracker};
 use crate::transport::{
     Settle,
     amqp::{
-        deadline::{CALL, CLOSING, within},
+        deadline::{CALL, CLOSING, LAST_ACKS, within},
         session::Session,
     },
 };
@@ -180,7 +180,7 @@ impl Task {
                 Work::Gap => self.tell(true).await?,
                 Work::Closing => {
                     // Not in an orderly way if the broker is slow; then it delivers again.
-                    let _ = tokio::time::timeout(CLOSING, self.tell(true)).await;
+                    let _ = tokio::time::timeout(LAST_ACKS, self.tell(true)).await;
                     return self.close().await;
                 }
                 Work::Dead => return Ok(()),
