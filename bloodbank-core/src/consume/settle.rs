@@ -17,7 +17,7 @@ use crate::{
     publish::EventCollector,
     transport::{
         Outgoing, Settlement, names,
-        topology::{DEAD_LETTER_EXCHANGE, LADDER, rung_name_of},
+        topology::{DEAD_LETTER_EXCHANGE, LADDER, rung_name},
     },
 };
 
@@ -166,7 +166,7 @@ fn rung(delay: Duration) -> Duration {
 
 /// The copy that waits on a rung of the ladder and then comes back to this queue alone.
 fn retry_copy(context: &Context, failure: &HandlerError, delay: Duration) -> Outgoing {
-    let mut copy = failed_copy(context, failure, &rung_name_of(context.bus().settings().queue_kind, rung(delay)));
+    let mut copy = failed_copy(context, failure, &rung_name(context.bus().settings().queue_kind, rung(delay)));
     copy.properties.headers.set(names::ATTEMPT, context.attempt().saturating_add(1));
     copy
 }

@@ -113,16 +113,10 @@ pub const LADDER: [Duration; 10] = [
     Duration::from_secs(6 * 60 * 60),
 ];
 
-/// The name of a rung of quorum queues: its exchange and its queue.
-#[must_use]
-pub fn rung_name(delay: Duration) -> String {
-    rung_name_of(QueueKind::Quorum, delay)
-}
-
 /// The name of a rung. Services that choose classic queues have a ladder of their own: one broker may serve both, and a
 /// queue cannot be of two kinds.
 #[must_use]
-pub fn rung_name_of(kind: QueueKind, delay: Duration) -> String {
+pub fn rung_name(kind: QueueKind, delay: Duration) -> String {
     match kind {
         QueueKind::Quorum => format!("bloodbank.retry.{}", delay.as_millis()),
         QueueKind::Classic | QueueKind::Transient => format!("bloodbank.retry.classic.{}", delay.as_millis()),
@@ -164,7 +158,7 @@ impl Topology {
             });
         }
         for delay in LADDER {
-            let name: Arc<str> = rung_name_of(kind, delay).into();
+            let name: Arc<str> = rung_name(kind, delay).into();
             topology.exchanges.push(Exchange { name: Arc::clone(&name), kind: ExchangeKind::Fanout });
             topology.queues.push(Queue {
                 dead_letter: Some(DeadLetterTo { exchange: "".into(), routing_key: None }),

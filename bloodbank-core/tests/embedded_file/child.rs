@@ -93,7 +93,7 @@ async fn load(bus: &Arc<Embedded>) {
                 let name = format!("{run}/{worker}/{number}");
                 // Some go through a delay, some nowhere.
                 let published = match number % 10 {
-                    3 => publish(&bus, &rung_name(Duration::from_millis(250)), QUEUE, &name).await,
+                    3 => publish(&bus, &rung_name(QueueKind::Quorum, Duration::from_millis(250)), QUEUE, &name).await,
                     _ => publish(&bus, EVENTS, "orders.order.placed", &name).await,
                 };
                 published.unwrap();

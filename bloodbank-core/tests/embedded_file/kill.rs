@@ -49,7 +49,7 @@ async fn killed_under_load_nothing_that_was_confirmed_is_lost() {
     let mut left = HashSet::new();
     let queues = [QUEUE, "shop.ship.dlq"];
     let is_empty = |bus: &Embedded| {
-        let rung = rung_name(Duration::from_millis(250));
+        let rung = rung_name(QueueKind::Quorum, Duration::from_millis(250));
         [queues[0], queues[1], &rung].iter().all(|queue| bus.depth(queue) == Some((0, 0)))
     };
     let mut deliveries = futures_util::stream::select(consume(&bus, queues[0]).await, consume(&bus, queues[1]).await);

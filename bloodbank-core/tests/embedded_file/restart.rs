@@ -52,8 +52,8 @@ async fn delays_go_on() {
     let folder = tempfile::tempdir().unwrap();
     let bus = open(folder.path()).await;
     let (short, long) = (Duration::from_secs(1), Duration::from_secs(3_600));
-    publish(&bus, &rung_name(short), QUEUE, "short").await.unwrap();
-    publish(&bus, &rung_name(long), QUEUE, "long").await.unwrap();
+    publish(&bus, &rung_name(QueueKind::Quorum, short), QUEUE, "short").await.unwrap();
+    publish(&bus, &rung_name(QueueKind::Quorum, long), QUEUE, "long").await.unwrap();
     bus.close().await;
     let bus = open(folder.path()).await;
     let delivery = next(&mut consume(&bus, QUEUE).await).await;
@@ -64,8 +64,8 @@ async fn delays_go_on() {
     // What came back from a delay and was acknowledged stays gone; the other waits on.
     let bus = open(folder.path()).await;
     assert_eq!(bus.depth(QUEUE), Some((0, 0)));
-    assert_eq!(bus.depth(&rung_name(short)), Some((0, 0)));
-    assert_eq!(bus.depth(&rung_name(long)), Some((1, 0)));
+    assert_eq!(bus.depth(&rung_name(QueueKind::Quorum, short)), Some((0, 0)));
+    assert_eq!(bus.depth(&rung_name(QueueKind::Quorum, long)), Some((1, 0)));
 }
 
 #[tokio::test]
@@ -141,7 +141,7 @@ async fn what_was_published_can_be_read_later() {
     for (key, text) in [("orders.order.placed", "1"), ("bills.bill.sent", "2"), ("orders.order.shipped", "3")] {
         publish(&bus, EVENTS, key, text).await.unwrap();
     }
-    publish(&bus, &rung_name(Duration::from_secs(3_600)), QUEUE, "copy").await.unwrap();
+    publish(&bus, &rung_name(QueueKind::Quorum, Duration::from_secs(3_600)), QUEUE, "copy").await.unwrap();
     next(&mut consume(&bus, QUEUE).await).await.ack();
     bus.close().await;
     assert_eq!(bus.history(HistoryFilter::default()).await.unwrap_err().kind(), ErrorKind::Closed);

@@ -11,7 +11,7 @@ use crate::{
     transport::{
         Topology,
         topology::{
-            DEAD_LETTER_EXCHANGE, DeadLetterTo, ExchangeKind, LADDER, Queue, QueueKind, dead_letter_queue, rung_name_of,
+            DEAD_LETTER_EXCHANGE, DeadLetterTo, ExchangeKind, LADDER, Queue, QueueKind, dead_letter_queue, rung_name,
         },
     },
 };
@@ -59,7 +59,7 @@ pub async fn declares_what_a_subscriber_needs(bench: &mut Bench) {
         assert_eq!(bench.subscribe(&parked, 1).await.take_one().await, 2, "`{parked}`");
         // A message on a long rung would stay with the broker; that the short ones take one stands for all.
         for delay in &LADDER[..2] {
-            bench.publish(numbered(&rung_name_of(bench.kind(), *delay).into(), queue, 3)).await;
+            bench.publish(numbered(&rung_name(bench.kind(), *delay).into(), queue, 3)).await;
             assert_eq!(subscription.take_one().await, 3, "back from {delay:?}");
         }
     }

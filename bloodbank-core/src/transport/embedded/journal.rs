@@ -13,10 +13,6 @@ use crate::{
     },
 };
 
-/// Something that the writer asks or does with its connection.
-#[cfg(feature = "sqlite")]
-pub(super) type Question = Box<dyn FnOnce(&rusqlite::Connection) + Send>;
-
 /// A change of the broker's state.
 #[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "only a file reads it"))]
 pub(super) enum Record {

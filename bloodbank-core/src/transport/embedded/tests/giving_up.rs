@@ -106,10 +106,10 @@ fn a_rung_of_the_ladder_leads_back_to_the_queue_named_by_the_key_alone() {
     let exchange: Arc<str> = "events".into();
     let bench = Bench::new(Topology::subscriber(&exchange, &"s.one".into(), QueueKind::Quorum, &["#".into()]));
     bench.declare(Topology::subscriber(&exchange, &"s.two".into(), QueueKind::Quorum, &["#".into()])).unwrap();
-    let rung = rung_name(SECOND);
+    let rung = rung_name(QueueKind::Quorum, SECOND);
     bench.publish(&rung, "s.one", "1");
     bench.publish(&rung, "s.two", "2");
-    bench.publish(&rung_name(5 * SECOND), "s.one", "3");
+    bench.publish(&rung_name(QueueKind::Quorum, 5 * SECOND), "s.one", "3");
     bench.bus.advance(SECOND - Duration::from_millis(1));
     assert_eq!(bench.bus.depth("s.one"), Some((0, 0)));
     bench.bus.advance(Duration::from_millis(1));
