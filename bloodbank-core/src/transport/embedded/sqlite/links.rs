@@ -1,4 +1,7 @@
-//! Correlation, in the file of the bus: written in the transactions of the publishes, read between them.
+//! Correlation, in the file of the bus: a log that is written in the transactions of the publishes, and an index of it.
+//!
+//! Ids are random, so that every entry of an index is on a page of its own: written with the publishes, it would cost
+//! more than they do. The index follows when nothing is published, or when somebody asks.
 
 use chrono::DateTime;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -15,17 +18,24 @@ const MOST: i64 = 1_000_000;
 /// So many links are forgotten at once at most, so that nobody waits for long; more than come between two looks.
 const AT_ONCE: usize = 2_000;
 
-// `links` is a log: of several links of an event the last one counts. A child knows when its last link expires.
+/// So many links are indexed at once, so that nobody waits for long.
+const TURN: usize = 1_000;
+
+// `links` is a log: of several links of an event the last one counts, and no number is used again. A child knows when its last link expires.
 pub(super) const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS links (
-        number INTEGER PRIMARY KEY,
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
         event BLOB NOT NULL,
         parents BLOB NOT NULL,
         created_at INTEGER NOT NULL,
         expires_at INTEGER NOT NULL,
         metadata TEXT NOT NULL
     );
-    CREATE INDEX IF NOT EXISTS links_by_event ON links (event);
+    CREATE TABLE IF NOT EXISTS link_numbers (
+        event BLOB NOT NULL, number INTEGER NOT NULL,
+        PRIMARY KEY (event, number)
+    ) WITHOUT ROWID;
+    INSERT OR IGNORE INTO meta VALUES ('links_indexed', '0');
     CREATE TABLE IF NOT EXISTS children (
         parent BLOB NOT NULL, child BLOB NOT NULL, expires_at INTEGER NOT NULL,
         PRIMARY KEY (parent, child)
@@ -35,7 +45,6 @@ pub(super) const TABLES: &str = "
 impl Tables {
     pub(super) fn link(&self, Linked { link, lifetime, .. }: &Linked, now: i64) -> rusqlite::Result<()> {
         let entry = link.entry();
-        let expires_at = now.saturating_add(millis(*lifetime));
         self.connection
             .prepare_cached(
                 "INSERT INTO links (event, parents, created_at, expires_at, metadata) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -44,17 +53,41 @@ impl Tables {
                 link.child.as_bytes(),
                 entry.parents.iter().flat_map(Uuid::as_bytes).copied().collect::<Vec<u8>>(),
                 link.created_at.timestamp_micros(),
-                expires_at,
+                now.saturating_add(millis(*lifetime)),
                 json(&entry.metadata)?,
             ])?;
-        for parent in &link.parents {
-            self.connection.prepare_cached("INSERT OR REPLACE INTO children VALUES (?1, ?2, ?3)")?.execute(params![
-                parent.as_bytes(),
-                link.child.as_bytes(),
-                expires_at
-            ])?;
-        }
         Ok(())
+    }
+
+    /// Indexes some of the links that are new. Whether there may be more.
+    pub(super) fn index_links(&self) -> rusqlite::Result<bool> {
+        self.transaction(|tables| {
+            let connection = &tables.connection;
+            let mut links = connection.prepare_cached(
+                "SELECT number, event, parents, expires_at FROM links
+                WHERE number > (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'links_indexed')
+                ORDER BY number LIMIT ?1",
+            )?;
+            let mut number = connection.prepare_cached("INSERT OR IGNORE INTO link_numbers VALUES (?1, ?2)")?;
+            let mut child = connection.prepare_cached("INSERT OR REPLACE INTO children VALUES (?1, ?2, ?3)")?;
+            let mut rows = links.query([TURN as i64])?;
+            let (mut count, mut last) = (0, 0);
+            while let Some(row) = rows.next()? {
+                last = row.get::<_, i64>(0)?;
+                let event = row.get_ref(1)?.as_blob()?;
+                number.execute(params![event, last])?;
+                for parent in row.get_ref(2)?.as_blob()?.chunks(16) {
+                    child.execute(params![parent, event, row.get::<_, i64>(3)?])?;
+                }
+                count += 1;
+            }
+            if count > 0 {
+                connection
+                    .prepare_cached("UPDATE meta SET value = ?1 WHERE key = 'links_indexed'")?
+                    .execute([last.to_string()])?;
+            }
+            Ok(count == TURN)
+        })
     }
 
     /// Forgets the oldest links that have expired or are too many.
@@ -84,6 +117,9 @@ impl Tables {
                         .prepare_cached("DELETE FROM children WHERE parent = ?1 AND child = ?2 AND expires_at <= ?3")?
                         .execute(params![parent, event, expires_at])?;
                 }
+                connection
+                    .prepare_cached("DELETE FROM link_numbers WHERE event = ?1 AND number = ?2")?
+                    .execute(params![event, number])?;
                 end = number;
             }
             connection.prepare_cached("DELETE FROM links WHERE number <= ?1")?.execute([end])?;
@@ -95,8 +131,8 @@ impl Tables {
 /// What is known about each of these events.
 pub(super) fn entries(connection: &Connection, events: &[Uuid]) -> rusqlite::Result<Read<Option<Entry>>> {
     let mut statement = connection.prepare_cached(
-        "SELECT parents, created_at, metadata FROM links WHERE event = ?1 AND expires_at > ?2
-        ORDER BY number DESC LIMIT 1",
+        "SELECT parents, created_at, metadata FROM links
+        WHERE number = (SELECT max(number) FROM link_numbers WHERE event = ?1) AND expires_at > ?2",
     )?;
     let now = now();
     let mut read = Read::from(Vec::with_capacity(events.len()));

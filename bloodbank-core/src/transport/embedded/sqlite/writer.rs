@@ -13,7 +13,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     transport::embedded::{
         engine::Engine,
-        journal::{Linked, Publication, Record},
+        journal::{Linked, Publication, Question, Record},
         wakers::Wakers,
     },
 };
@@ -22,6 +22,8 @@ use crate::{
 const RETRY: Duration = Duration::from_millis(250);
 /// How long without anything to do until the history is looked through.
 const IDLE: Duration = Duration::from_secs(15 * 60);
+/// How long without anything to do until links are indexed.
+const QUIET: Duration = Duration::from_secs(1);
 /// So many events and links between two looks through the history.
 const PRUNE_EVERY: usize = 1_000;
 
@@ -34,6 +36,10 @@ pub(super) struct Writer {
     /// What could not be written yet, oldest first; no publishes: those have failed.
     kept_back: Vec<Record>,
     failing: bool,
+    /// Links are not in the index yet.
+    behind: bool,
+    /// What is answered once they are.
+    questions: Vec<Question>,
     /// Events and links since the last look through the history.
     written: usize,
 }
@@ -54,6 +60,8 @@ impl Writer {
             engine,
             kept_back: Vec::new(),
             failing: false,
+            behind: true,
+            questions: Vec::new(),
             written: 0,
         };
         let spawned = thread::Builder::new().name("bloodbank-file".to_owned()).spawn(move || writer.run());
@@ -68,7 +76,12 @@ impl Writer {
 
     fn run(mut self) {
         let released = loop {
-            let wait = if self.kept_back.is_empty() { IDLE } else { RETRY };
+            let wait = match () {
+                () if !self.questions.is_empty() => Duration::ZERO,
+                () if !self.kept_back.is_empty() => RETRY,
+                () if self.behind => QUIET,
+                () => IDLE,
+            };
             let mut batch = Batch::gather(
                 mem::take(&mut self.kept_back),
                 &self.records,
@@ -76,10 +89,16 @@ impl Writer {
                 #[cfg(test)]
                 &self.tables.connection,
             );
-            let idle = batch.records.is_empty() && batch.questions.is_empty();
+            self.questions.append(&mut batch.questions);
+            let idle = batch.records.is_empty() && self.questions.is_empty();
             self.write(batch.take_records());
-            for question in mem::take(&mut batch.questions) {
-                question(&self.tables.connection);
+            if idle || !self.questions.is_empty() {
+                self.index();
+            }
+            if !self.behind {
+                for question in mem::take(&mut self.questions) {
+                    question(&self.tables.connection);
+                }
             }
             if let Some(released) = batch.closed {
                 break released;
@@ -157,6 +176,7 @@ impl Writer {
         }
         wakers.wake();
         self.written += confirms.len() + links;
+        self.behind |= links > 0;
         for confirm in confirms {
             // Whoever does not wait any more does not want to know.
             drop(confirm.send(Ok(())));
@@ -201,6 +221,17 @@ impl Writer {
             drop(publication.confirm.send(Err(error)));
         }
         rest
+    }
+
+    /// Brings the index of the links a little further.
+    fn index(&mut self) {
+        if self.behind {
+            // What cannot be written is not waited for: the index tells what it has.
+            self.behind = self.tables.index_links().unwrap_or_else(|error| {
+                tracing::warn!(path = %self.path.display(), %error, "correlation is not indexed");
+                false
+            });
+        }
     }
 
     fn prune(&mut self) {

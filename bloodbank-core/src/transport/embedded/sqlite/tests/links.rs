@@ -59,6 +59,21 @@ async fn links_expire_and_are_forgotten() {
 }
 
 #[tokio::test]
+async fn the_index_goes_on_after_everything_was_forgotten() {
+    let mut bench = Bench::new().await;
+    let [parent, first, second] = std::array::from_fn(|_| Uuid::new_v4());
+    let tracker = index(&bench, Duration::ZERO);
+    record(&tracker, first, &[parent]);
+    tracker.flush().await;
+    bench.reopen().await;
+    assert_eq!(bench.number("SELECT count(*) FROM links"), 0);
+    assert_eq!(bench.number("SELECT count(*) FROM link_numbers"), 0);
+    let tracker = index(&bench, MONTH);
+    record(&tracker, second, &[parent]);
+    assert_eq!(tracker.children(parent).await.unwrap(), [second]);
+}
+
+#[tokio::test]
 async fn a_link_that_cannot_be_kept_is_counted_and_said() {
     let bench = Bench::new().await;
     let tracker = index(&bench, MONTH);
