@@ -143,7 +143,7 @@ impl Reader {
             _ => None,
         });
         let common = Common { timeout, max_output, model: self.text(MODEL) };
-        match self.get(AGENT, "`exec`, `http` or `echo`", |value| Kind::read(value))? {
+        match self.get(AGENT, "`exec`, `http` or `echo`", Kind::read)? {
             Kind::Echo => Some(Choice::Echo),
             Kind::Exec => self.exec(common, output).map(Choice::Exec),
             Kind::Http => self.http(common),
