@@ -91,6 +91,9 @@ with_services() {
         cargo test --workspace --all-features --lib --bins --examples --tests
     fi
 
+    step "a crate that is only named is found, in release too"
+    cargo test --release -p bloodbank-domains --test linked
+
     step "doctests"
     cargo test --doc --workspace --all-features
 

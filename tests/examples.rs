@@ -70,16 +70,6 @@ async fn next_line(child: &mut Child) -> String {
     timeout(PATIENCE, lines.next_line()).await.expect("a line").unwrap().unwrap_or_default()
 }
 
-#[test]
-fn the_readme_shows_the_smallest_service_in_fifteen_lines() {
-    let readme = include_str!("../README.md").split_once("```rust\n").unwrap().1.split_once("```").unwrap().0;
-    let lines = readme.lines().filter(|line| !line.is_empty()).count();
-    assert!(lines <= 15, "{lines} lines");
-    let code = |text: &str| text.replace(",}", "}").split_whitespace().collect::<String>().replace(",}", "}");
-    let example = include_str!("../examples/e03_subscribe.rs").split_once("\n\n").unwrap().1;
-    assert_eq!(code(readme), code(example), "the README shows another service than the example");
-}
-
 #[tokio::test]
 async fn e04_wildcards() {
     assert_prints(

@@ -1,6 +1,6 @@
 //! A crate that only declares events is found when it is named, and nothing else of it is used.
 
-use bloodbank::{Registry, event::EventKind};
+use bloodbank_core::{Registry, event::EventKind};
 use bloodbank_domains as _;
 
 #[test]
