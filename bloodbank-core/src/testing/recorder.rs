@@ -96,8 +96,11 @@ impl Consume for Recorder {
     fn consume(&self, queue: Arc<str>, prefetch: u16) -> BoxFuture<'_, Result<Deliveries>> {
         Box::pin(async move {
             let log = Arc::clone(&self.log);
+            let gone = Gone(Arc::clone(&self.log));
             let deliveries = self.embedded.consume(Arc::clone(&queue), prefetch).await?;
             let deliveries = deliveries.map(move |delivery| {
+                // Moved in here: dropped after the stream, when nobody consumes any more.
+                let _ = &gone;
                 let Delivery { message, redelivered, settlement } = delivery;
                 let recorded = Recorded {
                     settlement: Mutex::new(Some(settlement)),
@@ -119,6 +122,15 @@ impl Transport for Recorder {
 
     fn close(&self) -> BoxFuture<'_, ()> {
         self.embedded.close()
+    }
+}
+
+/// A consumer that goes is a change: what waits in its queue is nobody's work any more.
+struct Gone(Arc<Log>);
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        self.0.changed.notify_waiters();
     }
 }
 
