@@ -266,6 +266,8 @@ impl Task {
             // Without that the channel is worth nothing; closing it gives everything back.
             return Ok(last);
         }
+        // What is settled is told at once: whatever becomes of the rest, that shall not be delivered again.
+        self.tell(true).await?;
         let mut back = Vec::new();
         let until = Instant::now() + CALL;
         while let Ok(Some(Ok(delivery))) = tokio::time::timeout_at(until, consumer.next()).await {
