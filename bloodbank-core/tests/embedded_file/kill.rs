@@ -88,7 +88,7 @@ async fn what_kills_its_consumer_each_time_is_parked() {
         if said.as_deref() == Some("good") {
             break;
         }
-        assert_eq!(said.as_deref(), Some("poison"));
+        assert_eq!(said.as_deref(), Some("poison"), "after {deaths} deaths");
         deaths += 1;
     }
     assert_eq!(deaths, bloodbank_core::transport::topology::DELIVERY_LIMIT + 1);
