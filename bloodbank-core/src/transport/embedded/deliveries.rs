@@ -10,7 +10,7 @@ use std::{
 use futures_util::{FutureExt, Stream};
 
 use super::{
-    engine::{Engine, Taken},
+    engine::{Engine, State, Taken},
     queue::{ConsumerId, Entry, QueueId},
     wakers::Wakers,
 };
@@ -23,6 +23,7 @@ use crate::{
 pub(super) struct EmbeddedDeliveries {
     consumer: Arc<Consumer>,
     /// Taken, but handed out only after the file says that it was: whatever kills the process in the handler is counted.
+    /// Many at once, because each group costs an `fsync`.
     marking: VecDeque<Taken>,
 }
 
@@ -57,15 +58,22 @@ impl Stream for EmbeddedDeliveries {
             if state.is_closed() {
                 return Poll::Ready(None);
             }
-            let mut take =
-                || state.take(consumer.queue, consumer.id, &consumer.engine.clock, context.waker(), &mut wakers);
-            match marking.is_empty().then(&mut take).flatten() {
+            let mut take = |state: &mut State| {
+                state.take(consumer.queue, consumer.id, &consumer.engine.clock, context.waker(), &mut wakers)
+            };
+            match if marking.is_empty() { take(&mut state) } else { None } {
                 Some(Taken { entry, marked: None }) => Some(entry),
                 first => {
-                    let more = first.is_some() || !marking.is_empty();
                     marking.extend(first);
-                    while more && marking.len() < MARKED_AT_ONCE {
-                        let Some(taken) = take() else { break };
+                    // What may have killed a process is marked alone: whatever is marked with it, and not handed out,
+                    // would be counted with it and in the end be parked with it.
+                    let alone =
+                        |state: &mut State| state.queue(consumer.queue).is_some_and(|queue| queue.next_came_back());
+                    while marking.back().is_some_and(|last| last.entry.returned == 0)
+                        && marking.len() < MARKED_AT_ONCE
+                        && !alone(&mut state)
+                    {
+                        let Some(taken) = take(&mut state) else { break };
                         marking.push_back(taken);
                     }
                     None

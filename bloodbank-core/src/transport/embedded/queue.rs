@@ -161,6 +161,11 @@ impl Queue {
         None
     }
 
+    /// Whether the next message came back before: it may be what killed the process that had it.
+    pub(super) fn next_came_back(&self) -> bool {
+        self.ready.front().is_some_and(|entry| entry.returned > 0)
+    }
+
     /// Takes a message out of a consumer's hands; `None`: it is not in anybody's.
     pub(super) fn settle(&mut self, seq: u64) -> Option<(Entry, Option<Waker>)> {
         let (holder, entry) = self.unsettled.remove(&seq)?;
