@@ -313,3 +313,44 @@ async fn a_redrive_that_is_dropped_loses_nothing() {
         office.app.shutdown().await.unwrap();
     }
 }
+
+/// What `bb topology diff` shows: the whole program's topology beside the broker's.
+#[tokio::test]
+async fn the_topology_of_a_program_can_be_compared_before_it_runs() {
+    use bloodbank::{consume::linked_topology, transport::Found};
+    for bus in [common::memory().await, common::quorum().await] {
+        let office = unique("office");
+        let wanted = linked_topology(&office, bus.exchange(), bus.settings().queue_kind);
+        let queue = format!("queue `{office}.post`");
+        let state = async || {
+            let compared = bus.transport().compare(wanted.clone()).await.unwrap();
+            compared.into_iter().find(|compared| compared.item == queue).unwrap().found
+        };
+        assert_eq!(state().await, Found::Missing);
+        bus.transport().declare(wanted.clone()).await.unwrap();
+        assert_eq!(state().await, Found::Equal);
+    }
+}
+
+/// A broker that has the queues in another way: whoever starts the app reads about every one of them at once.
+#[tokio::test]
+async fn every_conflict_is_named_when_an_app_starts() {
+    use bloodbank::transport::topology::{Queue, QueueKind};
+    for bus in [common::memory().await, common::quorum().await] {
+        let service = unique("office");
+        let names = ["post", "archive"].map(|name| format!("{service}.{name}"));
+        let queues = names.iter().map(|name| Queue::new(&**name, QueueKind::Classic)).collect();
+        bus.transport().declare(bloodbank::transport::Topology { queues, ..Default::default() }).await.unwrap();
+        let (seen, _calls) = mpsc::unbounded_channel::<(&'static str, u32, u32)>();
+        let app = App::new(&*service, bus).state(seen).state(Strike::default()).subscribe(post).subscribe(archive);
+        let error = app.start().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Topology);
+        for name in names {
+            let both = format!("queue `{name}`: `x-queue-type`: the broker has");
+            let embedded = format!("queue `{name}`: `x-");
+            let shown = error.to_string();
+            assert!(shown.contains(&both) || shown.contains(&embedded), "{shown}");
+        }
+        assert!(error.to_string().contains("delete it"), "{error}");
+    }
+}

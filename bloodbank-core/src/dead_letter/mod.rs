@@ -19,7 +19,6 @@
 
 mod filter;
 mod letter;
-mod linked;
 mod sweep;
 
 use std::sync::Arc;
@@ -29,7 +28,7 @@ pub use letter::DeadLetter;
 use sweep::Action;
 pub use sweep::{Mode, Report, Settled};
 
-use crate::{error::Result, publish::Bus, transport::topology::dead_letter_queue};
+use crate::{consume::linked_queues, error::Result, publish::Bus, transport::topology::dead_letter_queue};
 
 /// The dead letters of one subscriber.
 #[derive(Debug, Clone)]
@@ -50,7 +49,7 @@ impl DeadLetters {
     /// Those of every subscriber and command that is linked into this program, as the app `service` names their queues.
     #[must_use]
     pub fn linked(bus: &Bus, service: &str) -> Vec<Self> {
-        linked::queues(service, bus.exchange()).into_iter().map(|queue| Self::of(bus, queue)).collect()
+        linked_queues(service, bus.exchange()).into_iter().map(|(queue, _)| Self::of(bus, queue)).collect()
     }
 
     /// The queue of the subscriber.
