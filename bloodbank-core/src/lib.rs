@@ -10,6 +10,7 @@ pub mod command;
 pub mod consume;
 pub mod correlation;
 pub mod dead_letter;
+pub mod dedupe;
 pub mod dispatch;
 pub mod envelope;
 mod error;

@@ -8,6 +8,7 @@ use tracing::{info, warn};
 
 use crate::{
     consume::{App, Target, runtime, spec::SubscriberSpec},
+    dedupe::{Dedupe, Guard},
     error::{Error, ErrorKind, Result},
     publish::Bus,
     transport::Topology,
@@ -25,7 +26,11 @@ pub struct RunningApp {
 }
 
 pub(super) async fn start<Provided>(app: App<Provided>) -> Result<RunningApp> {
-    let App { service, bus, states, subscribers, drain, .. } = app;
+    let App { service, bus, states, subscribers, drain, mut dedupe, .. } = app;
+    // Before anything is declared: an app without a place to remember in does not start.
+    if dedupe.is_none() && subscribers.iter().any(|spec| spec.options.dedupe_within.is_some()) {
+        dedupe = Some(Dedupe::of(&bus)?);
+    }
     let (stop, cancel) = (CancellationToken::new(), CancellationToken::new());
     let mut workers = JoinSet::new();
     let kind = bus.settings().queue_kind;
@@ -47,7 +52,12 @@ pub(super) async fn start<Provided>(app: App<Provided>) -> Result<RunningApp> {
             cancellation: cancel.clone(),
             timeout: spec.options.timeout,
         });
-        workers.spawn(runtime::run(target, spec, deliveries, stop.clone()));
+        let guard = spec
+            .options
+            .dedupe_within
+            .zip(dedupe.clone())
+            .map(|(within, dedupe)| Guard::new(dedupe, &spec.queue, within));
+        workers.spawn(runtime::run(target, spec, guard, deliveries, stop.clone()));
     }
     info!(%service, subscribers = workers.len(), "started");
     Ok(RunningApp { bus, stop, cancel, workers, drain })

@@ -11,6 +11,7 @@ use crate::{
         Context,
         follow_ups::{publish_collected, publish_failure},
     },
+    dedupe::Lease,
     dispatch::{Answer, answer},
     error::{Error, ErrorKind, Result},
     handler::{HandlerError, HandlerErrorKind, OnFailure, SubscriberOptions},
@@ -32,6 +33,8 @@ pub(super) enum Outcome {
     DeadLetter,
     /// Left with the broker, which delivers it again: nothing could be published.
     Kept,
+    /// Comes back to this queue in a moment, as it is: it could not yet be known whether it is a duplicate.
+    PutOff,
 }
 
 /// Settles a delivery by what the handler returned.
@@ -40,10 +43,14 @@ pub(super) async fn settle(
     context: &Context,
     options: &SubscriberOptions,
     result: Result<EventCollector, HandlerError>,
+    lease: Option<&Lease>,
 ) -> Outcome {
     let failure = match result {
         Ok(events) => match finish(events, context).await {
             Ok(()) => {
+                if let Some(lease) = lease {
+                    lease.done().await;
+                }
                 settlement.ack();
                 return Outcome::Ack;
             }
@@ -51,17 +58,35 @@ pub(super) async fn settle(
         },
         Err(failure) => failure,
     };
+    replace(settlement, context, || give_up(&failure, context, options), lease).await
+}
+
+/// Acknowledges a delivery once something has replaced it; until then it is kept.
+pub(super) async fn replace<F: Future<Output = Result<Outcome>>>(
+    settlement: Settlement,
+    context: &Context,
+    mut by: impl FnMut() -> F,
+    lease: Option<&Lease>,
+) -> Outcome {
     let mut delay = Duration::from_millis(200);
     loop {
-        match give_up(&failure, context, options).await {
+        match by().await {
             Ok(outcome) => {
+                if let Some(lease) = lease {
+                    lease.release().await;
+                }
                 settlement.ack();
                 return outcome;
             }
             Err(error) => {
                 warn!(queue = context.queue(), event_id = %context.event_id(), %error, "a failed event cannot be put aside; keeping it");
                 tokio::select! {
-                    () = context.cancellation().cancelled() => return Outcome::Kept,
+                    () = context.cancellation().cancelled() => {
+                        if let Some(lease) = lease {
+                            lease.release().await;
+                        }
+                        return Outcome::Kept;
+                    }
                     () = tokio::time::sleep(delay) => delay = (delay * 2).min(Duration::from_secs(15)),
                 }
             }
@@ -83,7 +108,7 @@ fn unpublished(error: &Error) -> HandlerError {
 }
 
 /// Decides between another attempt and the dead-letter queue, publishes the failure event and the copy.
-async fn give_up(failure: &HandlerError, context: &Context, options: &SubscriberOptions) -> Result<Outcome> {
+pub(super) async fn give_up(failure: &HandlerError, context: &Context, options: &SubscriberOptions) -> Result<Outcome> {
     let next = match &failure.kind {
         HandlerErrorKind::Permanent { reason } => Err(*reason),
         HandlerErrorKind::Failure { retryable: false, .. } => Err("failed"),
@@ -145,7 +170,7 @@ fn first_failed(context: &Context) -> Option<DateTime<Utc>> {
 }
 
 /// Publishes a copy that replaces its original; one that no queue takes is no replacement.
-async fn publish_copy(copy: Outgoing, context: &Context) -> Result<()> {
+pub(super) async fn publish_copy(copy: Outgoing, context: &Context) -> Result<()> {
     let exchange = Arc::clone(&copy.exchange);
     if context.bus().publish_message(copy).await?.unrouted {
         return Err(Error::new(
@@ -180,12 +205,8 @@ fn dead_letter_copy(context: &Context, failure: &HandlerError, reason: &'static 
 }
 
 fn failed_copy(context: &Context, failure: &HandlerError, exchange: &str) -> Outgoing {
-    let mut properties = context.message().properties.clone();
-    // Old death certificates make the broker drop the copy as a cycle, and an old lifetime would cut the delay short.
-    properties.headers.remove_all(|name| {
-        name.starts_with("x-death") || name.starts_with("x-first-death") || name.starts_with("x-last-death")
-    });
-    properties.expiration = None;
+    let mut copy = copy(context, exchange);
+    let properties = &mut copy.properties;
     let now = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
     if properties.headers.get(names::FIRST_FAILED).is_none() {
         properties.headers.set(names::FIRST_FAILED, now.clone());
@@ -193,6 +214,17 @@ fn failed_copy(context: &Context, failure: &HandlerError, exchange: &str) -> Out
     properties.headers.set(names::LAST_FAILED, now);
     properties.headers.set(names::ERROR, shortened(&failure.to_string()));
     properties.headers.set(names::QUEUE, context.queue());
+    copy
+}
+
+/// A copy of a delivery that somebody sends back to its queue.
+pub(super) fn copy(context: &Context, exchange: &str) -> Outgoing {
+    let mut properties = context.message().properties.clone();
+    // Old death certificates make the broker drop the copy as a cycle, and an old lifetime would cut the delay short.
+    properties.headers.remove_all(|name| {
+        name.starts_with("x-death") || name.starts_with("x-first-death") || name.starts_with("x-last-death")
+    });
+    properties.expiration = None;
     Outgoing {
         exchange: exchange.into(),
         routing_key: context.queue().into(),

@@ -17,7 +17,7 @@ pub use fetch::{Fetch, Fetched};
 pub use message::{HeaderValue, Headers, Incoming, Outgoing, Properties, Published, Text, names};
 pub use topology::Topology;
 
-use crate::{correlation::CorrelationTracker, error::Result};
+use crate::{correlation::CorrelationTracker, dedupe::DedupeStore, error::Result};
 
 /// Publishing.
 pub trait Publish: Send + Sync + 'static {
@@ -68,6 +68,11 @@ pub trait Transport: Publish + Consume {
     /// The correlation index that is kept together with what is published, where there is one; links live so long.
     fn correlation(&self, lifetime: Duration) -> Option<CorrelationTracker> {
         let _ = lifetime;
+        None
+    }
+
+    /// Where it can be remembered which events were handled, where there is such a place that lives as long as the events.
+    fn dedupe(&self) -> Option<Arc<dyn DedupeStore>> {
         None
     }
 
