@@ -17,6 +17,7 @@ mod error;
 pub mod event;
 mod failure;
 pub mod handler;
+pub mod health;
 pub mod identity;
 #[doc(hidden)]
 pub mod private;

@@ -154,7 +154,8 @@ fn next_attempt(
     let Some(by_policy) = options.retry.delay_after(context.attempt()) else {
         return Err("attempts");
     };
-    let delay = after.unwrap_or(by_policy);
+    // What a handler asks for is a least; what the policy says is an average.
+    let delay = after.map_or_else(|| spread(by_policy, fraction()), not_before);
     if let (Some(max_age), Some(first)) = (options.retry.max_age, first_failed(context)) {
         let age = (Utc::now() - first).to_std().unwrap_or_default();
         if age + delay > max_age {
@@ -184,14 +185,31 @@ pub(super) async fn publish_copy(copy: Outgoing, context: &Context) -> Result<()
     Ok(())
 }
 
-/// The rung of the ladder that comes nearest to a delay.
-fn rung(delay: Duration) -> Duration {
-    LADDER.into_iter().min_by_key(|rung| rung.abs_diff(delay)).unwrap_or(delay)
+/// The first rung of the ladder that is no shorter than a delay.
+fn not_before(delay: Duration) -> Duration {
+    LADDER.into_iter().find(|rung| *rung >= delay).unwrap_or(LADDER[LADDER.len() - 1])
+}
+
+/// One of the two rungs of the ladder between which a delay lies, the nearer the more often: on average that delay, and what
+/// failed together does not come back together. `fraction`: anything from 0 to 1.
+fn spread(delay: Duration, fraction: f64) -> Duration {
+    let longer = not_before(delay);
+    let Some(shorter) = LADDER.into_iter().rev().find(|rung| *rung < longer) else {
+        return longer;
+    };
+    let (gap, over) = (longer - shorter, delay.saturating_sub(shorter));
+    if over.as_secs_f64() > fraction * gap.as_secs_f64() { longer } else { shorter }
+}
+
+/// Anything from 0 to 1, without 1.
+fn fraction() -> f64 {
+    let random = uuid::Uuid::new_v4().as_u128() >> 96;
+    f64::from(u32::try_from(random).unwrap_or_default()) / (f64::from(u32::MAX) + 1.0)
 }
 
 /// The copy that waits on a rung of the ladder and then comes back to this queue alone.
 fn retry_copy(context: &Context, failure: &HandlerError, delay: Duration) -> Outgoing {
-    let mut copy = failed_copy(context, failure, &rung_name(context.bus().settings().queue_kind, rung(delay)));
+    let mut copy = failed_copy(context, failure, &rung_name(context.bus().settings().queue_kind, delay));
     copy.properties.headers.set(names::ATTEMPT, context.attempt().saturating_add(1));
     copy
 }
@@ -249,13 +267,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_delay_takes_the_nearest_rung() {
-        let millis = |delay| rung(Duration::from_millis(delay)).as_millis();
-        assert_eq!(millis(0), 250);
-        assert_eq!(millis(1_000), 1_000);
-        assert_eq!(millis(2_000), 1_000);
-        assert_eq!(millis(4_000), 5_000);
-        assert_eq!(millis(86_400_000), 21_600_000);
+    fn a_delay_takes_one_of_its_neighbouring_rungs_and_is_right_on_average() {
+        let millis = |delay, fraction| spread(Duration::from_millis(delay), fraction).as_millis();
+        for fraction in [0.0, 0.5, 0.999] {
+            assert_eq!(millis(0, fraction), 250);
+            assert_eq!(millis(1_000, fraction), 1_000);
+            assert_eq!(millis(86_400_000, fraction), 21_600_000);
+        }
+        assert_eq!([0.0, 0.2, 0.3, 0.9].map(|fraction| millis(2_000, fraction)), [5_000, 5_000, 1_000, 1_000]);
+        let total: u128 = (0..10_000).map(|_| millis(2_000, fraction())).sum();
+        assert!((1_900..2_100).contains(&(total / 10_000)), "{total}");
+    }
+
+    #[test]
+    fn a_delay_that_a_handler_asks_for_is_not_cut_short() {
+        let millis = |delay| not_before(Duration::from_millis(delay)).as_millis();
+        assert_eq!(
+            [0, 250, 251, 30_000, 60_000, 86_400_000].map(millis),
+            [250, 250, 1_000, 60_000, 60_000, 21_600_000]
+        );
     }
 
     #[test]

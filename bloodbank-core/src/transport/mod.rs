@@ -3,6 +3,7 @@
 #[cfg(feature = "amqp")]
 pub mod amqp;
 mod comparison;
+mod connection;
 pub mod embedded;
 mod fetch;
 mod message;
@@ -13,6 +14,7 @@ use std::{fmt, pin::Pin, sync::Arc, time::Duration};
 use futures_util::{Stream, future::BoxFuture};
 
 pub use comparison::{Compared, Difference, Found};
+pub use connection::{Connection, ConnectionState};
 pub use fetch::{Fetch, Fetched};
 pub use message::{HeaderValue, Headers, Incoming, Outgoing, Properties, Published, Text, names};
 pub use topology::Topology;
@@ -74,6 +76,11 @@ pub trait Transport: Publish + Consume {
     /// Where it can be remembered which events were handled, where there is such a place that lives as long as the events.
     fn dedupe(&self) -> Option<Arc<dyn DedupeStore>> {
         None
+    }
+
+    /// The connections to a broker; none where there is no broker.
+    fn connections(&self) -> Vec<Connection> {
+        Vec::new()
     }
 
     /// Flushes what is in flight and disconnects; every call after that fails with [`crate::ErrorKind::Closed`].
