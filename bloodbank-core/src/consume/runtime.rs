@@ -10,10 +10,11 @@ use tower::{Service, ServiceExt};
 
 use crate::{
     consume::{
-        Context, Delivered, HandlerService, Target,
+        Context, Delivered, HandlerService, Target, once,
         settle::{Outcome, settle},
         spec::SubscriberSpec,
     },
+    dedupe::{Begun, Guard, Lease},
     transport::{Deliveries, Delivery, Settlement},
 };
 
@@ -24,6 +25,7 @@ struct Worker {
     spec: Arc<SubscriberSpec>,
     service: HandlerService,
     counters: Arc<Counters>,
+    guard: Option<Guard>,
 }
 
 struct Counters {
@@ -31,6 +33,7 @@ struct Counters {
     retried: Counter,
     dead_lettered: Counter,
     kept: Counter,
+    waiting: Counter,
 }
 
 impl Counters {
@@ -40,17 +43,25 @@ impl Counters {
             retried: counter!("bloodbank_retried_total", "queue" => Arc::clone(queue)),
             dead_lettered: counter!("bloodbank_dead_lettered_total", "queue" => Arc::clone(queue)),
             kept: counter!("bloodbank_kept_total", "queue" => Arc::clone(queue)),
+            waiting: counter!("bloodbank_put_off_total", "queue" => Arc::clone(queue)),
         }
     }
 }
 
 /// Handles deliveries until `stop` is set or the transport is closed, and finishes what it has begun.
-pub(super) async fn run(target: Arc<Target>, spec: SubscriberSpec, deliveries: Deliveries, stop: CancellationToken) {
+pub(super) async fn run(
+    target: Arc<Target>,
+    spec: SubscriberSpec,
+    guard: Option<Guard>,
+    deliveries: Deliveries,
+    stop: CancellationToken,
+) {
     let worker = Worker {
         service: spec.service.clone(),
         counters: Arc::new(Counters::new(&spec.queue)),
         spec: Arc::new(spec),
         target,
+        guard,
     };
     let concurrency = usize::from(worker.spec.options.concurrency.max(1));
     if concurrency == 1 {
@@ -156,16 +167,35 @@ impl Worker {
     }
 
     async fn handle(&mut self, context: Context, settlement: Settlement) {
-        let result = match self.service.ready().await {
-            Ok(service) => service.call(context.clone()).await,
-            Err(error) => Err(error),
+        let outcome = match &self.guard {
+            None => self.work(&context, settlement, None).await,
+            Some(guard) => match once::begin(guard, &context).await {
+                Begun::Leased(lease) => lease.during(self.work(&context, settlement, Some(&lease))).await,
+                Begun::Unchecked => {
+                    context.set_unchecked();
+                    self.work(&context, settlement, None).await
+                }
+                Begun::Duplicate => {
+                    settlement.ack();
+                    return;
+                }
+                Begun::Wait(delay) => once::put_off(settlement, &context, &self.spec.options, delay).await,
+            },
         };
-        let outcome = settle(settlement, &context, &self.spec.options, result).await;
         match outcome {
             Outcome::Ack => self.counters.handled.increment(1),
             Outcome::Retry => self.counters.retried.increment(1),
             Outcome::DeadLetter => self.counters.dead_lettered.increment(1),
             Outcome::Kept => self.counters.kept.increment(1),
+            Outcome::PutOff => self.counters.waiting.increment(1),
         }
+    }
+
+    async fn work(&mut self, context: &Context, settlement: Settlement, lease: Option<&Lease>) -> Outcome {
+        let result = match self.service.ready().await {
+            Ok(service) => service.call(context.clone()).await,
+            Err(error) => Err(error),
+        };
+        settle(settlement, context, &self.spec.options, result, lease).await
     }
 }
