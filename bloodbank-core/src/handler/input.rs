@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use crate::{
     consume::Context,
     envelope::{EventEnvelope, RawEnvelope, check_version},
-    error::{Error, ErrorKind, Result},
+    error::{Error, ErrorKind, PayloadFault, Result},
     event::{Declaration, Event},
     handler::HandlerError,
     routing::template_matches,
@@ -146,11 +146,13 @@ pub(crate) fn read_payload<T: DeserializeOwned>(event_type: &str, text: &str) ->
     let mut deserializer = serde_json::Deserializer::from_str(text);
     serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let pointer = json_pointer(error.path());
+        let inner = error.into_inner();
         Error::new(
             ErrorKind::InvalidPayload,
             format!("payload of `{event_type}` does not fit `{}` at {pointer:?}", short_name::<T>()),
         )
-        .with_source(error.into_inner())
+        .with_faults(vec![PayloadFault { pointer, detail: inner.to_string() }])
+        .with_source(inner)
     })
 }
 
