@@ -141,7 +141,7 @@ async fn an_unregistered_event_is_taken_only_where_it_is_allowed() {
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(pointers(&problem).iter().all(|pointer| *pointer == "/payload"), "{problem}");
     // And a key is a key.
-    for key in ["", "a..b", "a.#", "a.*", "a b.c", "../x"] {
+    for key in ["", "a..b", "a.#", "a.*", "../x"] {
         let (status, problem) = json_of(gateway.post("/events/custom").json(&envelope(key, &json!({})))).await;
         assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{key:?}: {problem}");
     }

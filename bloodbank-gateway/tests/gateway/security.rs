@@ -20,7 +20,7 @@ const TOKENS: &str = r##"
     ]"##;
 
 async fn guarded() -> Served {
-    serve_with(Bus::embedded(), |builder| builder.tokens(Tokens::from_toml(TOKENS).unwrap())).await
+    serve_with(Bus::embedded(), |builder| builder.tokens(Tokens::from_toml(TOKENS).expect("tokens"))).await
 }
 
 #[tokio::test]
