@@ -18,24 +18,30 @@
 //! | [`router()`] | the endpoints, as an `axum::Router` |
 //! | [`serve()`], [`Server`], [`ServeOptions`] | the endpoints on an address, with timeouts, TLS and a graceful end |
 //! | [`Tokens`] | who may publish and read what |
+//! | [`Webhooks`] | the secrets of Fireflies and GitHub |
 //!
 //! Everything generic comes from the [registry](bloodbank_core::Registry): a program that links other events has other
 //! endpoints, schemas and documents.
 #![forbid(unsafe_code)]
 
 mod auth;
+mod commands;
 mod correlation;
 mod error;
 mod gateway;
 mod health;
 mod json;
 mod limits;
+mod metrics;
 mod params;
 mod problem;
 mod publish;
 mod registry;
 mod serve;
 mod shed;
+mod stream;
+#[cfg(feature = "webhooks")]
+mod webhooks;
 
 pub use auth::{Caller, Patterns, Token, Tokens};
 pub use error::GatewayError;
@@ -43,3 +49,5 @@ pub use gateway::{Gateway, GatewayBuilder, router};
 pub use limits::Limits;
 pub use problem::{Problem, ProblemFault};
 pub use serve::{ServeOptions, Server, serve};
+#[cfg(feature = "webhooks")]
+pub use webhooks::Webhooks;

@@ -3,4 +3,6 @@
 mod publishing;
 mod requests;
 mod security;
+mod streams;
 mod support;
+mod webhooks;
