@@ -22,7 +22,7 @@ use crate::{
     commands::{self, Commands},
     correlation, health,
     limits::Limits,
-    metrics,
+    metrics, pages,
     problem::Problem,
     publish, registry, shed,
     stream::{self, Hub},
@@ -215,6 +215,10 @@ pub fn router(gateway: Gateway) -> Router {
         .route("/events/stream", get(stream::stream))
         .route("/commands/{id}", get(commands::command))
         .route("/metrics", get(metrics::metrics))
+        .route("/openapi.json", get(pages::openapi_json))
+        .route("/docs", get(pages::docs))
+        .route("/asyncapi.json", get(pages::asyncapi_json))
+        .route("/asyncapi", get(pages::asyncapi))
         .route("/events/{*key}", post(publish::event))
         .route("/registry/domains", get(registry::domains))
         .route("/registry/events", get(registry::events))

@@ -17,6 +17,7 @@
 //! | [`Gateway`], [`GatewayBuilder`] | what the endpoints work with: the bus, who may do what, limits |
 //! | [`router()`] | the endpoints, as an `axum::Router` |
 //! | [`serve()`], [`Server`], [`ServeOptions`] | the endpoints on an address, with timeouts, TLS and a graceful end |
+//! | [`openapi::document`], [`asyncapi::document`] | what is registered, as documents |
 //! | [`Tokens`] | who may publish and read what |
 //! | [`Webhooks`] | the secrets of Fireflies and GitHub |
 //!
@@ -24,6 +25,7 @@
 //! endpoints, schemas and documents.
 #![forbid(unsafe_code)]
 
+pub mod asyncapi;
 mod auth;
 mod commands;
 mod correlation;
@@ -33,10 +35,13 @@ mod health;
 mod json;
 mod limits;
 mod metrics;
+pub mod openapi;
+mod pages;
 mod params;
 mod problem;
 mod publish;
 mod registry;
+mod schemas;
 mod serve;
 mod shed;
 mod stream;

@@ -1,5 +1,6 @@
 //! The gateway on a real listener, asked by a real client.
 
+mod documents;
 mod publishing;
 mod requests;
 mod security;
