@@ -10,3 +10,5 @@ mod submission;
 pub(crate) use batch::batch;
 pub(crate) use custom::custom;
 pub(crate) use event::event;
+#[cfg(feature = "mcp")]
+pub(crate) use submission::Submission;
