@@ -22,7 +22,12 @@ use super::{
     arguments::Arguments,
     tools::{LONGEST_WAIT, MOST_EVENTS, OF_ONE_EVENT, kind_word},
 };
-use crate::{Gateway, problem::Problem, publish::Submission, registry::summary};
+use crate::{
+    Gateway,
+    problem::Problem,
+    publish::{MOST_PARENTS, Submission},
+    registry::summary,
+};
 
 /// Calls a tool. What the agent did wrong is a result that it can read; only a tool that does not exist is an error.
 pub(super) async fn call(
@@ -116,7 +121,11 @@ async fn publish_one(
 }
 
 fn causes(arguments: &mut Arguments) -> Result<Vec<Uuid>, Problem> {
-    Ok(arguments.optional("correlation_ids")?.unwrap_or_default())
+    let causes: Vec<Uuid> = arguments.optional("correlation_ids")?.unwrap_or_default();
+    if causes.len() > MOST_PARENTS {
+        return Err(Problem::bad_request(format!("`correlation_ids` has more than {MOST_PARENTS} ids")));
+    }
+    Ok(causes)
 }
 
 fn list_events(mut arguments: Arguments) -> Result<Value, Problem> {

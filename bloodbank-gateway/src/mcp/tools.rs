@@ -6,6 +6,8 @@ use bloodbank_core::{Registry, event::EventKind, registry::EventDescriptor};
 use rmcp::model::{JsonObject, Tool, ToolAnnotations};
 use serde_json::{Map, Value, json};
 
+use crate::publish::MOST_PARENTS;
+
 /// The tools that publish one event, and the key of the event. Where it is not registered, the tool is not there.
 pub(super) const OF_ONE_EVENT: [(&str, &str); 3] = [
     ("publish_llm_prompt", "llm.prompt"),
@@ -148,7 +150,7 @@ fn with_causes(mut schema: Value) -> Value {
         properties.insert(
             "correlation_ids".to_owned(),
             json!({
-                "type": "array", "items": { "type": "string", "format": "uuid" }, "maxItems": 1000,
+                "type": "array", "items": { "type": "string", "format": "uuid" }, "maxItems": MOST_PARENTS,
                 "description": "The events that caused it.",
             }),
         );
