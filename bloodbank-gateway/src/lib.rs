@@ -48,6 +48,8 @@ mod schemas;
 mod serve;
 mod shed;
 mod stream;
+#[cfg(feature = "tls")]
+mod tls;
 #[cfg(feature = "webhooks")]
 mod webhooks;
 
@@ -57,5 +59,7 @@ pub use gateway::{Gateway, GatewayBuilder, router};
 pub use limits::Limits;
 pub use problem::{Problem, ProblemFault};
 pub use serve::{ServeOptions, Server, serve};
+#[cfg(feature = "tls")]
+pub use tls::Tls;
 #[cfg(feature = "webhooks")]
 pub use webhooks::Webhooks;

@@ -29,6 +29,8 @@ pub(crate) async fn serve_with(bus: Bus, with: impl FnOnce(GatewayBuilder) -> Ga
     let server = Server::bind(gateway, options).await.expect("a free port");
     let url = format!("http://{}", server.address());
     let running = tokio::spawn(async move { server.run().await.expect("it serves") });
+    // The client can speak TLS, and wants to be told with what.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     Served { url, client: Client::new(), bus, stop: Some(stop), running }
 }
 
