@@ -1,9 +1,9 @@
 //! One subscriber at work: takes deliveries, runs the handler, settles.
 
-use std::{pin::pin, sync::Arc};
+use std::{pin::pin, sync::Arc, time::Instant};
 
 use futures_util::StreamExt;
-use metrics::{Counter, counter};
+use metrics::{Counter, Histogram, counter, histogram};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::{Service, ServiceExt};
@@ -15,6 +15,7 @@ use crate::{
         spec::SubscriberSpec,
     },
     dedupe::{Begun, Guard, Lease},
+    registry::Registry,
     transport::{Deliveries, Delivery, Settlement},
 };
 
@@ -34,6 +35,7 @@ struct Counters {
     dead_lettered: Counter,
     kept: Counter,
     waiting: Counter,
+    seconds: Histogram,
 }
 
 impl Counters {
@@ -44,6 +46,7 @@ impl Counters {
             dead_lettered: counter!("bloodbank_dead_lettered_total", "queue" => Arc::clone(queue)),
             kept: counter!("bloodbank_kept_total", "queue" => Arc::clone(queue)),
             waiting: counter!("bloodbank_put_off_total", "queue" => Arc::clone(queue)),
+            seconds: histogram!("bloodbank_handler_seconds", "queue" => Arc::clone(queue)),
         }
     }
 }
@@ -192,10 +195,14 @@ impl Worker {
     }
 
     async fn work(&mut self, context: &Context, settlement: Settlement, lease: Option<&Lease>) -> Outcome {
+        let start = Instant::now();
         let result = match self.service.ready().await {
             Ok(service) => service.call(context.clone()).await,
             Err(error) => Err(error),
         };
+        self.counters.seconds.record(start.elapsed().as_secs_f64());
+        let event_type = context.message().properties.event_type.as_deref().unwrap_or_default();
+        counter!("bloodbank_consumed_total", "event_type" => Registry::global().label(event_type)).increment(1);
         settle(settlement, context, &self.spec.options, result, lease).await
     }
 }

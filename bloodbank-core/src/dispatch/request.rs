@@ -76,6 +76,19 @@ impl<'a, C: CommandEvent> IntoFuture for Execute<'a, C> {
     }
 }
 
+/// The answer to a command that is known only at run time; `None` where it declares none.
+pub(crate) fn read_value(answer: &Incoming) -> Result<Option<EventEnvelope<Value>>, ExecuteError> {
+    match answer.properties.headers.text(names::REPLY) {
+        Some("reply") if answer.body.is_empty() => Ok(None),
+        Some("reply") => {
+            Ok(Some(serde_json::from_slice(&answer.body).map_err(|error| {
+                Error::new(ErrorKind::InvalidEnvelope, "the reply cannot be read").with_source(error)
+            })?))
+        }
+        _ => read::<()>(answer).map(|()| None),
+    }
+}
+
 fn read<R: Reply>(answer: &Incoming) -> Result<R, ExecuteError> {
     match answer.properties.headers.text(names::REPLY) {
         Some("reply") => Ok(R::read(&answer.body)?),

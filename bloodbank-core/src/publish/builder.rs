@@ -34,6 +34,7 @@ pub struct Receipt {
 #[derive(Debug, Default)]
 pub(crate) struct PublishOptions {
     pub(crate) event_id: Option<Uuid>,
+    pub(crate) timestamp: Option<DateTime<Utc>>,
     pub(crate) causes: Vec<Uuid>,
     pub(crate) source: Option<Source>,
     pub(crate) agent_context: Option<Box<AgentContext>>,

@@ -9,7 +9,6 @@ use std::{
 };
 
 use bytes::Bytes;
-use metrics::counter;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -21,7 +20,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     event::Event,
     health::Health,
-    publish::{Draft, Publish, PublishOptions, Receipt, keys::Keys},
+    publish::{Draft, Publish, PublishOptions, Receipt, keys::Keys, measure::Measured},
     settings::Settings,
     transport::{Outgoing, Properties, Published, Topology, Transport, embedded::Embedded, names},
 };
@@ -157,6 +156,7 @@ impl Bus {
         let inner = &*self.0;
         let PublishOptions {
             event_id,
+            timestamp,
             causes,
             source,
             agent_context,
@@ -175,7 +175,7 @@ impl Bus {
         }
         let event_id = event_id.unwrap_or_else(Uuid::new_v4);
         let parents = merge_parents(event_id, causes)?;
-        let timestamp = envelope::now();
+        let timestamp = timestamp.unwrap_or_else(envelope::now);
         let app = match &source {
             None => Some(Arc::clone(&inner.service)),
             Some(source) => source.app.as_deref().map(Into::into),
@@ -239,24 +239,23 @@ impl Bus {
             (Some(correlation), Some(link)) => correlation.record(link),
             _ => None,
         };
+        let measured = Measured::begin(&receipt.event_type);
         let published = self.publish_message(message);
         async move {
             let published = published.await;
+            measured.end(&published);
             if let Some(recorded) = recorded {
                 recorded.await;
             }
             receipt.unrouted = published?.unrouted;
-            if receipt.unrouted {
-                counter!("bloodbank_unrouted_total").increment(1);
-                if mandatory {
-                    return Err(Error::new(
-                        ErrorKind::Unrouted,
-                        format!(
-                            "no queue receives `{}`; start a subscriber of it, or publish without `mandatory`",
-                            receipt.event_type
-                        ),
-                    ));
-                }
+            if receipt.unrouted && mandatory {
+                return Err(Error::new(
+                    ErrorKind::Unrouted,
+                    format!(
+                        "no queue receives `{}`; start a subscriber of it, or publish without `mandatory`",
+                        receipt.event_type
+                    ),
+                ));
             }
             Ok(receipt)
         }

@@ -6,6 +6,7 @@ mod cause;
 mod collector;
 mod keys;
 mod many;
+mod measure;
 mod value;
 
 pub(crate) use builder::{Draft, PublishOptions};
@@ -13,3 +14,4 @@ pub use builder::{Publish, Receipt};
 pub use bus::{Bus, BusBuilder};
 pub use cause::{Cause, TraceContext};
 pub use collector::{EventCollector, PendingEvent};
+pub use value::PublishValue;

@@ -15,6 +15,7 @@ use crate::{
     handler::input::read_payload,
     identity,
     registry::schema,
+    routing::RoutingKey,
 };
 
 /// A registered event: its declaration, and what can be done with it without knowing its type.
@@ -38,6 +39,12 @@ pub trait AnyEvent: Any + Send {
     /// When it cannot be written as JSON.
     fn to_value(&self) -> Result<Value>;
 
+    /// The key it is published under.
+    ///
+    /// # Errors
+    /// Like [`Event::routing_key`].
+    fn routing_key(&self) -> Result<RoutingKey>;
+
     /// The id that its declared fields give it.
     fn event_id(&self, key: &str) -> Option<Uuid>;
 }
@@ -48,6 +55,10 @@ impl<E: Event> AnyEvent for E {
             Error::new(ErrorKind::InvalidPayload, format!("`{}` cannot be written as JSON", E::DECLARATION.routing_key))
                 .with_source(error)
         })
+    }
+
+    fn routing_key(&self) -> Result<RoutingKey> {
+        Event::routing_key(self)
     }
 
     fn event_id(&self, key: &str) -> Option<Uuid> {

@@ -233,6 +233,11 @@ impl Transport for Embedded {
         Some(Arc::clone(&self.handled) as _)
     }
 
+    #[cfg(feature = "sqlite")]
+    fn history(&self) -> Option<&Embedded> {
+        self.file.is_some().then_some(self)
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         let (released, release) = oneshot::channel();
         self.stop(Some(released));

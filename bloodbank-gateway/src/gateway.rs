@@ -1,0 +1,292 @@
+//! What the endpoints work with, and the router.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    http::StatusCode,
+    middleware::{from_fn, from_fn_with_state},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use bloodbank_core::Bus;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tower_http::{catch_panic::CatchPanicLayer, cors::CorsLayer};
+
+#[cfg(feature = "mcp")]
+use crate::auth::Patterns;
+#[cfg(feature = "mcp")]
+use crate::mcp;
+#[cfg(feature = "webhooks")]
+use crate::webhooks::{self, Webhooks};
+use crate::{
+    auth,
+    auth::Tokens,
+    commands::{self, Commands},
+    correlation, health,
+    limits::Limits,
+    metrics, pages,
+    problem::Problem,
+    publish, registry, shed,
+    stream::{self, Hub},
+};
+
+/// What the endpoints work with. Cheap to clone; all clones share it.
+#[derive(Clone)]
+pub struct Gateway(Arc<Inner>);
+
+type Probe = Box<dyn Fn() -> bool + Send + Sync>;
+
+struct Inner {
+    bus: Bus,
+    tokens: Tokens,
+    limits: Limits,
+    origins: Vec<String>,
+    allow_unregistered: bool,
+    workers: Option<Probe>,
+    permits: Arc<Semaphore>,
+    stream_permits: Arc<Semaphore>,
+    hub: Hub,
+    commands: Commands,
+    #[cfg(feature = "webhooks")]
+    webhooks: Webhooks,
+    #[cfg(feature = "mcp")]
+    agent_patterns: Patterns,
+    closing: CancellationToken,
+}
+
+impl Gateway {
+    /// A gateway to this bus, for whoever can reach it.
+    pub fn builder(bus: Bus) -> GatewayBuilder {
+        GatewayBuilder {
+            bus,
+            tokens: Tokens::default(),
+            limits: Limits::default(),
+            origins: Vec::new(),
+            allow_unregistered: false,
+            workers: None,
+            #[cfg(feature = "webhooks")]
+            webhooks: Webhooks::default(),
+            #[cfg(feature = "mcp")]
+            agent_patterns: Patterns::everything(),
+        }
+    }
+
+    /// The bus.
+    #[must_use]
+    pub fn bus(&self) -> &Bus {
+        &self.0.bus
+    }
+
+    /// Ends every stream; requests that are being answered are answered.
+    pub fn close(&self) {
+        self.0.closing.cancel();
+    }
+
+    pub(crate) fn tokens(&self) -> &Tokens {
+        &self.0.tokens
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    pub(crate) fn origins(&self) -> &[String] {
+        &self.0.origins
+    }
+
+    pub(crate) fn allows_unregistered(&self) -> bool {
+        self.0.allow_unregistered
+    }
+
+    pub(crate) fn workers(&self) -> Option<&Probe> {
+        self.0.workers.as_ref()
+    }
+
+    pub(crate) fn permits(&self) -> &Arc<Semaphore> {
+        &self.0.permits
+    }
+
+    pub(crate) fn stream_permits(&self) -> &Arc<Semaphore> {
+        &self.0.stream_permits
+    }
+
+    pub(crate) fn hub(&self) -> &Hub {
+        &self.0.hub
+    }
+
+    pub(crate) fn commands(&self) -> &Commands {
+        &self.0.commands
+    }
+
+    #[cfg(feature = "webhooks")]
+    pub(crate) fn webhooks(&self) -> &Webhooks {
+        &self.0.webhooks
+    }
+
+    #[cfg(feature = "mcp")]
+    pub(crate) fn agent_patterns(&self) -> &Patterns {
+        &self.0.agent_patterns
+    }
+
+    pub(crate) fn closing(&self) -> &CancellationToken {
+        &self.0.closing
+    }
+}
+
+impl std::fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gateway").field("bus", &self.0.bus).field("tokens", &self.0.tokens).finish_non_exhaustive()
+    }
+}
+
+/// Says what a [`Gateway`] is like.
+#[must_use = "a gateway is made by `build`"]
+pub struct GatewayBuilder {
+    bus: Bus,
+    tokens: Tokens,
+    limits: Limits,
+    origins: Vec<String>,
+    allow_unregistered: bool,
+    workers: Option<Probe>,
+    #[cfg(feature = "webhooks")]
+    webhooks: Webhooks,
+    #[cfg(feature = "mcp")]
+    agent_patterns: Patterns,
+}
+
+impl GatewayBuilder {
+    /// Who may do what. Without tokens everybody may do everything, and the gateway serves on loopback only.
+    pub fn tokens(mut self, tokens: Tokens) -> Self {
+        self.tokens = tokens;
+        self
+    }
+
+    /// How much a request may ask for.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The pages of this origin (`https://app.example`) may use the gateway from a browser (CORS); default: none may.
+    pub fn allow_origin(mut self, origin: impl Into<String>) -> Self {
+        self.origins.push(origin.into());
+        self
+    }
+
+    /// Whether `POST /events/custom` and `/events/batch` take events that are not registered; default: no.
+    pub fn allow_unregistered(mut self, allow: bool) -> Self {
+        self.allow_unregistered = allow;
+        self
+    }
+
+    /// Whether the workers of this process are alive, for `/readyz`; default: there are none.
+    pub fn workers(mut self, alive: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        self.workers = Some(Box::new(alive));
+        self
+    }
+
+    /// The secrets of webhooks; default: none, and they are switched off.
+    #[cfg(feature = "webhooks")]
+    pub fn webhooks(mut self, webhooks: Webhooks) -> Self {
+        self.webhooks = webhooks;
+        self
+    }
+
+    /// The keys that agents may publish over MCP, of those that their token allows; default: every key.
+    #[cfg(feature = "mcp")]
+    pub fn agents_may_publish(mut self, patterns: Patterns) -> Self {
+        self.agent_patterns = patterns;
+        self
+    }
+
+    /// The gateway. Counts for `/metrics` from now on, unless the program has a recorder of its own.
+    #[must_use]
+    pub fn build(self) -> Gateway {
+        metrics::install();
+        let Self { bus, tokens, limits, origins, allow_unregistered, workers, .. } = self;
+        Gateway(Arc::new(Inner {
+            hub: Hub::new(&bus, ["#".to_owned()]),
+            commands: Commands::new(&bus),
+            #[cfg(feature = "webhooks")]
+            webhooks: self.webhooks,
+            #[cfg(feature = "mcp")]
+            agent_patterns: self.agent_patterns,
+            bus,
+            tokens,
+            permits: shed::permits(limits.concurrency),
+            stream_permits: shed::permits(limits.streams),
+            limits,
+            origins,
+            allow_unregistered,
+            workers,
+            closing: CancellationToken::new(),
+        }))
+    }
+}
+
+/// The endpoints of a gateway.
+pub fn router(gateway: Gateway) -> Router {
+    let open = Router::new().route("/healthz", get(health::healthz)).route("/readyz", get(health::readyz));
+    // Whoever signs needs no token.
+    #[cfg(feature = "webhooks")]
+    let open =
+        open.route("/webhooks/fireflies", post(webhooks::fireflies)).route("/webhooks/github", post(webhooks::github));
+    let guarded = Router::new()
+        .route("/events/custom", post(publish::custom))
+        .route("/events/batch", post(publish::batch))
+        .route("/events/stream", get(stream::stream))
+        .route("/commands/{id}", get(commands::command))
+        .route("/metrics", get(metrics::metrics))
+        .route("/openapi.json", get(pages::openapi_json))
+        .route("/docs", get(pages::docs))
+        .route("/asyncapi.json", get(pages::asyncapi_json))
+        .route("/asyncapi", get(pages::asyncapi))
+        .route("/events/{*key}", post(publish::event))
+        .route("/registry/domains", get(registry::domains))
+        .route("/registry/events", get(registry::events))
+        .route("/registry/events/{key}", get(registry::event))
+        .route("/schemas/{file}", get(registry::schema))
+        .route("/debug/correlation/{id}", get(correlation::dump))
+        .route("/debug/correlation/{id}/dump", get(correlation::dump))
+        .route("/debug/correlation/{id}/chain", get(correlation::chain))
+        .route("/debug/correlation/{id}/graph", get(correlation::graph));
+    #[cfg(feature = "mcp")]
+    let guarded = guarded.route_service("/mcp", mcp::http(&gateway));
+    let guarded = guarded.layer(from_fn_with_state(gateway.clone(), auth::authenticate));
+    let mut router = open
+        .merge(guarded)
+        .fallback(|| async { Problem::not_found("no such path; `/openapi.json` lists them") })
+        .method_not_allowed_fallback(|| async {
+            let detail = "this path has other methods; `/openapi.json` lists them";
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Wrong method", detail)
+        })
+        .layer(from_fn_with_state(gateway.clone(), shed::shed))
+        .layer(from_fn(metrics::measure))
+        .layer(from_fn_with_state(gateway.clone(), auth::check_origin));
+    let origins: Vec<_> = gateway.origins().iter().filter_map(|origin| origin.parse().ok()).collect();
+    if !origins.is_empty() {
+        router = router.layer(
+            CorsLayer::new()
+                .allow_origin(origins)
+                .allow_methods([axum::http::Method::GET, axum::http::Method::POST])
+                .allow_headers(tower_http::cors::Any),
+        );
+    }
+    router
+        .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| -> Response {
+            tracing::error!("a request panicked");
+            Problem::internal().into_response()
+        }))
+        .layer(from_fn(hardened))
+        .with_state(gateway)
+}
+
+/// Tells browsers not to guess media types.
+async fn hardened(request: axum::extract::Request, next: axum::middleware::Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.insert("x-content-type-options", axum::http::HeaderValue::from_static("nosniff"));
+    response
+}
