@@ -15,6 +15,7 @@ use crate::{
     handler::input::read_payload,
     identity,
     registry::schema,
+    routing::RoutingKey,
 };
 
 /// A registered event: its declaration, and what can be done with it without knowing its type.
@@ -38,6 +39,12 @@ pub trait AnyEvent: Any + Send {
     /// When it cannot be written as JSON.
     fn to_value(&self) -> Result<Value>;
 
+    /// The key it is published under.
+    ///
+    /// # Errors
+    /// When the value of a placeholder is no legal segment.
+    fn key(&self) -> Result<RoutingKey>;
+
     /// The id that its declared fields give it.
     fn event_id(&self, key: &str) -> Option<Uuid>;
 }
@@ -48,6 +55,10 @@ impl<E: Event> AnyEvent for E {
             Error::new(ErrorKind::InvalidPayload, format!("`{}` cannot be written as JSON", E::DECLARATION.routing_key))
                 .with_source(error)
         })
+    }
+
+    fn key(&self) -> Result<RoutingKey> {
+        self.routing_key()
     }
 
     fn event_id(&self, key: &str) -> Option<Uuid> {

@@ -1,0 +1,45 @@
+//! The command line.
+
+use clap::{Parser, Subcommand};
+
+use crate::{
+    fault::Done,
+    program::StartApp,
+    verbs::{Completions, ListCommands, ListEvents, Publish, Show},
+};
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done; 1 it failed, or a check found something; 2 asked for wrongly (arguments, settings, unknown event,
+payload that does not fit).
+
+Without settings the bus is in memory. RABBIT_URL chooses RabbitMQ, BLOODBANK_EMBEDDED_PATH a file; from the environment,
+.env or bloodbank.toml. NO_COLOR switches colours off.";
+
+/// Typed events: list them, publish them, watch them, check them.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXIT_CODES, max_term_width = 120, subcommand_required = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    ListEvents(ListEvents),
+    ListCommands(ListCommands),
+    Show(Show),
+    Publish(Publish),
+    Completions(Completions),
+}
+
+impl Verb {
+    pub(crate) fn run(self, _start: StartApp) -> Done {
+        match self {
+            Self::ListEvents(verb) => verb.run(),
+            Self::ListCommands(verb) => verb.run(),
+            Self::Show(verb) => verb.run(),
+            Self::Publish(verb) => verb.run(),
+            Self::Completions(verb) => verb.run(),
+        }
+    }
+}

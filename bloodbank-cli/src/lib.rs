@@ -1,0 +1,12 @@
+#![doc = include_str!("lib.md")]
+#![forbid(unsafe_code)]
+
+mod args;
+mod bus;
+mod fault;
+mod output;
+mod payload;
+mod program;
+mod verbs;
+
+pub use program::{Program, main};

@@ -1,0 +1,38 @@
+//! What verbs print: text for people, JSON for programs.
+
+pub(crate) mod style;
+mod table;
+
+use std::io::{self, IsTerminal, Write};
+
+use serde::Serialize;
+use serde_json::Value;
+
+pub(crate) use table::Table;
+
+/// Standard output, without colours unless it is a terminal that wants them.
+pub(crate) fn out() -> impl Write {
+    anstream::stdout().lock()
+}
+
+/// JSON for programs, indented.
+pub(crate) fn json(value: &impl Serialize) -> io::Result<()> {
+    let mut out = out();
+    serde_json::to_writer_pretty(&mut out, value)?;
+    writeln!(out)
+}
+
+/// JSON for people: indented and coloured.
+pub(crate) fn highlighted(value: &Value) -> String {
+    colored_json::to_colored_json(value, colored_json::ColorMode::On).unwrap_or_else(|_| value.to_string())
+}
+
+/// A remark beside the output.
+pub(crate) fn note(text: &str) {
+    anstream::eprintln!("{}note:{} {text}", style::WARN.render(), style::WARN.render_reset());
+}
+
+/// Whether people read the output.
+pub(crate) fn is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
