@@ -9,15 +9,17 @@ use crate::{
 };
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done; 1 it failed, or a check found something; 2 asked for wrongly (arguments, settings, unknown event,
-payload that does not fit).
+Exit codes:
+  0  done
+  1  it failed, or a check found something
+  2  asked for wrongly: arguments, settings, an unknown event, a payload that does not fit
 
-Without settings the bus is in memory. RABBIT_URL chooses RabbitMQ, BLOODBANK_EMBEDDED_PATH a file; from the environment,
-.env or bloodbank.toml. NO_COLOR switches colours off.";
+Without settings the bus is in memory. RABBIT_URL chooses RabbitMQ, BLOODBANK_EMBEDDED_PATH a
+file; from the environment, .env or bloodbank.toml. NO_COLOR switches colours off.";
 
 /// Typed events: list them, publish them, watch them, check them.
 #[derive(Debug, Parser)]
-#[command(version, after_help = EXIT_CODES, max_term_width = 120, subcommand_required = true)]
+#[command(version, after_help = EXIT_CODES, max_term_width = 100, subcommand_required = true)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) verb: Verb,

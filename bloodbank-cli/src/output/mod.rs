@@ -6,7 +6,6 @@ mod table;
 use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
-use serde_json::Value;
 
 pub(crate) use table::Table;
 
@@ -23,8 +22,8 @@ pub(crate) fn json(value: &impl Serialize) -> io::Result<()> {
 }
 
 /// JSON for people: indented and coloured.
-pub(crate) fn highlighted(value: &Value) -> String {
-    colored_json::to_colored_json(value, colored_json::ColorMode::On).unwrap_or_else(|_| value.to_string())
+pub(crate) fn highlighted(value: &impl Serialize) -> Result<String, serde_json::Error> {
+    colored_json::to_colored_json(value, colored_json::ColorMode::On)
 }
 
 /// A remark beside the output.

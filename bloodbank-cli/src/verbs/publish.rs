@@ -223,7 +223,7 @@ impl Publish {
             agent_context: None,
             payload: &checked.payload,
         };
-        writeln!(output::out(), "{}", output::highlighted(&serde_json::to_value(&envelope)?))?;
+        writeln!(output::out(), "{}", output::highlighted(&envelope)?)?;
         Ok(())
     }
 }

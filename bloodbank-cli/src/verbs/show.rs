@@ -82,10 +82,10 @@ impl Show {
         if !declaration.docs.is_empty() {
             writeln!(out, "{}\n", describe::plain(declaration.docs))?;
         }
-        writeln!(out, "{}\n{}", paint(HEADING, "schema"), output::highlighted(&schema))?;
+        writeln!(out, "{}\n{}", paint(HEADING, "schema"), output::highlighted(&schema)?)?;
         if let Some(example) = example {
             let head = if declared { "example" } else { "example (made up from the schema)" };
-            writeln!(out, "\n{}\n{}", paint(HEADING, head), output::highlighted(&example))?;
+            writeln!(out, "\n{}\n{}", paint(HEADING, head), output::highlighted(&example)?)?;
         }
         Ok(())
     }
