@@ -4,8 +4,11 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     fault::Done,
-    program::StartApp,
-    verbs::{Completions, ListCommands, ListEvents, Publish, Show},
+    program::AppOf,
+    verbs::{
+        Check, Completions, Doctor, FlowVerb, ListCommands, ListEvents, Publish, Show, Tail, TopologyVerb, TraceVerb,
+        Work,
+    },
 };
 
 const EXIT_CODES: &str = "\
@@ -31,16 +34,30 @@ pub(crate) enum Verb {
     ListCommands(ListCommands),
     Show(Show),
     Publish(Publish),
+    Tail(Tail),
+    Trace(TraceVerb),
+    Check(Check),
+    Flow(FlowVerb),
+    Topology(TopologyVerb),
+    Work(Work),
+    Doctor(Doctor),
     Completions(Completions),
 }
 
 impl Verb {
-    pub(crate) fn run(self, _start: StartApp) -> Done {
+    pub(crate) fn run(self, app: AppOf) -> Done {
         match self {
             Self::ListEvents(verb) => verb.run(),
             Self::ListCommands(verb) => verb.run(),
             Self::Show(verb) => verb.run(),
             Self::Publish(verb) => verb.run(),
+            Self::Tail(verb) => verb.run(),
+            Self::Trace(verb) => verb.run(),
+            Self::Check(verb) => verb.run(),
+            Self::Flow(verb) => verb.run(),
+            Self::Topology(verb) => verb.run(app),
+            Self::Work(verb) => verb.run(app),
+            Self::Doctor(verb) => verb.run(),
             Self::Completions(verb) => verb.run(),
         }
     }

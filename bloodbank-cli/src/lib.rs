@@ -4,6 +4,7 @@
 mod args;
 mod bus;
 mod fault;
+mod flow;
 mod output;
 mod payload;
 mod program;

@@ -1,20 +1,40 @@
 //! The program around the verbs.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
-use bloodbank_core::{App, Bus, CommandManager, Result, RunningApp};
+use bloodbank_core::{
+    App, Bus, CommandManager, Result, RunningApp, Settings,
+    publish::BusBuilder,
+    transport::{Topology, embedded::Embedded},
+};
 use clap::{CommandFactory, FromArgMatches};
 use futures_util::future::BoxFuture;
 
-use crate::{args::Args, fault::Fault};
-
-/// How the app of a program is started on a bus.
-pub(crate) type StartApp = Box<dyn FnOnce(Bus) -> BoxFuture<'static, Result<RunningApp>>>;
+use crate::args::Args;
 
 /// A command line with every verb, for the events that are linked into this program.
 #[must_use = "nothing happens until `run`"]
 pub struct Program {
-    start: StartApp,
+    app: AppOf,
+}
+
+/// The app of a program, on a bus.
+pub(crate) type AppOf = Box<dyn FnOnce(Bus) -> Result<Box<dyn AnyApp>>>;
+
+/// An app, whatever its states.
+pub(crate) trait AnyApp: Send {
+    fn topology(&self) -> Topology;
+    fn start(self: Box<Self>) -> BoxFuture<'static, Result<RunningApp>>;
+}
+
+impl<Provided: 'static> AnyApp for App<Provided> {
+    fn topology(&self) -> Topology {
+        Self::topology(self)
+    }
+
+    fn start(self: Box<Self>) -> BoxFuture<'static, Result<RunningApp>> {
+        Box::pin(Self::start(*self))
+    }
 }
 
 /// A command line for the events, subscribers and commands that are linked into this program.
@@ -29,19 +49,17 @@ impl Program {
     /// A program whose app executes the linked commands.
     #[expect(clippy::new_without_default, reason = "a program is run, not stored")]
     pub fn new() -> Self {
-        let app = Self { start: Box::new(|_| unreachable!("`app` follows")) };
-        app.app(|bus| {
-            let service = bus.settings().service_name.clone();
-            Ok(App::new(service, bus).commands(CommandManager::linked()))
-        })
+        Self {
+            app: boxed(|bus| {
+                let service = bus.settings().service_name.clone();
+                Ok(App::new(service, bus).commands(CommandManager::linked()))
+            }),
+        }
     }
 
-    /// The app that `work` runs: its states, its subscribers, its commands.
+    /// The app that `work` runs and `topology` shows: its states, its subscribers, its commands.
     pub fn app<Provided: 'static>(mut self, app: impl FnOnce(Bus) -> Result<App<Provided>> + 'static) -> Self {
-        self.start = Box::new(|bus| match app(bus) {
-            Ok(app) => Box::pin(app.start()),
-            Err(error) => Box::pin(std::future::ready(Err(error))),
-        });
+        self.app = boxed(app);
         self
     }
 
@@ -52,7 +70,7 @@ impl Program {
         let command = Args::command().name(name.clone()).bin_name(name);
         let matches = command.get_matches();
         let done = match Args::from_arg_matches(&matches) {
-            Ok(args) => args.verb.run(self.start),
+            Ok(args) => args.verb.run(self.app),
             Err(error) => error.exit(),
         };
         match done {
@@ -62,15 +80,19 @@ impl Program {
     }
 }
 
+fn boxed<Provided: 'static>(app: impl FnOnce(Bus) -> Result<App<Provided>> + 'static) -> AppOf {
+    Box::new(|bus| Ok(Box::new(app(bus)?)))
+}
+
+/// What an app needs on the broker, without asking the broker.
+pub(crate) async fn topology(app: AppOf) -> Result<Topology> {
+    let bus = BusBuilder::new(Settings::load()?).transport(Arc::new(Embedded::in_memory())).without_correlation();
+    Ok(app(bus.connect().await?)?.topology())
+}
+
 /// The name this program was called by.
 pub(crate) fn name() -> String {
     let path = std::env::args_os().next().map(std::path::PathBuf::from);
     let name = path.as_deref().and_then(|path| path.file_stem()).map(|name| name.to_string_lossy().into_owned());
     name.filter(|name| !name.is_empty()).unwrap_or_else(|| "bb".to_owned())
-}
-
-impl From<clap::Error> for Fault {
-    fn from(error: clap::Error) -> Self {
-        Self::usage(error.to_string())
-    }
 }

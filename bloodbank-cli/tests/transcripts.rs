@@ -20,7 +20,7 @@ fn page(name: &str) {
         .env("COLUMNS", "100")
         .env("HOME", folder.path().to_str().unwrap())
         .env("BLOODBANK_EMBEDDED_PATH", folder.path().join("bus.db").to_str().unwrap())
-        .register_bin("shop", example("shop"))
+        .register_bins([("shop", example("shop")), ("muddle", example("muddle"))])
         .case(&page)
         .run();
     // `TRYCMD=overwrite` corrects the page.
@@ -48,4 +48,6 @@ macro_rules! pages {
 pages! {
     listing
     publishing
+    checking
+    watching
 }

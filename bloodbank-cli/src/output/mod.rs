@@ -1,12 +1,15 @@
 //! What verbs print: text for people, JSON for programs.
 
+mod printable;
 pub(crate) mod style;
 mod table;
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
 use serde::Serialize;
 
+pub(crate) use printable::printable;
+use printable::printable_json;
 pub(crate) use table::Table;
 
 /// Standard output, without colours unless it is a terminal that wants them.
@@ -21,17 +24,13 @@ pub(crate) fn json(value: &impl Serialize) -> io::Result<()> {
     writeln!(out)
 }
 
-/// JSON for people: indented and coloured.
+/// JSON for people: indented, coloured, and without anything else that a terminal would obey.
 pub(crate) fn highlighted(value: &impl Serialize) -> Result<String, serde_json::Error> {
-    colored_json::to_colored_json(value, colored_json::ColorMode::On)
+    let text = colored_json::to_colored_json(value, colored_json::ColorMode::On)?;
+    Ok(printable_json(&text).into_owned())
 }
 
 /// A remark beside the output.
 pub(crate) fn note(text: &str) {
     anstream::eprintln!("{}note:{} {text}", style::WARN.render(), style::WARN.render_reset());
-}
-
-/// Whether people read the output.
-pub(crate) fn is_terminal() -> bool {
-    io::stdout().is_terminal()
 }

@@ -12,11 +12,6 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// Adds a row of plain cells.
-    pub(crate) fn row<T: Into<String>>(&mut self, cells: impl IntoIterator<Item = T>) {
-        self.styled(cells.into_iter().map(|cell| (cell.into(), Style::new())));
-    }
-
     /// Adds a row whose cells have styles.
     pub(crate) fn styled(&mut self, cells: impl IntoIterator<Item = (String, Style)>) {
         self.rows.push(cells.into_iter().collect());

@@ -1,0 +1,171 @@
+//! `bb topology`.
+
+use std::io::Write;
+
+use anstyle::Style;
+use bloodbank_core::transport::{
+    Topology,
+    topology::{ExchangeKind, Queue, QueueKind},
+};
+use serde_json::json;
+
+use crate::{
+    bus,
+    fault::Done,
+    output::{
+        self, Table,
+        style::{DIM, GOOD, HEADING, KEY, paint},
+    },
+    program::{self, AppOf},
+};
+
+/// Show or declare what the app of this program needs on the broker
+#[derive(Debug, clap::Args)]
+#[command(
+    name = "topology",
+    args_conflicts_with_subcommands = true,
+    after_help = "\
+Examples:
+  bb topology
+  bb topology --json
+  bb topology declare"
+)]
+pub(crate) struct TopologyVerb {
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+    #[command(subcommand)]
+    action: Option<Action>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Make sure that all of it exists; what exists otherwise is named with its difference
+    Declare,
+}
+
+impl TopologyVerb {
+    pub(crate) fn run(self, app: AppOf) -> Done {
+        bus::block_on(async {
+            let topology = program::topology(app).await?;
+            match self.action {
+                None if self.json => Ok(json(&topology)?),
+                None => Ok(output::out().write_all(text(&topology).as_bytes())?),
+                Some(Action::Declare) => declare(topology).await,
+            }
+        })
+    }
+}
+
+async fn declare(topology: Topology) -> Done {
+    let bus = bus::connect().await?;
+    let (exchanges, queues, bindings) = (topology.exchanges.len(), topology.queues.len(), topology.bindings.len());
+    let declared = bus.transport().declare(topology).await;
+    bus.close().await;
+    declared?;
+    writeln!(output::out(), "{} {exchanges} exchanges, {queues} queues, {bindings} bindings", paint(GOOD, "declared"))?;
+    Ok(())
+}
+
+/// The ladder of delays is the same for every service: one line says it.
+fn is_rung(name: &str) -> bool {
+    name.starts_with("bloodbank.retry.")
+}
+
+fn text(topology: &Topology) -> String {
+    let mut exchanges = Table::default();
+    for exchange in topology.exchanges.iter().filter(|exchange| !is_rung(&exchange.name)) {
+        exchanges.styled([(exchange.name.to_string(), Style::new()), (exchange_kind(exchange.kind).to_owned(), DIM)]);
+    }
+    let mut queues = Table::default();
+    for queue in topology.queues.iter().filter(|queue| !is_rung(&queue.name)) {
+        queues.styled([
+            (queue.name.to_string(), Style::new()),
+            (queue_kind(queue.kind).to_owned(), DIM),
+            (remarks(queue), Style::new()),
+        ]);
+    }
+    let mut bindings = Table::default();
+    for binding in topology.bindings.iter().filter(|binding| !is_rung(&binding.exchange)) {
+        bindings.styled([
+            (binding.exchange.to_string(), Style::new()),
+            (binding.pattern.to_string(), KEY),
+            (format!("→ {}", binding.queue), Style::new()),
+        ]);
+    }
+    let mut text = [("exchanges", exchanges), ("queues", queues), ("bindings", bindings)]
+        .map(|(name, table)| format!("{}\n{}", paint(HEADING, name), table.render(2)))
+        .concat();
+    let rungs = topology.queues.iter().filter(|queue| is_rung(&queue.name)).filter_map(|queue| queue.message_ttl);
+    let rungs: Vec<_> = rungs.map(|delay| humantime::format_duration(delay).to_string()).collect();
+    if !rungs.is_empty() {
+        text.push_str(&format!(
+            "{}\n  {}: each a queue `bloodbank.retry.…` behind an exchange of that name\n",
+            paint(HEADING, "delays between attempts"),
+            rungs.join(", ")
+        ));
+    }
+    text
+}
+
+fn remarks(queue: &Queue) -> String {
+    let mut remarks = Vec::new();
+    if let Some(ttl) = queue.message_ttl {
+        remarks.push(format!("keeps a message {}", humantime::format_duration(ttl)));
+    }
+    if let Some(limit) = queue.delivery_limit {
+        remarks.push(format!("{limit} redeliveries"));
+    }
+    if let Some(length) = queue.max_length {
+        remarks.push(format!("at most {length} messages"));
+    }
+    if let Some(to) = &queue.dead_letter {
+        let exchange = if to.exchange.is_empty() { "the queue named by the key" } else { &to.exchange };
+        remarks.push(format!("then to {exchange}"));
+    }
+    remarks.join(", ")
+}
+
+fn json(topology: &Topology) -> std::io::Result<()> {
+    let exchanges: Vec<_> = topology
+        .exchanges
+        .iter()
+        .map(|exchange| json!({"name": &*exchange.name, "kind": exchange_kind(exchange.kind)}))
+        .collect();
+    let queues: Vec<_> = topology
+        .queues
+        .iter()
+        .map(|queue| {
+            json!({
+                "name": &*queue.name,
+                "kind": queue_kind(queue.kind),
+                "delivery_limit": queue.delivery_limit,
+                "message_ttl_ms": queue.message_ttl.map(|ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX)),
+                "max_length": queue.max_length,
+                "dead_letter": queue.dead_letter.as_ref().map(|to| json!({"exchange": &*to.exchange, "routing_key": to.routing_key.as_deref()})),
+            })
+        })
+        .collect();
+    let bindings: Vec<_> = topology
+        .bindings
+        .iter()
+        .map(|binding| json!({"exchange": &*binding.exchange, "pattern": &*binding.pattern, "queue": &*binding.queue}))
+        .collect();
+    output::json(&json!({"exchanges": exchanges, "queues": queues, "bindings": bindings}))
+}
+
+fn exchange_kind(kind: ExchangeKind) -> &'static str {
+    match kind {
+        ExchangeKind::Topic => "topic",
+        ExchangeKind::Fanout => "fanout",
+        ExchangeKind::Direct => "direct",
+    }
+}
+
+fn queue_kind(kind: QueueKind) -> &'static str {
+    match kind {
+        QueueKind::Quorum => "quorum",
+        QueueKind::Classic => "classic",
+        QueueKind::Transient => "transient",
+    }
+}
