@@ -14,7 +14,7 @@ use std::{
 
 use bloodbank::{CommandManager, ErrorKind, ExecuteError, prelude::*, transport::names};
 use bloodbank_harness::unique;
-use common::{soon, take};
+use common::{PATIENCE, soon, take};
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -176,13 +176,17 @@ async fn a_requester_gets_the_reply(bus: Bus) {
 
 async fn a_command_known_only_at_run_time_is_executed(bus: Bus) {
     let fixture = start(&bus).await;
-    let reply = bus.execute_value("work.job.run", &json!({"steps": 2})).await.unwrap().unwrap();
+    let reply = bus.publish_value("work.job.run", &json!({"steps": 2})).execute(PATIENCE).await.unwrap().unwrap();
     assert_eq!((&*reply.event_type, &reply.payload), ("work.job.done", &json!({"steps": 2})));
-    let error = bus.execute_value("work.job.run", &json!({"steps": 1, "fault": "Permanent"})).await.unwrap_err();
+    let error = bus
+        .publish_value("work.job.run", &json!({"steps": 1, "fault": "Permanent"}))
+        .execute(PATIENCE)
+        .await
+        .unwrap_err();
     assert_eq!(error.to_string(), "work.job.failed: a tool broke");
-    let error = bus.execute_value("work.job.run", &json!({"steps": -1})).await.unwrap_err();
+    let error = bus.publish_value("work.job.run", &json!({"steps": -1})).execute(PATIENCE).await.unwrap_err();
     assert!(error.to_string().contains("\"/steps\""), "{error}");
-    let error = bus.execute_value("work.step.done", &json!({"step": 1})).await.unwrap_err();
+    let error = bus.publish_value("work.step.done", &json!({"step": 1})).execute(PATIENCE).await.unwrap_err();
     assert!(error.to_string().contains("`work.step.done` is not a command"), "{error}");
     fixture.app.shutdown().await.unwrap();
 }

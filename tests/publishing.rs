@@ -122,9 +122,7 @@ async fn a_value_is_checked_against_its_schema(bus: Bus) {
     let receipt = bus.publish_value("library.maps.closed", &json!({"section": "maps"})).await.unwrap();
     assert_eq!(&*receipt.event_type, "library.maps.closed");
     let error = bus.publish_value("library.maps.closed", &json!({"section": "atlases"})).await.unwrap_err();
-    assert!(error.to_string().contains("belongs under `library.atlases.closed`"), "{error}");
-    let receipt = bus.publish_value("library.{section}.closed", &json!({"section": "atlases"})).await.unwrap();
-    assert_eq!(&*receipt.event_type, "library.atlases.closed");
+    assert!(error.to_string().contains("belongs under the key `library.atlases.closed`"), "{error}");
     let child =
         bus.publish_value("library.maps.closed", &json!({"section": "maps"})).caused_by(&receipt).await.unwrap();
     assert_eq!(bus.correlation().unwrap().parents(child.event_id).await.unwrap(), [receipt.event_id]);

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 /// An error of any type, as handlers and libraries return it.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -75,13 +77,23 @@ pub struct Error {
     kind: ErrorKind,
     message: String,
     source: Option<BoxError>,
+    faults: Vec<PayloadFault>,
+}
+
+/// One thing that is wrong with a payload.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PayloadFault {
+    /// Its place: a JSON pointer (RFC 6901); empty for the payload itself.
+    pub pointer: String,
+    /// What is wrong there.
+    pub detail: String,
 }
 
 impl Error {
     /// An error of this kind; the message is lower-case, without a full stop, and ends in the remedy.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), source: None }
+        Self { kind, message: message.into(), source: None, faults: Vec::new() }
     }
 
     /// Keeps the error underneath.
@@ -89,6 +101,19 @@ impl Error {
     pub fn with_source(mut self, source: impl Into<BoxError>) -> Self {
         self.source = Some(source.into());
         self
+    }
+
+    /// Names the faults of a payload one by one.
+    #[must_use]
+    pub fn with_faults(mut self, faults: Vec<PayloadFault>) -> Self {
+        self.faults = faults;
+        self
+    }
+
+    /// The faults of the payload, where the error is about one.
+    #[must_use]
+    pub fn faults(&self) -> &[PayloadFault] {
+        &self.faults
     }
 
     /// What went wrong, for programs.

@@ -31,7 +31,7 @@ pub use command::{Command, CommandEvent};
 pub use consume::{App, Context, RunningApp};
 pub use dispatch::{CommandContext, CommandManager, ExecuteError};
 pub use envelope::EventEnvelope;
-pub use error::{BoxError, Error, ErrorKind, Result};
+pub use error::{BoxError, Error, ErrorKind, PayloadFault, Result};
 pub use event::{Event, EventKind, RoutingSegment};
 pub use failure::FailureEvent;
 pub use handler::{HandlerError, Publisher, State, Subscriber};

@@ -103,11 +103,8 @@ impl Publish {
     async fn publish(self, Checked { key, payload, event_id }: Checked) -> Done {
         let bus = bus::connect().await?;
         let done = if self.wait {
-            let mut execute = bus.execute_value(&key, &payload).timeout(Duration::from_secs(self.timeout));
-            for parent in &self.parent {
-                execute = execute.caused_by(parent);
-            }
-            let reply = execute.await;
+            let command = bus.publish_value(&key, &payload).causes(self.parent.iter()).source(source());
+            let reply = command.execute(Duration::from_secs(self.timeout)).await;
             reply.map_err(Fault::from).and_then(|reply| Ok(output::json(&reply)?))
         } else {
             let mut publish = bus.publish_value(&key, &payload).causes(self.parent.iter()).source(source());
@@ -153,8 +150,8 @@ impl Publish {
             )),
             _ => Fault::from(error),
         })?;
-        let own_key = read.key()?;
-        if key != event.routing_key() && key != own_key.as_str() {
+        let own_key = read.routing_key()?;
+        if key != event.routing_key() && key != &*own_key {
             return Err(Fault::usage(format!(
                 "the payload belongs under `{own_key}`, not under `{key}`; change one of them"
             )));

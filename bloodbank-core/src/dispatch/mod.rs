@@ -8,4 +8,5 @@ mod request;
 pub use context::CommandContext;
 pub use manager::{CommandDescriptor, CommandManager};
 pub(crate) use reply::{Answer, Replies, answer};
+pub(crate) use request::read_value;
 pub use request::{Execute, ExecuteError};

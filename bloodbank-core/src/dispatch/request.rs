@@ -9,11 +9,9 @@ use crate::{
     command::{CommandEvent, Reply},
     envelope::EventEnvelope,
     error::{Error, ErrorKind, Result},
-    event::EventKind,
     failure::FailureEvent,
     handler::Payload,
-    publish::{Bus, Cause, Draft, KeyedValue, Publish},
-    registry::Registry,
+    publish::{Bus, Cause, Publish},
     transport::{Incoming, names},
 };
 
@@ -29,13 +27,6 @@ impl Bus {
     pub fn execute<C: CommandEvent>(&self, command: C) -> Execute<'_, C> {
         Execute { bus: self, publish: self.publish(command).mandatory(), timeout: Duration::from_secs(30) }
     }
-
-    /// Asks for a command that is known only at run time and waits for its answer: the envelope of the reply, or `None`
-    /// where the command has none. Checked like [`Bus::publish_value`].
-    pub fn execute_value<'a>(&'a self, key: &'a str, payload: &'a Value) -> Execute<'a, KeyedValue<'a>> {
-        let publish = self.publish_value(key, payload).mandatory();
-        Execute { bus: self, publish, timeout: Duration::from_secs(30) }
-    }
 }
 
 /// A command that is published when this is awaited; resolves to its answer.
@@ -46,7 +37,7 @@ pub struct Execute<'a, C> {
     timeout: Duration,
 }
 
-impl<'a, C> Execute<'a, C> {
+impl<'a, C: CommandEvent> Execute<'a, C> {
     /// How long to wait for the answer; default 30 s. The command is executed even if nobody waits any more.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
@@ -65,76 +56,47 @@ impl<'a, C: CommandEvent> IntoFuture for Execute<'a, C> {
     type IntoFuture = BoxFuture<'a, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move {
-            let answer = self.answer(C::DECLARATION.routing_key, Publish::draft).await?;
-            read(&answer, C::Reply::read)
-        })
-    }
-}
-
-impl<'a> IntoFuture for Execute<'a, KeyedValue<'a>> {
-    type Output = Result<Option<EventEnvelope<Value>>, ExecuteError>;
-    type IntoFuture = BoxFuture<'a, Self::Output>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move {
-            let key = self.publish.event().key();
-            check_is_command(key)?;
-            let answer = self.answer(key, Publish::keyed_draft).await?;
-            read(&answer, |body| match body {
-                [] => Ok(None),
-                body => serde_json::from_slice(body).map(Some).map_err(unreadable),
-            })
-        })
-    }
-}
-
-impl<'a, C> Execute<'a, C> {
-    /// Publishes the command and waits for what its executor sends back.
-    async fn answer(
-        self,
-        key: &str,
-        draft: impl FnOnce(Publish<'a, C>) -> Result<Draft>,
-    ) -> Result<Incoming, ExecuteError> {
         let Self { bus, mut publish, timeout } = self;
-        let replies = bus.replies();
-        publish.options_mut().reply_to = Some(Arc::clone(replies.queue(bus).await?));
-        let draft = draft(publish)?;
-        let mut waiter = replies.wait_for(draft.receipt.event_id);
-        bus.send(draft).await?;
-        match tokio::time::timeout(timeout, &mut waiter.answer).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(_)) => Err(Error::new(ErrorKind::Closed, "the bus was closed before the answer came").into()),
-            Err(_) => Err(Error::new(
-                ErrorKind::Deadline,
-                format!("no answer to `{key}` within {timeout:?}; its executor is slow or keeps retrying, and the command may yet be executed"),
-            )
-            .into()),
-        }
+        Box::pin(async move {
+            let replies = bus.replies();
+            publish.options_mut().reply_to = Some(Arc::clone(replies.queue(bus).await?));
+            let draft = publish.draft()?;
+            let mut waiter = replies.wait_for(draft.receipt.event_id);
+            bus.send(draft).await?;
+            match tokio::time::timeout(timeout, &mut waiter.answer).await {
+                Ok(Ok(answer)) => read::<C::Reply>(&answer),
+                Ok(Err(_)) => Err(Error::new(ErrorKind::Closed, "the bus was closed before the answer came").into()),
+                Err(_) => Err(Error::new(
+                    ErrorKind::Deadline,
+                    format!("no answer to `{}` within {timeout:?}; its executor is slow or keeps retrying, and the command may yet be executed", C::DECLARATION.routing_key),
+                )
+                .into()),
+            }
+        })
     }
 }
 
-/// Asking for what nobody executes would only end in a deadline.
-fn check_is_command(key: &str) -> Result<()> {
-    match Registry::global().event(key) {
-        Some(event) if event.kind() != EventKind::Command => Err(Error::new(
-            ErrorKind::UnknownEvent,
-            format!("`{key}` is not a command; publish it, or give its `#[event(…)]` the attribute `command`"),
-        )),
-        // An unknown key is refused where it is drafted.
-        _ => Ok(()),
-    }
-}
-
-fn unreadable(error: serde_json::Error) -> Error {
-    Error::new(ErrorKind::InvalidEnvelope, "the answer cannot be read").with_source(error)
-}
-
-fn read<R>(answer: &Incoming, read: impl FnOnce(&[u8]) -> Result<R>) -> Result<R, ExecuteError> {
+/// The answer to a command that is known only at run time; `None` where it declares none.
+pub(crate) fn read_value(answer: &Incoming) -> Result<Option<EventEnvelope<Value>>, ExecuteError> {
     match answer.properties.headers.text(names::REPLY) {
-        Some("reply") => Ok(read(&answer.body)?),
+        Some("reply") if answer.body.is_empty() => Ok(None),
+        Some("reply") => {
+            Ok(Some(serde_json::from_slice(&answer.body).map_err(|error| {
+                Error::new(ErrorKind::InvalidEnvelope, "the reply cannot be read").with_source(error)
+            })?))
+        }
+        _ => read::<()>(answer).map(|()| None),
+    }
+}
+
+fn read<R: Reply>(answer: &Incoming) -> Result<R, ExecuteError> {
+    match answer.properties.headers.text(names::REPLY) {
+        Some("reply") => Ok(R::read(&answer.body)?),
         Some("failure") => {
-            Err(ExecuteError::Failed(Box::new(serde_json::from_slice(&answer.body).map_err(unreadable)?)))
+            let envelope = serde_json::from_slice(&answer.body).map_err(|error| {
+                Error::new(ErrorKind::InvalidEnvelope, "the failure event cannot be read").with_source(error)
+            })?;
+            Err(ExecuteError::Failed(Box::new(envelope)))
         }
         _ => Err(Error::new(ErrorKind::CommandFailed, String::from_utf8_lossy(&answer.body).into_owned()).into()),
     }

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::{AgentContext, ENVELOPE_VERSION, EventEnvelope, Source, TriggerType, time};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, PayloadFault, Result};
 
 /// An envelope whose payload is still the text of its JSON.
 pub type RawEnvelope<'a> = EventEnvelope<&'a RawValue>;
@@ -65,6 +65,25 @@ impl<T> From<Wire<T>> for EventEnvelope<T> {
             agent_context: wire.agent_context,
             payload: wire.payload,
         }
+    }
+}
+
+impl EventEnvelope<serde_json::Value> {
+    /// Reads an envelope that is JSON already.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidEnvelope`] naming the JSON pointer of the fault, or the version.
+    pub fn from_json(value: serde_json::Value) -> Result<Self> {
+        let envelope: Self = serde_path_to_error::deserialize(value).map_err(|error| {
+            let fault = PayloadFault {
+                pointer: crate::handler::input::json_pointer(error.path()),
+                detail: error.inner().to_string(),
+            };
+            Error::new(ErrorKind::InvalidEnvelope, format!("no envelope: at {:?}: {}", fault.pointer, fault.detail))
+                .with_faults(vec![fault])
+        })?;
+        check_version(&envelope.version)?;
+        Ok(envelope)
     }
 }
 

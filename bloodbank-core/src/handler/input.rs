@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use crate::{
     consume::Context,
     envelope::{EventEnvelope, RawEnvelope, check_version},
-    error::{Error, ErrorKind, Result},
+    error::{Error, ErrorKind, PayloadFault, Result},
     event::{Declaration, Event},
     handler::HandlerError,
     routing::template_matches,
@@ -145,11 +145,12 @@ pub(crate) fn read_variant<E: Event>(raw: &RawEnvelope<'_>) -> Result<Option<E>>
 pub(crate) fn read_payload<T: DeserializeOwned>(event_type: &str, text: &str) -> Result<T> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let pointer = json_pointer(error.path());
+        let fault = PayloadFault { pointer: json_pointer(error.path()), detail: error.inner().to_string() };
         Error::new(
             ErrorKind::InvalidPayload,
-            format!("payload of `{event_type}` does not fit `{}` at {pointer:?}", short_name::<T>()),
+            format!("payload of `{event_type}` does not fit `{}` at {:?}", short_name::<T>(), fault.pointer),
         )
+        .with_faults(vec![fault])
         .with_source(error.into_inner())
     })
 }

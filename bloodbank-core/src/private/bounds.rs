@@ -3,7 +3,7 @@
 
 use crate::{
     envelope::RawEnvelope,
-    error::{Error, ErrorKind, Result},
+    error::{Error, ErrorKind, PayloadFault, Result},
     event::{Declaration, Event, Superseded},
     handler::input::read_variant,
     routing::template_matches,
@@ -112,11 +112,31 @@ pub trait Validated {
 impl<E: Event + garde::Validate<Context = ()>> Validated for E {
     fn check(&self) -> Result<()> {
         garde::Validate::validate(self).map_err(|report| {
-            let faults: Vec<_> = report.iter().map(|(path, fault)| format!("`{path}`: {fault}")).collect();
+            let sentences: Vec<_> = report.iter().map(|(path, fault)| format!("`{path}`: {fault}")).collect();
+            let faults = report
+                .iter()
+                .map(|(path, fault)| PayloadFault { pointer: pointer(&path.to_string()), detail: fault.to_string() });
             Error::new(
                 ErrorKind::InvalidPayload,
-                format!("`{}` breaks its own rules: {}", E::DECLARATION.routing_key, faults.join("; ")),
+                format!("`{}` breaks its own rules: {}", E::DECLARATION.routing_key, sentences.join("; ")),
             )
+            .with_faults(faults.collect())
         })
+    }
+}
+
+/// The place of a field, `sentences[0].text`, as a JSON pointer.
+fn pointer(path: &str) -> String {
+    let tokens = path.split(['.', '[']).map(|token| token.trim_end_matches(']')).filter(|token| !token.is_empty());
+    tokens.map(|token| format!("/{}", token.replace('~', "~0").replace('/', "~1"))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_place_of_a_field_is_a_json_pointer() {
+        assert_eq!(super::pointer("sentences[0].text"), "/sentences/0/text");
+        assert_eq!(super::pointer("provider"), "/provider");
+        assert_eq!(super::pointer(""), "");
     }
 }

@@ -34,6 +34,7 @@ pub struct Receipt {
 #[derive(Debug, Default)]
 pub(crate) struct PublishOptions {
     pub(crate) event_id: Option<Uuid>,
+    pub(crate) timestamp: Option<DateTime<Utc>>,
     pub(crate) causes: Vec<Uuid>,
     pub(crate) source: Option<Source>,
     pub(crate) agent_context: Option<Box<AgentContext>>,
@@ -74,21 +75,9 @@ pub struct Publish<'a, E> {
     follow_up: Option<(&'a Context, u32)>,
 }
 
-impl<'a, E> Publish<'a, E> {
+impl<'a, E: Event> Publish<'a, E> {
     pub(crate) fn new(bus: &'a Bus, event: E) -> Self {
         Self { bus, event, options: PublishOptions::default(), follow_up: None }
-    }
-
-    pub(crate) fn bus(&self) -> &'a Bus {
-        self.bus
-    }
-
-    pub(crate) fn event(&self) -> &E {
-        &self.event
-    }
-
-    pub(crate) fn into_parts(self) -> (&'a Bus, E, PublishOptions) {
-        (self.bus, self.event, self.options)
     }
 
     pub(crate) fn follow_up(bus: &'a Bus, event: E, cause: &'a Context) -> Self {
@@ -157,9 +146,7 @@ impl<'a, E> Publish<'a, E> {
     pub(crate) fn options_mut(&mut self) -> &mut PublishOptions {
         &mut self.options
     }
-}
 
-impl<E: Event> Publish<'_, E> {
     /// Validates and writes the event.
     pub(crate) fn draft(self) -> Result<Draft> {
         let Self { bus, event, mut options, follow_up } = self;

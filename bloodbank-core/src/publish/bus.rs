@@ -135,6 +135,7 @@ impl Bus {
         let inner = &*self.0;
         let PublishOptions {
             event_id,
+            timestamp,
             causes,
             source,
             agent_context,
@@ -153,7 +154,7 @@ impl Bus {
         }
         let event_id = event_id.unwrap_or_else(Uuid::new_v4);
         let parents = merge_parents(event_id, causes)?;
-        let timestamp = envelope::now();
+        let timestamp = timestamp.unwrap_or_else(envelope::now);
         let app = match &source {
             None => Some(Arc::clone(&inner.service)),
             Some(source) => source.app.as_deref().map(Into::into),

@@ -12,4 +12,4 @@ pub use builder::{Publish, Receipt};
 pub use bus::{Bus, BusBuilder};
 pub use cause::{Cause, TraceContext};
 pub use collector::{EventCollector, PendingEvent};
-pub use value::KeyedValue;
+pub use value::PublishValue;

@@ -1,76 +1,184 @@
 //! Publishing events that are known only at run time.
 
-use std::future::IntoFuture;
+use std::{future::IntoFuture, sync::Arc, time::Duration};
 
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
-use serde_json::Value;
+use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use crate::{
-    error::{Error, ErrorKind, Result},
-    publish::{Bus, Draft, Publish, Receipt},
+    dispatch::{ExecuteError, read_value},
+    envelope::{AgentContext, EventEnvelope, Source},
+    error::{Error, ErrorKind, PayloadFault, Result},
+    event::EventKind,
+    publish::{Bus, Cause, Draft, PublishOptions, Receipt, TraceContext},
     registry::Registry,
     routing,
 };
-
-/// An event that is known only at run time: its key and its payload.
-#[derive(Debug, Clone, Copy)]
-pub struct KeyedValue<'a> {
-    key: &'a str,
-    payload: &'a Value,
-}
-
-impl<'a> KeyedValue<'a> {
-    pub(crate) fn key(&self) -> &'a str {
-        self.key
-    }
-}
 
 impl Bus {
     /// Publishes a JSON payload under a key that is known only at run time. The event must be registered in this
     /// program; the payload is checked against its schema and its type.
     ///
-    /// Awaiting it fails with [`ErrorKind::UnknownEvent`] naming the key and the nearest one, or
-    /// [`ErrorKind::InvalidPayload`] naming the JSON pointer of every fault.
-    pub fn publish_value<'a>(&'a self, key: &'a str, payload: &'a Value) -> Publish<'a, KeyedValue<'a>> {
-        Publish::new(self, KeyedValue { key, payload })
+    /// # Errors
+    /// [`ErrorKind::UnknownEvent`] naming the key and the nearest one; [`ErrorKind::InvalidPayload`] naming the JSON
+    /// pointer of every fault ([`Error::faults`]).
+    pub fn publish_value<'a>(&'a self, key: &'a str, payload: &'a Value) -> PublishValue<'a> {
+        PublishValue { bus: self, key, payload, options: PublishOptions::default(), unregistered: false }
     }
 }
 
-impl Publish<'_, KeyedValue<'_>> {
-    pub(crate) fn keyed_draft(self) -> Result<Draft> {
-        let (bus, KeyedValue { key, payload }, mut options) = self.into_parts();
-        let registry = Registry::global();
-        let descriptor = registry.event(key).ok_or_else(|| refused(key, registry))?;
-        let event = descriptor.read(key, payload)?;
-        let own_key = event.key()?;
-        // The key as declared, with its placeholders, leaves the word to the payload.
-        if key != own_key.as_str() && key != descriptor.routing_key() {
-            return Err(Error::new(
-                ErrorKind::InvalidKey,
-                format!("the payload belongs under `{own_key}`, not under `{key}`; change one of them"),
-            ));
+/// An event known only at run time, which is published when this is awaited; resolves when the broker has confirmed it.
+#[must_use = "an event is published when this is awaited"]
+pub struct PublishValue<'a> {
+    bus: &'a Bus,
+    key: &'a str,
+    payload: &'a Value,
+    options: PublishOptions,
+    unregistered: bool,
+}
+
+impl<'a> PublishValue<'a> {
+    /// The event that caused this one. It becomes a parent; its agent and its trace are inherited.
+    pub fn caused_by(mut self, cause: &(impl Cause + ?Sized)) -> Self {
+        self.options.caused_by(cause);
+        self
+    }
+
+    /// Several events that caused this one: a fan-in.
+    pub fn causes<C: Cause>(mut self, causes: impl IntoIterator<Item = C>) -> Self {
+        for cause in causes {
+            self.options.caused_by(&cause);
         }
-        options.event_id = options.event_id.or_else(|| event.event_id(&own_key));
-        bus.draft(&own_key, &event.to_value()?, options)
+        self
+    }
+
+    /// The id, where it is neither random nor given by `id(…)`.
+    pub fn event_id(mut self, event_id: Uuid) -> Self {
+        self.options.event_id = Some(event_id);
+        self
+    }
+
+    /// The time in the envelope; default: now.
+    pub fn timestamp(mut self, timestamp: DateTime<Utc>) -> Self {
+        self.options.timestamp = Some(timestamp);
+        self
+    }
+
+    /// Who publishes it; default: this service.
+    pub fn source(mut self, source: Source) -> Self {
+        self.options.source = Some(source);
+        self
+    }
+
+    /// The agent on whose behalf it is published.
+    pub fn agent_context(mut self, agent: AgentContext) -> Self {
+        self.options.agent_context = Some(Box::new(agent));
+        self
+    }
+
+    /// The W3C trace it belongs to.
+    pub fn trace(mut self, trace: TraceContext) -> Self {
+        self.options.trace = Some(trace);
+        self
+    }
+
+    /// What the correlation store keeps about the link to the parents.
+    pub fn metadata(mut self, metadata: Map<String, Value>) -> Self {
+        self.options.metadata = Some(metadata);
+        self
+    }
+
+    /// Also publishes an event that is not registered in this program; nothing of its payload is checked then.
+    pub fn allow_unregistered(mut self) -> Self {
+        self.unregistered = true;
+        self
+    }
+
+    /// Checks the event without publishing it; resolves to the envelope as it would be on the bus.
+    ///
+    /// # Errors
+    /// Like [`Bus::publish_value`].
+    pub fn dry_run(self) -> Result<Bytes> {
+        Ok(self.draft()?.message.body)
+    }
+
+    /// Publishes it, and resolves to the envelope as it is on the bus.
+    ///
+    /// # Errors
+    /// Like [`Bus::publish_value`].
+    pub async fn into_envelope(self) -> Result<(Receipt, Bytes)> {
+        let bus = self.bus;
+        let draft = self.draft()?;
+        let envelope = draft.message.body.clone();
+        Ok((bus.send(draft).await?, envelope))
+    }
+
+    /// Publishes a command and waits for its reply; `None` where it declares none.
+    ///
+    /// # Errors
+    /// [`ExecuteError`]: the failure event of the command, or why there is no answer.
+    pub async fn execute(mut self, timeout: Duration) -> Result<Option<EventEnvelope<Value>>, ExecuteError> {
+        let (bus, key) = (self.bus, self.key);
+        if Registry::global().event(key).is_some_and(|event| event.kind() != EventKind::Command) {
+            return Err(Error::new(
+                ErrorKind::UnknownEvent,
+                format!("`{key}` is not a command, so nothing answers it; publish it instead"),
+            )
+            .into());
+        }
+        self.options.mandatory = true;
+        self.options.reply_to = Some(Arc::clone(bus.replies().queue(bus).await?));
+        let draft = self.draft()?;
+        let mut waiter = bus.replies().wait_for(draft.receipt.event_id);
+        bus.send(draft).await?;
+        match tokio::time::timeout(timeout, &mut waiter.answer).await {
+            Ok(Ok(answer)) => read_value(&answer),
+            Ok(Err(_)) => Err(Error::new(ErrorKind::Closed, "the bus was closed before the answer came").into()),
+            Err(_) => Err(Error::new(
+                ErrorKind::Deadline,
+                format!("no answer to `{key}` within {timeout:?}; its executor is slow or keeps retrying, and the command may yet be executed"),
+            )
+            .into()),
+        }
+    }
+
+    fn draft(self) -> Result<Draft> {
+        let Self { bus, key, payload, mut options, unregistered } = self;
+        routing::check_wire_key(key)
+            .map_err(|fault| Error::new(ErrorKind::InvalidKey, routing::explain(key, &fault)))?;
+        let registry = Registry::global();
+        let Some(descriptor) = registry.event(key) else {
+            if unregistered {
+                return bus.draft(key, payload, options);
+            }
+            return Err(registry.unknown(key));
+        };
+        let event = descriptor.read(key, payload)?;
+        let own_key = event.routing_key()?;
+        if &*own_key != key {
+            let field = routing::template_segments(descriptor.routing_key()).find_map(|segment| match segment {
+                routing::Segment::Placeholder(name) => Some(name),
+                routing::Segment::Literal(_) => None,
+            });
+            let detail = format!("belongs under the key `{own_key}`, not under `{key}`");
+            let pointer = field.map(|name| format!("/{name}")).unwrap_or_default();
+            return Err(Error::new(ErrorKind::InvalidPayload, format!("payload at {pointer:?} {detail}"))
+                .with_faults(vec![PayloadFault { pointer, detail }]));
+        }
+        options.event_id = options.event_id.or_else(|| event.event_id(key));
+        bus.draft(key, &event.to_value()?, options)
     }
 }
 
-impl<'a> IntoFuture for Publish<'a, KeyedValue<'a>> {
+impl<'a> IntoFuture for PublishValue<'a> {
     type Output = Result<Receipt>;
     type IntoFuture = BoxFuture<'a, Result<Receipt>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move {
-            let (bus, draft) = (self.bus(), self.keyed_draft()?);
-            bus.send(draft).await
-        })
-    }
-}
-
-/// Why there is no event under a key: it is no key, or nobody declares it.
-fn refused(key: &str, registry: &Registry) -> Error {
-    match routing::check_wire_key(key) {
-        Ok(()) => registry.unknown(key),
-        Err(fault) => Error::new(ErrorKind::InvalidKey, routing::explain(key, &fault)),
+        let bus = self.bus;
+        Box::pin(async move { bus.send(self.draft()?).await })
     }
 }

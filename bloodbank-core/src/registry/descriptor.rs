@@ -42,8 +42,8 @@ pub trait AnyEvent: Any + Send {
     /// The key it is published under.
     ///
     /// # Errors
-    /// When the value of a placeholder is no legal segment.
-    fn key(&self) -> Result<RoutingKey>;
+    /// Like [`Event::routing_key`].
+    fn routing_key(&self) -> Result<RoutingKey>;
 
     /// The id that its declared fields give it.
     fn event_id(&self, key: &str) -> Option<Uuid>;
@@ -57,8 +57,8 @@ impl<E: Event> AnyEvent for E {
         })
     }
 
-    fn key(&self) -> Result<RoutingKey> {
-        self.routing_key()
+    fn routing_key(&self) -> Result<RoutingKey> {
+        Event::routing_key(self)
     }
 
     fn event_id(&self, key: &str) -> Option<Uuid> {

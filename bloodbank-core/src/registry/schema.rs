@@ -10,7 +10,7 @@ use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 use serde_json::Value;
 
 use crate::{
-    error::{Error, ErrorKind, Result},
+    error::{Error, ErrorKind, PayloadFault, Result},
     registry::EventDescriptor,
 };
 
@@ -24,22 +24,21 @@ pub(super) fn check(descriptor: &EventDescriptor, key: &str, payload: &Value) ->
     let validator = validator(descriptor)?;
     let faults: Vec<_> = validator
         .iter_errors(payload)
-        .map(|fault| {
-            let place = fault.instance_path().to_string();
-            format!("{place:?}: {}", fault.masked())
-        })
+        .map(|fault| PayloadFault { pointer: fault.instance_path().to_string(), detail: fault.masked().to_string() })
         .collect();
     if faults.is_empty() {
         return Ok(());
     }
+    let sentences: Vec<_> = faults.iter().map(|fault| format!("{:?}: {}", fault.pointer, fault.detail)).collect();
     Err(Error::new(
         ErrorKind::InvalidPayload,
         format!(
             "payload of `{key}` does not fit the schema of `{}` at {}",
             descriptor.declaration().name,
-            faults.join("; at ")
+            sentences.join("; at ")
         ),
-    ))
+    )
+    .with_faults(faults))
 }
 
 /// Compiling a schema costs much more than checking against it: each is compiled once.

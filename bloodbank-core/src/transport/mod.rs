@@ -54,6 +54,11 @@ pub trait Transport: Publish + Consume {
         None
     }
 
+    /// What was published before, where that is kept: the embedded bus in a file.
+    fn history(&self) -> Option<&embedded::Embedded> {
+        None
+    }
+
     /// Flushes what is in flight and disconnects; every call after that fails with [`crate::ErrorKind::Closed`].
     fn close(&self) -> BoxFuture<'_, ()>;
 }

@@ -204,6 +204,11 @@ impl Transport for Embedded {
         Some(CorrelationTracker::direct(Arc::new(index)))
     }
 
+    #[cfg(feature = "sqlite")]
+    fn history(&self) -> Option<&Embedded> {
+        self.file.is_some().then_some(self)
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         let (released, release) = oneshot::channel();
         self.stop(Some(released));

@@ -1,0 +1,199 @@
+//! What the endpoints work with, and the router.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    http::StatusCode,
+    middleware::{from_fn, from_fn_with_state},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use bloodbank_core::Bus;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tower_http::{catch_panic::CatchPanicLayer, cors::CorsLayer};
+
+use crate::{auth, auth::Tokens, correlation, health, limits::Limits, problem::Problem, publish, registry, shed};
+
+/// What the endpoints work with. Cheap to clone; all clones share it.
+#[derive(Clone)]
+pub struct Gateway(Arc<Inner>);
+
+type Probe = Box<dyn Fn() -> bool + Send + Sync>;
+
+struct Inner {
+    bus: Bus,
+    tokens: Tokens,
+    limits: Limits,
+    origins: Vec<String>,
+    allow_unregistered: bool,
+    workers: Option<Probe>,
+    permits: Arc<Semaphore>,
+    closing: CancellationToken,
+}
+
+impl Gateway {
+    /// A gateway to this bus, for whoever can reach it.
+    pub fn builder(bus: Bus) -> GatewayBuilder {
+        GatewayBuilder {
+            bus,
+            tokens: Tokens::default(),
+            limits: Limits::default(),
+            origins: Vec::new(),
+            allow_unregistered: false,
+            workers: None,
+        }
+    }
+
+    /// The bus.
+    #[must_use]
+    pub fn bus(&self) -> &Bus {
+        &self.0.bus
+    }
+
+    /// Ends every stream; requests that are being answered are answered.
+    pub fn close(&self) {
+        self.0.closing.cancel();
+    }
+
+    pub(crate) fn tokens(&self) -> &Tokens {
+        &self.0.tokens
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    pub(crate) fn origins(&self) -> &[String] {
+        &self.0.origins
+    }
+
+    pub(crate) fn allows_unregistered(&self) -> bool {
+        self.0.allow_unregistered
+    }
+
+    pub(crate) fn workers(&self) -> Option<&Probe> {
+        self.0.workers.as_ref()
+    }
+
+    pub(crate) fn permits(&self) -> &Arc<Semaphore> {
+        &self.0.permits
+    }
+}
+
+impl std::fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gateway").field("bus", &self.0.bus).field("tokens", &self.0.tokens).finish_non_exhaustive()
+    }
+}
+
+/// Says what a [`Gateway`] is like.
+#[must_use = "a gateway is made by `build`"]
+pub struct GatewayBuilder {
+    bus: Bus,
+    tokens: Tokens,
+    limits: Limits,
+    origins: Vec<String>,
+    allow_unregistered: bool,
+    workers: Option<Probe>,
+}
+
+impl GatewayBuilder {
+    /// Who may do what. Without tokens everybody may do everything, and the gateway serves on loopback only.
+    pub fn tokens(mut self, tokens: Tokens) -> Self {
+        self.tokens = tokens;
+        self
+    }
+
+    /// How much a request may ask for.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The pages of this origin (`https://app.example`) may use the gateway from a browser (CORS); default: none may.
+    pub fn allow_origin(mut self, origin: impl Into<String>) -> Self {
+        self.origins.push(origin.into());
+        self
+    }
+
+    /// Whether `POST /events/custom` and `/events/batch` take events that are not registered; default: no.
+    pub fn allow_unregistered(mut self, allow: bool) -> Self {
+        self.allow_unregistered = allow;
+        self
+    }
+
+    /// Whether the workers of this process are alive, for `/readyz`; default: there are none.
+    pub fn workers(mut self, alive: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        self.workers = Some(Box::new(alive));
+        self
+    }
+
+    /// The gateway.
+    #[must_use]
+    pub fn build(self) -> Gateway {
+        let Self { bus, tokens, limits, origins, allow_unregistered, workers } = self;
+        Gateway(Arc::new(Inner {
+            bus,
+            tokens,
+            permits: shed::permits(limits.concurrency),
+            limits,
+            origins,
+            allow_unregistered,
+            workers,
+            closing: CancellationToken::new(),
+        }))
+    }
+}
+
+/// The endpoints of a gateway.
+pub fn router(gateway: Gateway) -> Router {
+    let open = Router::new().route("/healthz", get(health::healthz)).route("/readyz", get(health::readyz));
+    let guarded = Router::new()
+        .route("/events/custom", post(publish::custom))
+        .route("/events/batch", post(publish::batch))
+        .route("/events/{*key}", post(publish::event))
+        .route("/registry/domains", get(registry::domains))
+        .route("/registry/events", get(registry::events))
+        .route("/registry/events/{key}", get(registry::event))
+        .route("/schemas/{file}", get(registry::schema))
+        .route("/debug/correlation/{id}", get(correlation::dump))
+        .route("/debug/correlation/{id}/dump", get(correlation::dump))
+        .route("/debug/correlation/{id}/chain", get(correlation::chain))
+        .route("/debug/correlation/{id}/graph", get(correlation::graph))
+        .layer(from_fn_with_state(gateway.clone(), auth::authenticate));
+    let mut router = open
+        .merge(guarded)
+        .fallback(|| async { Problem::not_found("no such path; `/openapi.json` lists them") })
+        .method_not_allowed_fallback(|| async {
+            let detail = "this path has other methods; `/openapi.json` lists them";
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Wrong method", detail)
+        })
+        .layer(from_fn_with_state(gateway.clone(), shed::shed))
+        .layer(from_fn_with_state(gateway.clone(), auth::check_origin));
+    let origins: Vec<_> = gateway.origins().iter().filter_map(|origin| origin.parse().ok()).collect();
+    if !origins.is_empty() {
+        router = router.layer(
+            CorsLayer::new()
+                .allow_origin(origins)
+                .allow_methods([axum::http::Method::GET, axum::http::Method::POST])
+                .allow_headers(tower_http::cors::Any),
+        );
+    }
+    router
+        .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| -> Response {
+            tracing::error!("a request panicked");
+            Problem::internal().into_response()
+        }))
+        .layer(from_fn(hardened))
+        .with_state(gateway)
+}
+
+/// Tells browsers not to guess media types.
+async fn hardened(request: axum::extract::Request, next: axum::middleware::Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.insert("x-content-type-options", axum::http::HeaderValue::from_static("nosniff"));
+    response
+}

@@ -1,0 +1,80 @@
+//! Reading bodies: bytes within the limit, JSON not nested too deep.
+
+use std::error::Error as _;
+
+use axum::{
+    body::{Body, to_bytes},
+    http::{HeaderMap, header},
+};
+use bytes::Bytes;
+use http_body_util::LengthLimitError;
+use serde_json::Value;
+
+use crate::{
+    limits::Limits,
+    problem::{Problem, ProblemFault},
+};
+
+/// The body, unless it is too large or breaks off.
+pub(crate) async fn read(body: Body, limit: usize) -> Result<Bytes, Problem> {
+    to_bytes(body, limit).await.map_err(|error| {
+        if error.source().is_some_and(|source| source.is::<LengthLimitError>()) {
+            Problem::too_large(format!("the body is over the limit of {limit} bytes; send less, or a reference"))
+        } else {
+            Problem::bad_request("the body broke off; send it again")
+        }
+    })
+}
+
+/// The media type without its parameters, in lower case.
+pub(crate) fn media_type(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    Some(text.split(';').next().unwrap_or(text).trim().to_ascii_lowercase())
+}
+
+/// A body as JSON.
+pub(crate) fn parse(body: &[u8], limits: &Limits) -> Result<Value, Problem> {
+    if let Some(offset) = too_deep(body, limits.nesting) {
+        let detail = format!("nested deeper than {} levels at byte {offset}", limits.nesting);
+        let fault = ProblemFault { pointer: String::new(), detail };
+        return Err(Problem::bad_request("the body is nested too deep; flatten it").with_errors(vec![fault]));
+    }
+    serde_json::from_slice(body).map_err(|error| Problem::bad_request(format!("the body is no JSON: {error}")))
+}
+
+/// Where the nesting passes the limit.
+fn too_deep(body: &[u8], limit: usize) -> Option<usize> {
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for (offset, byte) in body.iter().enumerate() {
+        if in_string {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_string = false,
+                _ => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => in_string = true,
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > limit {
+            return Some(offset);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn brackets_in_text_do_not_nest() {
+        assert_eq!(too_deep(br#"{"a": "[[[[\"[[["}"#, 1), None);
+        assert_eq!(too_deep(br#"[[1], [2], [[3]]]"#, 2), Some(12));
+    }
+}

@@ -1,0 +1,45 @@
+//! Every registered event over HTTP: publish, watch, look up, trace.
+//!
+//! ```no_run
+//! use bloodbank_core::Bus;
+//! use bloodbank_gateway::{Gateway, ServeOptions, serve};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let gateway = Gateway::builder(Bus::from_env().await?).build();
+//! serve(gateway, ServeOptions::on("127.0.0.1", 8682)).await?;
+//! # Ok(()) }
+//! ```
+//!
+//! A team that has an axum application of its own mounts [`router()`] in it: `app.nest("/bus", router(gateway))`.
+//!
+//! | part | is |
+//! |---|---|
+//! | [`Gateway`], [`GatewayBuilder`] | what the endpoints work with: the bus, who may do what, limits |
+//! | [`router()`] | the endpoints, as an `axum::Router` |
+//! | [`serve()`], [`Server`], [`ServeOptions`] | the endpoints on an address, with timeouts, TLS and a graceful end |
+//! | [`Tokens`] | who may publish and read what |
+//!
+//! Everything generic comes from the [registry](bloodbank_core::Registry): a program that links other events has other
+//! endpoints, schemas and documents.
+#![forbid(unsafe_code)]
+
+mod auth;
+mod correlation;
+mod error;
+mod gateway;
+mod health;
+mod json;
+mod limits;
+mod params;
+mod problem;
+mod publish;
+mod registry;
+mod serve;
+mod shed;
+
+pub use auth::{Caller, Patterns, Token, Tokens};
+pub use error::GatewayError;
+pub use gateway::{Gateway, GatewayBuilder, router};
+pub use limits::Limits;
+pub use problem::{Problem, ProblemFault};
+pub use serve::{ServeOptions, Server, serve};

@@ -1,0 +1,81 @@
+//! `POST /events/{a}/{b}/{c}`: one registered event; the body is its payload.
+
+use axum::{
+    body::Body,
+    extract::State,
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
+    response::{IntoResponse, Response},
+};
+use bloodbank_core::{Receipt, Registry, event::EventKind, routing};
+use bytes::Bytes;
+
+use super::{
+    cloud_event,
+    options::Options,
+    submission::{Submission, fault, is_binary_cloud_event},
+};
+use crate::{Gateway, auth::Caller, json, params::Params, problem::Problem};
+
+/// Publishes one event; answers 202 with its envelope.
+pub(crate) async fn event(
+    State(gateway): State<Gateway>,
+    caller: Caller,
+    uri: Uri,
+    params: Params,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let key = key_of(uri.path())?;
+    let options = Options::read(&params, &headers)?;
+    let media_type = json::media_type(&headers);
+    let is_structured = media_type.as_deref() == Some(cloud_event::STRUCTURED);
+    if !is_structured && media_type.as_deref() != Some("application/json") {
+        return Err(Problem::media_type("send the payload as `application/json`, or a CloudEvent"));
+    }
+    let body = json::read(body, gateway.limits().body_bytes).await?;
+    let body = json::parse(&body, gateway.limits())?;
+    let submission = if is_structured {
+        cloud_event::structured(body)?
+    } else if is_binary_cloud_event(&headers) {
+        cloud_event::binary(&headers, body)?
+    } else {
+        Submission::payload(key.as_str(), body)
+    };
+    if submission.key != key {
+        let faults = vec![fault("/type", "is another event than the path names")];
+        return Err(Problem::invalid(format!("this is the path of `{key}`"), faults));
+    }
+    let (receipt, envelope) = submission.with(&options, &caller).publish(&gateway, &caller).await?;
+    Ok(accepted(&receipt, envelope))
+}
+
+/// 202 with a body in JSON, where to look for the answer to a command, and whether nobody receives the event.
+pub(super) fn accepted(receipt: &Receipt, body: impl Into<Bytes>) -> Response {
+    let mut response = (StatusCode::ACCEPTED, body.into()).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if receipt.unrouted {
+        headers.insert("bloodbank-unrouted", HeaderValue::from_static("true"));
+    }
+    let is_command =
+        Registry::global().event(&receipt.event_type).is_some_and(|event| event.kind() == EventKind::Command);
+    if is_command && let Ok(place) = format!("/commands/{}", receipt.event_id).try_into() {
+        headers.insert(header::LOCATION, place);
+    }
+    response
+}
+
+/// The key that a path names. Read as it stands: nothing in a key needs to be escaped.
+fn key_of(path: &str) -> Result<String, Problem> {
+    let registry = Registry::global();
+    let path = path.strip_prefix("/events/").unwrap_or_default();
+    let is_key = !path.contains('.') && path.split('/').all(|segment| routing::check_segment(segment).is_ok());
+    let key = path.replace('/', ".");
+    if is_key && registry.event(&key).is_some() {
+        return Ok(key);
+    }
+    if is_key {
+        return Err(registry.unknown(&key).into());
+    }
+    Err(Problem::not_found("the path names no event; write its key with `/` in place of `.`"))
+}

@@ -1,0 +1,12 @@
+//! Publishing: one event under its path, a whole envelope, a batch.
+
+mod batch;
+mod cloud_event;
+mod custom;
+mod event;
+mod options;
+mod submission;
+
+pub(crate) use batch::batch;
+pub(crate) use custom::custom;
+pub(crate) use event::event;

@@ -1,0 +1,126 @@
+//! What a request says about its event besides the event.
+
+use axum::http::HeaderMap;
+use bloodbank_core::{identity, publish::TraceContext};
+use uuid::Uuid;
+
+use crate::{auth::Caller, params::Params, problem::Problem};
+
+/// The longest key for repeated requests.
+const LONGEST_KEY: usize = 255;
+/// So many parents at most.
+const MOST_PARENTS: usize = 1000;
+
+/// What a request says about its event besides the event: in the query, or in headers.
+#[derive(Debug, Default)]
+pub(crate) struct Options {
+    pub(crate) event_id: Option<Uuid>,
+    pub(crate) causes: Vec<Uuid>,
+    idempotency_key: Option<String>,
+    pub(crate) trace: Option<TraceContext>,
+}
+
+impl Options {
+    pub(crate) fn read(params: &Params, headers: &HeaderMap) -> Result<Self, Problem> {
+        let header = |name| text(headers, name);
+        let event_id = match params.one("event_id")? {
+            Some(id) => Some(id),
+            None => header("event-id")?,
+        };
+        let causes = params.all("correlation_ids").chain(header("correlation-ids")?);
+        let causes: Vec<Uuid> = causes
+            .flat_map(|ids| ids.split(','))
+            .map(str::trim)
+            .filter(|id| !id.is_empty())
+            .map(|id| parse("correlation_ids", id))
+            .collect::<Result<_, _>>()?;
+        if causes.len() > MOST_PARENTS {
+            return Err(Problem::bad_request(format!("`correlation_ids` has more than {MOST_PARENTS} ids")));
+        }
+        Ok(Self {
+            event_id: event_id.map(|id| parse("event_id", id)).transpose()?,
+            causes,
+            idempotency_key: header("idempotency-key")?.map(idempotency_key).transpose()?,
+            trace: trace(headers),
+        })
+    }
+
+    /// The id: the one that was given, or the one that the idempotency key gives.
+    pub(crate) fn event_id(&self, key: &str, caller: &Caller) -> Option<Uuid> {
+        self.event_id.or_else(|| {
+            let idempotency_key = self.idempotency_key.as_deref()?;
+            // Two clients that both count from 1 do not mean the same event.
+            let client = caller.name.as_deref().unwrap_or_default();
+            Some(identity::deterministic(key, &format!("client={client}|idempotency_key={idempotency_key}")))
+        })
+    }
+}
+
+/// W3C trace context; one that is malformed counts as none, as the recommendation says.
+pub(crate) fn trace(headers: &HeaderMap) -> Option<TraceContext> {
+    let parent = headers.get("traceparent")?.to_str().ok()?;
+    let state = headers.get("tracestate").and_then(|state| state.to_str().ok());
+    is_traceparent(parent).then(|| TraceContext {
+        parent: parent.to_owned(),
+        state: state.filter(|text| text.len() <= 512).map(str::to_owned),
+    })
+}
+
+fn is_traceparent(text: &str) -> bool {
+    let parts: Vec<_> = text.split('-').collect();
+    let lengths = [2, 32, 16, 2];
+    let hex = |part: &str| part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let zero = |part: &str| part.bytes().all(|byte| byte == b'0');
+    parts.len() == 4
+        && parts.iter().zip(lengths).all(|(part, length)| part.len() == length && hex(part))
+        && parts[0] != "ff"
+        && !zero(parts[1])
+        && !zero(parts[2])
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Problem> {
+    let Some(value) = headers.get(name) else { return Ok(None) };
+    match value.to_str() {
+        Ok(text) => Ok(Some(text.trim())),
+        Err(_) => Err(Problem::bad_request(format!("the header `{name}` is not ASCII"))),
+    }
+}
+
+fn parse(name: &str, id: &str) -> Result<Uuid, Problem> {
+    Uuid::parse_str(id)
+        .ok()
+        .filter(|id| !id.is_nil())
+        .ok_or_else(|| Problem::bad_request(format!("`{name}` has {:?}, which is no event id; write a UUID", clip(id))))
+}
+
+fn clip(text: &str) -> String {
+    text.chars().take(64).collect()
+}
+
+/// With quotes, as the draft of the header has it, or without, as everybody writes it.
+fn idempotency_key(text: &str) -> Result<String, Problem> {
+    let key = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
+    if key.is_empty() || key.len() > LONGEST_KEY {
+        return Err(Problem::bad_request(format!("`Idempotency-Key` must have 1 to {LONGEST_KEY} characters")));
+    }
+    Ok(key.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_well_formed_traceparent_counts() {
+        assert!(is_traceparent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"));
+        for bad in [
+            "",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331",
+            "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+            "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
+        ] {
+            assert!(!is_traceparent(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! An event that somebody handed in, in whatever form, on its way to the bus.
+
+use axum::http::HeaderMap;
+use bloodbank_core::{
+    EventEnvelope, Receipt, Registry,
+    envelope::{AgentContext, Source, TriggerType},
+    publish::TraceContext,
+    routing,
+};
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::options::Options;
+use crate::{
+    Gateway,
+    auth::Caller,
+    problem::{Problem, ProblemFault},
+};
+
+/// An event that somebody handed in.
+#[derive(Debug)]
+pub(crate) struct Submission {
+    pub(crate) key: String,
+    pub(crate) payload: Value,
+    pub(crate) event_id: Option<Uuid>,
+    pub(crate) timestamp: Option<DateTime<Utc>>,
+    pub(crate) source: Option<Source>,
+    pub(crate) causes: Vec<Uuid>,
+    pub(crate) agent_context: Option<Box<AgentContext>>,
+    pub(crate) trace: Option<TraceContext>,
+    /// Where the payload stands in the body, for the places of its faults.
+    pub(crate) pointer: &'static str,
+}
+
+impl Submission {
+    /// A payload under a key.
+    pub(crate) fn payload(key: impl Into<String>, payload: Value) -> Self {
+        Self {
+            key: key.into(),
+            payload,
+            event_id: None,
+            timestamp: None,
+            source: None,
+            causes: Vec::new(),
+            agent_context: None,
+            trace: None,
+            pointer: "",
+        }
+    }
+
+    /// A whole envelope; only `event_type` and `payload` must be there.
+    pub(crate) fn envelope(body: Value) -> Result<Self, Problem> {
+        let Value::Object(mut body) = body else {
+            return Err(Problem::invalid("an envelope is a JSON object", vec![fault("", "is no object")]));
+        };
+        let missing: Vec<_> = ["event_type", "payload"].into_iter().filter(|name| !body.contains_key(*name)).collect();
+        if !missing.is_empty() {
+            let faults = missing.iter().map(|name| fault(&format!("/{name}"), "is missing")).collect();
+            return Err(Problem::invalid(format!("the envelope has no {}", missing.join(" and no ")), faults));
+        }
+        let has = |name: &str, body: &Map<String, Value>| body.get(name).is_some_and(|value| !value.is_null());
+        let (has_id, has_time, has_source) = (has("event_id", &body), has("timestamp", &body), has("source", &body));
+        // What the publisher may leave out, for the reader of envelopes.
+        if !has_id {
+            body.insert("event_id".to_owned(), Uuid::nil().to_string().into());
+        }
+        if !has_time {
+            body.insert("timestamp".to_owned(), "1970-01-01T00:00:00Z".into());
+        }
+        let envelope = EventEnvelope::from_json(Value::Object(body))?;
+        if has_id && envelope.event_id.is_nil() {
+            return Err(Problem::invalid("the nil id is no event", vec![fault("/event_id", "is the nil id")]));
+        }
+        Ok(Self {
+            event_id: has_id.then_some(envelope.event_id),
+            timestamp: has_time.then_some(envelope.timestamp),
+            source: has_source.then_some(envelope.source),
+            causes: envelope.correlation_ids,
+            agent_context: envelope.agent_context,
+            pointer: "/payload",
+            ..Self::payload(envelope.event_type, envelope.payload)
+        })
+    }
+
+    /// Adds what the request says; what the event says itself comes first.
+    pub(crate) fn with(mut self, options: &Options, caller: &Caller) -> Self {
+        self.event_id = self.event_id.or_else(|| options.event_id(&self.key, caller));
+        self.causes.extend(&options.causes);
+        self.trace = self.trace.or_else(|| options.trace.clone());
+        self
+    }
+
+    /// Publishes it, if the caller may.
+    pub(crate) async fn publish(self, gateway: &Gateway, caller: &Caller) -> Result<(Receipt, Bytes), Problem> {
+        let Self { key, mut payload, event_id, timestamp, source, causes, agent_context, trace, pointer } = self;
+        caller.check_publish(&key)?;
+        fill_placeholders(&key, &mut payload);
+        let bus = gateway.bus();
+        let source = source.unwrap_or_else(|| source_of(gateway, caller));
+        let mut publish = bus.publish_value(&key, &payload).causes(causes).source(source);
+        if gateway.allows_unregistered() {
+            publish = publish.allow_unregistered();
+        }
+        if let Some(event_id) = event_id {
+            publish = publish.event_id(event_id);
+        }
+        if let Some(timestamp) = timestamp {
+            publish = publish.timestamp(timestamp);
+        }
+        if let Some(agent) = agent_context {
+            publish = publish.agent_context(*agent);
+        }
+        if let Some(trace) = trace {
+            publish = publish.trace(trace);
+        }
+        publish.into_envelope().await.map_err(|error| Problem::from(error).below(pointer))
+    }
+}
+
+/// The source of an event that came over HTTP and names none.
+fn source_of(gateway: &Gateway, caller: &Caller) -> Source {
+    let mut source = Source::new(TriggerType::Hook, gateway.bus().settings().service_name.as_str());
+    let mut meta = Map::from_iter([("via".to_owned(), Value::from("http"))]);
+    if let Some(name) = &caller.name {
+        meta.insert("client".to_owned(), Value::from(&**name));
+    }
+    source.meta = Some(meta);
+    source
+}
+
+/// `artifact.created` says already what the field `action` of `artifact.{action}` is.
+fn fill_placeholders(key: &str, payload: &mut Value) {
+    let Some(template) = Registry::global().event(key).map(|event| event.routing_key()) else { return };
+    let Some(payload) = payload.as_object_mut().filter(|_| routing::is_template(template)) else { return };
+    for (segment, word) in routing::template_segments(template).zip(key.split('.')) {
+        if let routing::Segment::Placeholder(name) = segment
+            && !payload.contains_key(name)
+        {
+            payload.insert(name.to_owned(), word.into());
+        }
+    }
+}
+
+pub(crate) fn fault(pointer: &str, detail: &str) -> ProblemFault {
+    ProblemFault { pointer: pointer.to_owned(), detail: detail.to_owned() }
+}
+
+/// Whether headers are of a CloudEvent in binary mode.
+pub(crate) fn is_binary_cloud_event(headers: &HeaderMap) -> bool {
+    headers.contains_key("ce-specversion")
+}

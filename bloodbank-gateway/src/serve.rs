@@ -1,0 +1,167 @@
+//! The endpoints on an address: who may reach them, for how long, and how they end.
+
+use std::{future::Future, net::SocketAddr, pin::Pin, time::Duration};
+
+use axum::{Router, middleware::from_fn};
+use axum_server::Handle;
+use hyper_util::rt::TokioTimer;
+use tokio::net::TcpListener;
+use tracing::info;
+
+use crate::{Gateway, auth, error::GatewayError, router};
+
+/// Where and how a gateway serves.
+#[must_use = "options do nothing until they are given to `serve`"]
+pub struct ServeOptions {
+    host: String,
+    port: u16,
+    insecure: bool,
+    drain: Duration,
+    until: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
+impl ServeOptions {
+    /// On this host and port; port 0 takes a free one.
+    pub fn on(host: impl Into<String>, port: u16) -> Self {
+        Self { host: host.into(), port, insecure: false, drain: Duration::from_secs(30), until: None }
+    }
+
+    /// Serves on any address without tokens. Everybody who reaches it may publish and read everything.
+    pub fn insecure(mut self, insecure: bool) -> Self {
+        self.insecure = insecure;
+        self
+    }
+
+    /// How long requests may take to be answered when the gateway ends; default 30 s.
+    pub fn drain_timeout(mut self, drain: Duration) -> Self {
+        self.drain = drain;
+        self
+    }
+
+    /// Serves until this resolves; default: until the process is told to stop (SIGTERM, Ctrl-C).
+    pub fn until(mut self, until: impl Future<Output = ()> + Send + 'static) -> Self {
+        self.until = Some(Box::pin(until));
+        self
+    }
+}
+
+impl std::fmt::Debug for ServeOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { host, port, insecure, drain, until: _ } = self;
+        f.debug_struct("ServeOptions")
+            .field("host", host)
+            .field("port", port)
+            .field("insecure", insecure)
+            .field("drain", drain)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A gateway that has its address and serves when it is [run](Server::run).
+#[must_use = "a server serves when it is run"]
+#[derive(Debug)]
+pub struct Server {
+    gateway: Gateway,
+    options: ServeOptions,
+    listener: std::net::TcpListener,
+    address: SocketAddr,
+    /// Whether only this machine can reach it.
+    is_local: bool,
+}
+
+impl Server {
+    /// Takes the address.
+    ///
+    /// # Errors
+    /// When it is not loopback, the gateway has no tokens, and [`ServeOptions::insecure`] was not said; when it cannot be
+    /// resolved or is in use.
+    pub async fn bind(gateway: Gateway, options: ServeOptions) -> Result<Self, GatewayError> {
+        let (host, port) = (options.host.as_str(), options.port);
+        let addresses: Vec<SocketAddr> = tokio::net::lookup_host((host.trim_matches(['[', ']']), port))
+            .await
+            .map_err(|error| GatewayError::new(format!("the host {host:?} cannot be resolved")).with_source(error))?
+            .collect();
+        let is_local = addresses.iter().all(|address| address.ip().is_loopback());
+        if !is_local && gateway.tokens().is_empty() && !options.insecure {
+            return Err(GatewayError::new(format!(
+                "{host} can be reached from other machines, and there are no tokens; set BLOODBANK_TOKENS_FILE or BLOODBANK_TOKEN, serve on 127.0.0.1, or insist with `--insecure`"
+            )));
+        }
+        let failed = |error: std::io::Error| {
+            GatewayError::new(format!("cannot serve on {host}:{port}; is it in use? choose another with HTTP_PORT"))
+                .with_source(error)
+        };
+        let listener = TcpListener::bind(&*addresses).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let listener = listener.into_std().map_err(failed)?;
+        Ok(Self { gateway, options, listener, address, is_local })
+    }
+
+    /// Where it can be reached.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until it is told to stop. Then it takes no more connections, ends the streams, answers what it has begun
+    /// to answer within the drain timeout, and leaves the bus open.
+    ///
+    /// # Errors
+    /// When the listener fails.
+    pub async fn run(self) -> Result<(), GatewayError> {
+        let Self { gateway, options, listener, address, is_local } = self;
+        let app = application(&gateway, is_local);
+        let handle = Handle::new();
+        let ending = {
+            let (handle, gateway, drain) = (handle.clone(), gateway.clone(), options.drain);
+            let until = options.until.unwrap_or_else(|| Box::pin(told_to_stop()));
+            async move {
+                until.await;
+                info!("stopping: answering what is in hand");
+                gateway.close();
+                handle.graceful_shutdown(Some(drain));
+            }
+        };
+        let failed =
+            |error: std::io::Error| GatewayError::new(format!("the listener on {address} failed")).with_source(error);
+        let mut server = axum_server::from_tcp(listener).map_err(failed)?.handle(handle).http1_only();
+        server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(gateway.limits().header_time);
+        info!(%address, "serving");
+        let ending = tokio::spawn(ending);
+        let served = server.serve(app.into_make_service()).await;
+        ending.abort();
+        served.map_err(failed)
+    }
+}
+
+/// Serves until the process is told to stop.
+///
+/// # Errors
+/// Like [`Server::bind`] and [`Server::run`].
+pub async fn serve(gateway: Gateway, options: ServeOptions) -> Result<(), GatewayError> {
+    Server::bind(gateway, options).await?.run().await
+}
+
+/// The router, guarded against pages whose name was made to resolve to this machine where nothing else guards it.
+fn application(gateway: &Gateway, is_local: bool) -> Router {
+    let app = router(gateway.clone());
+    if is_local && gateway.tokens().is_empty() { app.layer(from_fn(auth::check_host)) } else { app }
+}
+
+async fn told_to_stop() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = tokio::signal::ctrl_c() => {}
+                }
+            }
+            Err(_) => drop(tokio::signal::ctrl_c().await),
+        }
+    }
+    #[cfg(not(unix))]
+    drop(tokio::signal::ctrl_c().await);
+}

@@ -1,0 +1,222 @@
+//! Publishing over HTTP: under the path of the event, as an envelope, in a batch, as a CloudEvent.
+
+use bloodbank_core::{EventEnvelope, identity::deterministic};
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::support::{PROMPT, buses, json_of, pointers, serve, serve_with};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_is_published_under_its_path_and_the_answer_is_its_envelope() {
+    for bus in buses().await {
+        let gateway = serve_with(bus, |builder| builder).await;
+        let parent = Uuid::new_v4();
+        let request = gateway
+            .post(&format!("/events/llm/prompt?correlation_ids={parent}"))
+            .header("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+        let (status, body) = json_of(request.json(&*PROMPT)).await;
+        assert_eq!(status, StatusCode::ACCEPTED, "{body}");
+        let envelope = EventEnvelope::from_json(body.clone()).expect("an envelope");
+        assert_eq!(envelope.event_type, "llm.prompt");
+        assert_eq!(envelope.correlation_ids, [parent]);
+        assert_eq!(envelope.payload["prompt"], "why?");
+        assert_eq!(envelope.payload["tags"], json!([]), "fields with a default are written");
+        assert_eq!(envelope.source.meta.unwrap()["via"], "http");
+        let tracker = gateway.bus.correlation().unwrap();
+        assert_eq!(tracker.parents(envelope.event_id).await.unwrap(), [parent]);
+    }
+}
+
+#[tokio::test]
+async fn every_registered_event_has_its_path() {
+    let gateway = serve().await;
+    for event in bloodbank_core::Registry::global().events() {
+        let path = event.routing_key().replace('.', "/").replace("{action}", "updated");
+        let (status, problem) = json_of(gateway.post(&format!("/events/{path}")).json(&json!(7))).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{path}: {problem}");
+        assert_eq!(pointers(&problem), [""], "{problem}");
+    }
+}
+
+#[tokio::test]
+async fn every_fault_of_a_payload_has_its_pointer() {
+    let gateway = serve().await;
+    let payload = json!({ "prompt": 7, "tags": ["a", 5] });
+    let (status, problem) = json_of(gateway.post("/events/llm/prompt").json(&payload)).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(problem["type"], "urn:bloodbank:invalid-event");
+    let mut found = pointers(&problem);
+    found.sort_unstable();
+    assert_eq!(found, ["", "/prompt", "/tags/1"], "the missing provider is a fault of the whole: {problem}");
+
+    // The schema cannot say it, the rules of the type can.
+    let payload = json!({ "provider": "", "prompt": "x" });
+    let (status, problem) = json_of(gateway.post("/events/llm/prompt").json(&payload)).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{problem}");
+    assert_eq!(pointers(&problem), ["/provider"]);
+}
+
+#[tokio::test]
+async fn a_placeholder_comes_from_the_path_and_may_not_contradict_it() {
+    let gateway = serve().await;
+    let payload = json!({ "kind": "file", "uri": "file:///a" });
+    let (status, envelope) = json_of(gateway.post("/events/artifact/created").json(&payload)).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{envelope}");
+    assert_eq!(
+        (&envelope["event_type"], &envelope["payload"]["action"]),
+        (&json!("artifact.created"), &json!("created"))
+    );
+
+    let payload = json!({ "kind": "file", "uri": "file:///a", "action": "deleted" });
+    let (status, problem) = json_of(gateway.post("/events/artifact/created").json(&payload)).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{problem}");
+    assert_eq!(pointers(&problem), ["/action"]);
+}
+
+#[tokio::test]
+async fn the_same_key_for_a_repeated_request_gives_the_same_event() {
+    let gateway = serve().await;
+    let publish = |key: &'static str| {
+        let request = gateway.post("/events/llm/prompt").header("Idempotency-Key", key).json(&*PROMPT);
+        async { json_of(request).await.1["event_id"].clone() }
+    };
+    let first = publish("order-7").await;
+    assert_eq!(first, publish("\"order-7\"").await, "quotes are no part of it");
+    assert_ne!(first, publish("order-8").await);
+    assert_eq!(first, json!(deterministic("llm.prompt", "client=|idempotency_key=order-7")));
+
+    let id = Uuid::new_v4();
+    let by_query = gateway.post(&format!("/events/llm/prompt?event_id={id}")).json(&*PROMPT);
+    assert_eq!(json_of(by_query).await.1["event_id"], json!(id));
+    let by_header = gateway.post("/events/llm/prompt").header("Event-Id", id.to_string()).json(&*PROMPT);
+    assert_eq!(json_of(by_header).await.1["event_id"], json!(id));
+    let (status, _) = json_of(gateway.post("/events/llm/prompt?event_id=7").json(&*PROMPT)).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn a_command_says_where_its_answer_will_be() {
+    let gateway = serve().await;
+    let request = gateway.post("/events/agent/thread/prompt").json(&*PROMPT);
+    let response = request.send().await.unwrap();
+    assert_eq!(response.headers()["bloodbank-unrouted"], "true", "nobody executes it");
+    let place = response.headers()["location"].to_str().unwrap().to_owned();
+    let (_, envelope) = crate::support::read(response).await;
+    assert_eq!(place, format!("/commands/{}", envelope["event_id"].as_str().unwrap()));
+}
+
+fn envelope(event_type: &str, payload: &Value) -> Value {
+    json!({ "event_type": event_type, "payload": payload })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_whole_envelope_keeps_what_it_says() {
+    for bus in buses().await {
+        let gateway = serve_with(bus, |builder| builder).await;
+        let (id, parent) = (Uuid::new_v4(), Uuid::new_v4());
+        let mut custom = envelope("llm.prompt", &PROMPT);
+        custom["event_id"] = json!(id);
+        custom["correlation_id"] = json!(parent);
+        custom["source"] = json!({ "host": "n8n", "type": "hook" });
+        let (status, body) = json_of(gateway.post("/events/custom").json(&custom)).await;
+        assert_eq!(status, StatusCode::ACCEPTED, "{body}");
+        assert_eq!((&body["status"], &body["event_id"]), (&json!("published"), &json!(id)));
+        let tracker = gateway.bus.correlation().unwrap();
+        assert_eq!(tracker.parents(id).await.unwrap(), [parent], "version 1 of the envelope has one parent");
+    }
+}
+
+#[tokio::test]
+async fn an_unregistered_event_is_taken_only_where_it_is_allowed() {
+    let strange = envelope("strange.thing.happened", &json!({ "a": 1 }));
+    let gateway = serve().await;
+    let (status, problem) = json_of(gateway.post("/events/custom").json(&strange)).await;
+    assert_eq!(status, StatusCode::NOT_FOUND, "{problem}");
+    let gateway = serve_with(bloodbank_core::Bus::embedded(), |builder| builder.allow_unregistered(true)).await;
+    let (status, _) = json_of(gateway.post("/events/custom").json(&strange)).await;
+    assert_eq!(status, StatusCode::ACCEPTED);
+    // One that is registered is checked there too.
+    let (status, problem) = json_of(gateway.post("/events/custom").json(&envelope("llm.prompt", &json!({})))).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(pointers(&problem).iter().all(|pointer| *pointer == "/payload"), "{problem}");
+    // And a key is a key.
+    for key in ["", "a..b", "a.#", "a.*", "../x"] {
+        let (status, problem) = json_of(gateway.post("/events/custom").json(&envelope(key, &json!({})))).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{key:?}: {problem}");
+    }
+}
+
+#[tokio::test]
+async fn a_broken_envelope_names_the_place() {
+    let gateway = serve().await;
+    for (change, pointer) in [
+        (json!({ "event_id": "x" }), "/event_id"),
+        (json!({ "timestamp": "yesterday" }), "/timestamp"),
+        (json!({ "correlation_ids": ["x"] }), "/correlation_ids/0"),
+        (json!({ "source": { "host": 7, "type": "hook" } }), "/source/host"),
+    ] {
+        let mut custom = envelope("llm.prompt", &PROMPT);
+        custom.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        let (status, problem) = json_of(gateway.post("/events/custom").json(&custom)).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{problem}");
+        assert_eq!(pointers(&problem), [pointer], "{problem}");
+    }
+    let (_, problem) = json_of(gateway.post("/events/custom").json(&json!({}))).await;
+    assert_eq!(pointers(&problem), ["/event_type", "/payload"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_line_of_a_batch_has_its_result() {
+    for bus in buses().await {
+        let gateway = serve_with(bus, |builder| builder).await;
+        let good = envelope("llm.prompt", &PROMPT).to_string();
+        let bad = envelope("llm.prompt", &json!({ "provider": 7 })).to_string();
+        let body = format!("{good}\n{bad}\n\nno json\n{good}\r\n");
+        let request = gateway.post("/events/batch").header("content-type", "application/x-ndjson").body(body);
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        let text = response.text().await.unwrap();
+        let results: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let statuses: Vec<_> =
+            results.iter().map(|result| (result["line"].clone(), result["status"].clone())).collect();
+        let expected = [(1, 202), (2, 422), (4, 400), (5, 202)].map(|(line, status)| (json!(line), json!(status)));
+        assert_eq!(statuses, expected);
+        assert_eq!(results[1]["problem"]["errors"][0]["pointer"], "/payload");
+    }
+}
+
+#[tokio::test]
+async fn cloud_events_are_taken_in_both_modes() {
+    let gateway = serve().await;
+    let event = json!({
+        "specversion": "1.0", "id": "order-7", "source": "/shop", "type": "llm.prompt",
+        "time": "2026-01-02T03:04:05Z", "data": *PROMPT,
+    });
+    let structured = |path: &str, event: &Value| {
+        gateway.post(path).header("content-type", "application/cloudevents+json; charset=utf-8").body(event.to_string())
+    };
+    let (status, envelope) = json_of(structured("/events/llm/prompt", &event)).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{envelope}");
+    assert_eq!(envelope["timestamp"].as_str().unwrap().get(..19), Some("2026-01-02T03:04:05"));
+    assert_eq!(envelope["source"]["app"], "/shop");
+    let (_, again) = json_of(structured("/events/custom", &event)).await;
+    assert_eq!(envelope["event_id"], again["event_id"], "source and id name it");
+
+    let binary = gateway.post("/events/llm/prompt").json(&*PROMPT);
+    let binary = binary.header("ce-specversion", "1.0").header("ce-id", "order-7").header("ce-source", "/shop");
+    let (status, same) = json_of(binary.header("ce-type", "llm.prompt")).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{same}");
+    assert_eq!(envelope["event_id"], same["event_id"]);
+
+    let (_, problem) = json_of(structured("/events/custom", &json!({ "specversion": "0.3", "id": 7 }))).await;
+    let mut found = pointers(&problem);
+    found.sort_unstable();
+    assert_eq!(found, ["/id", "/source", "/specversion", "/type"]);
+    let (status, problem) = json_of(structured("/events/llm/response", &event)).await;
+    assert_eq!((status, pointers(&problem)), (StatusCode::UNPROCESSABLE_ENTITY, vec!["/type"]));
+    let mut wrong = event.clone();
+    wrong["data"] = json!({ "provider": 1, "prompt": "x" });
+    let (_, problem) = json_of(structured("/events/custom", &wrong)).await;
+    assert_eq!(pointers(&problem), ["/data/provider"]);
+}

@@ -1,0 +1,142 @@
+//! Requests that are wrong, and those that only ask.
+
+use bloodbank_core::{Bus, Registry};
+use bloodbank_gateway::Limits;
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::support::{PROMPT, buses, json_of, serve, serve_with};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_and_readiness_tell_what_works() {
+    for bus in buses().await {
+        let gateway = serve_with(bus.clone(), |builder| builder.workers(|| true)).await;
+        let (status, body) = json_of(gateway.get("/healthz")).await;
+        assert_eq!(status, StatusCode::OK);
+        let version = env!("CARGO_PKG_VERSION");
+        assert_eq!(body, json!({ "status": "healthy", "ok": true, "service": "bloodbank", "version": version }));
+        let (status, body) = json_of(gateway.get("/readyz")).await;
+        assert_eq!(status, StatusCode::OK, "{body}");
+        assert_eq!(
+            (&body["bus"]["status"], &body["correlation"]["status"], &body["workers"]["status"]),
+            (&json!("ok"), &json!("ok"), &json!("ok"))
+        );
+        bus.close().await;
+        let response = gateway.get("/readyz").send().await.unwrap();
+        if bus.transport().system() == "rabbitmq" {
+            assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+            assert_eq!(response.json::<Value>().await.unwrap()["bus"]["status"], "away");
+        }
+    }
+    let gateway = serve_with(Bus::embedded(), |builder| builder.workers(|| false)).await;
+    assert_eq!(gateway.get("/readyz").send().await.unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn what_is_no_event_has_no_path() {
+    let gateway = serve().await;
+    for path in [
+        "/events/llm.prompt",
+        "/events/llm",
+        "/events/llm/prompt/",
+        "/events//llm/prompt",
+        "/events/llm/%2e%2e/prompt",
+        "/events/llm%2Fprompt",
+        "/events/LLM/prompt",
+        "/events/artifact/%7Baction%7D",
+        "/events/artifact/{action}",
+        "/events/llm/promt",
+        "/schemas/..%2F..%2FCargo.toml",
+        "/nothing",
+    ] {
+        let (status, problem) = json_of(gateway.post(path).json(&*PROMPT)).await;
+        assert!(matches!(status.as_u16(), 404 | 405), "{path}: {problem}");
+    }
+    let (_, problem) = json_of(gateway.post("/events/llm/promt").json(&*PROMPT)).await;
+    assert!(problem["detail"].as_str().unwrap().contains("did you mean `llm.prompt`?"), "{problem}");
+    for path in ["/schemas/..%2F..%2FCargo.toml.json", "/schemas/llm.prompt", "/registry/events/%FF", "/schemas/.json"]
+    {
+        let (status, _) = json_of(gateway.get(path)).await;
+        assert!(matches!(status.as_u16(), 400 | 404), "{path}");
+    }
+    let (status, _) = json_of(gateway.get("/events/llm/prompt")).await;
+    assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED);
+}
+
+#[tokio::test]
+async fn bodies_that_cannot_be_read_are_refused() {
+    let mut limits = Limits::default();
+    limits.body_bytes = 4096;
+    limits.batch_events = 3;
+    limits.batch_bytes = 8192;
+    let gateway = serve_with(Bus::embedded(), |builder| builder.limits(limits)).await;
+    let send = |body: Vec<u8>| {
+        let request = gateway.post("/events/llm/prompt").header("content-type", "application/json").body(body);
+        async { json_of(request).await }
+    };
+    for body in [b"".to_vec(), b"{".to_vec(), b"{\"a\":\"\\ud800\"}".to_vec(), vec![0xff, 0xfe], b"NaN".to_vec()] {
+        assert_eq!(send(body.clone()).await.0, StatusCode::BAD_REQUEST, "{body:?}");
+    }
+    let (status, problem) = send("[".repeat(2000).into_bytes()).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert!(problem["errors"][0]["detail"].as_str().unwrap().contains("64 levels"), "{problem}");
+    assert_eq!(send(vec![b' '; 5000]).await.0, StatusCode::PAYLOAD_TOO_LARGE);
+    let (status, _) = json_of(gateway.post("/events/llm/prompt").body("{}")).await;
+    assert_eq!(status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "a form of another page cannot publish");
+    let request = gateway.post("/events/batch").header("content-type", "application/jsonl").body("{}\n".repeat(4));
+    assert_eq!(json_of(request).await.0, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test]
+async fn the_registry_can_be_read() {
+    let gateway = serve().await;
+    let (_, domains) = json_of(gateway.get("/registry/domains")).await;
+    assert_eq!(domains["domains"].as_array().unwrap().len(), Registry::global().domains().count());
+    let (_, events) = json_of(gateway.get("/registry/events")).await;
+    assert_eq!(events["events"].as_array().unwrap().len(), Registry::global().events().len());
+    let (_, event) = json_of(gateway.get("/registry/events/artifact.created")).await;
+    assert_eq!(event["key"], "artifact.{action}");
+    let response = gateway.get("/schemas/llm.prompt.json").send().await.unwrap();
+    assert_eq!(response.headers()["content-type"], "application/schema+json");
+    let schema: Value = response.json().await.unwrap();
+    assert_eq!(schema["title"], "LlmPrompt");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_caused_what_can_be_asked() {
+    for bus in buses().await {
+        let gateway = serve_with(bus, |builder| builder).await;
+        let publish = |path: String| {
+            let request = gateway.post(&path).json(&*PROMPT);
+            async { json_of(request).await.1["event_id"].as_str().unwrap().to_owned() }
+        };
+        let first = publish("/events/llm/prompt".to_owned()).await;
+        let second = publish(format!("/events/llm/prompt?correlation_ids={first}")).await;
+        let (status, dump) = json_of(gateway.get(&format!("/debug/correlation/{second}"))).await;
+        assert_eq!(status, StatusCode::OK, "{dump}");
+        assert_eq!(dump["parents"], json!([first]));
+        assert_eq!(dump["metadata"]["event_type"], "llm.prompt");
+        assert_eq!(dump, json_of(gateway.get(&format!("/debug/correlation/{second}/dump"))).await.1);
+        let (_, chain) = json_of(gateway.get(&format!("/debug/correlation/{second}/chain"))).await;
+        assert_eq!((&chain["chain"], &chain["direction"]), (&json!([first, second]), &json!("ancestors")));
+        let path = format!("/debug/correlation/{first}/chain?direction=descendants");
+        assert_eq!(json_of(gateway.get(&path)).await.1["count"], 2);
+        let (_, graph) = json_of(gateway.get(&format!("/debug/correlation/{first}/graph"))).await;
+        assert_eq!(graph["events"].as_array().unwrap().len(), 2);
+        for (format, begin) in [("mermaid", "flowchart"), ("dot", "digraph")] {
+            let path = format!("/debug/correlation/{first}/graph?format={format}");
+            assert!(gateway.get(&path).send().await.unwrap().text().await.unwrap().starts_with(begin));
+        }
+        for (path, expected) in [
+            (format!("/debug/correlation/{}", Uuid::new_v4()), 404),
+            (format!("/debug/correlation/{}/graph", Uuid::new_v4()), 404),
+            ("/debug/correlation/7".to_owned(), 400),
+            (format!("/debug/correlation/{first}/chain?direction=sideways"), 400),
+            (format!("/debug/correlation/{first}/chain?max_depth=0"), 400),
+            (format!("/debug/correlation/{first}/graph?format=gif"), 400),
+        ] {
+            assert_eq!(json_of(gateway.get(&path)).await.0.as_u16(), expected, "{path}");
+        }
+    }
+}
