@@ -1,7 +1,11 @@
 //! What the pages of the book show is what the programs print.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod support;
+
 use std::path::PathBuf;
+
+use support::example;
 
 /// Runs a page: `bb` is this package's binary, `shop` the example.
 fn page(name: &str) {
@@ -27,13 +31,6 @@ fn page(name: &str) {
     if std::fs::read(&page).unwrap() != std::fs::read(&original).unwrap() {
         std::fs::copy(&page, &original).unwrap();
     }
-}
-
-fn example(name: &str) -> PathBuf {
-    let tests = std::env::current_exe().unwrap();
-    let path = tests.parent().unwrap().parent().unwrap().join("examples").join(name);
-    assert!(path.exists(), "{} is not built; run the tests with `--examples` or with scripts/test.sh", path.display());
-    path
 }
 
 macro_rules! pages {

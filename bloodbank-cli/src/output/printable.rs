@@ -14,7 +14,7 @@ pub(super) fn printable_json(text: &str) -> Cow<'_, str> {
 
 fn written_out(text: &str, is_foreign: impl Fn(char) -> bool) -> Cow<'_, str> {
     let is_obeyed = |character| is_obeyed(character) && is_foreign(character);
-    if !text.contains(&is_obeyed) {
+    if !text.contains(is_obeyed) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 16);
