@@ -6,8 +6,8 @@ use crate::{
     fault::Done,
     program::AppOf,
     verbs::{
-        Check, Completions, Doctor, FlowVerb, ListCommands, ListEvents, Publish, Show, Tail, TopologyVerb, TraceVerb,
-        Work,
+        Check, Completions, Docs, Doctor, FlowVerb, ListCommands, ListEvents, Publish, Schema, Show, Tail,
+        TopologyVerb, TraceVerb, Work,
     },
 };
 
@@ -39,6 +39,8 @@ pub(crate) enum Verb {
     Check(Check),
     Flow(FlowVerb),
     Topology(TopologyVerb),
+    Schema(Schema),
+    Docs(Docs),
     Work(Work),
     Doctor(Doctor),
     Completions(Completions),
@@ -56,6 +58,8 @@ impl Verb {
             Self::Check(verb) => verb.run(),
             Self::Flow(verb) => verb.run(),
             Self::Topology(verb) => verb.run(app),
+            Self::Schema(verb) => verb.run(),
+            Self::Docs(verb) => verb.run(),
             Self::Work(verb) => verb.run(app),
             Self::Doctor(verb) => verb.run(),
             Self::Completions(verb) => verb.run(),

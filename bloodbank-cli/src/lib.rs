@@ -8,6 +8,7 @@ mod flow;
 mod output;
 mod payload;
 mod program;
+pub mod schema;
 mod verbs;
 
 pub use program::{Program, main};

@@ -24,7 +24,7 @@ fn page(name: &str) {
         .env("COLUMNS", "100")
         .env("HOME", folder.path().to_str().unwrap())
         .env("BLOODBANK_EMBEDDED_PATH", folder.path().join("bus.db").to_str().unwrap())
-        .register_bins([("shop", example("shop")), ("muddle", example("muddle"))])
+        .register_bins([("shop", example("shop")), ("shop_next", example("shop_next")), ("muddle", example("muddle"))])
         .case(&page)
         .run();
     // `TRYCMD=overwrite` corrects the page.
@@ -47,4 +47,5 @@ pages! {
     publishing
     checking
     watching
+    schemas
 }

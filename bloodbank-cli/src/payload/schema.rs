@@ -33,6 +33,21 @@ impl<'a> Node<'a> {
         node
     }
 
+    /// Names the place in the schema, as long as that is borrowed.
+    pub(crate) fn place(&self) -> usize {
+        std::ptr::from_ref(self.schema).addr()
+    }
+
+    /// A place that allows everything.
+    pub(crate) fn anything(&self) -> Self {
+        Self { root: self.root, schema: &ANYTHING }
+    }
+
+    /// Whether it allows everything.
+    pub(crate) fn is_anything(&self) -> bool {
+        self.schema == &ANYTHING || self.schema.as_object().is_some_and(serde_json::Map::is_empty)
+    }
+
     /// A keyword.
     pub(crate) fn get(&self, keyword: &str) -> Option<&'a Value> {
         self.schema.get(keyword)
@@ -73,6 +88,22 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// The values, where they are counted up.
+    pub(crate) fn enumerated(&self) -> Vec<&'a Value> {
+        if let Some(value) = self.get("const") {
+            return vec![value];
+        }
+        if let Some(values) = self.get("enum").and_then(Value::as_array) {
+            return values.iter().collect();
+        }
+        let choices: Vec<_> = ["anyOf", "oneOf"].into_iter().flat_map(|keyword| self.list(keyword)).collect();
+        let values: Vec<_> = choices.iter().map(|choice| choice.enumerated()).collect();
+        // One choice that is open makes the whole open; `null` says only that the field may be empty.
+        let is_open =
+            choices.iter().zip(&values).any(|(choice, values)| values.is_empty() && choice.types() != ["null"]);
+        if is_open { Vec::new() } else { values.concat() }
+    }
+
     /// The schema of a member: a property of an object, an item of an array.
     pub(crate) fn member(&self, name: &str) -> Node<'a> {
         let of_this = self.properties().and_then(|properties| properties.get(name)).or_else(|| {
@@ -84,6 +115,6 @@ impl<'a> Node<'a> {
         }
         let parts = ["allOf", "anyOf", "oneOf"].into_iter().flat_map(|keyword| self.list(keyword));
         let mut found = parts.map(|node| node.member(name)).filter(|node| !node.schema.is_boolean());
-        found.next().unwrap_or_else(|| self.at(&ANYTHING))
+        found.next().unwrap_or_else(|| self.anything())
     }
 }

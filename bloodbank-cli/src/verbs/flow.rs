@@ -106,7 +106,8 @@ fn edges(flow: &Flow) -> Vec<(String, String)> {
     edges
 }
 
-fn mermaid(flow: &Flow) -> String {
+/// For Markdown.
+pub(super) fn mermaid(flow: &Flow) -> String {
     let mut text = String::from("flowchart LR\n");
     for ((key, kind), index) in flow.events.iter().zip(0..) {
         let (open, close) = match kind {

@@ -2,11 +2,13 @@
 
 mod check;
 mod completions;
+mod docs;
 mod doctor;
 mod flow;
 mod list_commands;
 mod list_events;
 mod publish;
+mod schema;
 mod show;
 mod tail;
 mod topology;
@@ -15,11 +17,13 @@ mod work;
 
 pub(crate) use check::Check;
 pub(crate) use completions::Completions;
+pub(crate) use docs::Docs;
 pub(crate) use doctor::Doctor;
 pub(crate) use flow::FlowVerb;
 pub(crate) use list_commands::ListCommands;
 pub(crate) use list_events::ListEvents;
 pub(crate) use publish::Publish;
+pub(crate) use schema::Schema;
 pub(crate) use show::Show;
 pub(crate) use tail::Tail;
 pub(crate) use topology::TopologyVerb;
