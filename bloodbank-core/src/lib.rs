@@ -9,6 +9,7 @@ pub mod claim_check;
 pub mod command;
 pub mod consume;
 pub mod correlation;
+pub mod dead_letter;
 pub mod dispatch;
 pub mod envelope;
 mod error;
@@ -29,6 +30,7 @@ pub mod transport;
 
 pub use command::{Command, CommandEvent};
 pub use consume::{App, Context, RunningApp};
+pub use dead_letter::DeadLetters;
 pub use dispatch::{CommandContext, CommandManager, ExecuteError};
 pub use envelope::EventEnvelope;
 pub use error::{BoxError, Error, ErrorKind, PayloadFault, Result};

@@ -74,6 +74,8 @@ notices! {
     drops_rejected_messages_without_a_dead_letter_exchange: RejectRequeues;
     expires_messages: LosesExpiration IgnoresDeadLetters;
     delays_and_returns_to_one_queue: DelaysTooShort IgnoresDeadLetters;
+    looks_into_a_queue_and_leaves_it_as_it_is: LookingConsumes;
+    compares_a_topology_and_changes_nothing: ComparingDeclares;
     keeps_what_was_confirmed: LosesSome ForgetsAcks;
     closes_under_load: LosesSome;
     parks_what_is_rejected_too_often: IgnoresLimits IgnoresDeadLetters;

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::{
-    consume::{App, Target, runtime},
+    consume::{App, Target, runtime, spec::SubscriberSpec},
     error::{Error, ErrorKind, Result},
     publish::Bus,
     transport::Topology,
@@ -31,7 +31,10 @@ pub(super) async fn start<Provided>(app: App<Provided>) -> Result<RunningApp> {
     let kind = bus.settings().queue_kind;
     // All queues exist before the first event is handled: a follow-up of one subscriber reaches the others.
     for spec in &subscribers {
-        bus.declare(Topology::subscriber(bus.exchange(), &spec.queue, kind, &spec.patterns)).await?;
+        let declared = bus.declare(Topology::subscriber(bus.exchange(), &spec.queue, kind, &spec.patterns)).await;
+        if let Err(error) = declared {
+            return Err(with_every_conflict(&bus, &subscribers, error).await);
+        }
     }
     for spec in subscribers {
         let prefetch = spec.options.prefetch().max(spec.options.concurrency);
@@ -48,6 +51,29 @@ pub(super) async fn start<Provided>(app: App<Provided>) -> Result<RunningApp> {
     }
     info!(%service, subscribers = workers.len(), "started");
     Ok(RunningApp { bus, stop, cancel, workers, drain })
+}
+
+/// A broker names the first thing that differs; whoever has to put it right wants to see all of them.
+async fn with_every_conflict(bus: &Bus, subscribers: &[SubscriberSpec], error: Error) -> Error {
+    if error.kind() != ErrorKind::Topology {
+        return error;
+    }
+    let mut conflicts: Vec<String> = Vec::new();
+    for spec in subscribers {
+        let wanted = Topology::subscriber(bus.exchange(), &spec.queue, bus.settings().queue_kind, &spec.patterns);
+        for compared in bus.transport().compare(wanted).await.unwrap_or_default() {
+            let shown = compared.to_string();
+            if compared.conflicts() && !conflicts.contains(&shown) {
+                conflicts.push(shown);
+            }
+        }
+    }
+    // One is what the error says already.
+    if conflicts.len() < 2 {
+        return error;
+    }
+    let all = conflicts.join("; ");
+    Error::new(ErrorKind::Topology, format!("{error}. All that differs: {all}"))
 }
 
 impl RunningApp {

@@ -65,16 +65,16 @@ impl CommandDescriptor {
         &self.options
     }
 
-    /// Its queue, which all services that execute the command share.
-    #[must_use]
-    pub fn queue(&self, exchange: &str) -> Arc<str> {
-        self.options.queue.map_or_else(|| format!("{exchange}.command.{}", self.pattern()).into(), Into::into)
-    }
-
     /// What its queue is bound to.
     #[must_use]
     pub fn pattern(&self) -> Arc<str> {
         routing::template_to_pattern(self.declaration.routing_key).into()
+    }
+
+    /// Its queue; all services that link it share it, so that one of them executes each command.
+    #[must_use]
+    pub fn queue(&self, exchange: &str) -> Arc<str> {
+        self.options.queue.map_or_else(|| format!("{exchange}.command.{}", self.pattern()).into(), Into::into)
     }
 
     /// The type of the state it needs.

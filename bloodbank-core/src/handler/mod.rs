@@ -44,7 +44,7 @@ pub struct SubscriberDescriptor {
 inventory::collect!(SubscriberDescriptor);
 
 impl SubscriberDescriptor {
-    /// Its queue in a service.
+    /// Its queue in an app of that name.
     #[must_use]
     pub fn queue(&self, service: &str) -> Arc<str> {
         self.options.queue.map_or_else(|| format!("{service}.{}", self.name).into(), Into::into)

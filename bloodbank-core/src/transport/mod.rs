@@ -2,7 +2,9 @@
 
 #[cfg(feature = "amqp")]
 pub mod amqp;
+mod comparison;
 pub mod embedded;
+mod fetch;
 mod message;
 pub mod topology;
 
@@ -10,6 +12,8 @@ use std::{fmt, pin::Pin, sync::Arc, time::Duration};
 
 use futures_util::{Stream, future::BoxFuture};
 
+pub use comparison::{Compared, Difference, Found};
+pub use fetch::{Fetch, Fetched};
 pub use message::{HeaderValue, Headers, Incoming, Outgoing, Properties, Published, Text, names};
 pub use topology::Topology;
 
@@ -41,6 +45,19 @@ pub trait Consume: Send + Sync + 'static {
     /// # Errors
     /// When the queue does not exist or the transport is closed.
     fn consume(&self, queue: Arc<str>, prefetch: u16) -> BoxFuture<'_, Result<Deliveries>>;
+
+    /// Takes what waits in a queue now, message by message, without being its consumer.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Topology`] when there is no such queue, [`crate::ErrorKind::Connection`],
+    /// [`crate::ErrorKind::Closed`].
+    fn fetch(&self, queue: Arc<str>) -> BoxFuture<'_, Result<Fetched>>;
+
+    /// Compares a topology with what there is, and changes nothing.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Connection`] or [`crate::ErrorKind::Closed`].
+    fn compare(&self, topology: Topology) -> BoxFuture<'_, Result<Vec<Compared>>>;
 }
 
 /// A bus below the typed one.

@@ -15,7 +15,8 @@ use bloodbank_core::{
     Error, ErrorKind, Result,
     testing::conformance::Fixture,
     transport::{
-        Consume, Deliveries, Delivery, Outgoing, Publish, Published, Settle, Settlement, Topology, Transport,
+        Compared, Consume, Deliveries, Delivery, Fetched, Outgoing, Publish, Published, Settle, Settlement, Topology,
+        Transport,
         embedded::Embedded,
         topology::{ExchangeKind, QueueKind},
     },
@@ -62,6 +63,9 @@ pub(crate) enum Fault {
     IgnoresDeadLetters,
     IgnoresLimits,
     DelaysTooShort,
+    /// What is only looked at.
+    LookingConsumes,
+    ComparingDeclares,
     /// The end.
     DoesNotClose,
     NeverEndsDeliveries,
@@ -228,6 +232,34 @@ impl Consume for Bus {
                 closed: Arc::clone(&self.closed),
             });
             Ok(Box::pin(Stumbling { inner, hands, again: None }) as Deliveries)
+        }
+        .boxed()
+    }
+
+    fn fetch(&self, queue: Arc<str>) -> BoxFuture<'_, Result<Fetched>> {
+        async move {
+            let mut fetched = self.inner.fetch(Arc::clone(&queue)).await?;
+            if self.has(Fault::LookingConsumes)
+                && let Some(delivery) = fetched.next().await?
+            {
+                delivery.ack();
+                fetched = self.inner.fetch(queue).await?;
+            }
+            Ok(fetched)
+        }
+        .boxed()
+    }
+
+    fn compare(&self, topology: Topology) -> BoxFuture<'_, Result<Vec<Compared>>> {
+        async move {
+            if self.has(Fault::ComparingDeclares) {
+                for queue in &topology.queues {
+                    let queues = vec![queue.clone()];
+                    // The one that differs is refused.
+                    let _ = self.inner.declare(Topology { queues, ..Topology::default() }).await;
+                }
+            }
+            self.inner.compare(topology).await
         }
         .boxed()
     }

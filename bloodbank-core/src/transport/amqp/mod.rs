@@ -41,7 +41,7 @@ use self::{
 use crate::{
     error::Result,
     settings::Settings,
-    transport::{Consume, Deliveries, Outgoing, Publish, Published, Topology, Transport},
+    transport::{Compared, Consume, Deliveries, Fetched, Outgoing, Publish, Published, Topology, Transport},
 };
 
 /// RabbitMQ.
@@ -97,6 +97,14 @@ impl Consume for Amqp {
 
     fn consume(&self, queue: Arc<str>, prefetch: u16) -> BoxFuture<'_, Result<Deliveries>> {
         Box::pin(self.consumers.consume(queue, prefetch))
+    }
+
+    fn fetch(&self, queue: Arc<str>) -> BoxFuture<'_, Result<Fetched>> {
+        Box::pin(self.consumers.fetch(queue))
+    }
+
+    fn compare(&self, topology: Topology) -> BoxFuture<'_, Result<Vec<Compared>>> {
+        Box::pin(self.consumers.compare(topology))
     }
 }
 

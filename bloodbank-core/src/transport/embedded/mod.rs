@@ -4,6 +4,7 @@
 //! works there. In memory, events are lost with the process; in a file, a confirmed event survives a kill.
 
 mod clock;
+mod compare;
 mod declare;
 mod deliveries;
 mod engine;
@@ -32,7 +33,7 @@ pub use self::history::{HistoryFilter, Recorded};
 use self::sqlite::index::FileIndex;
 use self::{
     clock::Clock,
-    deliveries::EmbeddedDeliveries,
+    deliveries::{EmbeddedDeliveries, EmbeddedFetch},
     engine::{Accepted, Engine},
     expiry::Expiry,
 };
@@ -40,7 +41,7 @@ use self::{
 use crate::correlation::CorrelationTracker;
 use crate::{
     error::{Error, ErrorKind, Result},
-    transport::{Consume, Deliveries, Outgoing, Publish, Published, Topology, Transport},
+    transport::{Compared, Consume, Deliveries, Fetched, Outgoing, Publish, Published, Topology, Transport},
 };
 
 /// The embedded bus.
@@ -190,6 +191,15 @@ impl Consume for Embedded {
     fn consume(&self, queue: Arc<str>, prefetch: u16) -> BoxFuture<'_, Result<Deliveries>> {
         let deliveries = EmbeddedDeliveries::new(&self.engine, &queue, prefetch);
         Box::pin(ready(deliveries.map(|deliveries| Box::pin(deliveries) as Deliveries)))
+    }
+
+    fn fetch(&self, queue: Arc<str>) -> BoxFuture<'_, Result<Fetched>> {
+        let fetch = EmbeddedFetch::new(&self.engine, &queue);
+        Box::pin(ready(fetch.map(|fetch| Box::new(fetch) as Fetched)))
+    }
+
+    fn compare(&self, topology: Topology) -> BoxFuture<'_, Result<Vec<Compared>>> {
+        Box::pin(ready(self.engine.lock().compare(&topology)))
     }
 }
 

@@ -8,7 +8,8 @@
 //! Every message comes back to its place in its queue. What was in somebody's hands counts as returned, so that the
 //! delivery limit parks a message that kills the process each time; what only waited does not. The mark of a message that
 //! was taken may be lost with the process when it was published by the same run; from the first restart on, a message is
-//! handed out only after its mark is kept.
+//! handed out only after its mark is kept. Marks are kept in groups, ahead of the handing out; a message that came back
+//! before is marked alone, so that what kills the process is not parked together with what was only marked with it.
 
 mod batch;
 mod header;
