@@ -80,6 +80,9 @@ impl Command for CountArticle {
 
 fn main() -> ExitCode {
     bloodbank_cli::Program::new()
-        .app(|bus| Ok(App::new("shop", bus).subscribe(ship).commands(CommandManager::linked())))
+        .app(|bus| {
+            let service = bus.settings().service_name.clone();
+            Ok(App::new(service, bus).subscribe(ship).commands(CommandManager::linked()))
+        })
         .run()
 }

@@ -6,7 +6,7 @@ use crate::{
     fault::Done,
     program::AppOf,
     verbs::{
-        Check, Completions, Docs, Doctor, FlowVerb, ListCommands, ListEvents, Publish, Schema, Show, Tail,
+        Check, Completions, Dlq, Docs, Doctor, FlowVerb, ListCommands, ListEvents, Publish, Schema, Show, Tail,
         TopologyVerb, TraceVerb, Work,
     },
 };
@@ -36,6 +36,7 @@ pub(crate) enum Verb {
     Publish(Publish),
     Tail(Tail),
     Trace(TraceVerb),
+    Dlq(Dlq),
     Check(Check),
     Flow(FlowVerb),
     Topology(TopologyVerb),
@@ -55,6 +56,7 @@ impl Verb {
             Self::Publish(verb) => verb.run(),
             Self::Tail(verb) => verb.run(),
             Self::Trace(verb) => verb.run(),
+            Self::Dlq(verb) => verb.run(app),
             Self::Check(verb) => verb.run(),
             Self::Flow(verb) => verb.run(),
             Self::Topology(verb) => verb.run(app),

@@ -10,5 +10,6 @@ mod payload;
 mod program;
 pub mod schema;
 mod verbs;
+mod when;
 
 pub use program::{Program, main};

@@ -9,21 +9,22 @@ use bloodbank_harness::{shared_rabbit_url, shared_redis_url, unique};
 use serde_json::Value;
 use support::{Running, command, example, fails, out};
 
-/// `shop` on the broker and Redis of the tests, with an exchange of its own.
+/// `shop` on the broker and Redis of the tests, with an exchange and queues of its own.
 struct Shop {
     folder: tempfile::TempDir,
     exchange: String,
+    service: String,
 }
 
 impl Shop {
     fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), exchange: unique("test.events") }
+        Self { folder: tempfile::tempdir().unwrap(), exchange: unique("test.events"), service: unique("shop") }
     }
 
     fn run(&self, args: &[&str]) -> Command {
         let mut command = command(example("shop"), self.folder(), args);
         command.env("RABBIT_URL", shared_rabbit_url()).env("REDIS_URL", shared_redis_url());
-        command.env("EXCHANGE_NAME", &self.exchange);
+        command.env("EXCHANGE_NAME", &self.exchange).env("SERVICE_NAME", &self.service);
         command
     }
 
@@ -87,6 +88,9 @@ fn escapes_in_events_do_not_reach_the_terminal() {
 #[test]
 fn the_topology_is_declared_and_the_doctor_is_content() {
     let shop = Shop::new();
+    let missing = shop.run(&["topology", "diff"]).output().unwrap();
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(String::from_utf8(missing.stdout).unwrap().contains("missing"));
     let declared = out(shop.run(&["topology", "declare"]));
     assert!(declared.contains("14 queues"), "{declared}");
     let doctor = out(shop.run(&["doctor", "--json"]));
@@ -104,4 +108,19 @@ fn a_broker_that_is_not_there_is_said_with_the_remedy() {
     publish.env("RABBIT_URL", "amqp://guest:secret@127.0.0.1:1/");
     let error = fails(publish, 1);
     assert!(error.contains("127.0.0.1:1") && !error.contains("secret"), "{error}");
+}
+
+#[test]
+fn a_topology_that_the_broker_would_refuse_is_known_before() {
+    let shop = Shop::new();
+    out(shop.run(&["topology", "declare"]));
+    assert!(out(shop.run(&["topology", "diff"])).contains("as declared"));
+    let mut classic = shop.run(&["topology", "diff", "--json"]);
+    let output = classic.env("BLOODBANK_QUEUE_TYPE", "classic").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let compared: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+    let name = format!("queue `{}.ship`", shop.service);
+    let queue = compared.iter().find(|item| item["item"] == name).unwrap();
+    assert_eq!(queue["found"]["state"], "different", "{queue}");
+    assert!(queue["found"]["detail"][0]["property"].as_str().unwrap().starts_with("x-"), "{queue}");
 }

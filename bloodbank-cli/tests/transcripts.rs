@@ -3,12 +3,12 @@
 
 mod support;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use support::example;
+use support::{Running, command, example, out};
 
-/// Runs a page: `bb` is this package's binary, `shop` the example.
-fn page(name: &str) {
+/// Runs a page after something has happened: `bb` is this package's binary, `shop` the example.
+fn page(name: &str, prepare: impl FnOnce(&Path)) {
     let folder = tempfile::tempdir().unwrap();
     let docs = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/src/cli");
     // Where `.env` and `bloodbank.toml` are looked for: there are none.
@@ -18,9 +18,11 @@ fn page(name: &str) {
     for variable in ["RABBIT_URL", "REDIS_URL", "RUST_LOG", "SERVICE_NAME"] {
         assert!(std::env::var_os(variable).is_none(), "unset {variable}: the pages show the defaults");
     }
+    prepare(folder.path());
     trycmd::TestCases::new()
         .env("NO_COLOR", "1")
         .env("HOSTNAME", "host")
+        .env("SERVICE_NAME", "shop")
         .env("COLUMNS", "100")
         .env("HOME", folder.path().to_str().unwrap())
         .env("BLOODBANK_EMBEDDED_PATH", folder.path().join("bus.db").to_str().unwrap())
@@ -37,7 +39,7 @@ macro_rules! pages {
     ($($name:ident)*) => {$(
         #[test]
         fn $name() {
-            page(stringify!($name));
+            page(stringify!($name), |_| {});
         }
     )*};
 }
@@ -48,4 +50,26 @@ pages! {
     checking
     watching
     schemas
+}
+
+#[test]
+fn dead_letters() {
+    page("dead_letters", |folder| {
+        let shop = |args: &[&str]| {
+            let mut command = command(example("shop"), folder, args);
+            command.env("BLOODBANK_EMBEDDED_PATH", folder.join("bus.db"));
+            command.env("HOSTNAME", "host").env("SERVICE_NAME", "shop");
+            command
+        };
+        out(shop(&["topology", "declare"]));
+        for order in ["o-1", "o-2"] {
+            let order = format!("order_id={order}");
+            out(shop(&["publish", "orders.order.placed", "--set", &order, "--set", "total_cents=0"]));
+        }
+        let mut work = Running::start(shop(&["work"]));
+        work.line("gave up");
+        work.line("gave up");
+        work.signal("TERM");
+        assert_eq!(work.code(), Some(0));
+    });
 }

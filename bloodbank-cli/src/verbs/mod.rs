@@ -2,6 +2,7 @@
 
 mod check;
 mod completions;
+mod dlq;
 mod docs;
 mod doctor;
 mod flow;
@@ -17,6 +18,7 @@ mod work;
 
 pub(crate) use check::Check;
 pub(crate) use completions::Completions;
+pub(crate) use dlq::Dlq;
 pub(crate) use docs::Docs;
 pub(crate) use doctor::Doctor;
 pub(crate) use flow::FlowVerb;

@@ -1,20 +1,20 @@
 //! `bb topology`.
 
-use std::io::Write;
+use std::{collections::BTreeMap, io::Write};
 
 use anstyle::Style;
 use bloodbank_core::transport::{
-    Topology,
-    topology::{ExchangeKind, Queue, QueueKind},
+    Found, Topology,
+    topology::{ExchangeKind, PARKED_DELIVERY_LIMIT, Queue, QueueKind},
 };
 use serde_json::json;
 
 use crate::{
     bus,
-    fault::Done,
+    fault::{Done, Fault},
     output::{
         self, Table,
-        style::{DIM, GOOD, HEADING, KEY, paint},
+        style::{BAD, DIM, GOOD, HEADING, KEY, WARN, paint},
     },
     program::{self, AppOf},
 };
@@ -42,6 +42,12 @@ pub(crate) struct TopologyVerb {
 enum Action {
     /// Make sure that all of it exists; what exists otherwise is named with its difference
     Declare,
+    /// Compare it with the broker without changing anything; a difference ends with exit code 1
+    Diff {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 impl TopologyVerb {
@@ -52,6 +58,7 @@ impl TopologyVerb {
                 None if self.json => Ok(json(&topology)?),
                 None => Ok(output::out().write_all(text(&topology).as_bytes())?),
                 Some(Action::Declare) => declare(topology).await,
+                Some(Action::Diff { json }) => diff(topology, json).await,
             }
         })
     }
@@ -70,6 +77,39 @@ async fn declare(topology: Topology) -> Done {
 /// The ladder of delays is the same for every service: one line says it.
 fn is_rung(name: &str) -> bool {
     name.starts_with("bloodbank.retry.")
+}
+
+/// What a declaration would make, and what it would be refused for.
+async fn diff(topology: Topology, as_json: bool) -> Done {
+    let bus = bus::connect().await?;
+    let compared = bus.transport().compare(topology).await;
+    bus.close().await;
+    let mut compared = compared?;
+    let all = compared.len();
+    compared.retain(|item| item.found != Found::Equal);
+    let differs = compared.iter().any(|item| matches!(item.found, Found::Missing | Found::Different(_)));
+    if as_json {
+        output::json(&compared)?;
+    } else {
+        let mut out = output::out();
+        let mut unknown: BTreeMap<&str, usize> = BTreeMap::new();
+        for item in &compared {
+            match &item.found {
+                Found::Equal => {}
+                Found::Missing => writeln!(out, "{} {}", paint(WARN, "missing"), item.item)?,
+                Found::Different(_) => writeln!(out, "{} {item}", paint(BAD, "different"))?,
+                Found::Unknown(why) => *unknown.entry(why).or_default() += 1,
+            }
+            if let Some(remedy) = item.remedy() {
+                writeln!(out, "  {remedy}")?;
+            }
+        }
+        writeln!(out, "{} of {all} as declared", all - compared.len())?;
+        for (why, count) in unknown {
+            writeln!(out, "{count} {}: {why}", paint(DIM, "not known"))?;
+        }
+    }
+    if differs { Err(Fault::found()) } else { Ok(()) }
 }
 
 fn text(topology: &Topology) -> String {
@@ -113,7 +153,7 @@ fn remarks(queue: &Queue) -> String {
     if let Some(ttl) = queue.message_ttl {
         remarks.push(format!("keeps a message {}", humantime::format_duration(ttl)));
     }
-    if let Some(limit) = queue.delivery_limit {
+    if let Some(limit) = queue.delivery_limit.filter(|limit| *limit < PARKED_DELIVERY_LIMIT) {
         remarks.push(format!("{limit} redeliveries"));
     }
     if let Some(length) = queue.max_length {

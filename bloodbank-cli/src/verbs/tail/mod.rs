@@ -1,7 +1,6 @@
 //! `bb tail`.
 
 mod line;
-mod since;
 
 use std::{io::Write, path::Path};
 
@@ -17,11 +16,12 @@ use bloodbank_core::{
 use futures_util::StreamExt;
 use uuid::Uuid;
 
-use self::{line::Style, since::Since};
+use self::line::Style;
 use crate::{
     bus,
     fault::{Done, Fault},
     output,
+    when::Past,
 };
 
 /// Watch events as they are published
@@ -42,7 +42,7 @@ pub(crate) struct Tail {
     /// Begin with what was published since then, where the bus remembers it: `90s`, `10m`, `2h`, `3d`, or a time such as
     /// 2025-01-31T12:00:00Z
     #[arg(long, value_name = "TIME")]
-    since: Option<Since>,
+    since: Option<Past>,
     /// End after so many events
     #[arg(short = 'n', long, value_name = "COUNT")]
     count: Option<usize>,

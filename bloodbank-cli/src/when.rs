@@ -1,22 +1,20 @@
-//! `--since`.
+//! Times on the command line.
 
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 
-/// A time, or how long ago it was.
+/// A time in the past: when it was, or how long ago.
 #[derive(Debug, Clone)]
-pub(super) struct Since(pub(super) DateTime<Utc>);
+pub(crate) struct Past(pub(crate) DateTime<Utc>);
 
-impl FromStr for Since {
+impl FromStr for Past {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         if let Ok(ago) = humantime::parse_duration(text) {
-            let now = Utc::now();
-            return Ok(Self(
-                chrono::Duration::from_std(ago).ok().and_then(|ago| now.checked_sub_signed(ago)).unwrap_or_default(),
-            ));
+            let ago = chrono::Duration::from_std(ago).map_err(|_| "that is longer ago than time goes back")?;
+            return Ok(Self(Utc::now().checked_sub_signed(ago).unwrap_or_default()));
         }
         let time = humantime::parse_rfc3339_weak(text);
         time.map(|time| Self(time.into()))
