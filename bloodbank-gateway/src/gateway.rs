@@ -14,7 +14,19 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower_http::{catch_panic::CatchPanicLayer, cors::CorsLayer};
 
-use crate::{auth, auth::Tokens, correlation, health, limits::Limits, problem::Problem, publish, registry, shed};
+#[cfg(feature = "webhooks")]
+use crate::webhooks::{self, Webhooks};
+use crate::{
+    auth,
+    auth::Tokens,
+    commands::{self, Commands},
+    correlation, health,
+    limits::Limits,
+    metrics, pages,
+    problem::Problem,
+    publish, registry, shed,
+    stream::{self, Hub},
+};
 
 /// What the endpoints work with. Cheap to clone; all clones share it.
 #[derive(Clone)]
@@ -30,6 +42,11 @@ struct Inner {
     allow_unregistered: bool,
     workers: Option<Probe>,
     permits: Arc<Semaphore>,
+    stream_permits: Arc<Semaphore>,
+    hub: Hub,
+    commands: Commands,
+    #[cfg(feature = "webhooks")]
+    webhooks: Webhooks,
     closing: CancellationToken,
 }
 
@@ -43,6 +60,8 @@ impl Gateway {
             origins: Vec::new(),
             allow_unregistered: false,
             workers: None,
+            #[cfg(feature = "webhooks")]
+            webhooks: Webhooks::default(),
         }
     }
 
@@ -80,6 +99,27 @@ impl Gateway {
     pub(crate) fn permits(&self) -> &Arc<Semaphore> {
         &self.0.permits
     }
+
+    pub(crate) fn stream_permits(&self) -> &Arc<Semaphore> {
+        &self.0.stream_permits
+    }
+
+    pub(crate) fn hub(&self) -> &Hub {
+        &self.0.hub
+    }
+
+    pub(crate) fn commands(&self) -> &Commands {
+        &self.0.commands
+    }
+
+    #[cfg(feature = "webhooks")]
+    pub(crate) fn webhooks(&self) -> &Webhooks {
+        &self.0.webhooks
+    }
+
+    pub(crate) fn closing(&self) -> &CancellationToken {
+        &self.0.closing
+    }
 }
 
 impl std::fmt::Debug for Gateway {
@@ -97,6 +137,8 @@ pub struct GatewayBuilder {
     origins: Vec<String>,
     allow_unregistered: bool,
     workers: Option<Probe>,
+    #[cfg(feature = "webhooks")]
+    webhooks: Webhooks,
 }
 
 impl GatewayBuilder {
@@ -130,14 +172,27 @@ impl GatewayBuilder {
         self
     }
 
-    /// The gateway.
+    /// The secrets of webhooks; default: none, and they are switched off.
+    #[cfg(feature = "webhooks")]
+    pub fn webhooks(mut self, webhooks: Webhooks) -> Self {
+        self.webhooks = webhooks;
+        self
+    }
+
+    /// The gateway. Counts for `/metrics` from now on, unless the program has a recorder of its own.
     #[must_use]
     pub fn build(self) -> Gateway {
-        let Self { bus, tokens, limits, origins, allow_unregistered, workers } = self;
+        metrics::install();
+        let Self { bus, tokens, limits, origins, allow_unregistered, workers, .. } = self;
         Gateway(Arc::new(Inner {
+            hub: Hub::new(&bus, ["#".to_owned()]),
+            commands: Commands::new(&bus),
+            #[cfg(feature = "webhooks")]
+            webhooks: self.webhooks,
             bus,
             tokens,
             permits: shed::permits(limits.concurrency),
+            stream_permits: shed::permits(limits.streams),
             limits,
             origins,
             allow_unregistered,
@@ -150,9 +205,20 @@ impl GatewayBuilder {
 /// The endpoints of a gateway.
 pub fn router(gateway: Gateway) -> Router {
     let open = Router::new().route("/healthz", get(health::healthz)).route("/readyz", get(health::readyz));
+    // Whoever signs needs no token.
+    #[cfg(feature = "webhooks")]
+    let open =
+        open.route("/webhooks/fireflies", post(webhooks::fireflies)).route("/webhooks/github", post(webhooks::github));
     let guarded = Router::new()
         .route("/events/custom", post(publish::custom))
         .route("/events/batch", post(publish::batch))
+        .route("/events/stream", get(stream::stream))
+        .route("/commands/{id}", get(commands::command))
+        .route("/metrics", get(metrics::metrics))
+        .route("/openapi.json", get(pages::openapi_json))
+        .route("/docs", get(pages::docs))
+        .route("/asyncapi.json", get(pages::asyncapi_json))
+        .route("/asyncapi", get(pages::asyncapi))
         .route("/events/{*key}", post(publish::event))
         .route("/registry/domains", get(registry::domains))
         .route("/registry/events", get(registry::events))
@@ -171,6 +237,7 @@ pub fn router(gateway: Gateway) -> Router {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Wrong method", detail)
         })
         .layer(from_fn_with_state(gateway.clone(), shed::shed))
+        .layer(from_fn(metrics::measure))
         .layer(from_fn_with_state(gateway.clone(), auth::check_origin));
     let origins: Vec<_> = gateway.origins().iter().filter_map(|origin| origin.parse().ok()).collect();
     if !origins.is_empty() {

@@ -83,6 +83,13 @@ impl Problem {
         Self { challenge: true, ..problem }
     }
 
+    /// A webhook that is not signed as it should be.
+    #[cfg(feature = "webhooks")]
+    pub(crate) fn unsigned(header: &str) -> Self {
+        let detail = format!("the body is not signed in `{header}` with the secret of this webhook");
+        Self::new(StatusCode::UNAUTHORIZED, "unsigned", "The signature is wrong", detail)
+    }
+
     pub(crate) fn forbidden(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", "This is not allowed", detail)
     }

@@ -1,9 +1,9 @@
 //! One subscriber at work: takes deliveries, runs the handler, settles.
 
-use std::{pin::pin, sync::Arc};
+use std::{pin::pin, sync::Arc, time::Instant};
 
 use futures_util::StreamExt;
-use metrics::{Counter, counter};
+use metrics::{Counter, Histogram, counter, histogram};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::{Service, ServiceExt};
@@ -14,6 +14,7 @@ use crate::{
         settle::{Outcome, settle},
         spec::SubscriberSpec,
     },
+    registry::Registry,
     transport::{Deliveries, Delivery, Settlement},
 };
 
@@ -31,6 +32,7 @@ struct Counters {
     retried: Counter,
     dead_lettered: Counter,
     kept: Counter,
+    seconds: Histogram,
 }
 
 impl Counters {
@@ -40,6 +42,7 @@ impl Counters {
             retried: counter!("bloodbank_retried_total", "queue" => Arc::clone(queue)),
             dead_lettered: counter!("bloodbank_dead_lettered_total", "queue" => Arc::clone(queue)),
             kept: counter!("bloodbank_kept_total", "queue" => Arc::clone(queue)),
+            seconds: histogram!("bloodbank_handler_seconds", "queue" => Arc::clone(queue)),
         }
     }
 }
@@ -156,10 +159,14 @@ impl Worker {
     }
 
     async fn handle(&mut self, context: Context, settlement: Settlement) {
+        let start = Instant::now();
         let result = match self.service.ready().await {
             Ok(service) => service.call(context.clone()).await,
             Err(error) => Err(error),
         };
+        self.counters.seconds.record(start.elapsed().as_secs_f64());
+        let event_type = context.message().properties.event_type.as_deref().unwrap_or_default();
+        counter!("bloodbank_consumed_total", "event_type" => Registry::global().label(event_type)).increment(1);
         let outcome = settle(settlement, &context, &self.spec.options, result).await;
         match outcome {
             Outcome::Ack => self.counters.handled.increment(1),

@@ -3,7 +3,6 @@
 use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
-use metrics::counter;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -14,7 +13,7 @@ use crate::{
     envelope::{self, Source, TriggerType},
     error::{Error, ErrorKind, Result},
     event::Event,
-    publish::{Draft, Publish, PublishOptions, Receipt},
+    publish::{Draft, Publish, PublishOptions, Receipt, measure::Measured},
     settings::Settings,
     transport::{Outgoing, Properties, Topology, Transport, embedded::Embedded, names},
 };
@@ -217,22 +216,24 @@ impl Bus {
             (Some(correlation), Some(link)) => correlation.record(link),
             _ => None,
         };
+        let measured = Measured::begin(&receipt.event_type);
         let published = self.publish_message(message).await;
+        if let Ok(published) = &published {
+            measured.confirmed(published.unrouted);
+        }
+        drop(measured);
         if let Some(recorded) = recorded {
             recorded.await;
         }
         receipt.unrouted = published?.unrouted;
-        if receipt.unrouted {
-            counter!("bloodbank_unrouted_total").increment(1);
-            if mandatory {
-                return Err(Error::new(
-                    ErrorKind::Unrouted,
-                    format!(
-                        "no queue receives `{}`; start a subscriber of it, or publish without `mandatory`",
-                        receipt.event_type
-                    ),
-                ));
-            }
+        if receipt.unrouted && mandatory {
+            return Err(Error::new(
+                ErrorKind::Unrouted,
+                format!(
+                    "no queue receives `{}`; start a subscriber of it, or publish without `mandatory`",
+                    receipt.event_type
+                ),
+            ));
         }
         Ok(receipt)
     }

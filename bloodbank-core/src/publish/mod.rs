@@ -5,6 +5,7 @@ mod bus;
 mod cause;
 mod collector;
 mod many;
+mod measure;
 mod value;
 
 pub(crate) use builder::{Draft, PublishOptions};

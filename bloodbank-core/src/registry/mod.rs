@@ -139,6 +139,11 @@ impl Registry {
         self.event(key).map(EventDescriptor::schema)
     }
 
+    /// The key of an event as a label of metrics: as declared, so that there are not more of them than declarations.
+    pub(crate) fn label(&self, key: &str) -> &'static str {
+        self.event(key).map_or("other", EventDescriptor::routing_key)
+    }
+
     /// The error for a key that is not registered; proposes the nearest one.
     #[must_use]
     pub fn unknown(&self, key: &str) -> Error {

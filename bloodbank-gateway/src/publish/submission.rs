@@ -4,6 +4,7 @@ use axum::http::HeaderMap;
 use bloodbank_core::{
     EventEnvelope, Receipt, Registry,
     envelope::{AgentContext, Source, TriggerType},
+    event::EventKind,
     publish::TraceContext,
     routing,
 };
@@ -115,7 +116,15 @@ impl Submission {
         if let Some(trace) = trace {
             publish = publish.trace(trace);
         }
-        publish.into_envelope().await.map_err(|error| Problem::from(error).below(pointer))
+        let is_command = Registry::global().event(&key).is_some_and(|event| event.kind() == EventKind::Command);
+        if is_command {
+            gateway.commands().listen().await?;
+        }
+        let published = publish.into_envelope().await.map_err(|error| Problem::from(error).below(pointer))?;
+        if is_command {
+            gateway.commands().accepted(published.0.event_id, &key);
+        }
+        Ok(published)
     }
 }
 

@@ -1,6 +1,9 @@
 //! The gateway on a real listener, asked by a real client.
 
+mod documents;
 mod publishing;
 mod requests;
 mod security;
+mod streams;
 mod support;
+mod webhooks;

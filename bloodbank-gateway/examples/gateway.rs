@@ -1,0 +1,24 @@
+//! The gateway on the embedded bus, or on what the environment says, with the agents that are linked.
+//!
+//! Run: `cargo run -p bloodbank-gateway --example gateway`, then
+//! `curl -d '{"provider": "me", "prompt": "why?"}' -H 'content-type: application/json' localhost:8682/events/llm/prompt`.
+
+use bloodbank_core::{App, Bus, CommandManager, Settings};
+use bloodbank_domains::agents::{Agents, Echo};
+use bloodbank_gateway::{Gateway, ServeOptions, Server, Tokens, Webhooks};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let settings = Settings::load()?;
+    let options = ServeOptions::on(settings.http_host.as_str(), settings.http_port);
+    let bus = Bus::connect(settings).await?;
+    let app =
+        App::new("agents", bus.clone()).state(Agents::new(Echo)).commands(CommandManager::linked()).start().await?;
+    let gateway = Gateway::builder(bus.clone()).tokens(Tokens::from_env()?).webhooks(Webhooks::from_env()).build();
+    let server = Server::bind(gateway, options).await?;
+    println!("http://{}/docs", server.address());
+    server.run().await?;
+    app.shutdown().await?;
+    bus.close().await;
+    Ok(())
+}

@@ -1,0 +1,150 @@
+//! One consumer for all streams.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use bloodbank_core::{
+    Bus, Result,
+    routing::PatternTrie,
+    transport::{
+        Deliveries, Incoming, Topology,
+        topology::{Binding, Queue, QueueKind},
+    },
+};
+use futures_util::StreamExt;
+use tokio::sync::mpsc;
+use tracing::warn;
+use uuid::Uuid;
+
+use super::seen::Seen;
+
+/// So many events wait for a stream whose client reads slowly; then it is ended.
+const PATIENCE: usize = 1024;
+const PREFETCH: u16 = 512;
+
+/// Takes every event once from the bus and hands it to the streams that want it. Consumes from the first of them on.
+pub(crate) struct Hub {
+    bus: Bus,
+    queue: Arc<str>,
+    bindings: Vec<Arc<str>>,
+    streams: Arc<Mutex<Streams>>,
+    /// One start at a time.
+    starting: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct Streams {
+    wanted: PatternTrie<u64>,
+    senders: HashMap<u64, mpsc::Sender<Arc<Seen>>>,
+    next: u64,
+    is_consuming: bool,
+}
+
+/// The live events of one stream. Ends when its client is too slow for them, or the bus was closed.
+pub(crate) struct Live {
+    pub(crate) events: mpsc::Receiver<Arc<Seen>>,
+    number: u64,
+    streams: Arc<Mutex<Streams>>,
+}
+
+impl Hub {
+    /// Of the events that match these patterns.
+    pub(crate) fn new(bus: &Bus, bindings: impl IntoIterator<Item = String>) -> Self {
+        Self {
+            bindings: bindings.into_iter().map(Arc::from).collect(),
+            bus: bus.clone(),
+            queue: format!("bloodbank.gateway.{}", Uuid::new_v4()).into(),
+            streams: Arc::default(),
+            starting: tokio::sync::Mutex::new(()),
+        }
+    }
+
+    /// The events that match one of these patterns, from now on.
+    pub(crate) async fn subscribe(&self, patterns: &[String]) -> Result<Live> {
+        let _starting = self.starting.lock().await;
+        let live = self.add(patterns);
+        let is_consuming = lock(&self.streams).is_consuming;
+        if !is_consuming {
+            let deliveries = self.consume().await?;
+            lock(&self.streams).is_consuming = true;
+            tokio::spawn(run(Arc::clone(&self.streams), deliveries));
+        }
+        Ok(live)
+    }
+
+    fn add(&self, patterns: &[String]) -> Live {
+        let (sender, events) = mpsc::channel(PATIENCE);
+        let mut streams = lock(&self.streams);
+        let number = streams.next;
+        streams.next += 1;
+        for pattern in patterns {
+            streams.wanted.insert(pattern, number);
+        }
+        streams.senders.insert(number, sender);
+        Live { events, number, streams: Arc::clone(&self.streams) }
+    }
+
+    async fn consume(&self) -> Result<Deliveries> {
+        let exchange = Arc::clone(self.bus.exchange());
+        let transport = self.bus.transport();
+        let bindings = self.bindings.iter().map(|pattern| Binding {
+            exchange: Arc::clone(&exchange),
+            queue: Arc::clone(&self.queue),
+            pattern: Arc::clone(pattern),
+        });
+        let topology = Topology {
+            queues: vec![Queue::new(Arc::clone(&self.queue), QueueKind::Transient)],
+            bindings: bindings.collect(),
+            ..Topology::default()
+        };
+        transport.declare(topology).await?;
+        transport.consume(Arc::clone(&self.queue), PREFETCH).await
+    }
+}
+
+async fn run(streams: Arc<Mutex<Streams>>, mut deliveries: Deliveries) {
+    while let Some(delivery) = deliveries.next().await {
+        hand_out(&streams, &delivery.message);
+        delivery.ack();
+    }
+    // The bus was closed.
+    let mut streams = lock(&streams);
+    streams.senders.clear();
+    streams.wanted = PatternTrie::new();
+    streams.is_consuming = false;
+}
+
+/// Hands an event to every stream that wants it.
+fn hand_out(streams: &Mutex<Streams>, message: &Incoming) {
+    let mut streams = lock(streams);
+    if streams.senders.is_empty() {
+        return;
+    }
+    let seen = Arc::new(Seen::of(message));
+    let mut numbers = Vec::new();
+    streams.wanted.for_each_match(&seen.key, |number| numbers.push(*number));
+    numbers.sort_unstable();
+    numbers.dedup();
+    for number in numbers {
+        let Some(sender) = streams.senders.get(&number) else { continue };
+        if sender.try_send(Arc::clone(&seen)).is_err() {
+            warn!(stream = number, "a stream is ended: its client is too slow, and can resume");
+            streams.senders.remove(&number);
+        }
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        let mut streams = lock(&self.streams);
+        streams.senders.remove(&self.number);
+        let number = self.number;
+        streams.wanted.retain(|other| *other != number);
+    }
+}
+
+fn lock(streams: &Mutex<Streams>) -> MutexGuard<'_, Streams> {
+    streams.lock().unwrap_or_else(PoisonError::into_inner)
+}

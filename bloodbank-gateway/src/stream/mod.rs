@@ -1,0 +1,9 @@
+//! Live events: one queue for the gateway, however many streams there are.
+
+mod hub;
+mod seen;
+mod sse;
+
+pub(crate) use hub::Hub;
+pub(crate) use seen::Seen;
+pub(crate) use sse::stream;

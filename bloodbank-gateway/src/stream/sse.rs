@@ -1,0 +1,151 @@
+//! `GET /events/stream`: server-sent events.
+
+use std::{collections::HashSet, convert::Infallible, sync::Arc, time::Duration};
+
+use axum::{
+    extract::State,
+    http::HeaderMap,
+    response::{
+        IntoResponse, Response, Sse,
+        sse::{Event, KeepAlive},
+    },
+};
+use bloodbank_core::{
+    Bus,
+    routing::{BindingPattern, matches},
+    transport::embedded::HistoryFilter,
+};
+use futures_util::{StreamExt, stream};
+use uuid::Uuid;
+
+use super::seen::Seen;
+use crate::{
+    Gateway,
+    auth::{Caller, Patterns},
+    params::Params,
+    problem::Problem,
+};
+
+/// So many events of the past are sent to a client that resumes.
+const MOST_OF_THE_PAST: usize = 10_000;
+
+#[derive(Clone, Copy)]
+enum Format {
+    Envelope,
+    CloudEvent,
+}
+
+/// Streams the events that match `pattern` (several may be given; default `#`) and that the caller may read. With
+/// `Last-Event-ID`, those after that one come first, where the bus keeps history.
+pub(crate) async fn stream(
+    State(gateway): State<Gateway>,
+    caller: Caller,
+    params: Params,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let patterns = patterns(&params, &caller.read)?;
+    let format = match params.one("format")?.unwrap_or("envelope") {
+        "envelope" => Format::Envelope,
+        "cloudevents" => Format::CloudEvent,
+        _ => return Err(Problem::bad_request("`format` is neither `envelope` nor `cloudevents`")),
+    };
+    let last = match headers.get("last-event-id").map(|id| id.to_str().unwrap_or_default()) {
+        Some("") | None => None,
+        Some(id) => {
+            let id = Uuid::parse_str(id).map_err(|_| Problem::bad_request("`Last-Event-ID` is no event id"))?;
+            Some(id)
+        }
+    };
+    let permit = Arc::clone(gateway.stream_permits())
+        .try_acquire_owned()
+        .map_err(|_| Problem::unavailable("as many streams are open as the gateway takes; try again"))?;
+    // First the live events, then the past: nothing falls between the two.
+    let live = gateway.hub().subscribe(&patterns).await?;
+    let past = match last {
+        Some(last) => past(gateway.bus(), last, &patterns).await?,
+        None => Vec::new(),
+    };
+    let sent: HashSet<_> = past.iter().filter_map(|seen| seen.event_id).collect();
+    let closing = gateway.closing().clone();
+    let live = stream::unfold((live, permit), |(mut live, permit)| async move {
+        let seen = live.events.recv().await?;
+        Some((seen, (live, permit)))
+    });
+    let live = live.filter(move |seen| {
+        let is_new = seen.event_id.is_none_or(|id| !sent.contains(&id));
+        async move { is_new }
+    });
+    let read = caller.read;
+    let events = stream::iter(past)
+        .chain(live)
+        .filter_map(move |seen| {
+            let event = read.allow(&seen.key).then(|| event_of(&seen, format)).flatten();
+            async move { event.map(Ok::<_, Infallible>) }
+        })
+        .take_until(async move { closing.cancelled().await });
+    // The first byte tells the client that it is subscribed.
+    let begin = stream::iter([Ok(Event::default().comment("subscribed"))]);
+    let keep_alive = KeepAlive::new().interval(Duration::from_secs(15));
+    Ok(Sse::new(begin.chain(events)).keep_alive(keep_alive).into_response())
+}
+
+fn patterns(params: &Params, read: &Patterns) -> Result<Vec<String>, Problem> {
+    let mut patterns: Vec<String> = params.all("pattern").map(str::to_owned).collect();
+    if patterns.is_empty() {
+        patterns.push("#".to_owned());
+    }
+    if patterns.len() > 100 {
+        return Err(Problem::bad_request("there are more than 100 patterns"));
+    }
+    for pattern in &patterns {
+        BindingPattern::parse_wire(pattern.as_str())
+            .map_err(|fault| Problem::bad_request(format!("`pattern` is none: {fault}")))?;
+        if !read.overlap(pattern) {
+            return Err(Problem::forbidden(format!("this token may read nothing that matches `{pattern}`")));
+        }
+    }
+    Ok(patterns)
+}
+
+/// What was published after an event, oldest first; nothing where the bus keeps no history.
+async fn past(bus: &Bus, last: Uuid, patterns: &[String]) -> Result<Vec<Arc<Seen>>, Problem> {
+    let Some(history) = bus.transport().history() else { return Ok(Vec::new()) };
+    let Some(recorded) = history.recorded(last).await? else { return Ok(Vec::new()) };
+    let filter = HistoryFilter {
+        pattern: None,
+        exchange: Some(bus.exchange().to_string()),
+        since: Some(recorded.published_at),
+        limit: MOST_OF_THE_PAST,
+    };
+    let mut events = Vec::new();
+    // The newest come first.
+    for recorded in history.history(filter).await? {
+        let seen = Seen::of(&recorded.message);
+        if seen.event_id == Some(last) {
+            break;
+        }
+        if patterns.iter().any(|pattern| matches(pattern, &seen.key)) {
+            events.push(Arc::new(seen));
+        }
+    }
+    events.reverse();
+    Ok(events)
+}
+
+fn event_of(seen: &Seen, format: Format) -> Option<Event> {
+    let data = match format {
+        // One line, whoever wrote it.
+        Format::Envelope if !seen.body.contains(&b'\n') && !seen.body.contains(&b'\r') => {
+            String::from_utf8(seen.body.to_vec()).ok()?
+        }
+        Format::Envelope => serde_json::to_string(&seen.envelope()?).ok()?,
+        Format::CloudEvent => seen.cloud_event()?.to_string(),
+    };
+    // A key of another program may have what would end the line.
+    let key = seen.key.replace(['\r', '\n'], " ");
+    let event = Event::default().event(key).data(data);
+    Some(match seen.event_id {
+        Some(id) => event.id(id.to_string()),
+        None => event,
+    })
+}

@@ -1,0 +1,50 @@
+//! `POST /webhooks/github`: a pull request was opened.
+
+use axum::{body::Body, extract::State, http::HeaderMap, response::Response};
+use bloodbank_core::{Event, claim_check::ClaimCheck, identity};
+use bloodbank_domains::github::{GithubPrCreated, PullRequestWebhook};
+use tracing::error;
+
+use super::{ignored, publish, published, signature};
+use crate::{Gateway, json, problem::Problem};
+
+/// Puts the text of the pull request into the cache and publishes a reference to it.
+pub(crate) async fn github(
+    State(gateway): State<Gateway>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let body = json::read(body, gateway.limits().batch_bytes).await?;
+    signature::verify(gateway.webhooks().github.as_ref(), &headers, "x-hub-signature-256", &body)?;
+    if headers.get("x-github-event").is_none_or(|event| event != "pull_request") {
+        return Ok(ignored("only `pull_request` is an event here"));
+    }
+    json::parse(&body, gateway.limits())?;
+    let webhook = PullRequestWebhook::read(&body).map_err(|error| Problem::invalid(error.to_string(), Vec::new()))?;
+    let id = identity::deterministic(
+        GithubPrCreated::DECLARATION.routing_key,
+        &format!("cache_key={}", webhook.cache_key()),
+    );
+    let cache = match &gateway.webhooks().cache {
+        Some(cache) => cache,
+        None => &default_cache(&gateway)?,
+    };
+    let event = webhook.into_event(cache).await.map_err(|error| {
+        error!(%error, "the text of a pull request cannot be kept");
+        Problem::unavailable("the text cannot be kept now; deliver it again")
+    })?;
+    match event {
+        None => Ok(ignored("only a pull request that is opened is an event here")),
+        Some(event) => Ok(published(&[publish(&gateway, "github", event, Some(id), Vec::new()).await?])),
+    }
+}
+
+/// One for each process: what is in memory would be lost otherwise.
+fn default_cache(gateway: &Gateway) -> Result<ClaimCheck, Problem> {
+    static CACHE: std::sync::OnceLock<ClaimCheck> = std::sync::OnceLock::new();
+    if let Some(cache) = CACHE.get() {
+        return Ok(cache.clone());
+    }
+    let cache = ClaimCheck::from_settings(gateway.bus().settings())?;
+    Ok(CACHE.get_or_init(|| cache).clone())
+}

@@ -1,0 +1,94 @@
+//! What is registered, as documents that the official validators accept.
+
+use std::{path::PathBuf, process::Stdio};
+
+use bloodbank_core::Registry;
+use bloodbank_gateway::{asyncapi, openapi};
+use serde_json::Value;
+use tokio::process::Command;
+
+use crate::support::{json_of, serve};
+
+/// A program of the Python environment that `scripts/venv.sh` makes.
+pub(crate) async fn python(program: &str) -> PathBuf {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
+    let made = Command::new(root.join("scripts/venv.sh")).stderr(Stdio::inherit()).output().await.expect("bash");
+    assert!(made.status.success(), "scripts/venv.sh failed");
+    let folder = String::from_utf8(made.stdout).expect("a path");
+    PathBuf::from(folder.trim()).join("bin").join(program)
+}
+
+/// Where the references of a document lead: all of them must lead somewhere.
+fn dangling(document: &Value, value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            if let Some(Value::String(reference)) = fields.get("$ref") {
+                let pointer = reference.strip_prefix('#').expect("within the document");
+                // In a reference `{` stands for itself.
+                if document.pointer(pointer).is_none() {
+                    found.push(reference.clone());
+                }
+            }
+            fields.values().for_each(|field| dangling(document, field, found));
+        }
+        Value::Array(items) => items.iter().for_each(|item| dangling(document, item, found)),
+        _ => {}
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_openapi_document_is_valid_and_complete() {
+    let gateway = serve().await;
+    let (_, document) = json_of(gateway.get("/openapi.json")).await;
+    assert_eq!(document, openapi::document(Registry::global()));
+    for event in Registry::global().events() {
+        let path = format!("/events/{}", event.routing_key().replace('.', "/"));
+        assert!(document["paths"][&path]["post"].is_object(), "{path}");
+    }
+    let mut found = Vec::new();
+    dangling(&document, &document, &mut found);
+    assert_eq!(found, Vec::<String>::new());
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("openapi.json");
+    tokio::fs::write(&file, document.to_string()).await.unwrap();
+    let validated = Command::new(python("openapi-spec-validator").await).arg(&file).output().await.unwrap();
+    let said = String::from_utf8_lossy(&validated.stdout);
+    assert!(validated.status.success() && said.contains("OK"), "{said}");
+    // The validator can refuse.
+    tokio::fs::write(&file, document.to_string().replace("\"responses\"", "\"respones\"")).await.unwrap();
+    assert!(!Command::new(python("openapi-spec-validator").await).arg(&file).output().await.unwrap().status.success());
+}
+
+#[tokio::test]
+async fn the_asyncapi_document_has_every_event() {
+    let gateway = serve().await;
+    let (_, document) = json_of(gateway.get("/asyncapi.json")).await;
+    assert_eq!(document, asyncapi::document(Registry::global()));
+    let mut found = Vec::new();
+    dangling(&document, &document, &mut found);
+    assert_eq!(found, Vec::<String>::new());
+    for event in Registry::global().events() {
+        let addresses = document["channels"].as_object().unwrap().values();
+        assert_eq!(addresses.filter(|channel| channel["address"] == event.routing_key()).count(), 1);
+    }
+    let prompt = &document["operations"]["publish.agent.thread.prompt"];
+    assert_eq!(prompt["reply"]["channel"]["$ref"], "#/channels/agent.thread.response");
+    assert_eq!(document["operations"]["execute.agent.thread.prompt"]["action"], "receive");
+    assert!(document["channels"]["artifact.action"]["parameters"]["action"].is_object());
+}
+
+#[tokio::test]
+async fn the_pages_need_nothing_from_elsewhere() {
+    let gateway = serve().await;
+    for path in ["/docs", "/asyncapi"] {
+        let response = gateway.get(path).send().await.unwrap();
+        assert_eq!(response.headers()["content-security-policy"], "default-src 'none'; style-src 'unsafe-inline'");
+        let html = response.text().await.unwrap();
+        assert!(!html.contains("http://") && !html.contains("<script"), "{path}");
+        for event in Registry::global().events() {
+            assert!(html.contains(&format!("<section id=\"{}\">", event.routing_key())), "{path}: {event:?}");
+        }
+        assert!(html.contains("A model was asked."), "the words of the declaration");
+    }
+}

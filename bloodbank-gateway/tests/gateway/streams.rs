@@ -1,0 +1,227 @@
+//! Live events, and what became of commands.
+
+use std::{sync::Arc, time::Duration};
+
+use bloodbank_core::{App, Bus, CommandManager, Settings};
+use bloodbank_domains::agents::{Agents, Echo};
+use bloodbank_gateway::{Limits, Tokens};
+use futures_util::{StreamExt, future::join_all};
+use reqwest::{Response, StatusCode};
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use crate::support::{PROMPT, Served, buses, json_of, serve_with};
+
+/// An open stream of server-sent events.
+struct Events {
+    response: Response,
+    buffer: String,
+}
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+impl Events {
+    async fn open(gateway: &Served, path: &str, last: Option<&str>) -> Self {
+        let mut request = gateway.get(path);
+        if let Some(last) = last {
+            request = request.header("last-event-id", last);
+        }
+        let response = request.send().await.expect("an answer");
+        assert_eq!(response.status(), StatusCode::OK);
+        let mut events = Self { response, buffer: String::new() };
+        assert_eq!(events.block().await.expect("a first block"), ": subscribed");
+        events
+    }
+
+    /// What stands before the next empty line; `None` at the end.
+    async fn block(&mut self) -> Option<String> {
+        loop {
+            if let Some(end) = self.buffer.find("\n\n") {
+                let block = self.buffer[..end].to_owned();
+                self.buffer.drain(..end + 2);
+                return Some(block);
+            }
+            let chunk = timeout(PATIENCE, self.response.chunk()).await.expect("in time").expect("unbroken")?;
+            self.buffer.push_str(std::str::from_utf8(&chunk).expect("text"));
+        }
+    }
+
+    /// Its id, its name and its data.
+    async fn next(&mut self) -> Option<(String, String, Value)> {
+        loop {
+            let block = self.block().await?;
+            let field = |name: &str| {
+                let line = block.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+                line.unwrap_or_default().to_owned()
+            };
+            if block.contains("data: ") {
+                return Some((field("id"), field("event"), serde_json::from_str(&field("data")).expect("JSON")));
+            }
+        }
+    }
+}
+
+async fn publish(gateway: &Served, path: &str, payload: &Value) -> String {
+    let (status, body) = json_of(gateway.post(path).json(payload)).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{body}");
+    body["event_id"].as_str().expect("an id").to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_has_the_events_that_match() {
+    for bus in buses().await {
+        let gateway = serve_with(bus, |builder| builder).await;
+        let mut llm = Events::open(&gateway, "/events/stream?pattern=llm.*", None).await;
+        let mut both = Events::open(&gateway, "/events/stream?pattern=llm.*&pattern=artifact.%23", None).await;
+        let mut cloud = Events::open(&gateway, "/events/stream?format=cloudevents", None).await;
+        let artifact = json!({ "kind": "file", "uri": "file:///a" });
+        let first = publish(&gateway, "/events/artifact/created", &artifact).await;
+        let second = publish(&gateway, &format!("/events/llm/prompt?correlation_ids={first}"), &PROMPT).await;
+        let (id, key, data) = llm.next().await.unwrap();
+        assert_eq!((&id, key.as_str(), &data["payload"]["prompt"]), (&second, "llm.prompt", &json!("why?")));
+        assert_eq!([both.next().await.unwrap().0, both.next().await.unwrap().0], [first.clone(), second.clone()]);
+        cloud.next().await.unwrap();
+        let (_, _, event) = cloud.next().await.unwrap();
+        assert_eq!(
+            (&event["id"], &event["type"], &event["specversion"], &event["correlationids"]),
+            (&json!(second), &json!("llm.prompt"), &json!("1.0"), &json!(first))
+        );
+        for path in ["/events/stream?pattern=a..b", "/events/stream?format=xml"] {
+            assert_eq!(json_of(gateway.get(path)).await.0, StatusCode::BAD_REQUEST);
+        }
+        // The end of the gateway is the end of the stream.
+        gateway.stop().await;
+        assert!(llm.next().await.is_none());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_is_resumed_where_it_was_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let vars = [("BLOODBANK_EMBEDDED_PATH", folder.path().join("bus.db").to_str().unwrap().to_owned())];
+    let bus = Bus::connect(Settings::from_vars(vars).unwrap()).await.unwrap();
+    let gateway = serve_with(bus, |builder| builder).await;
+    let artifact = json!({ "kind": "file", "uri": "file:///a" });
+    let first = publish(&gateway, "/events/llm/prompt", &PROMPT).await;
+    let missed = [publish(&gateway, "/events/llm/prompt", &PROMPT).await, {
+        publish(&gateway, "/events/artifact/created", &artifact).await;
+        publish(&gateway, "/events/llm/prompt", &PROMPT).await
+    }];
+    let mut stream = Events::open(&gateway, "/events/stream?pattern=llm.%23", Some(&first)).await;
+    let live = publish(&gateway, "/events/llm/prompt", &PROMPT).await;
+    for expected in [&missed[0], &missed[1], &live] {
+        assert_eq!(stream.next().await.unwrap().0, *expected);
+    }
+    let response = gateway.get("/events/stream").header("last-event-id", "7");
+    assert_eq!(json_of(response).await.0, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_has_only_what_its_token_may_read() {
+    let tokens = r##"token = [
+        { name = "a", secret = "reader-of-llm-events", read = ["llm.*"] },
+        { name = "b", secret = "publisher-of-everything", publish = ["#"] },
+    ]"##;
+    let gateway = serve_with(Bus::embedded(), |builder| builder.tokens(Tokens::from_toml(tokens).unwrap())).await;
+    let open = |path: &str, secret: &str| gateway.get(path).bearer_auth(secret);
+    let forbidden = "/events/stream?pattern=artifact.%23";
+    assert_eq!(json_of(open(forbidden, "reader-of-llm-events")).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(json_of(open("/events/stream", "publisher-of-everything")).await.0, StatusCode::FORBIDDEN);
+    let response = open("/events/stream", "reader-of-llm-events").send().await.unwrap();
+    let mut stream = Events { response, buffer: String::new() };
+    assert_eq!(stream.block().await.unwrap(), ": subscribed");
+    let publish = |path: &str, payload: &Value| {
+        let request = gateway.post(path).bearer_auth("publisher-of-everything").json(payload);
+        async { assert_eq!(json_of(request).await.0, StatusCode::ACCEPTED) }
+    };
+    publish("/events/artifact/created", &json!({ "kind": "file", "uri": "file:///a" })).await;
+    publish("/events/llm/prompt", &PROMPT).await;
+    assert_eq!(stream.next().await.unwrap().1, "llm.prompt", "the artifact is not for it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_streams_get_every_event_and_the_next_is_shed() {
+    const STREAMS: usize = 1000;
+    for bus in buses().await {
+        let mut limits = Limits::default();
+        limits.streams = STREAMS;
+        let gateway = Arc::new(serve_with(bus, |builder| builder.limits(limits)).await);
+        let opened = futures_util::stream::iter(0..STREAMS).map(|number| {
+            let gateway = Arc::clone(&gateway);
+            let pattern = if number % 2 == 0 { "llm.*" } else { "artifact.*" };
+            async move { Events::open(&gateway, &format!("/events/stream?pattern={pattern}"), None).await }
+        });
+        let streams: Vec<Events> = opened.buffered(50).collect().await;
+        let response = gateway.get("/events/stream").send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(response.headers()["retry-after"], "1");
+        let artifact = json!({ "kind": "file", "uri": "file:///a" });
+        for _ in 0..3 {
+            publish(&gateway, "/events/artifact/created", &artifact).await;
+            publish(&gateway, "/events/llm/prompt", &PROMPT).await;
+        }
+        let read = streams.into_iter().enumerate().map(|(number, mut stream)| async move {
+            for _ in 0..3 {
+                let (_, key, _) = stream.next().await.expect("an event");
+                assert_eq!(key, if number % 2 == 0 { "llm.prompt" } else { "artifact.created" });
+            }
+        });
+        join_all(read).await;
+    }
+}
+
+async fn state_of(gateway: &Served, id: &str, wanted: &str) -> Value {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        let (status, state) = json_of(gateway.get(&format!("/commands/{id}"))).await;
+        assert_eq!(status, StatusCode::OK, "{state}");
+        if state["status"] == wanted {
+            return state;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{state}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_is_accepted_and_then_answered() {
+    for bus in buses().await {
+        let gateway = serve_with(bus.clone(), |builder| builder).await;
+        let executor =
+            |bus: &Bus| App::new("agents", bus.clone()).state(Agents::new(Echo)).commands(CommandManager::linked());
+        // Its queue outlives it.
+        executor(&bus).start().await.unwrap().shutdown().await.unwrap();
+        let id = publish(&gateway, "/events/agent/thread/prompt", &PROMPT).await;
+        let state = state_of(&gateway, &id, "accepted").await;
+        assert_eq!((&state["reply"], &state["event_type"]), (&Value::Null, &json!("agent.thread.prompt")));
+        let app = executor(&bus).start().await.unwrap();
+        let state = state_of(&gateway, &id, "succeeded").await;
+        assert_eq!(state["reply"]["event_type"], "agent.thread.response");
+        assert_eq!(state["reply"]["correlation_ids"], json!([id]));
+
+        // Another gateway knows it from the index.
+        let other = serve_with(bus.clone(), |builder| builder).await;
+        assert_eq!(json_of(other.get(&format!("/commands/{id}"))).await.1["status"], "succeeded");
+        let fact = publish(&gateway, "/events/llm/prompt", &PROMPT).await;
+        assert_eq!(json_of(gateway.get(&format!("/commands/{fact}"))).await.0, StatusCode::NOT_FOUND);
+        app.shutdown().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn metrics_count_what_happens() {
+    let gateway = serve_with(Bus::embedded(), |builder| builder).await;
+    publish(&gateway, "/events/llm/prompt", &PROMPT).await;
+    assert_eq!(gateway.get("/events/llm/nothing/here").send().await.unwrap().status(), StatusCode::METHOD_NOT_ALLOWED);
+    let text = gateway.get("/metrics").send().await.unwrap().text().await.unwrap();
+    for line in [
+        "bloodbank_published_total{event_type=\"llm.prompt\"} 1",
+        "bloodbank_confirmed_total{event_type=\"llm.prompt\"} 1",
+        "bloodbank_unrouted_total{event_type=\"llm.prompt\"} 1",
+        "bloodbank_in_flight 0",
+        "bloodbank_confirm_seconds_count 1",
+        "bloodbank_http_requests_total{route=\"/events/{*key}\",status=\"202\"} 1",
+    ] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
+}
