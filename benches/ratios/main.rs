@@ -1,6 +1,7 @@
 //! Bloodbank against raw lapin, in one run: the same body, window, broker; interleaved rounds, medians, ratios.
 //!
-//! Run: `cargo bench --bench ratios` (starts its own RabbitMQ). Machines are noisy and drift: read the ratios, not the rates.
+//! Run: `cargo bench --bench ratios` (starts its own RabbitMQ), or a part: `cargo bench --bench ratios -- publish`. Machines
+//! are noisy and drift: read the ratios, not the rates.
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on has nothing to say")]
 
 mod in_process;
@@ -22,14 +23,25 @@ const PREFETCH: u16 = 1000;
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    println!("in process (embedded bus in memory, default allocator)");
-    runtime.block_on(in_process::run());
+    let part = std::env::args().nth(1).filter(|argument| !argument.starts_with('-'));
+    let wanted = |name: &str| part.as_deref().is_none_or(|part| part == name);
+    if wanted("in-process") {
+        println!("in process (embedded bus in memory, default allocator)");
+        runtime.block_on(in_process::run());
+    }
+    if !wanted("publish") && !wanted("consume") {
+        return;
+    }
     let broker = RabbitMq::start().unwrap();
     for kind in [QueueKind::Classic, QueueKind::Quorum] {
         println!("\nRabbitMQ, {kind:?} queue, {EVENTS} events × {ROUNDS} rounds, body {} bytes", sample::body().len());
         println!("{:<44}{:>12}{:>12}{:>8}", "", "raw lapin", "Bloodbank", "ratio");
-        runtime.block_on(publishing(&broker, kind));
-        runtime.block_on(consuming(&broker, kind));
+        if wanted("publish") {
+            runtime.block_on(publishing(&broker, kind));
+        }
+        if wanted("consume") {
+            runtime.block_on(consuming(&broker, kind));
+        }
     }
 }
 

@@ -37,10 +37,15 @@ impl Client {
         let round = Round::begin();
         let mut confirms = FuturesUnordered::new();
         for _ in 0..events {
+            // The same message: the properties that the wire format asks for.
             let properties = BasicProperties::default()
                 .with_content_type("application/json".into())
+                .with_content_encoding("utf-8".into())
                 .with_delivery_mode(2)
-                .with_message_id(uuid::Uuid::new_v4().to_string().into());
+                .with_message_id(uuid::Uuid::new_v4().to_string().into())
+                .with_timestamp(1_760_788_800)
+                .with_type(key.into())
+                .with_app_id("bloodbank".into());
             let options = BasicPublishOptions { mandatory: true, ..Default::default() };
             let published =
                 self.publisher.basic_publish(exchange.into(), key.into(), options, sample::body(), properties);

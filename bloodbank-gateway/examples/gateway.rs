@@ -2,10 +2,11 @@
 //!
 //! Run: `cargo run -p bloodbank-gateway --example gateway`, then
 //! `curl -d '{"provider": "me", "prompt": "why?"}' -H 'content-type: application/json' localhost:8682/events/llm/prompt`.
+//! With `-- mcp` it speaks MCP on its standard input and output instead.
 
 use bloodbank_core::{App, Bus, CommandManager, Settings};
 use bloodbank_domains::agents::{Agents, Echo};
-use bloodbank_gateway::{Gateway, ServeOptions, Server, Tokens, Webhooks};
+use bloodbank_gateway::{Gateway, ServeOptions, Server, Tokens, Webhooks, mcp};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -15,9 +16,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let app =
         App::new("agents", bus.clone()).state(Agents::new(Echo)).commands(CommandManager::linked()).start().await?;
     let gateway = Gateway::builder(bus.clone()).tokens(Tokens::from_env()?).webhooks(Webhooks::from_env()).build();
-    let server = Server::bind(gateway, options).await?;
-    println!("http://{}/docs", server.address());
-    server.run().await?;
+    if std::env::args().nth(1).as_deref() == Some("mcp") {
+        mcp::Server::new(gateway).serve_stdio().await?;
+    } else {
+        let server = Server::bind(gateway, options).await?;
+        println!("http://{}/docs", server.address());
+        server.run().await?;
+    }
     app.shutdown().await?;
     bus.close().await;
     Ok(())

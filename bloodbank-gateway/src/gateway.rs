@@ -14,6 +14,10 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower_http::{catch_panic::CatchPanicLayer, cors::CorsLayer};
 
+#[cfg(feature = "mcp")]
+use crate::auth::Patterns;
+#[cfg(feature = "mcp")]
+use crate::mcp;
 #[cfg(feature = "webhooks")]
 use crate::webhooks::{self, Webhooks};
 use crate::{
@@ -47,6 +51,8 @@ struct Inner {
     commands: Commands,
     #[cfg(feature = "webhooks")]
     webhooks: Webhooks,
+    #[cfg(feature = "mcp")]
+    agent_patterns: Patterns,
     closing: CancellationToken,
 }
 
@@ -62,6 +68,8 @@ impl Gateway {
             workers: None,
             #[cfg(feature = "webhooks")]
             webhooks: Webhooks::default(),
+            #[cfg(feature = "mcp")]
+            agent_patterns: Patterns::everything(),
         }
     }
 
@@ -117,6 +125,11 @@ impl Gateway {
         &self.0.webhooks
     }
 
+    #[cfg(feature = "mcp")]
+    pub(crate) fn agent_patterns(&self) -> &Patterns {
+        &self.0.agent_patterns
+    }
+
     pub(crate) fn closing(&self) -> &CancellationToken {
         &self.0.closing
     }
@@ -139,6 +152,8 @@ pub struct GatewayBuilder {
     workers: Option<Probe>,
     #[cfg(feature = "webhooks")]
     webhooks: Webhooks,
+    #[cfg(feature = "mcp")]
+    agent_patterns: Patterns,
 }
 
 impl GatewayBuilder {
@@ -179,6 +194,13 @@ impl GatewayBuilder {
         self
     }
 
+    /// The keys that agents may publish over MCP, of those that their token allows; default: every key.
+    #[cfg(feature = "mcp")]
+    pub fn agents_may_publish(mut self, patterns: Patterns) -> Self {
+        self.agent_patterns = patterns;
+        self
+    }
+
     /// The gateway. Counts for `/metrics` from now on, unless the program has a recorder of its own.
     #[must_use]
     pub fn build(self) -> Gateway {
@@ -189,6 +211,8 @@ impl GatewayBuilder {
             commands: Commands::new(&bus),
             #[cfg(feature = "webhooks")]
             webhooks: self.webhooks,
+            #[cfg(feature = "mcp")]
+            agent_patterns: self.agent_patterns,
             bus,
             tokens,
             permits: shed::permits(limits.concurrency),
@@ -227,8 +251,10 @@ pub fn router(gateway: Gateway) -> Router {
         .route("/debug/correlation/{id}", get(correlation::dump))
         .route("/debug/correlation/{id}/dump", get(correlation::dump))
         .route("/debug/correlation/{id}/chain", get(correlation::chain))
-        .route("/debug/correlation/{id}/graph", get(correlation::graph))
-        .layer(from_fn_with_state(gateway.clone(), auth::authenticate));
+        .route("/debug/correlation/{id}/graph", get(correlation::graph));
+    #[cfg(feature = "mcp")]
+    let guarded = guarded.route_service("/mcp", mcp::http(&gateway));
+    let guarded = guarded.layer(from_fn_with_state(gateway.clone(), auth::authenticate));
     let mut router = open
         .merge(guarded)
         .fallback(|| async { Problem::not_found("no such path; `/openapi.json` lists them") })

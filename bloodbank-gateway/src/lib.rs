@@ -18,6 +18,7 @@
 //! | [`router()`] | the endpoints, as an `axum::Router` |
 //! | [`serve()`], [`Server`], [`ServeOptions`] | the endpoints on an address, with timeouts, TLS and a graceful end |
 //! | [`openapi::document`], [`asyncapi::document`] | what is registered, as documents |
+//! | [`mcp::Server`] | the same for agents, over stdio; over HTTP it is an endpoint |
 //! | [`Tokens`] | who may publish and read what |
 //! | [`Webhooks`] | the secrets of Fireflies and GitHub |
 //!
@@ -34,6 +35,8 @@ mod gateway;
 mod health;
 mod json;
 mod limits;
+#[cfg(feature = "mcp")]
+pub mod mcp;
 mod metrics;
 pub mod openapi;
 mod pages;

@@ -13,9 +13,9 @@ use crate::{
     envelope::{self, Source, TriggerType},
     error::{Error, ErrorKind, Result},
     event::Event,
-    publish::{Draft, Publish, PublishOptions, Receipt, measure::Measured},
+    publish::{Draft, Publish, PublishOptions, Receipt, keys::Keys, measure::Measured},
     settings::Settings,
-    transport::{Outgoing, Properties, Topology, Transport, embedded::Embedded, names},
+    transport::{Outgoing, Properties, Published, Topology, Transport, embedded::Embedded, names},
 };
 
 /// A connection to the bus. Cheap to clone; all clones share it.
@@ -30,6 +30,7 @@ struct Inner {
     source: Source,
     correlation: Option<CorrelationTracker>,
     replies: Replies,
+    keys: Keys,
 }
 
 impl Bus {
@@ -76,6 +77,7 @@ impl Bus {
             service,
             correlation,
             replies: Replies::default(),
+            keys: Keys::default(),
             settings,
         }))
     }
@@ -176,7 +178,7 @@ impl Bus {
                 headers.set(names::TRACESTATE, state);
             }
         }
-        let event_type: Arc<str> = key.into();
+        let event_type = inner.keys.share(key);
         let correlation_id = parents.first().copied();
         let link = inner.correlation.is_some().then(|| Link {
             child: event_id,
@@ -209,46 +211,51 @@ impl Bus {
         })
     }
 
-    /// Publishes what is written; the correlation is recorded beside the confirm and never fails the publish.
-    pub(crate) async fn send(&self, draft: Draft) -> Result<Receipt> {
+    /// Publishes what is written: hands it over now, resolves when it is confirmed. The correlation is recorded beside
+    /// the confirm and never fails the publish.
+    pub(crate) fn send(&self, draft: Draft) -> impl Future<Output = Result<Receipt>> + Send + '_ {
         let Draft { mut receipt, message, link, mandatory } = draft;
         let recorded = match (&self.0.correlation, link) {
             (Some(correlation), Some(link)) => correlation.record(link),
             _ => None,
         };
         let measured = Measured::begin(&receipt.event_type);
-        let published = self.publish_message(message).await;
-        if let Ok(published) = &published {
-            measured.confirmed(published.unrouted);
+        let published = self.publish_message(message);
+        async move {
+            let published = published.await;
+            measured.end(&published);
+            if let Some(recorded) = recorded {
+                recorded.await;
+            }
+            receipt.unrouted = published?.unrouted;
+            if receipt.unrouted && mandatory {
+                return Err(Error::new(
+                    ErrorKind::Unrouted,
+                    format!(
+                        "no queue receives `{}`; start a subscriber of it, or publish without `mandatory`",
+                        receipt.event_type
+                    ),
+                ));
+            }
+            Ok(receipt)
         }
-        drop(measured);
-        if let Some(recorded) = recorded {
-            recorded.await;
-        }
-        receipt.unrouted = published?.unrouted;
-        if receipt.unrouted && mandatory {
-            return Err(Error::new(
-                ErrorKind::Unrouted,
-                format!(
-                    "no queue receives `{}`; start a subscriber of it, or publish without `mandatory`",
-                    receipt.event_type
-                ),
-            ));
-        }
-        Ok(receipt)
     }
 
     /// Publishes a message as it is, within the deadline.
-    pub(crate) async fn publish_message(&self, message: Outgoing) -> Result<crate::transport::Published> {
+    pub(crate) fn publish_message(&self, message: Outgoing) -> impl Future<Output = Result<Published>> + Send + '_ {
         let deadline = self.0.settings.publish_timeout;
-        match tokio::time::timeout(deadline, self.0.transport.publish(message)).await {
-            Ok(published) => published,
-            Err(_) => Err(Error::new(
-                ErrorKind::Deadline,
-                format!(
-                    "no confirm within {deadline:?}; the broker is slow, blocked or gone, and the event may yet arrive"
-                ),
-            )),
+        let published = tokio::time::timeout(deadline, self.0.transport.publish(message));
+        async move {
+            match published.await {
+                Ok(published) => published,
+                Err(_) => Err(Error::new(
+                    ErrorKind::Deadline,
+                    format!(
+                        "no confirm within {deadline:?}; the broker is slow, blocked or gone, and the event may yet \
+                         arrive"
+                    ),
+                )),
+            }
         }
     }
 

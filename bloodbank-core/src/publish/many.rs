@@ -1,6 +1,10 @@
 //! Publishing many events: the window stays full.
 
-use futures_util::{StreamExt, stream};
+use futures_util::{
+    StreamExt,
+    future::{Either, ready},
+    stream,
+};
 
 use crate::{
     error::Result,
@@ -16,7 +20,13 @@ impl Bus {
         events: impl IntoIterator<Item = E, IntoIter: Send> + Send,
     ) -> Vec<Result<Receipt>> {
         stream::iter(events)
-            .map(|event| async move { self.send(Publish::new(self, event).draft()?).await })
+            .map(|event| {
+                // Handed over here, so that what waits for the confirm holds no event and stays small.
+                match Publish::new(self, event).draft() {
+                    Ok(draft) => Either::Left(self.send(draft)),
+                    Err(error) => Either::Right(ready(Err(error))),
+                }
+            })
             .buffered(self.window())
             .collect()
             .await

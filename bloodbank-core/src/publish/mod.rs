@@ -4,6 +4,7 @@ mod builder;
 mod bus;
 mod cause;
 mod collector;
+mod keys;
 mod many;
 mod measure;
 mod value;

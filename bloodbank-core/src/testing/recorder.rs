@@ -69,8 +69,9 @@ impl Publish for Recorder {
             _ => Some(Happening::Published),
         };
         let recorded = happening.map(|happening| (happening, incoming(&message)));
+        let published = self.embedded.publish(message);
         Box::pin(async move {
-            let published = self.embedded.publish(message).await?;
+            let published = published.await?;
             if let Some((happening, message)) = recorded {
                 self.log.add(happening, message);
             }

@@ -21,9 +21,8 @@ use crate::{correlation::CorrelationTracker, error::Result};
 
 /// Publishing.
 pub trait Publish: Send + Sync + 'static {
-    /// Hands a message over and resolves when it is confirmed. Waits while the in-flight window is full.
-    ///
-    /// Messages of one caller that are handed over one after the other (first poll after first poll) keep their order.
+    /// Hands a message over; the future resolves when it is confirmed, and dropping it takes nothing back. Messages keep
+    /// the order of the calls; while the in-flight window is full they wait in that order.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Refused`], [`crate::ErrorKind::Connection`], [`crate::ErrorKind::Storage`] or

@@ -3,7 +3,7 @@
 use bloodbank_core::Registry;
 use serde_json::{Map, Value, json};
 
-use crate::schemas;
+use crate::{publish::MOST_PARENTS, schemas};
 
 /// A reference to a component.
 pub(super) fn reference(kind: &str, name: &str) -> Value {
@@ -15,9 +15,12 @@ pub(super) fn options() -> Vec<Value> {
     ["EventId", "CorrelationIds", "IdempotencyKey", "Traceparent"].map(|name| reference("parameters", name)).into()
 }
 
-/// The problems with these statuses.
+/// The problems with these statuses, and what the server says before it reads a request to the end.
 pub(super) fn problems(statuses: &[u16]) -> Map<String, Value> {
-    statuses.iter().map(|status| (status.to_string(), reference("responses", "Problem"))).collect()
+    let problems = statuses.iter().map(|status| (status.to_string(), reference("responses", "Problem")));
+    let refusals = [("414", "The address is too long."), ("431", "The headers are too large.")]
+        .map(|(status, description)| (status.to_owned(), json!({ "description": description })));
+    problems.chain(refusals).collect()
 }
 
 pub(super) fn all(registry: &Registry) -> Value {
@@ -40,7 +43,7 @@ pub(super) fn all(registry: &Registry) -> Value {
             "CorrelationIds": {
                 "name": "correlation_ids", "in": "query", "explode": false,
                 "description": "The events that caused it; also as the header `Correlation-Ids`.",
-                "schema": { "type": "array", "items": { "type": "string", "format": "uuid" }, "maxItems": 1000 },
+                "schema": { "type": "array", "items": { "type": "string", "format": "uuid" }, "maxItems": MOST_PARENTS },
             },
             "IdempotencyKey": {
                 "name": "Idempotency-Key", "in": "header",

@@ -85,7 +85,7 @@ fn publish(event: &EventDescriptor) -> Value {
         "parameters": parameters,
         "requestBody": { "required": true, "content": {
             "application/json": media,
-            "application/cloudevents+json": { "schema": reference("schemas", "CloudEvent") },
+            "application/cloudevents+json": { "schema": cloud_event(event) },
         } },
         "responses": responses,
     })
@@ -96,6 +96,19 @@ fn placeholders(event: &EventDescriptor) -> impl Iterator<Item = &'static str> {
         routing::Segment::Placeholder(name) => Some(name),
         routing::Segment::Literal(_) => None,
     })
+}
+
+/// The event as a CloudEvent.
+fn cloud_event(event: &EventDescriptor) -> Value {
+    let mut schema = json!({
+        "allOf": [reference("schemas", "CloudEvent")],
+        "required": ["data"],
+        "properties": { "data": schemas::reference(event) },
+    });
+    if placeholders(event).next().is_none() {
+        schema["properties"]["type"] = json!({ "const": event.routing_key() });
+    }
+    schema
 }
 
 /// The payload. What the path says already may be left out.

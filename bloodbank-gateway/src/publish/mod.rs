@@ -10,3 +10,6 @@ mod submission;
 pub(crate) use batch::batch;
 pub(crate) use custom::custom;
 pub(crate) use event::event;
+pub(crate) use options::MOST_PARENTS;
+#[cfg(feature = "mcp")]
+pub(crate) use submission::Submission;

@@ -9,7 +9,7 @@ use crate::{auth::Caller, params::Params, problem::Problem};
 /// The longest key for repeated requests.
 const LONGEST_KEY: usize = 255;
 /// So many parents at most.
-const MOST_PARENTS: usize = 1000;
+pub(crate) const MOST_PARENTS: usize = 500;
 
 /// What a request says about its event besides the event: in the query, or in headers.
 #[derive(Debug, Default)]

@@ -5,7 +5,7 @@ use bloodbank_core::{
     EventEnvelope, Receipt, Registry,
     envelope::{AgentContext, Source, TriggerType},
     event::EventKind,
-    publish::TraceContext,
+    publish::{PublishValue, TraceContext},
     routing,
 };
 use bytes::Bytes;
@@ -94,37 +94,60 @@ impl Submission {
     }
 
     /// Publishes it, if the caller may.
-    pub(crate) async fn publish(self, gateway: &Gateway, caller: &Caller) -> Result<(Receipt, Bytes), Problem> {
-        let Self { key, mut payload, event_id, timestamp, source, causes, agent_context, trace, pointer } = self;
-        caller.check_publish(&key)?;
-        fill_placeholders(&key, &mut payload);
-        let bus = gateway.bus();
-        let source = source.unwrap_or_else(|| source_of(gateway, caller));
-        let mut publish = bus.publish_value(&key, &payload).causes(causes).source(source);
-        if gateway.allows_unregistered() {
-            publish = publish.allow_unregistered();
-        }
-        if let Some(event_id) = event_id {
-            publish = publish.event_id(event_id);
-        }
-        if let Some(timestamp) = timestamp {
-            publish = publish.timestamp(timestamp);
-        }
-        if let Some(agent) = agent_context {
-            publish = publish.agent_context(*agent);
-        }
-        if let Some(trace) = trace {
-            publish = publish.trace(trace);
-        }
-        let is_command = Registry::global().event(&key).is_some_and(|event| event.kind() == EventKind::Command);
+    pub(crate) async fn publish(mut self, gateway: &Gateway, caller: &Caller) -> Result<(Receipt, Bytes), Problem> {
+        self.check(caller)?;
+        let is_command = Registry::global().event(&self.key).is_some_and(|event| event.kind() == EventKind::Command);
         if is_command {
             gateway.commands().listen().await?;
         }
-        let published = publish.into_envelope().await.map_err(|error| Problem::from(error).below(pointer))?;
+        let pointer = self.pointer;
+        let published = self.prepare(gateway, caller).into_envelope().await;
+        let published = published.map_err(|error| Problem::from(error).below(pointer))?;
         if is_command {
-            gateway.commands().accepted(published.0.event_id, &key);
+            gateway.commands().accepted(published.0.event_id, &published.0.event_type);
         }
         Ok(published)
+    }
+
+    /// Publishes a command, if the caller may, and waits for its reply.
+    #[cfg(feature = "mcp")]
+    pub(crate) async fn execute(
+        mut self,
+        gateway: &Gateway,
+        caller: &Caller,
+        timeout: std::time::Duration,
+    ) -> Result<Option<EventEnvelope<Value>>, Result<bloodbank_core::ExecuteError, Problem>> {
+        self.check(caller).map_err(Err)?;
+        self.prepare(gateway, caller).execute(timeout).await.map_err(Ok)
+    }
+
+    fn check(&mut self, caller: &Caller) -> Result<(), Problem> {
+        caller.check_publish(&self.key)?;
+        fill_placeholders(&self.key, &mut self.payload);
+        Ok(())
+    }
+
+    fn prepare<'a>(&'a mut self, gateway: &'a Gateway, caller: &Caller) -> PublishValue<'a> {
+        let source = self.source.take().unwrap_or_else(|| source_of(gateway, caller));
+        let causes = std::mem::take(&mut self.causes);
+        let bus = gateway.bus();
+        let mut publish = bus.publish_value(&self.key, &self.payload).causes(causes).source(source);
+        if gateway.allows_unregistered() {
+            publish = publish.allow_unregistered();
+        }
+        if let Some(event_id) = self.event_id {
+            publish = publish.event_id(event_id);
+        }
+        if let Some(timestamp) = self.timestamp {
+            publish = publish.timestamp(timestamp);
+        }
+        if let Some(agent) = self.agent_context.take() {
+            publish = publish.agent_context(*agent);
+        }
+        if let Some(trace) = self.trace.take() {
+            publish = publish.trace(trace);
+        }
+        publish
     }
 }
 

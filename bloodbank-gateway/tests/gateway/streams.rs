@@ -215,9 +215,7 @@ async fn metrics_count_what_happens() {
     assert_eq!(gateway.get("/events/llm/nothing/here").send().await.unwrap().status(), StatusCode::METHOD_NOT_ALLOWED);
     let text = gateway.get("/metrics").send().await.unwrap().text().await.unwrap();
     for line in [
-        "bloodbank_published_total{event_type=\"llm.prompt\"} 1",
-        "bloodbank_confirmed_total{event_type=\"llm.prompt\"} 1",
-        "bloodbank_unrouted_total{event_type=\"llm.prompt\"} 1",
+        "bloodbank_published_total{event_type=\"llm.prompt\",outcome=\"unrouted\"} 1",
         "bloodbank_in_flight 0",
         "bloodbank_confirm_seconds_count 1",
         "bloodbank_http_requests_total{route=\"/events/{*key}\",status=\"202\"} 1",

@@ -167,19 +167,19 @@ async fn in_background<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Sen
 
 impl Publish for Embedded {
     fn publish(&self, message: Outgoing) -> BoxFuture<'_, Result<Published>> {
-        // On the first poll, not before: whoever drops the future unpolled has not published.
-        Box::pin(async move {
-            match self.engine.publish(message)? {
-                Accepted::Now(published) => Ok(published),
-                Accepted::WhenKept(published, confirmed) => match confirmed.await {
+        match self.engine.publish(message) {
+            Ok(Accepted::Now(published)) => Box::pin(ready(Ok(published))),
+            Ok(Accepted::WhenKept(published, confirmed)) => Box::pin(async move {
+                match confirmed.await {
                     Ok(kept) => kept.map(|()| published),
                     Err(_) => Err(Error::new(
                         ErrorKind::Closed,
                         "the embedded bus was closed before it kept the event; make a new one",
                     )),
-                },
-            }
-        })
+                }
+            }),
+            Err(error) => Box::pin(ready(Err(error))),
+        }
     }
 }
 

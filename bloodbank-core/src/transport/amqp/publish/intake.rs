@@ -4,12 +4,13 @@ use std::{
     collections::VecDeque,
     pin::Pin,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Poll, Waker},
 };
 
+use futures_util::future::{BoxFuture, ready};
 use tokio::sync::oneshot;
 
 use super::job::{Job, closed};
@@ -21,7 +22,7 @@ use crate::{
 /// Below that many abandoned messages it is not worth looking for them.
 const SWEEP: usize = 64;
 
-/// A queue in the order of the first poll. Everybody in it waits: that is the backpressure, and it holds no more
+/// A queue in the order of the calls. Everybody in it waits: that is the backpressure, and it holds no more
 /// messages than there are callers.
 #[derive(Default)]
 pub(super) struct Intake {
@@ -39,9 +40,11 @@ struct State {
 }
 
 impl Intake {
-    pub(super) async fn publish(self: &Arc<Self>, message: Outgoing) -> Result<Published> {
-        let ticket = Ticket { answered: self.push(message)?, intake: self, over: false };
-        ticket.await
+    pub(super) fn publish(&self, message: Outgoing) -> BoxFuture<'_, Result<Published>> {
+        match self.push(message) {
+            Ok(answered) => Box::pin(Ticket { answered, intake: self, over: false }),
+            Err(error) => Box::pin(ready(Err(error))),
+        }
     }
 
     fn push(&self, message: Outgoing) -> Result<oneshot::Receiver<Result<Published>>> {
@@ -162,20 +165,20 @@ mod tests {
     }
 
     #[test]
-    fn the_order_is_that_of_the_first_poll() {
-        let intake = Arc::new(Intake::default());
-        let mut callers: Vec<_> = (0..100).map(|n| Box::pin(intake.publish(message(n)))).collect();
+    fn the_order_is_that_of_the_calls() {
+        let intake = Intake::default();
+        let mut callers: Vec<_> = (0..100).map(|n| intake.publish(message(n))).collect();
         for caller in callers.iter_mut().rev() {
             assert!(caller.as_mut().now_or_never().is_none());
         }
-        let expected: Vec<_> = (0..100).rev().map(|n: usize| n.to_string()).collect();
+        let expected: Vec<_> = (0..100).map(|n: usize| n.to_string()).collect();
         assert_eq!(take_all(&intake), expected);
     }
 
     #[test]
     fn callers_that_give_up_leave_nothing_behind() {
-        let intake = Arc::new(Intake::default());
-        let mut stays = Box::pin(intake.publish(message(0)));
+        let intake = Intake::default();
+        let mut stays = intake.publish(message(0));
         assert!(stays.as_mut().now_or_never().is_none());
         for n in 1..100_000 {
             assert!(intake.publish(message(n)).now_or_never().is_none());
@@ -187,7 +190,7 @@ mod tests {
 
     #[test]
     fn a_closed_one_takes_nothing() {
-        let intake = Arc::new(Intake::default());
+        let intake = Intake::default();
         intake.close();
         let answers = join_all([intake.publish(message(0))]).now_or_never().unwrap();
         assert!(answers[0].is_err());

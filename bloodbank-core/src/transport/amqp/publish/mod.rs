@@ -1,5 +1,6 @@
 //! Publishing: callers put messages into an [`intake::Intake`], one [`owner::Owner`] sends them.
 
+mod flight;
 mod intake;
 mod job;
 mod owner;
@@ -46,7 +47,7 @@ impl Publisher {
     }
 
     pub(super) fn publish(&self, message: Outgoing) -> BoxFuture<'_, Result<Published>> {
-        Box::pin(self.intake.publish(message))
+        self.intake.publish(message)
     }
 
     /// Takes no more messages, and waits a while until those it has are confirmed.

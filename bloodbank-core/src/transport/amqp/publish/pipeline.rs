@@ -9,12 +9,11 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{Stream, stream::FuturesUnordered};
-use lapin::{Channel, Confirmation, options::BasicPublishOptions};
+use lapin::{Channel, Confirmation};
 use tokio::time::{Instant, Sleep, sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-use super::{intake::Intake, job::Job, window::Window};
+use super::{flight::Flights, intake::Intake, job::Job, window::Window};
 use crate::transport::amqp::{fault::Fault, outgoing::Frame, session::Session};
 
 /// How many messages are written before confirms are looked at again.
@@ -55,7 +54,7 @@ pub(super) async fn run(
     mut supply: Supply<'_>,
     abandon: &CancellationToken,
 ) -> End {
-    let mut confirms = std::pin::pin!(FuturesUnordered::new());
+    let mut flights = Flights::on(channel);
     let mut holding: Pin<Box<Sleep>> = Box::pin(sleep(HOLD));
     let mut stops = Stops::new(session, abandon);
     let mut burst = VecDeque::with_capacity(BURST);
@@ -66,7 +65,7 @@ pub(super) async fn run(
                 context.waker().wake_by_ref();
                 break;
             }
-            while let Poll::Ready(Some((number, confirmation))) = confirms.as_mut().poll_next(context) {
+            while let Poll::Ready((number, confirmation)) = flights.poll_landed(context) {
                 if let Err(fault) = settle(window, number, confirmation) {
                     return Poll::Ready(End::Broken(fault));
                 }
@@ -80,7 +79,7 @@ pub(super) async fn run(
             }
             for job in burst.drain(..) {
                 match Frame::new(&job.message) {
-                    Ok(frame) => confirms.push(publish(channel, window.push(job), frame)),
+                    Ok(frame) => flights.launch(window.push(job), frame),
                     Err(error) => job.answer(Err(error)),
                 }
             }
@@ -94,19 +93,6 @@ pub(super) async fn run(
         stops.poll(context)
     })
     .await
-}
-
-/// Resolves to the confirm. The message is handed to lapin at the first poll, and futures are polled for the first time
-/// in the order in which they were made: that keeps the order of the messages.
-async fn publish(channel: &Channel, number: u64, frame: Frame) -> (u64, lapin::Result<Confirmation>) {
-    let Frame { exchange, routing_key, properties, body, mandatory } = frame;
-    let options = BasicPublishOptions { mandatory, immediate: false };
-    let sent = channel.basic_publish(exchange, routing_key, options, &body, properties);
-    let confirmation = match sent.await {
-        Ok(confirm) => confirm.await,
-        Err(error) => Err(error),
-    };
-    (number, confirmation)
 }
 
 fn settle(window: &mut Window, number: u64, confirmation: lapin::Result<Confirmation>) -> Result<(), Fault> {

@@ -147,10 +147,3 @@ fn a_full_queue_refuses() {
     drop(deliveries);
     assert_eq!(bench.drain("q"), ["2", "3"]);
 }
-
-#[test]
-fn a_future_that_is_never_polled_publishes_nothing() {
-    let bench = Bench::new(queue("q"));
-    drop(bench.bus.publish(message("", "q", "1")));
-    assert_eq!(bench.bus.depth("q"), Some((0, 0)));
-}

@@ -1,0 +1,216 @@
+//! What the tools do.
+
+use std::{fmt::Write as _, time::Duration};
+
+use bloodbank_core::{
+    EventEnvelope, ExecuteError, Registry,
+    correlation::Trace,
+    event::EventKind,
+    routing::{self, BindingPattern, overlaps},
+    transport::embedded::HistoryFilter,
+};
+use chrono::{DateTime, Utc};
+use rmcp::{
+    ErrorData,
+    model::{CallToolResult, ContentBlock, JsonObject},
+};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{
+    Agent,
+    arguments::Arguments,
+    tools::{LONGEST_WAIT, MOST_EVENTS, OF_ONE_EVENT, kind_word},
+};
+use crate::{
+    Gateway,
+    problem::Problem,
+    publish::{MOST_PARENTS, Submission},
+    registry::summary,
+};
+
+/// Calls a tool. What the agent did wrong is a result that it can read; only a tool that does not exist is an error.
+pub(super) async fn call(
+    gateway: &Gateway,
+    agent: &Agent,
+    tool: &str,
+    arguments: JsonObject,
+) -> Result<CallToolResult, ErrorData> {
+    let arguments = Arguments(arguments);
+    let of_one_event = OF_ONE_EVENT.into_iter().find(|(name, _)| *name == tool);
+    let result = match (tool, of_one_event) {
+        (_, Some((_, key))) => publish_one(gateway, agent, key, arguments).await,
+        ("publish_event", _) => publish_any(gateway, agent, arguments).await,
+        ("list_events", _) => list_events(arguments),
+        ("get_event_schema", _) => get_event_schema(arguments),
+        ("trace_event", _) => trace_event(gateway, agent, arguments).await,
+        ("execute_command", _) => execute_command(gateway, agent, arguments).await,
+        ("query_events", _) => query_events(gateway, agent, arguments).await,
+        _ => return Err(ErrorData::invalid_params(format!("there is no tool `{tool}`"), None)),
+    };
+    Ok(match result {
+        Ok(value) => CallToolResult::structured(value),
+        Err(problem) => CallToolResult::error(vec![ContentBlock::text(sentence(&problem))]),
+    })
+}
+
+fn sentence(problem: &Problem) -> String {
+    let mut text = problem.detail.clone();
+    for fault in &problem.errors {
+        let _ = write!(text, "\nat {:?}: {}", fault.pointer, fault.detail);
+    }
+    text
+}
+
+/// An event on its way, checked against what agents may publish.
+fn submission(
+    gateway: &Gateway,
+    agent: &Agent,
+    key: String,
+    payload: Value,
+    event_id: Option<Uuid>,
+    causes: Vec<Uuid>,
+) -> Result<Submission, Problem> {
+    if !gateway.agent_patterns().allow(&key) {
+        return Err(Problem::forbidden(format!("agents may not publish `{key}` here")));
+    }
+    let limit = gateway.limits().body_bytes;
+    if payload.to_string().len() > limit {
+        return Err(Problem::too_large(format!("the payload is over the limit of {limit} bytes; send a reference")));
+    }
+    Ok(Submission {
+        event_id,
+        causes,
+        source: Some(agent.source()),
+        agent_context: Some(Box::new(agent.context())),
+        ..Submission::payload(key, payload)
+    })
+}
+
+async fn publish(gateway: &Gateway, agent: &Agent, submission: Submission) -> Result<Value, Problem> {
+    let (receipt, _) = submission.publish(gateway, &agent.caller).await?;
+    Ok(json!({ "event_id": receipt.event_id, "event_type": receipt.event_type, "unrouted": receipt.unrouted }))
+}
+
+async fn publish_any(gateway: &Gateway, agent: &Agent, mut arguments: Arguments) -> Result<Value, Problem> {
+    let key: String = arguments.required("key")?;
+    let payload = arguments.required("payload")?;
+    let (event_id, causes) = (arguments.optional("event_id")?, causes(&mut arguments)?);
+    publish(gateway, agent, submission(gateway, agent, key, payload, event_id, causes)?).await
+}
+
+async fn publish_one(
+    gateway: &Gateway,
+    agent: &Agent,
+    template: &str,
+    mut arguments: Arguments,
+) -> Result<Value, Problem> {
+    let (event_id, causes) = (arguments.optional("event_id")?, causes(&mut arguments)?);
+    let mut words = Vec::new();
+    for segment in routing::template_segments(template) {
+        words.push(match segment {
+            routing::Segment::Literal(word) => word.to_owned(),
+            routing::Segment::Placeholder(name) => match arguments.0.get(name) {
+                Some(Value::String(word)) => word.clone(),
+                _ => arguments.required::<String>(name)?,
+            },
+        });
+    }
+    let payload = Value::Object(arguments.0);
+    publish(gateway, agent, submission(gateway, agent, words.join("."), payload, event_id, causes)?).await
+}
+
+fn causes(arguments: &mut Arguments) -> Result<Vec<Uuid>, Problem> {
+    let causes: Vec<Uuid> = arguments.optional("correlation_ids")?.unwrap_or_default();
+    if causes.len() > MOST_PARENTS {
+        return Err(Problem::bad_request(format!("`correlation_ids` has more than {MOST_PARENTS} ids")));
+    }
+    Ok(causes)
+}
+
+fn list_events(mut arguments: Arguments) -> Result<Value, Problem> {
+    let pattern = pattern(&mut arguments)?;
+    let domain: Option<String> = arguments.optional("domain")?;
+    let kind: Option<String> = arguments.optional("kind")?;
+    let events = Registry::global().events().iter().filter(|event| {
+        pattern.as_ref().is_none_or(|pattern| overlaps(pattern.as_str(), event.routing_key()))
+            && domain.as_ref().is_none_or(|domain| event.domain() == domain)
+            && kind.as_ref().is_none_or(|kind| kind_word(event.kind()) == kind)
+    });
+    Ok(json!({ "events": events.map(|event| summary(event)).collect::<Vec<_>>() }))
+}
+
+fn get_event_schema(mut arguments: Arguments) -> Result<Value, Problem> {
+    let key: String = arguments.required("key")?;
+    let registry = Registry::global();
+    let event = registry.event(&key).ok_or_else(|| registry.unknown(&key))?;
+    Ok(json!({
+        "key": event.routing_key(),
+        "kind": event.kind(),
+        "docs": event.declaration().docs,
+        "reply": event.declaration().reply,
+        "schema": event.schema(),
+        "example": event.example().and_then(|example| example.to_value().ok()),
+    }))
+}
+
+async fn trace_event(gateway: &Gateway, agent: &Agent, mut arguments: Arguments) -> Result<Value, Problem> {
+    agent.caller.check_read_all()?;
+    let id: Uuid = arguments.required("event_id")?;
+    let format: Option<String> = arguments.optional("format")?;
+    let tracker = gateway.bus().correlation().ok_or_else(|| Problem::not_found("correlation is switched off here"))?;
+    let trace = Trace::load_at_most(tracker, id, 1000).await?;
+    Ok(match format.as_deref().unwrap_or("json") {
+        "text" => json!({ "drawing": trace.to_text() }),
+        "mermaid" => json!({ "drawing": trace.to_mermaid() }),
+        "dot" => json!({ "drawing": trace.to_dot() }),
+        "json" => json!(trace),
+        _ => return Err(Problem::bad_request("`format` is none of `json`, `text`, `mermaid`, `dot`")),
+    })
+}
+
+async fn execute_command(gateway: &Gateway, agent: &Agent, mut arguments: Arguments) -> Result<Value, Problem> {
+    let key: String = arguments.required("key")?;
+    let payload: Value = arguments.required("payload")?;
+    let seconds = arguments.optional::<u64>("timeout_seconds")?.unwrap_or(30).clamp(1, LONGEST_WAIT);
+    let (event_id, causes) = (arguments.optional("event_id")?, causes(&mut arguments)?);
+    if Registry::global().event(&key).is_some_and(|event| event.kind() != EventKind::Command) {
+        return Err(Problem::bad_request(format!("`{key}` is no command; publish it with `publish_event`")));
+    }
+    let submission = submission(gateway, agent, key, payload, event_id, causes)?;
+    match submission.execute(gateway, &agent.caller, Duration::from_secs(seconds)).await {
+        Ok(reply) => Ok(json!({ "reply": reply })),
+        Err(Ok(ExecuteError::Failed(failure))) => Err(failed(&failure)),
+        Err(Ok(ExecuteError::Bus(error))) => Err(error.into()),
+        Err(Err(problem)) => Err(problem),
+    }
+}
+
+fn failed(failure: &EventEnvelope<Value>) -> Problem {
+    let title = "The command failed";
+    let detail = format!("{}: {}", failure.event_type, failure.payload);
+    Problem::new(axum::http::StatusCode::CONFLICT, "command-failed", title, detail)
+}
+
+async fn query_events(gateway: &Gateway, agent: &Agent, mut arguments: Arguments) -> Result<Value, Problem> {
+    let pattern = pattern(&mut arguments)?;
+    let since: Option<DateTime<Utc>> = arguments.optional("since")?;
+    let limit = arguments.optional::<usize>("limit")?.unwrap_or(50).clamp(1, MOST_EVENTS);
+    let bus = gateway.bus();
+    let history = bus.transport().history().ok_or_else(|| {
+        Problem::not_found("this bus keeps no history; the embedded bus in a file does: set BLOODBANK_EMBEDDED_PATH")
+    })?;
+    let exchange = Some(bus.exchange().to_string());
+    let recorded = history.history(HistoryFilter { pattern, exchange, since, limit }).await?;
+    let events = recorded.iter().filter_map(|recorded| {
+        let envelope: Value = serde_json::from_slice(&recorded.message.body).ok()?;
+        agent.caller.read.allow(envelope["event_type"].as_str()?).then_some(envelope)
+    });
+    Ok(json!({ "events": events.collect::<Vec<_>>() }))
+}
+
+fn pattern(arguments: &mut Arguments) -> Result<Option<BindingPattern>, Problem> {
+    let pattern: Option<String> = arguments.optional("pattern")?;
+    let pattern = pattern.map(BindingPattern::parse_wire).transpose();
+    pattern.map_err(|fault| Problem::bad_request(format!("`pattern` is none: {fault}")))
+}

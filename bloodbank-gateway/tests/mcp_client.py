@@ -1,0 +1,90 @@
+"""Uses the MCP server as an agent does: the official client, over HTTP or stdio. Run by tests/gateway/mcp.rs."""
+
+import asyncio
+import json
+import os
+import sys
+
+from mcp import StdioServerParameters
+from mcp.client.client import Client
+from mcp.types import Implementation
+
+TOOLS = {
+    "publish_event", "publish_llm_prompt", "publish_llm_response", "publish_artifact", "list_events",
+    "get_event_schema", "trace_event", "execute_command", "query_events",
+}
+
+
+async def ok(client, tool, **arguments):
+    result = await client.call_tool(tool, arguments)
+    assert not result.is_error, f"{tool}: {result.content}"
+    return result.structured_content
+
+
+async def refused(client, tool, **arguments):
+    result = await client.call_tool(tool, arguments)
+    assert result.is_error, f"{tool} was not refused: {result}"
+    return result.content[0].text
+
+
+async def main(target, mode):
+    server = target if target.startswith("http") else StdioServerParameters(command=target, args=["mcp"], env=dict(os.environ))
+    info = Implementation(name="claude-code", version="9.9")
+    async with Client(server, mode=mode, client_info=info) as client:
+        tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+        assert set(tools) == TOOLS, set(tools) ^ TOOLS
+        prompt_schema = tools["publish_llm_prompt"].input_schema
+        assert set(prompt_schema["required"]) == {"provider", "prompt"}, prompt_schema
+        assert "correlation_ids" in prompt_schema["properties"]
+
+        events = (await ok(client, "list_events", pattern="llm.*"))["events"]
+        assert [event["key"] for event in events] == ["llm.error", "llm.prompt", "llm.response"], events
+        commands = (await ok(client, "list_events", kind="command"))["events"]
+        assert [event["key"] for event in commands] == ["agent.thread.prompt"]
+        schema = await ok(client, "get_event_schema", key="llm.prompt")
+        assert schema["schema"]["title"] == "LlmPrompt"
+
+        prompt = await ok(client, "publish_llm_prompt", provider="anthropic", prompt="why?")
+        response = await ok(client, "publish_llm_response", provider="anthropic", response="because",
+                            correlation_ids=[prompt["event_id"]])
+        artifact = await ok(client, "publish_artifact", action="created", kind="file", uri="file:///a",
+                            correlation_ids=[response["event_id"]])
+        assert artifact["event_type"] == "artifact.created"
+        generic = await ok(client, "publish_event", key="llm.prompt", payload={"provider": "x", "prompt": "y"},
+                           event_id="11111111-2222-4333-8444-555555555555")
+        assert generic["event_id"] == "11111111-2222-4333-8444-555555555555"
+
+        trace = await ok(client, "trace_event", event_id=response["event_id"])
+        assert [event["event_type"] for event in trace["events"]] == ["llm.prompt", "llm.response", "artifact.created"]
+        assert all(event["app"] == "claude-code" for event in trace["events"]), trace
+        drawing = await ok(client, "trace_event", event_id=response["event_id"], format="mermaid")
+        assert drawing["drawing"].startswith("flowchart")
+
+        reply = await ok(client, "execute_command", key="agent.thread.prompt",
+                         payload={"provider": "echo", "prompt": "are you there?"}, timeout_seconds=30)
+        assert reply["reply"]["event_type"] == "agent.thread.response", reply
+
+        history = (await ok(client, "query_events", pattern="artifact.#", limit=5))["events"]
+        assert history[0]["event_id"] == artifact["event_id"], history
+        assert history[0]["source"]["type"] == "agent" and history[0]["source"]["app"] == "claude-code"
+        assert history[0]["agent_context"]["type"] == "claude-code"
+
+        fault = await refused(client, "publish_llm_prompt", provider="", prompt="x")
+        assert "/provider" in fault, fault
+        assert "did you mean `llm.prompt`" in await refused(client, "publish_event", key="llm.promt", payload={})
+        assert "no command" in await refused(client, "execute_command", key="llm.prompt", payload={})
+        if target.startswith("http"):
+            forbidden = {"pr": 1}
+            assert "agents may not publish" in await refused(client, "publish_event", key="github.pr.created",
+                                                              payload=forbidden)
+
+        resources = (await client.list_resources()).resources
+        uris = {str(resource.uri) for resource in resources}
+        assert {"bloodbank://schemas/llm.prompt", "bloodbank://asyncapi"} <= uris, uris
+        for resource in resources:
+            content = (await client.read_resource(str(resource.uri))).contents[0]
+            assert isinstance(json.loads(content.text), dict)
+    print("everything holds")
+
+
+asyncio.run(main(sys.argv[1], sys.argv[2]))
