@@ -12,6 +12,7 @@ use crate::{
     handler::{States, Subscriber},
     publish::{Bus, EventCollector},
     registry::Registry,
+    transport::Topology,
 };
 
 /// A service that consumes: its subscribers, its commands, and the states they work with.
@@ -95,6 +96,17 @@ impl<Provided: 'static> App<Provided> {
     pub fn dedupe(mut self, dedupe: Dedupe) -> Self {
         self.dedupe = Some(dedupe);
         self
+    }
+
+    /// What it needs on the broker: the exchange, its queues with their bindings, their dead letters and delays.
+    #[must_use]
+    pub fn topology(&self) -> Topology {
+        let kind = self.bus.settings().queue_kind;
+        let mut topology = Topology::events(self.bus.exchange());
+        for spec in &self.subscribers {
+            topology.merge(Topology::subscriber(self.bus.exchange(), &spec.queue, kind, &spec.patterns));
+        }
+        topology
     }
 
     /// Starts to consume and returns.

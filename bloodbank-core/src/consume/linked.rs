@@ -31,18 +31,7 @@ pub(crate) fn linked_queues(service: &str, exchange: &str) -> Vec<(Arc<str>, Vec
 pub fn linked_topology(service: &str, exchange: &Arc<str>, kind: QueueKind) -> Topology {
     let mut all = Topology::events(exchange);
     for (queue, patterns) in linked_queues(service, exchange) {
-        let Topology { exchanges, queues, bindings } = Topology::subscriber(exchange, &queue, kind, &patterns);
-        add(&mut all.exchanges, exchanges);
-        add(&mut all.queues, queues);
-        add(&mut all.bindings, bindings);
+        all.merge(Topology::subscriber(exchange, &queue, kind, &patterns));
     }
     all
-}
-
-fn add<T: PartialEq>(known: &mut Vec<T>, new: Vec<T>) {
-    for item in new {
-        if !known.contains(&item) {
-            known.push(item);
-        }
-    }
 }

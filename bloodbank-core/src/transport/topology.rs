@@ -176,6 +176,20 @@ impl Topology {
         topology
     }
 
+    /// Adds what another one has and this one has not.
+    pub fn merge(&mut self, other: Self) {
+        fn add<T: PartialEq>(known: &mut Vec<T>, others: Vec<T>) {
+            for other in others {
+                if !known.contains(&other) {
+                    known.push(other);
+                }
+            }
+        }
+        add(&mut self.exchanges, other.exchanges);
+        add(&mut self.queues, other.queues);
+        add(&mut self.bindings, other.bindings);
+    }
+
     /// What a requester needs: a queue for answers.
     #[must_use]
     pub fn replies(queue: &Arc<str>) -> Self {
