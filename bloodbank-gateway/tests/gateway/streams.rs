@@ -3,12 +3,15 @@
 use std::{sync::Arc, time::Duration};
 
 use bloodbank_core::{App, Bus, CommandManager, Settings};
-use bloodbank_domains::agents::{Agents, Echo};
+use bloodbank_domains::agents::{AgentFailure, AgentProvider, Agents, Answer, Asked, Echo};
 use bloodbank_gateway::{Limits, Tokens};
-use futures_util::{StreamExt, future::join_all};
+use futures_util::{
+    StreamExt,
+    future::{BoxFuture, join_all},
+};
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
-use tokio::time::timeout;
+use tokio::{sync::Notify, time::timeout};
 
 use crate::support::{PROMPT, Served, buses, json_of, serve_with};
 
@@ -204,6 +207,40 @@ async fn a_command_is_accepted_and_then_answered() {
         assert_eq!(json_of(other.get(&format!("/commands/{id}"))).await.1["status"], "succeeded");
         let fact = publish(&gateway, "/events/llm/prompt", &PROMPT).await;
         assert_eq!(json_of(gateway.get(&format!("/commands/{fact}"))).await.0, StatusCode::NOT_FOUND);
+        app.shutdown().await.unwrap();
+    }
+}
+
+/// An agent that takes as long as the test wants, and then says no.
+struct Patient(Arc<Notify>);
+
+impl AgentProvider for Patient {
+    fn name(&self) -> &'static str {
+        "patient"
+    }
+
+    fn ask<'a>(&'a self, _asked: Asked<'a>) -> BoxFuture<'a, Result<Answer, AgentFailure>> {
+        Box::pin(async {
+            self.0.notified().await;
+            Err(AgentFailure::permanent("NO", "it says no"))
+        })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_runs_and_then_fails() {
+    for bus in buses().await {
+        let go = Arc::new(Notify::new());
+        let gateway = serve_with(bus.clone(), |builder| builder).await;
+        let agents =
+            App::new("agents", bus).state(Agents::new(Patient(Arc::clone(&go)))).commands(CommandManager::linked());
+        let app = agents.layer(gateway.gateway.watch_commands()).start().await.unwrap();
+        let id = publish(&gateway, "/events/agent/thread/prompt", &PROMPT).await;
+        state_of(&gateway, &id, "running").await;
+        go.notify_one();
+        let state = state_of(&gateway, &id, "failed").await;
+        assert_eq!(state["failure"]["payload"]["error_message"], "it says no");
+        assert_eq!((&state["failures"], &state["reply"]), (&json!(1), &Value::Null));
         app.shutdown().await.unwrap();
     }
 }
