@@ -122,7 +122,7 @@ impl Commands {
         let mut live = self.answers.subscribe(&["#".to_owned()]).await?;
         let known = Arc::clone(&self.known);
         tokio::spawn(async move {
-            while let Some(seen) = live.events.recv().await {
+            while let Some(seen) = live.next().await {
                 see(&known, &seen);
             }
         });

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bloodbank_core::{App, Bus, CommandManager, Settings};
 use bloodbank_domains::agents::{AgentFailure, AgentProvider, Agents, Answer, Asked, Echo};
 use bloodbank_gateway::{Limits, Tokens};
+use bloodbank_harness::RabbitMq;
 use futures_util::{
     StreamExt,
     future::{BoxFuture, join_all},
@@ -140,6 +141,50 @@ async fn a_stream_has_only_what_its_token_may_read() {
     publish("/events/artifact/created", &json!({ "kind": "file", "uri": "file:///a" })).await;
     publish("/events/llm/prompt", &PROMPT).await;
     assert_eq!(stream.next().await.unwrap().1, "llm.prompt", "the artifact is not for it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_does_not_read_is_cut_off_and_stops_nobody() {
+    let gateway = serve_with(Bus::embedded(), |builder| builder).await;
+    let mut lazy = Events::open(&gateway, "/events/stream", None).await;
+    let mut eager = Events::open(&gateway, "/events/stream", None).await;
+    // More than the gateway and the sockets between them hold.
+    let (events, bytes) = (120, 500_000);
+    let long = json!({ "provider": "x", "prompt": "y".repeat(bytes) });
+    for _ in 0..events {
+        publish(&gateway, "/events/llm/prompt", &long).await;
+        assert!(eager.next().await.is_some());
+    }
+    let mut read = 0;
+    while let Some((_, key, _)) = lazy.next().await {
+        assert_eq!(key, "llm.prompt");
+        read += 1;
+    }
+    assert!(read < events, "it was cut off after {read}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_goes_on_after_the_broker_was_away() {
+    let broker = RabbitMq::start().unwrap();
+    let vars = [("RABBIT_URL", broker.url()), ("BLOODBANK_PUBLISH_TIMEOUT_MS", "60000".to_owned())];
+    let bus = Bus::connect(Settings::from_vars(vars).unwrap()).await.unwrap();
+    let gateway = serve_with(bus, |builder| builder).await;
+    let mut stream = Events::open(&gateway, "/events/stream?pattern=llm.*", None).await;
+    let before = publish(&gateway, "/events/llm/prompt", &PROMPT).await;
+    assert_eq!(stream.next().await.unwrap().0, before);
+    tokio::task::block_in_place(|| {
+        broker.kill().unwrap();
+        broker.start_again().unwrap();
+    });
+    // What is published before the queue of the streams is there again, they do not get.
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+    loop {
+        publish(&gateway, "/events/llm/prompt", &PROMPT).await;
+        if timeout(Duration::from_millis(500), stream.next()).await.is_ok_and(|event| event.is_some()) {
+            break;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "the stream is dead");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
