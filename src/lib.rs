@@ -6,13 +6,13 @@ pub use bloodbank_core::__private;
 #[cfg(feature = "testing")]
 pub use bloodbank_core::testing;
 pub use bloodbank_core::{
-    App, BoxError, Bus, Command, CommandContext, CommandEvent, CommandManager, Context, Error, ErrorKind, Event,
-    EventCollector, EventEnvelope, EventKind, ExecuteError, FailureEvent, HandlerError, Publisher, Receipt, Registry,
-    Result, RoutingSegment, RunningApp, Settings, State, Subscriber,
+    App, BoxError, Bus, Command, CommandContext, CommandEvent, CommandManager, Context, DeadLetters, Error, ErrorKind,
+    Event, EventCollector, EventEnvelope, EventKind, ExecuteError, FailureEvent, HandlerError, Publisher, Receipt,
+    Registry, Result, RoutingSegment, RunningApp, Settings, State, Subscriber,
 };
 pub use bloodbank_core::{
-    command, consume, correlation, dispatch, envelope, event, handler, identity, publish, registry, routing, settings,
-    transport,
+    command, consume, correlation, dead_letter, dedupe, dispatch, envelope, event, handler, health, identity, publish,
+    registry, routing, settings, transport,
 };
 pub use bloodbank_macros::{Event, EventSet, RoutingSegment, command, pattern, routing_key, subscriber};
 

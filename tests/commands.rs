@@ -14,13 +14,15 @@ use std::{
 
 use bloodbank::{CommandManager, ErrorKind, ExecuteError, prelude::*, transport::names};
 use bloodbank_harness::unique;
-use common::{soon, take};
+use common::{PATIENCE, soon, take};
+use serde_json::json;
 use tokio::sync::mpsc;
 
 on_every_bus! {
     follow_ups_and_the_reply_are_published_in_order_after_success,
     after_a_failure_nothing_is_published_but_the_failure_event,
     a_requester_gets_the_reply,
+    a_command_known_only_at_run_time_is_executed,
     a_requester_gets_the_failure_after_the_last_attempt,
     a_requester_is_told_of_a_panic,
     a_request_that_nobody_executes_is_an_error_at_once,
@@ -169,6 +171,23 @@ async fn a_requester_gets_the_reply(bus: Bus) {
     for (steps, reply) in (0..20).zip(replies) {
         assert_eq!(reply.unwrap(), JobDone { steps });
     }
+    fixture.app.shutdown().await.unwrap();
+}
+
+async fn a_command_known_only_at_run_time_is_executed(bus: Bus) {
+    let fixture = start(&bus).await;
+    let reply = bus.publish_value("work.job.run", &json!({"steps": 2})).execute(PATIENCE).await.unwrap().unwrap();
+    assert_eq!((&*reply.event_type, &reply.payload), ("work.job.done", &json!({"steps": 2})));
+    let error = bus
+        .publish_value("work.job.run", &json!({"steps": 1, "fault": "Permanent"}))
+        .execute(PATIENCE)
+        .await
+        .unwrap_err();
+    assert_eq!(error.to_string(), "work.job.failed: a tool broke");
+    let error = bus.publish_value("work.job.run", &json!({"steps": -1})).execute(PATIENCE).await.unwrap_err();
+    assert!(error.to_string().contains("\"/steps\""), "{error}");
+    let error = bus.publish_value("work.step.done", &json!({"step": 1})).execute(PATIENCE).await.unwrap_err();
+    assert!(error.to_string().contains("`work.step.done` is not a command"), "{error}");
     fixture.app.shutdown().await.unwrap();
 }
 

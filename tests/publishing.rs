@@ -121,6 +121,11 @@ async fn a_value_is_checked_against_its_schema(bus: Bus) {
     assert_eq!(bus.publish_value("library..lent", &json!({})).await.unwrap_err().kind(), ErrorKind::InvalidKey);
     let receipt = bus.publish_value("library.maps.closed", &json!({"section": "maps"})).await.unwrap();
     assert_eq!(&*receipt.event_type, "library.maps.closed");
+    let error = bus.publish_value("library.maps.closed", &json!({"section": "atlases"})).await.unwrap_err();
+    assert!(error.to_string().contains("belongs under the key `library.atlases.closed`"), "{error}");
+    let child =
+        bus.publish_value("library.maps.closed", &json!({"section": "maps"})).caused_by(&receipt).await.unwrap();
+    assert_eq!(bus.correlation().unwrap().parents(child.event_id).await.unwrap(), [receipt.event_id]);
 }
 
 async fn the_same_event_has_the_same_id(bus: Bus) {

@@ -9,12 +9,15 @@ pub mod claim_check;
 pub mod command;
 pub mod consume;
 pub mod correlation;
+pub mod dead_letter;
+pub mod dedupe;
 pub mod dispatch;
 pub mod envelope;
 mod error;
 pub mod event;
 mod failure;
 pub mod handler;
+pub mod health;
 pub mod identity;
 #[doc(hidden)]
 pub mod private;
@@ -29,6 +32,7 @@ pub mod transport;
 
 pub use command::{Command, CommandEvent};
 pub use consume::{App, Context, RunningApp};
+pub use dead_letter::DeadLetters;
 pub use dispatch::{CommandContext, CommandManager, ExecuteError};
 pub use envelope::EventEnvelope;
 pub use error::{BoxError, Error, ErrorKind, PayloadFault, Result};

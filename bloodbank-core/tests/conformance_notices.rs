@@ -45,7 +45,7 @@ notices! {
     publishes_in_the_order_of_the_caller: ReordersSome LosesSome PublishesSomeTwice;
     reports_what_no_queue_receives: SaysNothingOfUnrouted SaysAlwaysUnrouted;
     refuses_when_the_queue_is_full: ConfirmsWhatIsRefused IgnoresLimits;
-    survives_dropped_publishes: PublishesUnasked PublishesSomeTwice LosesSome;
+    survives_dropped_publishes: PublishesSomeTwice LosesSome;
     survives_a_missing_exchange: FallsOverAMissingExchange;
     delivers_each_message_once_to_many_consumers: DeliversTwice LosesSome PublishesSomeTwice;
     keeps_many_topics_apart: BindsEverything LosesSome ReordersSome;
@@ -74,6 +74,8 @@ notices! {
     drops_rejected_messages_without_a_dead_letter_exchange: RejectRequeues;
     expires_messages: LosesExpiration IgnoresDeadLetters;
     delays_and_returns_to_one_queue: DelaysTooShort IgnoresDeadLetters;
+    looks_into_a_queue_and_leaves_it_as_it_is: LookingConsumes;
+    compares_a_topology_and_changes_nothing: ComparingDeclares;
     keeps_what_was_confirmed: LosesSome ForgetsAcks;
     closes_under_load: LosesSome;
     parks_what_is_rejected_too_often: IgnoresLimits IgnoresDeadLetters;

@@ -6,11 +6,13 @@ use tower::{Layer, Service};
 
 use crate::{
     consume::{Context, HandlerService, RunningApp, running, spec::SubscriberSpec},
+    dedupe::Dedupe,
     dispatch::CommandManager,
     error::{BoxError, Error, ErrorKind, Result},
     handler::{States, Subscriber},
     publish::{Bus, EventCollector},
     registry::Registry,
+    transport::Topology,
 };
 
 /// A service that consumes: its subscribers, its commands, and the states they work with.
@@ -23,6 +25,7 @@ pub struct App<Provided = ()> {
     pub(super) states: States,
     pub(super) subscribers: Vec<SubscriberSpec>,
     pub(super) drain: Duration,
+    pub(super) dedupe: Option<Dedupe>,
     provided: PhantomData<fn() -> Provided>,
 }
 
@@ -36,6 +39,7 @@ impl App {
             states: States::default(),
             subscribers: Vec::new(),
             drain: Duration::from_secs(30),
+            dedupe: None,
             provided: PhantomData,
         }
     }
@@ -45,8 +49,8 @@ impl<Provided: 'static> App<Provided> {
     /// Provides a state to the subscribers and commands that are added after it; each of them gets a clone.
     pub fn state<S: Clone + Send + Sync + 'static>(mut self, state: S) -> App<(S, Provided)> {
         self.states.insert(state);
-        let Self { service, bus, states, subscribers, drain, provided: _ } = self;
-        App { service, bus, states, subscribers, drain, provided: PhantomData }
+        let Self { service, bus, states, subscribers, drain, dedupe, provided: _ } = self;
+        App { service, bus, states, subscribers, drain, dedupe, provided: PhantomData }
     }
 
     /// Adds a subscriber: a function with `#[subscriber]`.
@@ -87,6 +91,24 @@ impl<Provided: 'static> App<Provided> {
         self
     }
 
+    /// How subscribers with `dedupe(within = …)` remember what they have handled, where it is not the Redis of the settings
+    /// or the embedded bus.
+    pub fn dedupe(mut self, dedupe: Dedupe) -> Self {
+        self.dedupe = Some(dedupe);
+        self
+    }
+
+    /// What it needs on the broker: the exchange, its queues with their bindings, their dead letters and delays.
+    #[must_use]
+    pub fn topology(&self) -> Topology {
+        let kind = self.bus.settings().queue_kind;
+        let mut topology = Topology::events(self.bus.exchange());
+        for spec in &self.subscribers {
+            topology.merge(Topology::subscriber(self.bus.exchange(), &spec.queue, kind, &spec.patterns));
+        }
+        topology
+    }
+
     /// Starts to consume and returns.
     ///
     /// # Errors
@@ -119,17 +141,6 @@ impl<Provided: 'static> App<Provided> {
                     ),
                 ));
             }
-        }
-        if let Some(subscriber) = self.subscribers.iter().find(|subscriber| subscriber.options.dedupe_within.is_some())
-        {
-            // Accepting it and handling duplicates all the same would be worse than not starting.
-            return Err(Error::new(
-                ErrorKind::Registry,
-                format!(
-                    "subscriber `{}` asks for `dedupe`, which this version does not have yet; remove it, and make the handler idempotent",
-                    subscriber.name
-                ),
-            ));
         }
         for command in Registry::global().executors() {
             let wanted = self.subscribers.iter().any(|subscriber| subscriber.is_of(command));

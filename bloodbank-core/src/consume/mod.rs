@@ -3,6 +3,8 @@
 mod app;
 mod context;
 mod follow_ups;
+mod linked;
+mod once;
 mod running;
 mod runtime;
 mod settle;
@@ -11,6 +13,8 @@ mod spec;
 pub use app::App;
 pub use context::Context;
 pub(crate) use context::{Delivered, Target};
+pub(crate) use linked::linked_queues;
+pub use linked::linked_topology;
 pub use running::RunningApp;
 pub use spec::HandlerService;
 pub(crate) use spec::{panicked, timed_out};

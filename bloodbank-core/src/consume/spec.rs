@@ -9,9 +9,8 @@ use crate::{
     consume::Context,
     dispatch::CommandDescriptor,
     error::BoxError,
-    handler::{HandlerError, HandlerErrorKind, Subscriber, SubscriberDescriptor, SubscriberOptions},
+    handler::{HandlerError, HandlerErrorKind, Subscriber, SubscriberOptions},
     publish::EventCollector,
-    routing::{matches, template_to_pattern},
 };
 
 /// A subscriber as a tower service: any `tower::Layer` can be put around it.
@@ -41,7 +40,7 @@ impl SubscriberSpec {
     {
         let descriptor = subscriber.descriptor();
         let options = descriptor.options;
-        let queue = options.queue.map_or_else(|| format!("{service}.{}", descriptor.name).into(), Into::into);
+        let queue = descriptor.queue(service);
         let subscriber = Arc::new(subscriber);
         let lane = options.ordered_by.map(|_| {
             let subscriber = Arc::clone(&subscriber);
@@ -51,7 +50,7 @@ impl SubscriberSpec {
         Self {
             name: descriptor.name.into(),
             queue,
-            patterns: patterns(descriptor),
+            patterns: descriptor.patterns(),
             options,
             service: BoxCloneSyncService::new(handler),
             lane,
@@ -62,17 +61,12 @@ impl SubscriberSpec {
     /// The executor of a command: all services that link it share one queue, so one of them executes each command.
     pub(crate) fn of_command(exchange: &str, command: &'static CommandDescriptor) -> Self {
         let key = command.declaration().routing_key;
-        let pattern = template_to_pattern(key);
         // The command itself watches the time and the panics, because it rolls back after both.
         let handler = service_fn(move |context: Context| command.run(context));
         Self {
             name: format!("command {key}").into(),
-            queue: command
-                .options()
-                .queue
-                .map_or_else(|| format!("{exchange}.command.{pattern}"), str::to_owned)
-                .into(),
-            patterns: vec![pattern.into()],
+            queue: command.queue(exchange),
+            patterns: vec![command.pattern()],
             options: *command.options(),
             service: BoxCloneSyncService::new(handler),
             lane: None,
@@ -96,21 +90,6 @@ impl SubscriberSpec {
         let layered = layer.layer(self.service.clone()).map_err(|error| HandlerError::from_layer(error.into()));
         self.service = BoxCloneSyncService::new(layered);
     }
-}
-
-/// What a subscriber is bound to: its pattern or its keys, and the keys of older versions.
-fn patterns(descriptor: &SubscriberDescriptor) -> Vec<Arc<str>> {
-    let explicit = descriptor.options.pattern;
-    let mut patterns: Vec<Arc<str>> = explicit.map(Into::into).into_iter().collect();
-    for declaration in (descriptor.inputs)() {
-        let keys = declaration.received_keys().skip(usize::from(explicit.is_some()));
-        for pattern in keys.map(template_to_pattern) {
-            if !patterns.iter().any(|known| matches(known, &pattern)) {
-                patterns.push(pattern.into());
-            }
-        }
-    }
-    patterns
 }
 
 /// Runs a handler within its time; a panic becomes an error.

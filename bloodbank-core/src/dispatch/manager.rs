@@ -3,6 +3,7 @@
 use std::{
     any::{TypeId, type_name},
     panic::AssertUnwindSafe,
+    sync::Arc,
 };
 
 use futures_util::{FutureExt, future::BoxFuture};
@@ -62,6 +63,18 @@ impl CommandDescriptor {
     #[must_use]
     pub const fn options(&self) -> &SubscriberOptions {
         &self.options
+    }
+
+    /// What its queue is bound to.
+    #[must_use]
+    pub fn pattern(&self) -> Arc<str> {
+        routing::template_to_pattern(self.declaration.routing_key).into()
+    }
+
+    /// Its queue; all services that link it share it, so that one of them executes each command.
+    #[must_use]
+    pub fn queue(&self, exchange: &str) -> Arc<str> {
+        self.options.queue.map_or_else(|| format!("{exchange}.command.{}", self.pattern()).into(), Into::into)
     }
 
     /// The type of the state it needs.

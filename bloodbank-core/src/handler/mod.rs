@@ -6,7 +6,7 @@ pub(crate) mod input;
 mod options;
 mod output;
 
-use std::{fmt, ops::Deref};
+use std::{fmt, ops::Deref, sync::Arc};
 
 use futures_util::future::BoxFuture;
 
@@ -21,6 +21,7 @@ use crate::{
     consume::Context,
     event::{Declaration, Location},
     publish::EventCollector,
+    routing::{matches, template_to_pattern},
 };
 
 /// What `#[subscriber]` says about a function, known at compile time and listed in the registry.
@@ -41,6 +42,30 @@ pub struct SubscriberDescriptor {
 }
 
 inventory::collect!(SubscriberDescriptor);
+
+impl SubscriberDescriptor {
+    /// Its queue in an app of that name.
+    #[must_use]
+    pub fn queue(&self, service: &str) -> Arc<str> {
+        self.options.queue.map_or_else(|| format!("{service}.{}", self.name).into(), Into::into)
+    }
+
+    /// What its queue is bound to: its pattern or its keys, and the keys of older versions.
+    #[must_use]
+    pub fn patterns(&self) -> Vec<Arc<str>> {
+        let explicit = self.options.pattern;
+        let mut patterns: Vec<Arc<str>> = explicit.map(Into::into).into_iter().collect();
+        for declaration in (self.inputs)() {
+            let keys = declaration.received_keys().skip(usize::from(explicit.is_some()));
+            for pattern in keys.map(template_to_pattern) {
+                if !patterns.iter().any(|known| matches(known, &pattern)) {
+                    patterns.push(pattern.into());
+                }
+            }
+        }
+        patterns
+    }
+}
 
 /// A function that handles events; `#[subscriber]` implements it.
 ///

@@ -6,10 +6,11 @@ use futures_util::{StreamExt, future::BoxFuture};
 use tokio::sync::Notify;
 
 use crate::{
+    dedupe::DedupeStore,
     error::Result,
     transport::{
-        Consume, Deliveries, Delivery, Incoming, Outgoing, Publish, Published, Settle, Settlement, Topology, Transport,
-        embedded::Embedded, topology::DEAD_LETTER_EXCHANGE,
+        Compared, Consume, Deliveries, Delivery, Fetch, Fetched, Incoming, Outgoing, Publish, Published, Settle,
+        Settlement, Topology, Transport, embedded::Embedded, topology::DEAD_LETTER_EXCHANGE,
     },
 };
 
@@ -114,11 +115,76 @@ impl Consume for Recorder {
             Ok(Box::pin(deliveries) as Deliveries)
         })
     }
+
+    fn fetch(&self, queue: Arc<str>) -> BoxFuture<'_, Result<Fetched>> {
+        Box::pin(async move {
+            let inner = self.embedded.fetch(queue).await?;
+            Ok(Box::new(Looking { inner, log: Arc::clone(&self.log) }) as Fetched)
+        })
+    }
+
+    fn compare(&self, topology: Topology) -> BoxFuture<'_, Result<Vec<Compared>>> {
+        self.embedded.compare(topology)
+    }
+}
+
+/// A look into a queue; what it settles is a change, but nothing that happened to an event.
+struct Looking {
+    inner: Fetched,
+    log: Arc<Log>,
+}
+
+impl Fetch for Looking {
+    fn left(&self) -> usize {
+        self.inner.left()
+    }
+
+    fn next(&mut self) -> BoxFuture<'_, Result<Option<Delivery>>> {
+        Box::pin(async move {
+            let next = self.inner.next().await?;
+            Ok(next.map(|Delivery { message, redelivered, settlement }| {
+                let looked = Looked { settlement: Mutex::new(Some(settlement)), log: Arc::clone(&self.log) };
+                Delivery::new(message, redelivered, Arc::new(looked), 0)
+            }))
+        })
+    }
+
+    fn finish(self: Box<Self>) -> BoxFuture<'static, Result<()>> {
+        self.inner.finish()
+    }
+}
+
+struct Looked {
+    settlement: Mutex<Option<Settlement>>,
+    log: Arc<Log>,
+}
+
+impl Looked {
+    fn settle(&self, settle: impl FnOnce(Settlement)) {
+        if let Some(settlement) = self.settlement.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            settle(settlement);
+            self.log.changed.notify_waiters();
+        }
+    }
+}
+
+impl Settle for Looked {
+    fn ack(&self, _tag: u64) {
+        self.settle(Settlement::ack);
+    }
+
+    fn reject(&self, _tag: u64, requeue: bool) {
+        self.settle(|settlement| settlement.reject(requeue));
+    }
 }
 
 impl Transport for Recorder {
     fn system(&self) -> &'static str {
         self.embedded.system()
+    }
+
+    fn dedupe(&self) -> Option<Arc<dyn DedupeStore>> {
+        self.embedded.dedupe()
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

@@ -258,6 +258,10 @@ pub mod names {
     pub const FIRST_FAILED: &str = "bloodbank-first-failed-at";
     /// When the last attempt failed, RFC 3339.
     pub const LAST_FAILED: &str = "bloodbank-last-failed-at";
+    /// How often the message was brought back from the dead letters.
+    pub const REDRIVEN: &str = "bloodbank-redriven";
+    /// How often whoever handled it died; set on copies that wait for a lease to end.
+    pub const RETURNED: &str = "bloodbank-returned";
     /// No further attempt follows this failure event.
     pub const FINAL: &str = "bloodbank-final";
     /// Set on the copy that answers a requester: `reply`, `failure` or `error`.

@@ -2,7 +2,10 @@
 
 #[cfg(feature = "amqp")]
 pub mod amqp;
+mod comparison;
+mod connection;
 pub mod embedded;
+mod fetch;
 mod message;
 pub mod topology;
 
@@ -10,10 +13,13 @@ use std::{fmt, pin::Pin, sync::Arc, time::Duration};
 
 use futures_util::{Stream, future::BoxFuture};
 
+pub use comparison::{Compared, Difference, Found};
+pub use connection::{Connection, ConnectionState};
+pub use fetch::{Fetch, Fetched};
 pub use message::{HeaderValue, Headers, Incoming, Outgoing, Properties, Published, Text, names};
 pub use topology::Topology;
 
-use crate::{correlation::CorrelationTracker, error::Result};
+use crate::{correlation::CorrelationTracker, dedupe::DedupeStore, error::Result};
 
 /// Publishing.
 pub trait Publish: Send + Sync + 'static {
@@ -40,6 +46,19 @@ pub trait Consume: Send + Sync + 'static {
     /// # Errors
     /// When the queue does not exist or the transport is closed.
     fn consume(&self, queue: Arc<str>, prefetch: u16) -> BoxFuture<'_, Result<Deliveries>>;
+
+    /// Takes what waits in a queue now, message by message, without being its consumer.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Topology`] when there is no such queue, [`crate::ErrorKind::Connection`],
+    /// [`crate::ErrorKind::Closed`].
+    fn fetch(&self, queue: Arc<str>) -> BoxFuture<'_, Result<Fetched>>;
+
+    /// Compares a topology with what there is, and changes nothing.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Connection`] or [`crate::ErrorKind::Closed`].
+    fn compare(&self, topology: Topology) -> BoxFuture<'_, Result<Vec<Compared>>>;
 }
 
 /// A bus below the typed one.
@@ -51,6 +70,16 @@ pub trait Transport: Publish + Consume {
     fn correlation(&self, lifetime: Duration) -> Option<CorrelationTracker> {
         let _ = lifetime;
         None
+    }
+
+    /// Where it can be remembered which events were handled, where there is such a place that lives as long as the events.
+    fn dedupe(&self) -> Option<Arc<dyn DedupeStore>> {
+        None
+    }
+
+    /// The connections to a broker; none where there is no broker.
+    fn connections(&self) -> Vec<Connection> {
+        Vec::new()
     }
 
     /// What was published before, where that is kept: the embedded bus in a file.

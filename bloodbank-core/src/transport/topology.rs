@@ -98,6 +98,10 @@ pub const DEAD_LETTER_EXCHANGE: &str = "bloodbank.dlx";
 /// How often the broker redelivers before it parks.
 pub const DELIVERY_LIMIT: u32 = 20;
 
+/// How often a dead letter may be looked at: without end. Without a limit RabbitMQ 4 takes 20, and drops what is looked at
+/// more often; and quorum queues put what comes back to the end instead of to its place.
+pub const PARKED_DELIVERY_LIMIT: u32 = i32::MAX.cast_unsigned();
+
 /// The delays between attempts: a small fixed ladder that all services share, because a delay for each message would
 /// make short ones wait behind long ones.
 pub const LADDER: [Duration; 10] = [
@@ -143,7 +147,9 @@ impl Topology {
         let parked: Arc<str> = dead_letter_queue(queue).into();
         let mut topology = Self::events(exchange);
         topology.exchanges.push(Exchange { name: Arc::clone(&dlx), kind: ExchangeKind::Direct });
-        topology.queues.push(Queue::new(Arc::clone(&parked), kind));
+        topology
+            .queues
+            .push(Queue { delivery_limit: Some(PARKED_DELIVERY_LIMIT), ..Queue::new(Arc::clone(&parked), kind) });
         topology.queues.push(Queue {
             dead_letter: Some(DeadLetterTo { exchange: Arc::clone(&dlx), routing_key: Some(Arc::clone(queue)) }),
             delivery_limit: Some(DELIVERY_LIMIT),
@@ -168,6 +174,20 @@ impl Topology {
             topology.bindings.push(Binding { exchange: Arc::clone(&name), queue: name, pattern: "".into() });
         }
         topology
+    }
+
+    /// Adds what another one has and this one has not.
+    pub fn merge(&mut self, other: Self) {
+        fn add<T: PartialEq>(known: &mut Vec<T>, others: Vec<T>) {
+            for other in others {
+                if !known.contains(&other) {
+                    known.push(other);
+                }
+            }
+        }
+        add(&mut self.exchanges, other.exchanges);
+        add(&mut self.queues, other.queues);
+        add(&mut self.bindings, other.bindings);
     }
 
     /// What a requester needs: a queue for answers.

@@ -78,6 +78,7 @@ async fn as_a_process_of_its_own() {
     match role.as_str() {
         "load" => load(&bus).await,
         "poison" => poison(&bus).await,
+        "slow poison" => slow_poison(&bus).await,
         "full" => full(&bus).await,
         _ => panic!("no role {role}"),
     }
@@ -128,6 +129,17 @@ async fn load(bus: &Arc<Embedded>) {
 async fn poison(bus: &Embedded) {
     let mut deliveries = consume(bus, QUEUE).await;
     let delivery = next(&mut deliveries).await;
+    say(body(&delivery));
+    if body(&delivery) == "poison" {
+        std::process::abort();
+    }
+}
+
+/// Dies of the first message it sees, but not before the file knows everything that was taken until then.
+async fn slow_poison(bus: &Embedded) {
+    let mut deliveries = consume(bus, QUEUE).await;
+    let delivery = next(&mut deliveries).await;
+    publish(bus, EVENTS, "bills.bill.sent", "later in the log than the marks").await.unwrap();
     say(body(&delivery));
     if body(&delivery) == "poison" {
         std::process::abort();

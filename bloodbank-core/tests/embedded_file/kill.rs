@@ -74,6 +74,16 @@ async fn killed_under_load_nothing_that_was_confirmed_is_lost() {
 
 #[tokio::test]
 async fn what_kills_its_consumer_each_time_is_parked() {
+    parks_the_poison("poison").await;
+}
+
+/// What was marked ahead with the poison, but never handed out, is not parked with it.
+#[tokio::test]
+async fn the_innocent_are_not_parked_with_what_kills_their_consumer() {
+    parks_the_poison("slow poison").await;
+}
+
+async fn parks_the_poison(role: &str) {
     let folder = tempfile::tempdir().unwrap();
     let bus = open(folder.path()).await;
     for text in ["poison", "good"] {
@@ -82,7 +92,7 @@ async fn what_kills_its_consumer_each_time_is_parked() {
     bus.close().await;
     let mut deaths = 0;
     loop {
-        let mut child = Child::start("poison", folder.path());
+        let mut child = Child::start(role, folder.path());
         let said = child.line();
         child.wait();
         if said.as_deref() == Some("good") {

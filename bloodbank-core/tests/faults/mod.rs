@@ -15,7 +15,8 @@ use bloodbank_core::{
     Error, ErrorKind, Result,
     testing::conformance::Fixture,
     transport::{
-        Consume, Deliveries, Delivery, Outgoing, Publish, Published, Settle, Settlement, Topology, Transport,
+        Compared, Consume, Deliveries, Delivery, Fetched, Outgoing, Publish, Published, Settle, Settlement, Topology,
+        Transport,
         embedded::Embedded,
         topology::{ExchangeKind, QueueKind},
     },
@@ -32,7 +33,6 @@ pub(crate) enum Fault {
     LosesSome,
     PublishesSomeTwice,
     ReordersSome,
-    PublishesUnasked,
     SaysNothingOfUnrouted,
     SaysAlwaysUnrouted,
     ConfirmsWhatIsRefused,
@@ -62,6 +62,9 @@ pub(crate) enum Fault {
     IgnoresDeadLetters,
     IgnoresLimits,
     DelaysTooShort,
+    /// What is only looked at.
+    LookingConsumes,
+    ComparingDeclares,
     /// The end.
     DoesNotClose,
     NeverEndsDeliveries,
@@ -134,10 +137,6 @@ impl Publish for Bus {
                 return std::future::ready(lost).boxed();
             }
             _ => {}
-        }
-        if self.has(Fault::PublishesUnasked) {
-            let _ = self.inner.publish(message).now_or_never();
-            return std::future::ready(lost).boxed();
         }
         async move {
             if self.has(Fault::ReordersSome) && some {
@@ -228,6 +227,34 @@ impl Consume for Bus {
                 closed: Arc::clone(&self.closed),
             });
             Ok(Box::pin(Stumbling { inner, hands, again: None }) as Deliveries)
+        }
+        .boxed()
+    }
+
+    fn fetch(&self, queue: Arc<str>) -> BoxFuture<'_, Result<Fetched>> {
+        async move {
+            let mut fetched = self.inner.fetch(Arc::clone(&queue)).await?;
+            if self.has(Fault::LookingConsumes)
+                && let Some(delivery) = fetched.next().await?
+            {
+                delivery.ack();
+                fetched = self.inner.fetch(queue).await?;
+            }
+            Ok(fetched)
+        }
+        .boxed()
+    }
+
+    fn compare(&self, topology: Topology) -> BoxFuture<'_, Result<Vec<Compared>>> {
+        async move {
+            if self.has(Fault::ComparingDeclares) {
+                for queue in &topology.queues {
+                    let queues = vec![queue.clone()];
+                    // The one that differs is refused.
+                    let _ = self.inner.declare(Topology { queues, ..Topology::default() }).await;
+                }
+            }
+            self.inner.compare(topology).await
         }
         .boxed()
     }

@@ -37,9 +37,11 @@ mod delivering;
 mod durability;
 mod giving_up;
 mod lifecycle;
+mod looking;
 mod messages;
 mod publishing;
 mod random;
+mod remembering;
 mod restarts;
 mod settling;
 mod suite;
@@ -51,8 +53,8 @@ use std::{sync::Arc, time::Duration};
 use futures_util::future::{BoxFuture, ready};
 
 pub use self::{
-    bench::Bench, delivering::*, durability::*, giving_up::*, lifecycle::*, messages::*, publishing::*, restarts::*,
-    settling::*, suite::run, topics::*, topology::*,
+    bench::Bench, delivering::*, durability::*, giving_up::*, lifecycle::*, looking::*, messages::*, publishing::*,
+    remembering::dedupe_store, restarts::*, settling::*, suite::run, topics::*, topology::*,
 };
 use crate::{
     error::Result,

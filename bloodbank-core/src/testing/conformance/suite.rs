@@ -124,6 +124,8 @@ macro_rules! __conformance {
             drops_rejected_messages_without_a_dead_letter_exchange
             expires_messages
             delays_and_returns_to_one_queue
+            looks_into_a_queue_and_leaves_it_as_it_is
+            compares_a_topology_and_changes_nothing
         }
     };
     (durable $fixture:tt $kind:tt) => {

@@ -1,16 +1,10 @@
 //! Why the broker refuses a declaration, in words that help.
 
 use super::fault::Fault;
-use crate::error::{Error, ErrorKind};
-
-/// The broker's words about an argument that differs: `PRECONDITION_FAILED - inequivalent arg 'durable' for queue 'q'
-/// in vhost '/': received 'true' but current is 'false'`, or `received none but current is the value '20' of type
-/// 'signedint'`.
-struct Difference<'a> {
-    argument: &'a str,
-    declared: String,
-    existing: String,
-}
+use crate::{
+    error::{Error, ErrorKind},
+    transport::Difference,
+};
 
 /// What `fault` says about declaring `what`: a queue or an exchange with its name, or a binding.
 pub(super) fn explain(what: &str, fault: &Fault) -> Error {
@@ -22,8 +16,8 @@ pub(super) fn explain(what: &str, fault: &Fault) -> Error {
         );
     }
     let message = match difference(text) {
-        Some(Difference { argument, declared, existing }) => format!(
-            "{what} exists with another `{argument}`: the broker has {existing}, this program declares {declared} \
+        Some(Difference { property, declared, existing }) => format!(
+            "{what} exists with another `{property}`: the broker has {existing}, this program declares {declared} \
              ({text}); declare it as it is there, or empty it, delete it on the broker and start again"
         ),
         None => match fault {
@@ -45,12 +39,15 @@ pub(super) fn explain(what: &str, fault: &Fault) -> Error {
     Error::new(ErrorKind::Topology, message)
 }
 
-fn difference(text: &str) -> Option<Difference<'_>> {
+/// The broker's words about an argument that differs: `PRECONDITION_FAILED - inequivalent arg 'durable' for queue 'q'
+/// in vhost '/': received 'true' but current is 'false'`, or `received none but current is the value '20' of type
+/// 'signedint'`.
+pub(super) fn difference(text: &str) -> Option<Difference> {
     let (_, rest) = text.split_once("inequivalent arg '")?;
-    let (argument, rest) = rest.split_once('\'')?;
+    let (property, rest) = rest.split_once('\'')?;
     let (_, values) = rest.split_once("received ")?;
     let (declared, existing) = values.split_once(" but current is ")?;
-    Some(Difference { argument, declared: value(declared), existing: value(existing) })
+    Some(Difference { property: property.to_owned(), declared: value(declared), existing: value(existing) })
 }
 
 /// `'true'`, `none`, `the value '20' of type 'signedint'`.

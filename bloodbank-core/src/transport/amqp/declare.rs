@@ -18,7 +18,7 @@ use super::{
 use crate::{
     error::{Error, ErrorKind, Result},
     transport::{
-        Topology,
+        Compared, Found, Topology,
         topology::{Binding, Exchange, ExchangeKind, Queue, QueueKind},
     },
 };
@@ -63,6 +63,43 @@ pub(super) async fn restore(session: &Session, topology: &Topology) -> Result<()
     Ok(())
 }
 
+/// Compares without changing anything: what exists is declared once more, which the broker refuses where it differs.
+pub(super) async fn compare(session: &Session, topology: &Topology) -> Result<Vec<Compared>, Refusal> {
+    let mut channel = session.channel().await.map_err(Refusal::Lost)?;
+    let mut compared = Vec::new();
+    for item in items(topology) {
+        let found = match item.exists(&channel).await? {
+            None => Found::Unknown("AMQP does not show bindings; they are made again at each start".to_owned()),
+            Some(Ok(())) => match item.declare(&channel).await? {
+                Ok(()) => Found::Equal,
+                Err(fault) => found(session, fault)?,
+            },
+            Some(Err(fault)) => found(session, fault)?,
+        };
+        if !channel.status().connected() {
+            channel = session.channel().await.map_err(Refusal::Lost)?;
+        }
+        compared.push(Compared { item: item.name(), found });
+    }
+    close(&channel).await;
+    Ok(compared)
+}
+
+fn found(session: &Session, fault: Fault) -> Result<Found, Refusal> {
+    match &fault {
+        Fault::Channel { code: 404, .. } => Ok(Found::Missing),
+        Fault::Channel { text, .. } => Ok(match conflict::difference(text) {
+            Some(difference) => Found::Different(vec![difference]),
+            None => Found::Unknown(text.to_string()),
+        }),
+        Fault::Silence => Ok(Found::Unknown(fault.text().to_owned())),
+        Fault::Protocol { .. } | Fault::Lost { .. } => {
+            session.suspect(&fault);
+            Err(Refusal::Lost(fault))
+        }
+    }
+}
+
 fn refusal(session: &Session, item: &Item<'_>, fault: Fault) -> Refusal {
     match fault {
         Fault::Channel { .. } | Fault::Silence => Refusal::Refused(conflict::explain(&item.name(), &fault)),
@@ -105,6 +142,24 @@ impl Item<'_> {
                 binding.queue, binding.exchange, binding.pattern
             ),
         }
+    }
+
+    /// Whether there is something of that name; `None`: the protocol cannot tell.
+    async fn exists(&self, channel: &Channel) -> Result<Option<Result<(), Fault>>, Refusal> {
+        let arguments = FieldTable::default();
+        let answer = match self {
+            Self::Exchange(exchange) => {
+                let options = ExchangeDeclareOptions { passive: true, ..ExchangeDeclareOptions::default() };
+                let name = self.short(&exchange.name)?;
+                within(CALL, channel.exchange_declare(name, lapin::ExchangeKind::Topic, options, arguments)).await
+            }
+            Self::Queue(queue) => {
+                let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+                within(CALL, channel.queue_declare(self.short(&queue.name)?, options, arguments)).await.map(drop)
+            }
+            Self::Binding(_) => return Ok(None),
+        };
+        Ok(Some(answer))
     }
 
     /// The outer error: it cannot even be said in the protocol.

@@ -23,14 +23,12 @@ mod outgoing;
 mod publish;
 mod remembered;
 mod session;
-mod state;
 
 use std::{fmt, sync::Arc};
 
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
-pub use self::state::ConnectionState;
 use self::{
     address::Address,
     consume::Consumers,
@@ -38,10 +36,13 @@ use self::{
     publish::Publisher,
     remembered::Remembered,
 };
+pub use crate::transport::ConnectionState;
 use crate::{
     error::Result,
     settings::Settings,
-    transport::{Consume, Deliveries, Outgoing, Publish, Published, Topology, Transport},
+    transport::{
+        Compared, Connection, Consume, Deliveries, Fetched, Outgoing, Publish, Published, Topology, Transport,
+    },
 };
 
 /// RabbitMQ.
@@ -98,11 +99,23 @@ impl Consume for Amqp {
     fn consume(&self, queue: Arc<str>, prefetch: u16) -> BoxFuture<'_, Result<Deliveries>> {
         Box::pin(self.consumers.consume(queue, prefetch))
     }
+
+    fn fetch(&self, queue: Arc<str>) -> BoxFuture<'_, Result<Fetched>> {
+        Box::pin(self.consumers.fetch(queue))
+    }
+
+    fn compare(&self, topology: Topology) -> BoxFuture<'_, Result<Vec<Compared>>> {
+        Box::pin(self.consumers.compare(topology))
+    }
 }
 
 impl Transport for Amqp {
     fn system(&self) -> &'static str {
         "rabbitmq"
+    }
+
+    fn connections(&self) -> Vec<Connection> {
+        vec![self.publishing.connection(), self.consuming.connection()]
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

@@ -7,22 +7,26 @@ use std::{
     task::{Context, Poll},
 };
 
-use futures_util::{FutureExt, Stream};
+use futures_util::{
+    FutureExt, Stream,
+    future::{BoxFuture, ready},
+};
 
 use super::{
-    engine::{Engine, Taken},
+    engine::{Engine, State, Taken},
     queue::{ConsumerId, Entry, QueueId},
     wakers::Wakers,
 };
 use crate::{
     error::Result,
-    transport::{Delivery, Settle},
+    transport::{Delivery, Fetch, Settle},
 };
 
 /// The deliveries of one consumer.
 pub(super) struct EmbeddedDeliveries {
     consumer: Arc<Consumer>,
     /// Taken, but handed out only after the file says that it was: whatever kills the process in the handler is counted.
+    /// Many at once, because each group costs an `fsync`.
     marking: VecDeque<Taken>,
 }
 
@@ -31,6 +35,79 @@ struct Consumer {
     engine: Arc<Engine>,
     queue: QueueId,
     id: ConsumerId,
+}
+
+/// Settles what somebody took who only looks.
+struct Looker {
+    engine: Arc<Engine>,
+    queue: QueueId,
+}
+
+/// What waits in a queue, for somebody who only looks.
+pub(super) struct EmbeddedFetch {
+    looker: Arc<Looker>,
+    left: usize,
+}
+
+impl EmbeddedFetch {
+    pub(super) fn new(engine: &Arc<Engine>, queue: &str) -> Result<Self> {
+        let state = engine.lock();
+        state.check_open()?;
+        let left = state.depth(queue).map_or(0, |(waiting, _)| waiting);
+        let queue = state.queue_id(queue)?;
+        Ok(Self { looker: Arc::new(Looker { engine: Arc::clone(engine), queue }), left })
+    }
+
+    fn take(&mut self) -> Result<Option<Delivery>> {
+        let Some(left) = self.left.checked_sub(1) else { return Ok(None) };
+        let Looker { engine, queue } = &*self.looker;
+        let mut wakers = Wakers::default();
+        let taken = {
+            let mut state = engine.lock();
+            state.check_open()?;
+            state.fetch(*queue, &engine.clock, &mut wakers)
+        };
+        wakers.wake();
+        self.left = if taken.is_some() { left } else { 0 };
+        Ok(taken.map(|entry| {
+            let settler = Arc::clone(&self.looker) as Arc<dyn Settle>;
+            Delivery::new(Arc::unwrap_or_clone(entry.message), entry.returned > 0, settler, entry.seq)
+        }))
+    }
+}
+
+impl Fetch for EmbeddedFetch {
+    fn left(&self) -> usize {
+        self.left
+    }
+
+    fn next(&mut self) -> BoxFuture<'_, Result<Option<Delivery>>> {
+        Box::pin(ready(self.take()))
+    }
+
+    fn finish(self: Box<Self>) -> BoxFuture<'static, Result<()>> {
+        Box::pin(async move { self.looker.engine.kept().await })
+    }
+}
+
+impl Settle for Looker {
+    fn ack(&self, tag: u64) {
+        let mut wakers = Wakers::default();
+        self.engine.lock().ack(self.queue, tag, &mut wakers);
+        wakers.wake();
+    }
+
+    fn reject(&self, tag: u64, requeue: bool) {
+        let mut wakers = Wakers::default();
+        let mut state = self.engine.lock();
+        if requeue {
+            state.untake(self.queue, tag, &mut wakers);
+        } else {
+            state.reject(self.queue, tag, false, &self.engine.clock, &mut wakers);
+        }
+        drop(state);
+        wakers.wake();
+    }
 }
 
 /// Marked together at most.
@@ -57,15 +134,22 @@ impl Stream for EmbeddedDeliveries {
             if state.is_closed() {
                 return Poll::Ready(None);
             }
-            let mut take =
-                || state.take(consumer.queue, consumer.id, &consumer.engine.clock, context.waker(), &mut wakers);
-            match marking.is_empty().then(&mut take).flatten() {
+            let mut take = |state: &mut State| {
+                state.take(consumer.queue, consumer.id, &consumer.engine.clock, context.waker(), &mut wakers)
+            };
+            match if marking.is_empty() { take(&mut state) } else { None } {
                 Some(Taken { entry, marked: None }) => Some(entry),
                 first => {
-                    let more = first.is_some() || !marking.is_empty();
                     marking.extend(first);
-                    while more && marking.len() < MARKED_AT_ONCE {
-                        let Some(taken) = take() else { break };
+                    // What may have killed a process is marked alone: whatever is marked with it, and not handed out,
+                    // would be counted with it and in the end be parked with it.
+                    let alone =
+                        |state: &mut State| state.queue(consumer.queue).is_some_and(|queue| queue.next_came_back());
+                    while marking.back().is_some_and(|last| last.entry.returned == 0)
+                        && marking.len() < MARKED_AT_ONCE
+                        && !alone(&mut state)
+                    {
+                        let Some(taken) = take(&mut state) else { break };
                         marking.push_back(taken);
                     }
                     None

@@ -88,6 +88,30 @@ impl Engine {
         next
     }
 
+    /// Resolves when the file has everything that was changed until now; at once in memory.
+    pub(super) async fn kept(&self) -> Result<()> {
+        #[cfg(feature = "sqlite")]
+        {
+            let asked = {
+                let state = self.lock();
+                state.journal.is_durable().then(|| {
+                    let (reply, answer) = oneshot::channel();
+                    state.journal.append(|| {
+                        Record::Asked(Box::new(move |_| {
+                            let _ = reply.send(());
+                        }))
+                    });
+                    answer
+                })
+            };
+            if let Some(answer) = asked {
+                let text = "the embedded bus was closed before it kept everything; make a new one";
+                answer.await.map_err(|_| Error::new(ErrorKind::Closed, text))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Ends every stream of deliveries and refuses what comes later.
     pub(super) fn close(&self, released: Option<oneshot::Sender<()>>) {
         let mut wakers = Wakers::default();
@@ -261,6 +285,14 @@ impl State {
             self.watch(queue);
         }
         Some(Taken { entry, marked })
+    }
+
+    /// The next message, for somebody who is no consumer. Not marked: whoever looks does not handle.
+    pub(super) fn fetch(&mut self, queue: QueueId, clock: &Clock, wakers: &mut Wakers) -> Option<Entry> {
+        while let Some(expired) = self.queue(queue)?.take_expired(|| clock.now()) {
+            self.give_up(queue, &expired, "expired", clock, wakers);
+        }
+        self.queue(queue)?.fetch()
     }
 
     /// Messages that wait, and messages in somebody's hands, of a queue.

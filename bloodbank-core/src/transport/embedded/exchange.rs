@@ -27,7 +27,7 @@ impl Exchange {
 
     /// Binds a queue; `false` when it already was.
     pub(super) fn bind(&mut self, pattern: &Arc<str>, queue: QueueId) -> bool {
-        if self.plain.iter().any(|(known, bound)| known == pattern && *bound == queue) {
+        if self.has(pattern, queue) {
             return false;
         }
         self.plain.push((Arc::clone(pattern), queue));
@@ -36,6 +36,11 @@ impl Exchange {
         }
         self.cache.clear();
         true
+    }
+
+    /// Whether a queue is bound by that pattern.
+    pub(super) fn has(&self, pattern: &str, queue: QueueId) -> bool {
+        self.plain.iter().any(|(known, bound)| &**known == pattern && *bound == queue)
     }
 
     /// Forgets a queue that is gone.

@@ -4,6 +4,7 @@
 //! works there. In memory, events are lost with the process; in a file, a confirmed event survives a kill.
 
 mod clock;
+mod compare;
 mod declare;
 mod deliveries;
 mod engine;
@@ -32,15 +33,16 @@ pub use self::history::{HistoryFilter, Recorded};
 use self::sqlite::index::FileIndex;
 use self::{
     clock::Clock,
-    deliveries::EmbeddedDeliveries,
+    deliveries::{EmbeddedDeliveries, EmbeddedFetch},
     engine::{Accepted, Engine},
     expiry::Expiry,
 };
 #[cfg(feature = "sqlite")]
 use crate::correlation::CorrelationTracker;
 use crate::{
+    dedupe::{DedupeStore, MemoryStore},
     error::{Error, ErrorKind, Result},
-    transport::{Consume, Deliveries, Outgoing, Publish, Published, Topology, Transport},
+    transport::{Compared, Consume, Deliveries, Fetched, Outgoing, Publish, Published, Topology, Transport},
 };
 
 /// The embedded bus.
@@ -48,6 +50,8 @@ pub struct Embedded {
     engine: Arc<Engine>,
     /// Moves what has expired; `None` where a test moves the clock.
     expiry: Option<Expiry>,
+    /// What was handled, where no file knows it.
+    handled: Arc<MemoryStore>,
     /// Where it is kept; `None` in memory.
     #[cfg(feature = "sqlite")]
     file: Option<std::path::PathBuf>,
@@ -84,6 +88,7 @@ impl Embedded {
     fn ticking(engine: Arc<Engine>) -> Self {
         let expiry = Expiry::start(&engine);
         Self {
+            handled: handled(&engine),
             engine,
             expiry: Some(expiry),
             #[cfg(feature = "sqlite")]
@@ -97,6 +102,7 @@ impl Embedded {
     pub fn with_virtual_time() -> Self {
         let engine = Arc::new(Engine::new(Clock::Virtual(0.into())));
         Self {
+            handled: handled(&engine),
             engine,
             expiry: None,
             #[cfg(feature = "sqlite")]
@@ -164,6 +170,12 @@ async fn in_background<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Sen
     })
 }
 
+/// Remembers what was handled, by the clock of the bus.
+fn handled(engine: &Arc<Engine>) -> Arc<MemoryStore> {
+    let engine = Arc::clone(engine);
+    Arc::new(MemoryStore::with_clock(Arc::new(move || engine.clock.now())))
+}
+
 impl Publish for Embedded {
     fn publish(&self, message: Outgoing) -> BoxFuture<'_, Result<Published>> {
         match self.engine.publish(message) {
@@ -191,6 +203,15 @@ impl Consume for Embedded {
         let deliveries = EmbeddedDeliveries::new(&self.engine, &queue, prefetch);
         Box::pin(ready(deliveries.map(|deliveries| Box::pin(deliveries) as Deliveries)))
     }
+
+    fn fetch(&self, queue: Arc<str>) -> BoxFuture<'_, Result<Fetched>> {
+        let fetch = EmbeddedFetch::new(&self.engine, &queue);
+        Box::pin(ready(fetch.map(|fetch| Box::new(fetch) as Fetched)))
+    }
+
+    fn compare(&self, topology: Topology) -> BoxFuture<'_, Result<Vec<Compared>>> {
+        Box::pin(ready(self.engine.lock().compare(&topology)))
+    }
 }
 
 impl Transport for Embedded {
@@ -202,6 +223,14 @@ impl Transport for Embedded {
     fn correlation(&self, lifetime: std::time::Duration) -> Option<CorrelationTracker> {
         let index = FileIndex::new(&self.engine, self.file.as_deref()?, lifetime, None);
         Some(CorrelationTracker::direct(Arc::new(index)))
+    }
+
+    fn dedupe(&self) -> Option<Arc<dyn DedupeStore>> {
+        #[cfg(feature = "sqlite")]
+        if let Some(path) = &self.file {
+            return Some(Arc::new(sqlite::dedupe::FileDedupe::new(&self.engine, path)));
+        }
+        Some(Arc::clone(&self.handled) as _)
     }
 
     #[cfg(feature = "sqlite")]

@@ -12,6 +12,8 @@ use crate::transport::{
 pub(super) type QueueId = usize;
 /// The name of a consumer in the engine.
 pub(super) type ConsumerId = u64;
+/// The name that no consumer has.
+const NOBODY: ConsumerId = 0;
 /// The name of a published message in the engine; what is moved or copied to several queues keeps it.
 pub(super) type MessageId = u64;
 
@@ -159,6 +161,18 @@ impl Queue {
             self.waiting.push_back(id);
         }
         None
+    }
+
+    /// The next message, for somebody who is no consumer.
+    pub(super) fn fetch(&mut self) -> Option<Entry> {
+        let entry = self.ready.pop_front()?;
+        self.unsettled.insert(entry.seq, (NOBODY, entry.clone()));
+        Some(entry)
+    }
+
+    /// Whether the next message came back before: it may be what killed the process that had it.
+    pub(super) fn next_came_back(&self) -> bool {
+        self.ready.front().is_some_and(|entry| entry.returned > 0)
     }
 
     /// Takes a message out of a consumer's hands; `None`: it is not in anybody's.

@@ -1,6 +1,7 @@
 //! Consuming: every consumer has a channel of its own, on which one [`acker::Acker`] settles.
 
 mod acker;
+mod fetch;
 mod stream;
 mod subscription;
 mod tracker;
@@ -24,7 +25,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    transport::{Deliveries, Topology},
+    transport::{Compared, Deliveries, Fetched, Topology},
 };
 
 /// How long declaring and starting to consume wait for a connection.
@@ -75,6 +76,24 @@ impl Consumers {
         let subscription = self.patiently("starting to consume", subscribe).await?;
         let shared = Arc::clone(&self.shared);
         Ok(Box::pin(AmqpDeliveries::new(shared, queue, prefetch, subscription)))
+    }
+
+    pub(super) async fn fetch(&self, queue: Arc<str>) -> Result<Fetched> {
+        let open = |session: Arc<Session>| {
+            let queue = Arc::clone(&queue);
+            async move { fetch::AmqpFetch::open(&session, &queue).await }
+        };
+        let fetch = self.patiently("looking into a queue", open).await?;
+        Ok(Box::new(fetch))
+    }
+
+    pub(super) async fn compare(&self, topology: Topology) -> Result<Vec<Compared>> {
+        let topology = Arc::new(topology);
+        let compare = |session: Arc<Session>| {
+            let topology = Arc::clone(&topology);
+            async move { declare::compare(&session, &topology).await }
+        };
+        self.patiently("comparing", compare).await
     }
 
     /// Does it on a connection that lives long enough.

@@ -8,9 +8,11 @@
 //! Every message comes back to its place in its queue. What was in somebody's hands counts as returned, so that the
 //! delivery limit parks a message that kills the process each time; what only waited does not. The mark of a message that
 //! was taken may be lost with the process when it was published by the same run; from the first restart on, a message is
-//! handed out only after its mark is kept.
+//! handed out only after its mark is kept. Marks are kept in groups, ahead of the handing out; a message that came back
+//! before is marked alone, so that what kills the process is not parked together with what was only marked with it.
 
 mod batch;
+pub(super) mod dedupe;
 mod header;
 pub(super) mod history;
 pub(super) mod index;
@@ -112,6 +114,7 @@ fn connect(path: &Path, is_new: bool) -> Result<Connection> {
     schema::check(path, &connection)?;
     schema::configure(&connection).map_err(failed)?;
     connection.execute_batch(links::TABLES).map_err(failed)?;
+    connection.execute_batch(dedupe::TABLE).map_err(failed)?;
     Ok(connection)
 }
 

@@ -1,0 +1,70 @@
+//! The command line.
+
+use clap::{Parser, Subcommand};
+
+use crate::{
+    fault::Done,
+    program::AppOf,
+    verbs::{
+        Check, Completions, Dlq, Docs, Doctor, FlowVerb, ListCommands, ListEvents, Publish, Schema, Show, Tail,
+        TopologyVerb, TraceVerb, Work,
+    },
+};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  it failed, or a check found something
+  2  asked for wrongly: arguments, settings, an unknown event, a payload that does not fit
+
+Without settings the bus is in memory. RABBIT_URL chooses RabbitMQ, BLOODBANK_EMBEDDED_PATH a
+file; from the environment, .env or bloodbank.toml. NO_COLOR switches colours off.";
+
+/// Typed events: list them, publish them, watch them, check them.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXIT_CODES, max_term_width = 100, subcommand_required = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    ListEvents(ListEvents),
+    ListCommands(ListCommands),
+    Show(Show),
+    Publish(Publish),
+    Tail(Tail),
+    Trace(TraceVerb),
+    Dlq(Dlq),
+    Check(Check),
+    Flow(FlowVerb),
+    Topology(TopologyVerb),
+    Schema(Schema),
+    Docs(Docs),
+    Work(Work),
+    Doctor(Doctor),
+    Completions(Completions),
+}
+
+impl Verb {
+    pub(crate) fn run(self, app: AppOf) -> Done {
+        match self {
+            Self::ListEvents(verb) => verb.run(),
+            Self::ListCommands(verb) => verb.run(),
+            Self::Show(verb) => verb.run(),
+            Self::Publish(verb) => verb.run(),
+            Self::Tail(verb) => verb.run(),
+            Self::Trace(verb) => verb.run(),
+            Self::Dlq(verb) => verb.run(app),
+            Self::Check(verb) => verb.run(),
+            Self::Flow(verb) => verb.run(),
+            Self::Topology(verb) => verb.run(app),
+            Self::Schema(verb) => verb.run(),
+            Self::Docs(verb) => verb.run(),
+            Self::Work(verb) => verb.run(app),
+            Self::Doctor(verb) => verb.run(),
+            Self::Completions(verb) => verb.run(),
+        }
+    }
+}

@@ -1,0 +1,15 @@
+#![doc = include_str!("lib.md")]
+#![forbid(unsafe_code)]
+
+mod args;
+mod bus;
+mod fault;
+mod flow;
+mod output;
+mod payload;
+mod program;
+pub mod schema;
+mod verbs;
+mod when;
+
+pub use program::{Program, main};

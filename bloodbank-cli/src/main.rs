@@ -1,0 +1,17 @@
+//! `bb`: the command line for the events of `bloodbank-domains`.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use bloodbank_cli::Program;
+use bloodbank_core::{App, CommandManager};
+use bloodbank_domains::agents::Agents;
+
+fn main() -> ExitCode {
+    Program::new()
+        .app(|bus| {
+            let service = bus.settings().service_name.clone();
+            Ok(App::new(service, bus).state(Agents::from_env()?).commands(CommandManager::linked()))
+        })
+        .run()
+}

@@ -1,0 +1,36 @@
+//! What verbs print: text for people, JSON for programs.
+
+mod printable;
+pub(crate) mod style;
+mod table;
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+pub(crate) use printable::printable;
+use printable::printable_json;
+pub(crate) use table::Table;
+
+/// Standard output, without colours unless it is a terminal that wants them.
+pub(crate) fn out() -> impl Write {
+    anstream::stdout().lock()
+}
+
+/// JSON for programs, indented.
+pub(crate) fn json(value: &impl Serialize) -> io::Result<()> {
+    let mut out = out();
+    serde_json::to_writer_pretty(&mut out, value)?;
+    writeln!(out)
+}
+
+/// JSON for people: indented, coloured, and without anything else that a terminal would obey.
+pub(crate) fn highlighted(value: &impl Serialize) -> Result<String, serde_json::Error> {
+    let text = colored_json::to_colored_json(value, colored_json::ColorMode::On)?;
+    Ok(printable_json(&text).into_owned())
+}
+
+/// A remark beside the output.
+pub(crate) fn note(text: &str) {
+    anstream::eprintln!("{}note:{} {text}", style::WARN.render(), style::WARN.render_reset());
+}

@@ -1,0 +1,45 @@
+//! `bb docs`.
+
+mod markdown;
+
+use std::{fs, io::Write, path::PathBuf};
+
+use clap::ValueEnum;
+
+use crate::{
+    fault::{Done, Fault},
+    output,
+};
+
+/// Generate the documentation of the events
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  bb docs markdown --out EVENTS.md")]
+pub(crate) struct Docs {
+    /// The format
+    #[arg(default_value = "markdown")]
+    format: Format,
+    /// Write it into a file
+    #[arg(short, long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// A page for people
+    Markdown,
+}
+
+impl Docs {
+    pub(crate) fn run(self) -> Done {
+        let text = match self.format {
+            Format::Markdown => markdown::page(),
+        };
+        match &self.out {
+            None => Ok(output::out().write_all(text.as_bytes())?),
+            Some(path) => fs::write(path, text)
+                .map_err(|error| Fault::failed(format!("{} cannot be written: {error}", path.display()))),
+        }
+    }
+}

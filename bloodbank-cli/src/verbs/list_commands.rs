@@ -1,0 +1,24 @@
+//! `bb list-commands`.
+
+use crate::{fault::Done, verbs::ListEvents};
+
+/// List the commands that are linked into this program
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  bb list-commands
+  bb list-commands --json")]
+pub(crate) struct ListCommands {
+    /// Only those of a domain
+    #[arg(short, long, value_name = "DOMAIN")]
+    domain: Option<String>,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl ListCommands {
+    pub(crate) fn run(self) -> Done {
+        ListEvents::commands(self.domain, self.json).run()
+    }
+}

@@ -1,0 +1,43 @@
+//! `bb schema check`.
+
+use std::{io::Write, path::Path};
+
+use bloodbank_core::Registry;
+
+use crate::{
+    fault::{Done, Fault},
+    output::{
+        self,
+        style::{BAD, GOOD, paint},
+    },
+    schema::{Compatibility, Lock},
+};
+
+pub(super) fn run(file: &Path, mode: Compatibility, as_json: bool) -> Done {
+    let locked = Lock::read(file).map_err(|error| Fault::usage(error.to_string()))?;
+    let now = Lock::of(Registry::global());
+    let mut changes = locked.changes(&now);
+    changes.retain(|change| change.breaks(mode));
+    if as_json {
+        output::json(&changes)?;
+    } else {
+        let mut out = output::out();
+        for change in &changes {
+            writeln!(out, "{} {change}", paint(BAD, "breaking"))?;
+        }
+        if changes.is_empty() {
+            writeln!(
+                out,
+                "{}: {} events are {mode} compatible with {}",
+                paint(GOOD, "ok"),
+                locked.events.len(),
+                file.display()
+            )?;
+        }
+        let missing = locked.missing(&now);
+        if !missing.is_empty() {
+            output::note(&format!("not locked yet: {}; `schema lock` adds them", missing.join(", ")));
+        }
+    }
+    if changes.is_empty() { Ok(()) } else { Err(Fault::found()) }
+}

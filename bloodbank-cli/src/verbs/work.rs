@@ -1,0 +1,28 @@
+//! `bb work`.
+
+use crate::{bus, fault::Done, output, program::AppOf};
+
+/// Run the subscribers and commands of this program until SIGTERM or Ctrl-C
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  bb work
+  RABBIT_URL=amqp://localhost BLOODBANK_AGENT=echo bb work")]
+pub(crate) struct Work {}
+
+impl Work {
+    pub(crate) fn run(self, app: AppOf) -> Done {
+        bus::block_on(async {
+            let bus = bus::connect().await?;
+            let app = app(bus)?;
+            let topology = app.topology();
+            let running = app.start().await?;
+            let system = running.bus().transport().system();
+            for binding in topology.bindings.iter().filter(|binding| binding.exchange == *running.bus().exchange()) {
+                output::note(&format!("{} → {} on {system}", binding.pattern, binding.queue));
+            }
+            output::note("working; Ctrl-C finishes what is in hand and ends");
+            Ok(running.wait().await?)
+        })
+    }
+}

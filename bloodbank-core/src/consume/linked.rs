@@ -1,0 +1,37 @@
+//! What the subscribers and commands of this program need on the broker, without starting them.
+
+use std::sync::Arc;
+
+use crate::{
+    registry::Registry,
+    transport::{Topology, topology::QueueKind},
+};
+
+/// The queue and the patterns of every subscriber and command that is linked into this program, once each, sorted.
+pub(crate) fn linked_queues(service: &str, exchange: &str) -> Vec<(Arc<str>, Vec<Arc<str>>)> {
+    let registry = Registry::global();
+    let subscribers =
+        registry.subscribers().iter().map(|subscriber| (subscriber.queue(service), subscriber.patterns()));
+    let commands = registry.executors().iter().map(|command| (command.queue(exchange), vec![command.pattern()]));
+    let mut queues: Vec<_> = subscribers.chain(commands).collect();
+    queues.sort_unstable();
+    queues.dedup_by(|next, kept| {
+        let same = next.0 == kept.0;
+        if same {
+            kept.1.append(&mut next.1);
+        }
+        same
+    });
+    queues
+}
+
+/// Everything that an app of this name declares when it runs every subscriber and command that is linked into this program:
+/// what a tool compares with the broker, by [`compare`](crate::transport::Consume::compare).
+#[must_use]
+pub fn linked_topology(service: &str, exchange: &Arc<str>, kind: QueueKind) -> Topology {
+    let mut all = Topology::events(exchange);
+    for (queue, patterns) in linked_queues(service, exchange) {
+        all.merge(Topology::subscriber(exchange, &queue, kind, &patterns));
+    }
+    all
+}

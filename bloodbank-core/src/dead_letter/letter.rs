@@ -1,0 +1,111 @@
+//! One dead letter.
+
+use std::{fmt, sync::Arc};
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{
+    envelope::EventEnvelope,
+    error::Result,
+    handler::input::read_raw,
+    registry::{AnyEvent, Registry},
+    transport::{Headers, Incoming, names},
+};
+
+/// A message that a subscriber gave up, and why.
+#[derive(Debug, Clone)]
+pub struct DeadLetter {
+    /// The event; `None`: the message does not say.
+    pub event_id: Option<Uuid>,
+    /// Its type; where the message does not say, the key it came with.
+    pub event_type: String,
+    /// The queue of the subscriber that gave it up.
+    pub queue: Arc<str>,
+    /// Why: a reason of ours (`failed`, `attempts`, `max-age`, `timed-out`, `panicked`, `undecodable`, `invalid`, …), or one of
+    /// the broker's (`rejected`, `expired`, `delivery_limit`, `maxlen`).
+    pub reason: String,
+    /// What the last attempt said; the broker's reasons come without.
+    pub error: Option<String>,
+    /// How many attempts there were.
+    pub attempts: u32,
+    /// When the first attempt failed.
+    pub first_failed: Option<DateTime<Utc>>,
+    /// When the last attempt failed.
+    pub last_failed: Option<DateTime<Utc>>,
+    /// When it was published, to the second.
+    pub published: Option<DateTime<Utc>>,
+    /// How often it was brought back before.
+    pub redriven: u32,
+    /// The message as it lies there.
+    pub message: Incoming,
+}
+
+impl DeadLetter {
+    pub(super) fn new(queue: &Arc<str>, message: Incoming) -> Self {
+        let properties = &message.properties;
+        let headers = &properties.headers;
+        let head = if properties.message_id.is_none() || properties.event_type.is_none() {
+            read_raw(&message.body).ok()
+        } else {
+            None
+        };
+        let text = |name: &str| headers.text(name).map(str::to_owned);
+        let event_type = properties.event_type.as_deref().or(head.as_ref().map(|head| head.event_type.as_str()));
+        Self {
+            event_id: properties.message_id.or(head.as_ref().map(|head| head.event_id)),
+            event_type: event_type.unwrap_or(&message.routing_key).to_owned(),
+            queue: Arc::clone(queue),
+            reason: text(names::REASON)
+                .or_else(|| text("x-first-death-reason"))
+                .unwrap_or_else(|| "unknown".to_owned()),
+            error: text(names::ERROR),
+            attempts: number(headers, names::ATTEMPT).max(1),
+            first_failed: time(headers, names::FIRST_FAILED),
+            last_failed: time(headers, names::LAST_FAILED),
+            published: properties.timestamp,
+            redriven: number(headers, names::REDRIVEN),
+            message,
+        }
+    }
+
+    /// Reads it as the type that this program has registered for it: whether it would decode now, and what it says.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::InvalidEnvelope`], [`crate::ErrorKind::UnknownEvent`] or [`crate::ErrorKind::InvalidPayload`]
+    /// naming every fault.
+    pub fn decode(&self) -> Result<EventEnvelope<Box<dyn AnyEvent>>> {
+        let raw = read_raw(&self.message.body)?;
+        let registry = Registry::global();
+        let descriptor = registry.event(&raw.event_type).ok_or_else(|| registry.unknown(&raw.event_type))?;
+        let payload: Value = serde_json::from_str(raw.payload.get()).map_err(|error| {
+            crate::Error::new(crate::ErrorKind::InvalidPayload, "the payload is no JSON").with_source(error)
+        })?;
+        let event = descriptor.read(&raw.event_type, &payload)?;
+        Ok(raw.map(|_| event))
+    }
+}
+
+fn number(headers: &Headers, name: &str) -> u32 {
+    headers.integer(name).and_then(|number| u32::try_from(number).ok()).unwrap_or(0)
+}
+
+fn time(headers: &Headers, name: &str) -> Option<DateTime<Utc>> {
+    DateTime::parse_from_rfc3339(headers.text(name)?).ok().map(|time| time.to_utc())
+}
+
+impl fmt::Display for DeadLetter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { event_type, queue, reason, attempts, .. } = self;
+        match self.event_id {
+            Some(id) => write!(f, "{event_type} {id}")?,
+            None => write!(f, "{event_type} without an id")?,
+        }
+        write!(f, " in `{queue}`: {reason} after {attempts} attempts")?;
+        match &self.error {
+            Some(error) => write!(f, ": {error}"),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Dead letters: what subscribers gave up, and what becomes of it.
+//!
+//! ```
+//! # use bloodbank_core::{Bus, DeadLetters, dead_letter::{Filter, Mode}};
+//! # async fn example(bus: Bus) -> bloodbank_core::Result<()> {
+//! let letters = DeadLetters::of(&bus, "shipping.ship");
+//! for letter in letters.list(&Filter { limit: Some(20), ..Filter::default() }).await? {
+//!     println!("{letter}, would decode now: {}", letter.decode().is_ok());
+//! }
+//! // Back to the queue of the subscriber that failed, and to no other.
+//! let report = letters.redrive(&Filter::default(), Mode::DryRun).await?;
+//! println!("{} would be handled again", report.done());
+//! # Ok(()) }
+//! ```
+//!
+//! Nothing is removed before its copy is confirmed: a crash in between leaves a dead letter whose copy is under way too, with
+//! the same event id. Whoever looks holds what it looks at; two who redrive at once share the letters between them, and each
+//! is redriven once.
+
+mod filter;
+mod letter;
+mod sweep;
+
+use std::sync::Arc;
+
+pub use filter::Filter;
+pub use letter::DeadLetter;
+use sweep::Action;
+pub use sweep::{Mode, Report, Settled};
+
+use crate::{consume::linked_queues, error::Result, publish::Bus, transport::topology::dead_letter_queue};
+
+/// The dead letters of one subscriber.
+#[derive(Debug, Clone)]
+pub struct DeadLetters {
+    bus: Bus,
+    queue: Arc<str>,
+    parked: Arc<str>,
+}
+
+impl DeadLetters {
+    /// The dead letters of the subscriber with this queue: `{app}.{subscriber}`, or what its `queue = "…"` says.
+    #[must_use]
+    pub fn of(bus: &Bus, queue: impl Into<Arc<str>>) -> Self {
+        let queue = queue.into();
+        Self { bus: bus.clone(), parked: dead_letter_queue(&queue).into(), queue }
+    }
+
+    /// Those of every subscriber and command that is linked into this program, as the app `service` names their queues.
+    #[must_use]
+    pub fn linked(bus: &Bus, service: &str) -> Vec<Self> {
+        linked_queues(service, bus.exchange()).into_iter().map(|(queue, _)| Self::of(bus, queue)).collect()
+    }
+
+    /// The queue of the subscriber.
+    #[must_use]
+    pub fn queue(&self) -> &Arc<str> {
+        &self.queue
+    }
+
+    /// The queue that holds its dead letters.
+    #[must_use]
+    pub fn parked(&self) -> &Arc<str> {
+        &self.parked
+    }
+
+    /// How many wait there; those that somebody looks at are not counted.
+    ///
+    /// # Errors
+    /// Like [`DeadLetters::list`].
+    pub async fn count(&self) -> Result<usize> {
+        let fetched = self.bus.transport().fetch(Arc::clone(&self.parked)).await?;
+        let count = fetched.left();
+        fetched.finish().await?;
+        Ok(count)
+    }
+
+    /// The letters that pass a filter, the oldest first. They stay where they are.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Topology`] when there is no such queue, [`crate::ErrorKind::Connection`],
+    /// [`crate::ErrorKind::Closed`].
+    pub async fn list(&self, filter: &Filter) -> Result<Vec<DeadLetter>> {
+        sweep::list(self, filter).await
+    }
+
+    /// Brings the letters that pass a filter back to the queue of the subscriber that failed, in their order, with the
+    /// attempts counted from 1 again. A letter goes when its copy is confirmed; one whose copy is not stays.
+    ///
+    /// # Errors
+    /// Like [`DeadLetters::list`], when it cannot begin; what happens later is in the report.
+    pub async fn redrive(&self, filter: &Filter, mode: Mode) -> Result<Report> {
+        sweep::sweep(self, filter, Action::Redrive, mode).await
+    }
+
+    /// Drops the letters that pass a filter for good.
+    ///
+    /// # Errors
+    /// Like [`DeadLetters::redrive`].
+    pub async fn discard(&self, filter: &Filter, mode: Mode) -> Result<Report> {
+        sweep::sweep(self, filter, Action::Discard, mode).await
+    }
+}
