@@ -12,7 +12,10 @@ use axum::{
 use bloodbank_core::Bus;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use tower_http::{catch_panic::CatchPanicLayer, cors::CorsLayer};
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    cors::{AllowHeaders, CorsLayer},
+};
 
 #[cfg(feature = "mcp")]
 use crate::auth::Patterns;
@@ -23,7 +26,7 @@ use crate::webhooks::{self, Webhooks};
 use crate::{
     auth,
     auth::Tokens,
-    commands::{self, Commands},
+    commands::{self, Commands, WatchCommands},
     correlation, health,
     limits::Limits,
     metrics, pages,
@@ -77,6 +80,13 @@ impl Gateway {
     #[must_use]
     pub fn bus(&self) -> &Bus {
         &self.0.bus
+    }
+
+    /// A layer for the app that executes commands in this process, so that `GET /commands/{event_id}` knows which are
+    /// running.
+    #[must_use]
+    pub fn watch_commands(&self) -> WatchCommands {
+        WatchCommands(self.clone())
     }
 
     /// Ends every stream; requests that are being answered are answered.
@@ -271,7 +281,7 @@ pub fn router(gateway: Gateway) -> Router {
             CorsLayer::new()
                 .allow_origin(origins)
                 .allow_methods([axum::http::Method::GET, axum::http::Method::POST])
-                .allow_headers(tower_http::cors::Any),
+                .allow_headers(AllowHeaders::mirror_request()),
         );
     }
     router

@@ -54,6 +54,7 @@ mod tls;
 mod webhooks;
 
 pub use auth::{Caller, Patterns, Token, Tokens};
+pub use commands::{WatchCommands, WatchedCommands};
 pub use error::GatewayError;
 pub use gateway::{Gateway, GatewayBuilder, router};
 pub use limits::Limits;
