@@ -6,7 +6,8 @@
 
 use bloodbank_core::{App, Bus, CommandManager, Settings};
 use bloodbank_domains::agents::{Agents, Echo};
-use bloodbank_gateway::{Gateway, ServeOptions, Server, Tokens, Webhooks, mcp};
+use bloodbank_gateway::{Gateway, ServeOptions, Server, Tokens, mcp};
+use bloodbank_webhooks::Webhooks;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -15,7 +16,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let bus = Bus::connect(settings).await?;
     let app =
         App::new("agents", bus.clone()).state(Agents::new(Echo)).commands(CommandManager::linked()).start().await?;
-    let gateway = Gateway::builder(bus.clone()).tokens(Tokens::from_env()?).webhooks(Webhooks::from_env()).build();
+    let gateway =
+        Gateway::builder(bus.clone()).tokens(Tokens::from_env()?).open_routes(Webhooks::from_env().routes()).build();
     if std::env::args().nth(1).as_deref() == Some("mcp") {
         mcp::Server::new(gateway).serve_stdio().await?;
     } else {
