@@ -41,6 +41,6 @@ mod tests {
         let mut record = Record::new(16);
         record.add(b"\x1b[1mhello\x1b[0m\r\n");
         record.add(b"world");
-        assert_eq!(record.text(), "hello\n… and 4 bytes more");
+        assert_eq!(record.text(), "hello\nw\n… and 4 bytes more");
     }
 }

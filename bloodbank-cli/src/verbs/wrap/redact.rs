@@ -78,7 +78,7 @@ fn is_secret_name(name: &str) -> bool {
 /// What begins like a well-known secret, or is long and random.
 fn looks_secret(word: &str) -> bool {
     let word = word.trim_matches(|quote| matches!(quote, '"' | '\'' | ',' | ';' | '(' | ')'));
-    if word.len() >= 16 && BEGINNINGS.iter().any(|beginning| word.starts_with(beginning)) {
+    if word.len() >= 12 && BEGINNINGS.iter().any(|beginning| word.starts_with(beginning)) {
         return true;
     }
     let is_one_word = word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_+/=.".contains(&byte));
