@@ -33,7 +33,7 @@ struct Served {
 
 type Eaten = Arc<Mutex<HashSet<Uuid>>>;
 
-#[subscriber(concurrency = 32, timeout = "50ms", retry(max_attempts = 1))]
+#[subscriber(concurrency = 32, timeout = "500ms", retry(max_attempts = 1))]
 async fn eat(served: Served, context: Context, State(eaten): State<Eaten>) -> Result<(), HandlerError> {
     match served.kind {
         Kind::Good => {}
@@ -53,7 +53,12 @@ fn resident_kib() -> u64 {
 
 /// `all` events, every eleventh of them poison.
 pub(crate) async fn poison_among(all: usize) {
-    std::panic::set_hook(Box::new(|_| {}));
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if panic.payload_as_str() != Some("as it must") {
+            report(panic);
+        }
+    }));
     let mut settings = Settings::default();
     settings.exchange_name = unique("poison");
     settings.rabbit_url = Some(tokio::task::spawn_blocking(shared_rabbit_url).await.unwrap().into());

@@ -37,7 +37,13 @@ pub(super) struct AmqpFetch {
     /// How many are left behind the first.
     left: u32,
     settled: Arc<Settled>,
+    /// So many settlements were told of which the queue may not have heard.
+    unheard: usize,
 }
+
+/// A channel holds back what it tells a quorum queue when the queue has not yet heard of 32 before, and forgets it when it is
+/// closed.
+const UNHEARD: usize = 16;
 
 /// What was settled and is not yet told.
 #[derive(Default)]
@@ -95,11 +101,14 @@ impl AmqpFetch {
             }
         })?;
         let left = first.as_ref().map_or(0, |first| first.message_count);
-        Ok(Self { channel, queue: name, reader: Reader::default(), first, left, settled: Arc::default() })
+        Ok(Self { channel, queue: name, reader: Reader::default(), first, left, settled: Arc::default(), unheard: 0 })
     }
 
-    async fn tell(&self) -> Result<()> {
+    async fn tell(&mut self) -> Result<()> {
         while let Some((tag, how)) = self.settled.first() {
+            if self.unheard >= UNHEARD {
+                self.be_heard().await?;
+            }
             let told = match how {
                 How::Acked => within(CALL, self.channel.basic_ack(tag, BasicAckOptions::default())).await,
                 How::GivenUp => {
@@ -108,9 +117,25 @@ impl AmqpFetch {
                 }
             };
             match told {
-                Ok(()) => self.settled.told(),
+                Ok(()) => {
+                    self.settled.told();
+                    self.unheard += 1;
+                }
                 Err(fault) => return Err(self.lost(&fault)),
             }
+        }
+        Ok(())
+    }
+
+    /// Waits until the queue has heard of every settlement: it answers a taking after everything before it.
+    async fn be_heard(&mut self) -> Result<()> {
+        let got = self.channel.basic_get(self.queue.clone(), BasicGetOptions::default());
+        let got = within(CALL, got).await.map_err(|fault| self.lost(&fault))?;
+        self.unheard = 0;
+        // The next that is asked for; one that came later, or has none to follow it, goes back at the end.
+        if self.first.is_none() && self.left > 0 {
+            self.left = if got.is_some() { self.left - 1 } else { 0 };
+            self.first = got;
         }
         Ok(())
     }
@@ -155,9 +180,12 @@ impl Fetch for AmqpFetch {
         Box::pin(self.take())
     }
 
-    fn finish(self: Box<Self>) -> BoxFuture<'static, Result<()>> {
+    fn finish(mut self: Box<Self>) -> BoxFuture<'static, Result<()>> {
         Box::pin(async move {
             self.tell().await?;
+            if self.unheard > 0 {
+                self.be_heard().await?;
+            }
             // All that is left. Said, because a quorum queue learns of the channel's end only later; and not as a
             // rejection, which would count as a failure from RabbitMQ 4.3 on.
             let back = BasicNackOptions { multiple: true, requeue: true };
