@@ -50,6 +50,7 @@ pages! {
     checking
     watching
     schemas
+    serving
 }
 
 #[test]
