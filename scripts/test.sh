@@ -4,8 +4,9 @@
 #
 #   ./scripts/test.sh
 #
-# Installs rabbitmq-server and redis-server from the distribution when they are missing and it may. The
-# servers of the tests are private ones on free ports; a broker that already runs here is left alone.
+# Installs rabbitmq-server, redis-server and python3 from the distribution when they are missing and it may. The
+# servers of the tests are private ones on free ports; a broker that already runs here is left alone. What the
+# gateway is tested with is installed from PyPI, below the target directory.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -48,6 +49,8 @@ prerequisites() {
     command -v redis-server >/dev/null || packages+=(redis-server)
     # SQLite is compiled from source.
     command -v cc >/dev/null || packages+=(gcc libc6-dev)
+    # The official validators and clients that the gateway is tested with are Python's.
+    python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3 python3-venv)
     [ ${#packages[@]} -eq 0 ] || install "${packages[@]}"
 
     command -v cargo >/dev/null || fail "missing: cargo; install Rust from https://rustup.rs"
@@ -93,6 +96,9 @@ with_services() {
 
     step "a crate that is only named is found, in release too"
     cargo test --release -p bloodbank-domains --test linked
+
+    step "the gateway, asked at random by its own OpenAPI document"
+    ./scripts/fuzz.sh
 
     step "doctests"
     # The examples of the macros use the facade, which runs them.

@@ -11,8 +11,8 @@ pub use bloodbank_core::{
     Registry, Result, RoutingSegment, RunningApp, Settings, State, Subscriber,
 };
 pub use bloodbank_core::{
-    command, consume, correlation, dead_letter, dispatch, envelope, event, handler, identity, publish, registry,
-    routing, settings, transport,
+    command, consume, correlation, dead_letter, dedupe, dispatch, envelope, event, handler, health, identity, publish,
+    registry, routing, settings, transport,
 };
 pub use bloodbank_macros::{Event, EventSet, RoutingSegment, command, pattern, routing_key, subscriber};
 

@@ -495,9 +495,6 @@ async fn a_layer_wraps_every_subscriber(bus: Bus) {
     app.shutdown().await.unwrap();
 }
 
-#[subscriber(dedupe(within = "24h"))]
-async fn once(_: OrderPlaced) {}
-
 #[subscriber(queue = "the same")]
 async fn one(_: OrderPlaced) {}
 
@@ -506,8 +503,6 @@ async fn another(_: OrderPlaced) {}
 
 #[tokio::test]
 async fn what_an_app_cannot_do_is_an_error_at_start_up() {
-    let error = App::new("svc", common::memory().await).subscribe(once).start().await.unwrap_err();
-    assert!(error.to_string().contains("`once` asks for `dedupe`"), "{error}");
     let error = App::new("svc", common::memory().await).subscribe(one).subscribe(another).start().await.unwrap_err();
     assert!(error.to_string().contains("`one` and `another`") && error.to_string().contains("`the same`"), "{error}");
 }

@@ -10,12 +10,14 @@ pub mod command;
 pub mod consume;
 pub mod correlation;
 pub mod dead_letter;
+pub mod dedupe;
 pub mod dispatch;
 pub mod envelope;
 mod error;
 pub mod event;
 mod failure;
 pub mod handler;
+pub mod health;
 pub mod identity;
 #[doc(hidden)]
 pub mod private;

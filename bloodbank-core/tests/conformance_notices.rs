@@ -45,7 +45,7 @@ notices! {
     publishes_in_the_order_of_the_caller: ReordersSome LosesSome PublishesSomeTwice;
     reports_what_no_queue_receives: SaysNothingOfUnrouted SaysAlwaysUnrouted;
     refuses_when_the_queue_is_full: ConfirmsWhatIsRefused IgnoresLimits;
-    survives_dropped_publishes: PublishesUnasked PublishesSomeTwice LosesSome;
+    survives_dropped_publishes: PublishesSomeTwice LosesSome;
     survives_a_missing_exchange: FallsOverAMissingExchange;
     delivers_each_message_once_to_many_consumers: DeliversTwice LosesSome PublishesSomeTwice;
     keeps_many_topics_apart: BindsEverything LosesSome ReordersSome;

@@ -13,7 +13,10 @@ use bloodbank_core::Bus;
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use tower_http::{catch_panic::CatchPanicLayer, cors::CorsLayer};
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    cors::{AllowHeaders, CorsLayer},
+};
 
 #[cfg(feature = "mcp")]
 use crate::auth::Patterns;
@@ -22,7 +25,7 @@ use crate::mcp;
 use crate::{
     auth,
     auth::Tokens,
-    commands::{self, Commands},
+    commands::{self, Commands, WatchCommands},
     correlation, health,
     limits::Limits,
     metrics, pages,
@@ -74,6 +77,13 @@ impl Gateway {
     #[must_use]
     pub fn bus(&self) -> &Bus {
         &self.0.bus
+    }
+
+    /// A layer for the app that executes commands in this process, so that `GET /commands/{event_id}` knows which are
+    /// running.
+    #[must_use]
+    pub fn watch_commands(&self) -> WatchCommands {
+        WatchCommands(self.clone())
     }
 
     /// Ends every stream; requests that are being answered are answered.
@@ -272,7 +282,7 @@ pub fn router(gateway: Gateway) -> Router {
             CorsLayer::new()
                 .allow_origin(origins)
                 .allow_methods([axum::http::Method::GET, axum::http::Method::POST])
-                .allow_headers(tower_http::cors::Any),
+                .allow_headers(AllowHeaders::mirror_request()),
         );
     }
     router

@@ -48,10 +48,15 @@ mod schemas;
 mod serve;
 mod shed;
 mod stream;
+#[cfg(feature = "tls")]
+mod tls;
 
 pub use auth::{Caller, Patterns, Token, Tokens};
+pub use commands::{WatchCommands, WatchedCommands};
 pub use error::GatewayError;
 pub use gateway::{Gateway, GatewayBuilder, OpenRoutes, router};
 pub use limits::Limits;
 pub use problem::{Problem, ProblemFault};
 pub use serve::{ServeOptions, Server, serve};
+#[cfg(feature = "tls")]
+pub use tls::Tls;

@@ -4,10 +4,12 @@ use std::{future::Future, net::SocketAddr, pin::Pin, time::Duration};
 
 use axum::{Router, middleware::from_fn};
 use axum_server::Handle;
-use hyper_util::rt::TokioTimer;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::net::TcpListener;
 use tracing::info;
 
+#[cfg(feature = "tls")]
+use crate::tls::Tls;
 use crate::{Gateway, auth, error::GatewayError, router};
 
 /// Where and how a gateway serves.
@@ -18,17 +20,34 @@ pub struct ServeOptions {
     insecure: bool,
     drain: Duration,
     until: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    #[cfg(feature = "tls")]
+    tls: Option<Tls>,
 }
 
 impl ServeOptions {
     /// On this host and port; port 0 takes a free one.
     pub fn on(host: impl Into<String>, port: u16) -> Self {
-        Self { host: host.into(), port, insecure: false, drain: Duration::from_secs(30), until: None }
+        Self {
+            host: host.into(),
+            port,
+            insecure: false,
+            drain: Duration::from_secs(30),
+            until: None,
+            #[cfg(feature = "tls")]
+            tls: None,
+        }
     }
 
     /// Serves on any address without tokens. Everybody who reaches it may publish and read everything.
     pub fn insecure(mut self, insecure: bool) -> Self {
         self.insecure = insecure;
+        self
+    }
+
+    /// Serves HTTPS.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
         self
     }
 
@@ -47,7 +66,7 @@ impl ServeOptions {
 
 impl std::fmt::Debug for ServeOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { host, port, insecure, drain, until: _ } = self;
+        let Self { host, port, insecure, drain, .. } = self;
         f.debug_struct("ServeOptions")
             .field("host", host)
             .field("port", port)
@@ -124,14 +143,29 @@ impl Server {
         };
         let failed =
             |error: std::io::Error| GatewayError::new(format!("the listener on {address} failed")).with_source(error);
-        let mut server = axum_server::from_tcp(listener).map_err(failed)?.handle(handle).http1_only();
-        server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(gateway.limits().header_time);
-        info!(%address, "serving");
+        let header_time = gateway.limits().header_time;
+        let app = app.into_make_service();
         let ending = tokio::spawn(ending);
-        let served = server.serve(app.into_make_service()).await;
+        info!(%address, "serving");
+        #[cfg(feature = "tls")]
+        if let Some(tls) = options.tls {
+            let mut server = axum_server::from_tcp_rustls(listener, tls.into_config()).map_err(failed)?;
+            configure(server.http_builder(), header_time);
+            let served = server.http1_only().handle(handle).serve(app).await;
+            ending.abort();
+            return served.map_err(failed);
+        }
+        let mut server = axum_server::from_tcp(listener).map_err(failed)?;
+        configure(server.http_builder(), header_time);
+        let served = server.http1_only().handle(handle).serve(app).await;
         ending.abort();
         served.map_err(failed)
     }
+}
+
+/// HTTP/1.1: the other version would have to be guessed from what a slow client may never send.
+fn configure(builder: &mut hyper_util::server::conn::auto::Builder<TokioExecutor>, header_time: Duration) {
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(header_time);
 }
 
 /// Serves until the process is told to stop.

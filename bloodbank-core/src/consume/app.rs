@@ -6,6 +6,7 @@ use tower::{Layer, Service};
 
 use crate::{
     consume::{Context, HandlerService, RunningApp, running, spec::SubscriberSpec},
+    dedupe::Dedupe,
     dispatch::CommandManager,
     error::{BoxError, Error, ErrorKind, Result},
     handler::{States, Subscriber},
@@ -24,6 +25,7 @@ pub struct App<Provided = ()> {
     pub(super) states: States,
     pub(super) subscribers: Vec<SubscriberSpec>,
     pub(super) drain: Duration,
+    pub(super) dedupe: Option<Dedupe>,
     provided: PhantomData<fn() -> Provided>,
 }
 
@@ -37,6 +39,7 @@ impl App {
             states: States::default(),
             subscribers: Vec::new(),
             drain: Duration::from_secs(30),
+            dedupe: None,
             provided: PhantomData,
         }
     }
@@ -46,8 +49,8 @@ impl<Provided: 'static> App<Provided> {
     /// Provides a state to the subscribers and commands that are added after it; each of them gets a clone.
     pub fn state<S: Clone + Send + Sync + 'static>(mut self, state: S) -> App<(S, Provided)> {
         self.states.insert(state);
-        let Self { service, bus, states, subscribers, drain, provided: _ } = self;
-        App { service, bus, states, subscribers, drain, provided: PhantomData }
+        let Self { service, bus, states, subscribers, drain, dedupe, provided: _ } = self;
+        App { service, bus, states, subscribers, drain, dedupe, provided: PhantomData }
     }
 
     /// Adds a subscriber: a function with `#[subscriber]`.
@@ -85,6 +88,13 @@ impl<Provided: 'static> App<Provided> {
     /// How long handlers may take to finish when the app shuts down; default 30 s.
     pub fn drain_timeout(mut self, drain: Duration) -> Self {
         self.drain = drain;
+        self
+    }
+
+    /// How subscribers with `dedupe(within = …)` remember what they have handled, where it is not the Redis of the settings
+    /// or the embedded bus.
+    pub fn dedupe(mut self, dedupe: Dedupe) -> Self {
+        self.dedupe = Some(dedupe);
         self
     }
 
@@ -131,17 +141,6 @@ impl<Provided: 'static> App<Provided> {
                     ),
                 ));
             }
-        }
-        if let Some(subscriber) = self.subscribers.iter().find(|subscriber| subscriber.options.dedupe_within.is_some())
-        {
-            // Accepting it and handling duplicates all the same would be worse than not starting.
-            return Err(Error::new(
-                ErrorKind::Registry,
-                format!(
-                    "subscriber `{}` asks for `dedupe`, which this version does not have yet; remove it, and make the handler idempotent",
-                    subscriber.name
-                ),
-            ));
         }
         for command in Registry::global().executors() {
             let wanted = self.subscribers.iter().any(|subscriber| subscriber.is_of(command));

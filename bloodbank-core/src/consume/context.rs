@@ -4,7 +4,7 @@ use std::{
     fmt,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -28,6 +28,7 @@ struct Inner {
     delivered: Delivered,
     head: OnceLock<EnvelopeHead>,
     position: AtomicU32,
+    unchecked: AtomicBool,
     deadline: Instant,
 }
 
@@ -50,7 +51,14 @@ pub(crate) struct Delivered {
 impl Context {
     pub(crate) fn new(target: Arc<Target>, delivered: Delivered) -> Self {
         let deadline = Instant::now() + target.timeout;
-        Self(Arc::new(Inner { target, delivered, head: OnceLock::new(), position: AtomicU32::new(0), deadline }))
+        Self(Arc::new(Inner {
+            target,
+            delivered,
+            head: OnceLock::new(),
+            position: AtomicU32::new(0),
+            unchecked: AtomicBool::new(false),
+            deadline,
+        }))
     }
 
     /// The id of the event; the nil id when it could not be read.
@@ -82,6 +90,16 @@ impl Context {
     #[must_use]
     pub fn redelivered(&self) -> bool {
         self.0.delivered.redelivered
+    }
+
+    /// The subscriber asks for `dedupe`, and what remembers the events does not answer: this one may have been handled.
+    #[must_use]
+    pub fn may_be_duplicate(&self) -> bool {
+        self.0.unchecked.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_unchecked(&self) {
+        self.0.unchecked.store(true, Ordering::Relaxed);
     }
 
     /// The queue it came from.

@@ -4,6 +4,7 @@ mod app;
 mod context;
 mod follow_ups;
 mod linked;
+mod once;
 mod running;
 mod runtime;
 mod settle;

@@ -1,6 +1,9 @@
 //! An app at work, and how it stops.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -8,7 +11,9 @@ use tracing::{info, warn};
 
 use crate::{
     consume::{App, Target, runtime, spec::SubscriberSpec},
+    dedupe::{Dedupe, Guard},
     error::{Error, ErrorKind, Result},
+    health::{Health, HealthState},
     publish::Bus,
     transport::Topology,
 };
@@ -21,13 +26,20 @@ pub struct RunningApp {
     stop: CancellationToken,
     cancel: CancellationToken,
     workers: JoinSet<()>,
+    /// The queues of subscribers that have ended although nobody asked them to.
+    ended: Arc<Mutex<Vec<Arc<str>>>>,
     drain: Duration,
 }
 
 pub(super) async fn start<Provided>(app: App<Provided>) -> Result<RunningApp> {
-    let App { service, bus, states, subscribers, drain, .. } = app;
+    let App { service, bus, states, subscribers, drain, mut dedupe, .. } = app;
+    // Before anything is declared: an app without a place to remember in does not start.
+    if dedupe.is_none() && subscribers.iter().any(|spec| spec.options.dedupe_within.is_some()) {
+        dedupe = Some(Dedupe::of(&bus)?);
+    }
     let (stop, cancel) = (CancellationToken::new(), CancellationToken::new());
     let mut workers = JoinSet::new();
+    let ended: Arc<Mutex<Vec<Arc<str>>>> = Arc::default();
     let kind = bus.settings().queue_kind;
     // All queues exist before the first event is handled: a follow-up of one subscriber reaches the others.
     for spec in &subscribers {
@@ -47,10 +59,21 @@ pub(super) async fn start<Provided>(app: App<Provided>) -> Result<RunningApp> {
             cancellation: cancel.clone(),
             timeout: spec.options.timeout,
         });
-        workers.spawn(runtime::run(target, spec, deliveries, stop.clone()));
+        let guard = spec
+            .options
+            .dedupe_within
+            .zip(dedupe.clone())
+            .map(|(within, dedupe)| Guard::new(dedupe, &spec.queue, within));
+        let end = End { queue: Arc::clone(&spec.queue), stop: stop.clone(), ended: Arc::clone(&ended) };
+        let worker = runtime::run(target, spec, guard, deliveries, stop.clone());
+        workers.spawn(async move {
+            // Dropped last, also by a panic.
+            let _end = end;
+            worker.await;
+        });
     }
     info!(%service, subscribers = workers.len(), "started");
-    Ok(RunningApp { bus, stop, cancel, workers, drain })
+    Ok(RunningApp { bus, stop, cancel, workers, ended, drain })
 }
 
 /// A broker names the first thing that differs; whoever has to put it right wants to see all of them.
@@ -76,7 +99,37 @@ async fn with_every_conflict(bus: &Bus, subscribers: &[SubscriberSpec], error: E
     Error::new(ErrorKind::Topology, format!("{error}. All that differs: {all}"))
 }
 
+/// Notes that a subscriber ends.
+struct End {
+    queue: Arc<str>,
+    stop: CancellationToken,
+    ended: Arc<Mutex<Vec<Arc<str>>>>,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        if !self.stop.is_cancelled() {
+            self.ended.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&self.queue));
+        }
+    }
+}
+
 impl RunningApp {
+    /// Whether the app works: for probes. An app whose subscribers have ended, or that is told to stop, is not ready.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        let mut health = self.bus.health();
+        for queue in &*self.ended.lock().unwrap_or_else(PoisonError::into_inner) {
+            health.live = false;
+            health
+                .worsen(HealthState::Unhealthy, format!("the subscriber of `{queue}` has ended; start the app again"));
+        }
+        if self.stop.is_cancelled() {
+            health.worsen(HealthState::Unhealthy, "it is told to stop".to_owned());
+        }
+        health
+    }
+
     /// The bus.
     #[must_use]
     pub fn bus(&self) -> &Bus {

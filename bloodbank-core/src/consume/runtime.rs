@@ -10,10 +10,11 @@ use tower::{Service, ServiceExt};
 
 use crate::{
     consume::{
-        Context, Delivered, HandlerService, Target,
+        Context, Delivered, HandlerService, Target, once,
         settle::{Outcome, settle},
         spec::SubscriberSpec,
     },
+    dedupe::{Begun, Guard, Lease},
     registry::Registry,
     transport::{Deliveries, Delivery, Settlement},
 };
@@ -25,6 +26,7 @@ struct Worker {
     spec: Arc<SubscriberSpec>,
     service: HandlerService,
     counters: Arc<Counters>,
+    guard: Option<Guard>,
 }
 
 struct Counters {
@@ -32,6 +34,7 @@ struct Counters {
     retried: Counter,
     dead_lettered: Counter,
     kept: Counter,
+    waiting: Counter,
     seconds: Histogram,
 }
 
@@ -42,18 +45,26 @@ impl Counters {
             retried: counter!("bloodbank_retried_total", "queue" => Arc::clone(queue)),
             dead_lettered: counter!("bloodbank_dead_lettered_total", "queue" => Arc::clone(queue)),
             kept: counter!("bloodbank_kept_total", "queue" => Arc::clone(queue)),
+            waiting: counter!("bloodbank_put_off_total", "queue" => Arc::clone(queue)),
             seconds: histogram!("bloodbank_handler_seconds", "queue" => Arc::clone(queue)),
         }
     }
 }
 
 /// Handles deliveries until `stop` is set or the transport is closed, and finishes what it has begun.
-pub(super) async fn run(target: Arc<Target>, spec: SubscriberSpec, deliveries: Deliveries, stop: CancellationToken) {
+pub(super) async fn run(
+    target: Arc<Target>,
+    spec: SubscriberSpec,
+    guard: Option<Guard>,
+    deliveries: Deliveries,
+    stop: CancellationToken,
+) {
     let worker = Worker {
         service: spec.service.clone(),
         counters: Arc::new(Counters::new(&spec.queue)),
         spec: Arc::new(spec),
         target,
+        guard,
     };
     let concurrency = usize::from(worker.spec.options.concurrency.max(1));
     if concurrency == 1 {
@@ -159,6 +170,31 @@ impl Worker {
     }
 
     async fn handle(&mut self, context: Context, settlement: Settlement) {
+        let outcome = match &self.guard {
+            None => self.work(&context, settlement, None).await,
+            Some(guard) => match once::begin(guard, &context).await {
+                Begun::Leased(lease) => lease.during(self.work(&context, settlement, Some(&lease))).await,
+                Begun::Unchecked => {
+                    context.set_unchecked();
+                    self.work(&context, settlement, None).await
+                }
+                Begun::Duplicate => {
+                    settlement.ack();
+                    return;
+                }
+                Begun::Wait(delay) => once::put_off(settlement, &context, &self.spec.options, delay).await,
+            },
+        };
+        match outcome {
+            Outcome::Ack => self.counters.handled.increment(1),
+            Outcome::Retry => self.counters.retried.increment(1),
+            Outcome::DeadLetter => self.counters.dead_lettered.increment(1),
+            Outcome::Kept => self.counters.kept.increment(1),
+            Outcome::PutOff => self.counters.waiting.increment(1),
+        }
+    }
+
+    async fn work(&mut self, context: &Context, settlement: Settlement, lease: Option<&Lease>) -> Outcome {
         let start = Instant::now();
         let result = match self.service.ready().await {
             Ok(service) => service.call(context.clone()).await,
@@ -167,12 +203,6 @@ impl Worker {
         self.counters.seconds.record(start.elapsed().as_secs_f64());
         let event_type = context.message().properties.event_type.as_deref().unwrap_or_default();
         counter!("bloodbank_consumed_total", "event_type" => Registry::global().label(event_type)).increment(1);
-        let outcome = settle(settlement, &context, &self.spec.options, result).await;
-        match outcome {
-            Outcome::Ack => self.counters.handled.increment(1),
-            Outcome::Retry => self.counters.retried.increment(1),
-            Outcome::DeadLetter => self.counters.dead_lettered.increment(1),
-            Outcome::Kept => self.counters.kept.increment(1),
-        }
+        settle(settlement, context, &self.spec.options, result, lease).await
     }
 }

@@ -11,6 +11,7 @@ use crate::{
         Context,
         follow_ups::{publish_collected, publish_failure},
     },
+    dedupe::Lease,
     dispatch::{Answer, answer},
     error::{Error, ErrorKind, Result},
     handler::{HandlerError, HandlerErrorKind, OnFailure, SubscriberOptions},
@@ -32,6 +33,8 @@ pub(super) enum Outcome {
     DeadLetter,
     /// Left with the broker, which delivers it again: nothing could be published.
     Kept,
+    /// Comes back to this queue in a moment, as it is: it could not yet be known whether it is a duplicate.
+    PutOff,
 }
 
 /// Settles a delivery by what the handler returned.
@@ -40,10 +43,14 @@ pub(super) async fn settle(
     context: &Context,
     options: &SubscriberOptions,
     result: Result<EventCollector, HandlerError>,
+    lease: Option<&Lease>,
 ) -> Outcome {
     let failure = match result {
         Ok(events) => match finish(events, context).await {
             Ok(()) => {
+                if let Some(lease) = lease {
+                    lease.done().await;
+                }
                 settlement.ack();
                 return Outcome::Ack;
             }
@@ -51,17 +58,35 @@ pub(super) async fn settle(
         },
         Err(failure) => failure,
     };
+    replace(settlement, context, || give_up(&failure, context, options), lease).await
+}
+
+/// Acknowledges a delivery once something has replaced it; until then it is kept.
+pub(super) async fn replace<F: Future<Output = Result<Outcome>>>(
+    settlement: Settlement,
+    context: &Context,
+    mut by: impl FnMut() -> F,
+    lease: Option<&Lease>,
+) -> Outcome {
     let mut delay = Duration::from_millis(200);
     loop {
-        match give_up(&failure, context, options).await {
+        match by().await {
             Ok(outcome) => {
+                if let Some(lease) = lease {
+                    lease.release().await;
+                }
                 settlement.ack();
                 return outcome;
             }
             Err(error) => {
                 warn!(queue = context.queue(), event_id = %context.event_id(), %error, "a failed event cannot be put aside; keeping it");
                 tokio::select! {
-                    () = context.cancellation().cancelled() => return Outcome::Kept,
+                    () = context.cancellation().cancelled() => {
+                        if let Some(lease) = lease {
+                            lease.release().await;
+                        }
+                        return Outcome::Kept;
+                    }
                     () = tokio::time::sleep(delay) => delay = (delay * 2).min(Duration::from_secs(15)),
                 }
             }
@@ -83,7 +108,7 @@ fn unpublished(error: &Error) -> HandlerError {
 }
 
 /// Decides between another attempt and the dead-letter queue, publishes the failure event and the copy.
-async fn give_up(failure: &HandlerError, context: &Context, options: &SubscriberOptions) -> Result<Outcome> {
+pub(super) async fn give_up(failure: &HandlerError, context: &Context, options: &SubscriberOptions) -> Result<Outcome> {
     let next = match &failure.kind {
         HandlerErrorKind::Permanent { reason } => Err(*reason),
         HandlerErrorKind::Failure { retryable: false, .. } => Err("failed"),
@@ -129,7 +154,8 @@ fn next_attempt(
     let Some(by_policy) = options.retry.delay_after(context.attempt()) else {
         return Err("attempts");
     };
-    let delay = after.unwrap_or(by_policy);
+    // What a handler asks for is a least; what the policy says is an average.
+    let delay = after.map_or_else(|| spread(by_policy, fraction()), not_before);
     if let (Some(max_age), Some(first)) = (options.retry.max_age, first_failed(context)) {
         let age = (Utc::now() - first).to_std().unwrap_or_default();
         if age + delay > max_age {
@@ -145,7 +171,7 @@ fn first_failed(context: &Context) -> Option<DateTime<Utc>> {
 }
 
 /// Publishes a copy that replaces its original; one that no queue takes is no replacement.
-async fn publish_copy(copy: Outgoing, context: &Context) -> Result<()> {
+pub(super) async fn publish_copy(copy: Outgoing, context: &Context) -> Result<()> {
     let exchange = Arc::clone(&copy.exchange);
     if context.bus().publish_message(copy).await?.unrouted {
         return Err(Error::new(
@@ -159,14 +185,31 @@ async fn publish_copy(copy: Outgoing, context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// The rung of the ladder that comes nearest to a delay.
-fn rung(delay: Duration) -> Duration {
-    LADDER.into_iter().min_by_key(|rung| rung.abs_diff(delay)).unwrap_or(delay)
+/// The first rung of the ladder that is no shorter than a delay.
+fn not_before(delay: Duration) -> Duration {
+    LADDER.into_iter().find(|rung| *rung >= delay).unwrap_or(LADDER[LADDER.len() - 1])
+}
+
+/// One of the two rungs of the ladder between which a delay lies, the nearer the more often: on average that delay, and what
+/// failed together does not come back together. `fraction`: anything from 0 to 1.
+fn spread(delay: Duration, fraction: f64) -> Duration {
+    let longer = not_before(delay);
+    let Some(shorter) = LADDER.into_iter().rev().find(|rung| *rung < longer) else {
+        return longer;
+    };
+    let (gap, over) = (longer - shorter, delay.saturating_sub(shorter));
+    if over.as_secs_f64() > fraction * gap.as_secs_f64() { longer } else { shorter }
+}
+
+/// Anything from 0 to 1, without 1.
+fn fraction() -> f64 {
+    let random = uuid::Uuid::new_v4().as_u128() >> 96;
+    f64::from(u32::try_from(random).unwrap_or_default()) / (f64::from(u32::MAX) + 1.0)
 }
 
 /// The copy that waits on a rung of the ladder and then comes back to this queue alone.
 fn retry_copy(context: &Context, failure: &HandlerError, delay: Duration) -> Outgoing {
-    let mut copy = failed_copy(context, failure, &rung_name(context.bus().settings().queue_kind, rung(delay)));
+    let mut copy = failed_copy(context, failure, &rung_name(context.bus().settings().queue_kind, delay));
     copy.properties.headers.set(names::ATTEMPT, context.attempt().saturating_add(1));
     copy
 }
@@ -180,12 +223,8 @@ fn dead_letter_copy(context: &Context, failure: &HandlerError, reason: &'static 
 }
 
 fn failed_copy(context: &Context, failure: &HandlerError, exchange: &str) -> Outgoing {
-    let mut properties = context.message().properties.clone();
-    // Old death certificates make the broker drop the copy as a cycle, and an old lifetime would cut the delay short.
-    properties.headers.remove_all(|name| {
-        name.starts_with("x-death") || name.starts_with("x-first-death") || name.starts_with("x-last-death")
-    });
-    properties.expiration = None;
+    let mut copy = copy(context, exchange);
+    let properties = &mut copy.properties;
     let now = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
     if properties.headers.get(names::FIRST_FAILED).is_none() {
         properties.headers.set(names::FIRST_FAILED, now.clone());
@@ -193,6 +232,17 @@ fn failed_copy(context: &Context, failure: &HandlerError, exchange: &str) -> Out
     properties.headers.set(names::LAST_FAILED, now);
     properties.headers.set(names::ERROR, shortened(&failure.to_string()));
     properties.headers.set(names::QUEUE, context.queue());
+    copy
+}
+
+/// A copy of a delivery that somebody sends back to its queue.
+pub(super) fn copy(context: &Context, exchange: &str) -> Outgoing {
+    let mut properties = context.message().properties.clone();
+    // Old death certificates make the broker drop the copy as a cycle, and an old lifetime would cut the delay short.
+    properties.headers.remove_all(|name| {
+        name.starts_with("x-death") || name.starts_with("x-first-death") || name.starts_with("x-last-death")
+    });
+    properties.expiration = None;
     Outgoing {
         exchange: exchange.into(),
         routing_key: context.queue().into(),
@@ -217,13 +267,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_delay_takes_the_nearest_rung() {
-        let millis = |delay| rung(Duration::from_millis(delay)).as_millis();
-        assert_eq!(millis(0), 250);
-        assert_eq!(millis(1_000), 1_000);
-        assert_eq!(millis(2_000), 1_000);
-        assert_eq!(millis(4_000), 5_000);
-        assert_eq!(millis(86_400_000), 21_600_000);
+    fn a_delay_takes_one_of_its_neighbouring_rungs_and_is_right_on_average() {
+        let millis = |delay, fraction| spread(Duration::from_millis(delay), fraction).as_millis();
+        for fraction in [0.0, 0.5, 0.999] {
+            assert_eq!(millis(0, fraction), 250);
+            assert_eq!(millis(1_000, fraction), 1_000);
+            assert_eq!(millis(86_400_000, fraction), 21_600_000);
+        }
+        assert_eq!([0.0, 0.2, 0.3, 0.9].map(|fraction| millis(2_000, fraction)), [5_000, 5_000, 1_000, 1_000]);
+        let total: u128 = (0..10_000).map(|_| millis(2_000, fraction())).sum();
+        assert!((1_900..2_100).contains(&(total / 10_000)), "{total}");
+    }
+
+    #[test]
+    fn a_delay_that_a_handler_asks_for_is_not_cut_short() {
+        let millis = |delay| not_before(Duration::from_millis(delay)).as_millis();
+        assert_eq!(
+            [0, 250, 251, 30_000, 60_000, 86_400_000].map(millis),
+            [250, 250, 1_000, 60_000, 60_000, 21_600_000]
+        );
     }
 
     #[test]

@@ -176,8 +176,15 @@ impl<'a> Sweep<'a> {
 /// The copy that begins anew, in the queue of its subscriber alone.
 fn redriven(letter: &DeadLetter) -> Outgoing {
     let mut properties = letter.message.properties.clone();
-    let of_the_failure =
-        [names::ATTEMPT, names::QUEUE, names::ERROR, names::REASON, names::FIRST_FAILED, names::LAST_FAILED];
+    let of_the_failure = [
+        names::ATTEMPT,
+        names::QUEUE,
+        names::ERROR,
+        names::REASON,
+        names::RETURNED,
+        names::FIRST_FAILED,
+        names::LAST_FAILED,
+    ];
     // The broker's own would make it believe that the copy goes in a circle.
     properties.headers.remove_all(|name| name.starts_with("x-") || of_the_failure.contains(&name));
     properties.headers.set(names::REDRIVEN, letter.redriven.saturating_add(1));

@@ -82,7 +82,7 @@ impl RetryPolicy {
     };
 
     /// How long to wait after attempt number `attempt` (from 1) failed; `None`: no further attempt.
-    /// The delay is that of the policy; the transport rounds it to a rung of its ladder.
+    /// The delay is that of the policy; what is taken is a rung of the ladder beside it.
     #[must_use]
     pub fn delay_after(&self, attempt: u32) -> Option<Duration> {
         (attempt < self.max_attempts).then(|| self.backoff.delay(attempt))

@@ -1,6 +1,12 @@
 //! The bus: what services hold to publish, and what an app consumes from.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -13,6 +19,7 @@ use crate::{
     envelope::{self, Source, TriggerType},
     error::{Error, ErrorKind, Result},
     event::Event,
+    health::Health,
     publish::{Draft, Publish, PublishOptions, Receipt, keys::Keys, measure::Measured},
     settings::Settings,
     transport::{Outgoing, Properties, Published, Topology, Transport, embedded::Embedded, names},
@@ -31,6 +38,7 @@ struct Inner {
     correlation: Option<CorrelationTracker>,
     replies: Replies,
     keys: Keys,
+    closed: AtomicBool,
 }
 
 impl Bus {
@@ -78,6 +86,7 @@ impl Bus {
             correlation,
             replies: Replies::default(),
             keys: Keys::default(),
+            closed: AtomicBool::new(false),
             settings,
         }))
     }
@@ -123,8 +132,19 @@ impl Bus {
         self.0.settings.publish_window
     }
 
+    /// Whether it works: for probes.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        Health::of(self)
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.0.closed.load(Ordering::Relaxed)
+    }
+
     /// Waits for what is in flight and disconnects.
     pub async fn close(&self) {
+        self.0.closed.store(true, Ordering::Relaxed);
         self.0.transport.close().await;
         if let Some(correlation) = &self.0.correlation {
             correlation.flush().await;

@@ -6,6 +6,7 @@ use futures_util::{StreamExt, future::BoxFuture};
 use tokio::sync::Notify;
 
 use crate::{
+    dedupe::DedupeStore,
     error::Result,
     transport::{
         Compared, Consume, Deliveries, Delivery, Fetch, Fetched, Incoming, Outgoing, Publish, Published, Settle,
@@ -180,6 +181,10 @@ impl Settle for Looked {
 impl Transport for Recorder {
     fn system(&self) -> &'static str {
         self.embedded.system()
+    }
+
+    fn dedupe(&self) -> Option<Arc<dyn DedupeStore>> {
+        self.embedded.dedupe()
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

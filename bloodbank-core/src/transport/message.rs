@@ -260,6 +260,8 @@ pub mod names {
     pub const LAST_FAILED: &str = "bloodbank-last-failed-at";
     /// How often the message was brought back from the dead letters.
     pub const REDRIVEN: &str = "bloodbank-redriven";
+    /// How often whoever handled it died; set on copies that wait for a lease to end.
+    pub const RETURNED: &str = "bloodbank-returned";
     /// No further attempt follows this failure event.
     pub const FINAL: &str = "bloodbank-final";
     /// Set on the copy that answers a requester: `reply`, `failure` or `error`.

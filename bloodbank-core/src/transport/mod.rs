@@ -3,6 +3,7 @@
 #[cfg(feature = "amqp")]
 pub mod amqp;
 mod comparison;
+mod connection;
 pub mod embedded;
 mod fetch;
 mod message;
@@ -13,11 +14,12 @@ use std::{fmt, pin::Pin, sync::Arc, time::Duration};
 use futures_util::{Stream, future::BoxFuture};
 
 pub use comparison::{Compared, Difference, Found};
+pub use connection::{Connection, ConnectionState};
 pub use fetch::{Fetch, Fetched};
 pub use message::{HeaderValue, Headers, Incoming, Outgoing, Properties, Published, Text, names};
 pub use topology::Topology;
 
-use crate::{correlation::CorrelationTracker, error::Result};
+use crate::{correlation::CorrelationTracker, dedupe::DedupeStore, error::Result};
 
 /// Publishing.
 pub trait Publish: Send + Sync + 'static {
@@ -68,6 +70,16 @@ pub trait Transport: Publish + Consume {
     fn correlation(&self, lifetime: Duration) -> Option<CorrelationTracker> {
         let _ = lifetime;
         None
+    }
+
+    /// Where it can be remembered which events were handled, where there is such a place that lives as long as the events.
+    fn dedupe(&self) -> Option<Arc<dyn DedupeStore>> {
+        None
+    }
+
+    /// The connections to a broker; none where there is no broker.
+    fn connections(&self) -> Vec<Connection> {
+        Vec::new()
     }
 
     /// What was published before, where that is kept: the embedded bus in a file.

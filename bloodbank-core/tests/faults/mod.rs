@@ -33,7 +33,6 @@ pub(crate) enum Fault {
     LosesSome,
     PublishesSomeTwice,
     ReordersSome,
-    PublishesUnasked,
     SaysNothingOfUnrouted,
     SaysAlwaysUnrouted,
     ConfirmsWhatIsRefused,
@@ -138,10 +137,6 @@ impl Publish for Bus {
                 return std::future::ready(lost).boxed();
             }
             _ => {}
-        }
-        if self.has(Fault::PublishesUnasked) {
-            let _ = self.inner.publish(message).now_or_never();
-            return std::future::ready(lost).boxed();
         }
         async move {
             if self.has(Fault::ReordersSome) && some {

@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use bloodbank_core::{
@@ -20,8 +23,9 @@ use uuid::Uuid;
 
 use super::seen::Seen;
 
-/// So many events wait for a stream whose client reads slowly; then it is ended.
+/// So many events, and so many bytes of them, wait for a stream whose client reads slowly; then it is ended.
 const PATIENCE: usize = 1024;
+const PATIENCE_BYTES: usize = 32 * 1024 * 1024;
 const PREFETCH: u16 = 512;
 
 /// Takes every event once from the bus and hands it to the streams that want it. Consumes from the first of them on.
@@ -37,14 +41,29 @@ pub(crate) struct Hub {
 #[derive(Default)]
 struct Streams {
     wanted: PatternTrie<u64>,
-    senders: HashMap<u64, mpsc::Sender<Arc<Seen>>>,
+    senders: HashMap<u64, Sender>,
     next: u64,
     is_consuming: bool,
 }
 
+/// Where a stream gets its events from, and how many bytes of them wait.
+struct Sender {
+    events: mpsc::Sender<Arc<Seen>>,
+    waiting: Arc<AtomicUsize>,
+}
+
+impl Sender {
+    /// False when the stream is too slow.
+    fn send(&self, seen: &Arc<Seen>) -> bool {
+        let waiting = self.waiting.fetch_add(seen.body.len(), Ordering::Relaxed);
+        waiting <= PATIENCE_BYTES && self.events.try_send(Arc::clone(seen)).is_ok()
+    }
+}
+
 /// The live events of one stream. Ends when its client is too slow for them, or the bus was closed.
 pub(crate) struct Live {
-    pub(crate) events: mpsc::Receiver<Arc<Seen>>,
+    events: mpsc::Receiver<Arc<Seen>>,
+    waiting: Arc<AtomicUsize>,
     number: u64,
     streams: Arc<Mutex<Streams>>,
 }
@@ -76,14 +95,15 @@ impl Hub {
 
     fn add(&self, patterns: &[String]) -> Live {
         let (sender, events) = mpsc::channel(PATIENCE);
+        let waiting = Arc::<AtomicUsize>::default();
         let mut streams = lock(&self.streams);
         let number = streams.next;
         streams.next += 1;
         for pattern in patterns {
             streams.wanted.insert(pattern, number);
         }
-        streams.senders.insert(number, sender);
-        Live { events, number, streams: Arc::clone(&self.streams) }
+        streams.senders.insert(number, Sender { events: sender, waiting: Arc::clone(&waiting) });
+        Live { events, waiting, number, streams: Arc::clone(&self.streams) }
     }
 
     async fn consume(&self) -> Result<Deliveries> {
@@ -129,10 +149,19 @@ fn hand_out(streams: &Mutex<Streams>, message: &Incoming) {
     numbers.dedup();
     for number in numbers {
         let Some(sender) = streams.senders.get(&number) else { continue };
-        if sender.try_send(Arc::clone(&seen)).is_err() {
+        if !sender.send(&seen) {
             warn!(stream = number, "a stream is ended: its client is too slow, and can resume");
             streams.senders.remove(&number);
         }
+    }
+}
+
+impl Live {
+    /// The next event; `None` at the end.
+    pub(crate) async fn next(&mut self) -> Option<Arc<Seen>> {
+        let seen = self.events.recv().await?;
+        self.waiting.fetch_sub(seen.body.len(), Ordering::Relaxed);
+        Some(seen)
     }
 }
 

@@ -68,7 +68,7 @@ pub(crate) async fn stream(
     let sent: HashSet<_> = past.iter().filter_map(|seen| seen.event_id).collect();
     let closing = gateway.closing().clone();
     let live = stream::unfold((live, permit), |(mut live, permit)| async move {
-        let seen = live.events.recv().await?;
+        let seen = live.next().await?;
         Some((seen, (live, permit)))
     });
     let live = live.filter(move |seen| {

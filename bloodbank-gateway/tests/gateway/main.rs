@@ -1,6 +1,7 @@
 //! The gateway on a real listener, asked by a real client.
 
 mod documents;
+mod https;
 mod mcp;
 mod publishing;
 mod requests;

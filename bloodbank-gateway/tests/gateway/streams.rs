@@ -3,12 +3,16 @@
 use std::{sync::Arc, time::Duration};
 
 use bloodbank_core::{App, Bus, CommandManager, Settings};
-use bloodbank_domains::agents::{Agents, Echo};
+use bloodbank_domains::agents::{AgentFailure, AgentProvider, Agents, Answer, Asked, Echo};
 use bloodbank_gateway::{Limits, Tokens};
-use futures_util::{StreamExt, future::join_all};
+use bloodbank_harness::RabbitMq;
+use futures_util::{
+    StreamExt,
+    future::{BoxFuture, join_all},
+};
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
-use tokio::time::timeout;
+use tokio::{sync::Notify, time::timeout};
 
 use crate::support::{PROMPT, Served, buses, json_of, serve_with};
 
@@ -140,6 +144,50 @@ async fn a_stream_has_only_what_its_token_may_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_does_not_read_is_cut_off_and_stops_nobody() {
+    let gateway = serve_with(Bus::embedded(), |builder| builder).await;
+    let mut lazy = Events::open(&gateway, "/events/stream", None).await;
+    let mut eager = Events::open(&gateway, "/events/stream", None).await;
+    // More than the gateway and the sockets between them hold.
+    let (events, bytes) = (120, 500_000);
+    let long = json!({ "provider": "x", "prompt": "y".repeat(bytes) });
+    for _ in 0..events {
+        publish(&gateway, "/events/llm/prompt", &long).await;
+        assert!(eager.next().await.is_some());
+    }
+    let mut read = 0;
+    while let Some((_, key, _)) = lazy.next().await {
+        assert_eq!(key, "llm.prompt");
+        read += 1;
+    }
+    assert!(read < events, "it was cut off after {read}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_goes_on_after_the_broker_was_away() {
+    let broker = RabbitMq::start().unwrap();
+    let vars = [("RABBIT_URL", broker.url()), ("BLOODBANK_PUBLISH_TIMEOUT_MS", "60000".to_owned())];
+    let bus = Bus::connect(Settings::from_vars(vars).unwrap()).await.unwrap();
+    let gateway = serve_with(bus, |builder| builder).await;
+    let mut stream = Events::open(&gateway, "/events/stream?pattern=llm.*", None).await;
+    let before = publish(&gateway, "/events/llm/prompt", &PROMPT).await;
+    assert_eq!(stream.next().await.unwrap().0, before);
+    tokio::task::block_in_place(|| {
+        broker.kill().unwrap();
+        broker.start_again().unwrap();
+    });
+    // What is published before the queue of the streams is there again, they do not get.
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+    loop {
+        publish(&gateway, "/events/llm/prompt", &PROMPT).await;
+        if timeout(Duration::from_millis(500), stream.next()).await.is_ok_and(|event| event.is_some()) {
+            break;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "the stream is dead");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_streams_get_every_event_and_the_next_is_shed() {
     const STREAMS: usize = 1000;
     for bus in buses().await {
@@ -204,6 +252,40 @@ async fn a_command_is_accepted_and_then_answered() {
         assert_eq!(json_of(other.get(&format!("/commands/{id}"))).await.1["status"], "succeeded");
         let fact = publish(&gateway, "/events/llm/prompt", &PROMPT).await;
         assert_eq!(json_of(gateway.get(&format!("/commands/{fact}"))).await.0, StatusCode::NOT_FOUND);
+        app.shutdown().await.unwrap();
+    }
+}
+
+/// An agent that takes as long as the test wants, and then says no.
+struct Patient(Arc<Notify>);
+
+impl AgentProvider for Patient {
+    fn name(&self) -> &'static str {
+        "patient"
+    }
+
+    fn ask<'a>(&'a self, _asked: Asked<'a>) -> BoxFuture<'a, Result<Answer, AgentFailure>> {
+        Box::pin(async {
+            self.0.notified().await;
+            Err(AgentFailure::permanent("NO", "it says no"))
+        })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_runs_and_then_fails() {
+    for bus in buses().await {
+        let go = Arc::new(Notify::new());
+        let gateway = serve_with(bus.clone(), |builder| builder).await;
+        let agents =
+            App::new("agents", bus).state(Agents::new(Patient(Arc::clone(&go)))).commands(CommandManager::linked());
+        let app = agents.layer(gateway.gateway.watch_commands()).start().await.unwrap();
+        let id = publish(&gateway, "/events/agent/thread/prompt", &PROMPT).await;
+        state_of(&gateway, &id, "running").await;
+        go.notify_one();
+        let state = state_of(&gateway, &id, "failed").await;
+        assert_eq!(state["failure"]["payload"]["error_message"], "it says no");
+        assert_eq!((&state["failures"], &state["reply"]), (&json!(1), &Value::Null));
         app.shutdown().await.unwrap();
     }
 }

@@ -15,6 +15,7 @@ pub(crate) struct Served {
     pub(crate) url: String,
     pub(crate) client: Client,
     pub(crate) bus: Bus,
+    pub(crate) gateway: Gateway,
     stop: Option<oneshot::Sender<()>>,
     running: JoinHandle<()>,
 }
@@ -26,10 +27,12 @@ pub(crate) async fn serve_with(bus: Bus, with: impl FnOnce(GatewayBuilder) -> Ga
     let options = ServeOptions::on("127.0.0.1", 0).until(async {
         let _ = stopped.await;
     });
-    let server = Server::bind(gateway, options).await.expect("a free port");
+    let server = Server::bind(gateway.clone(), options).await.expect("a free port");
     let url = format!("http://{}", server.address());
     let running = tokio::spawn(async move { server.run().await.expect("it serves") });
-    Served { url, client: Client::new(), bus, stop: Some(stop), running }
+    // The client can speak TLS, and wants to be told with what.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Served { url, client: Client::new(), bus, gateway, stop: Some(stop), running }
 }
 
 /// On a new bus in memory.

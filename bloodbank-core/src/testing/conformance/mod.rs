@@ -41,6 +41,7 @@ mod looking;
 mod messages;
 mod publishing;
 mod random;
+mod remembering;
 mod restarts;
 mod settling;
 mod suite;
@@ -53,7 +54,7 @@ use futures_util::future::{BoxFuture, ready};
 
 pub use self::{
     bench::Bench, delivering::*, durability::*, giving_up::*, lifecycle::*, looking::*, messages::*, publishing::*,
-    restarts::*, settling::*, suite::run, topics::*, topology::*,
+    remembering::dedupe_store, restarts::*, settling::*, suite::run, topics::*, topology::*,
 };
 use crate::{
     error::Result,

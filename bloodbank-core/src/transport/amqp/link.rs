@@ -24,11 +24,10 @@ use super::{
     fault::Fault,
     remembered::Remembered,
     session::Session,
-    state::ConnectionState,
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    transport::Topology,
+    transport::{Connection, ConnectionState, Topology},
 };
 
 /// How long the first connection may take, attempts included: a broker that starts together with the program.
@@ -70,6 +69,8 @@ impl Role {
 pub(super) struct Link {
     sessions: watch::Receiver<Option<Arc<Session>>>,
     state: watch::Receiver<ConnectionState>,
+    /// When it was lost and made again for the last time.
+    reconnected: Arc<Mutex<Option<Instant>>>,
     remembered: Arc<Remembered>,
     role: Role,
     closing: CancellationToken,
@@ -83,7 +84,9 @@ impl Link {
         let (sessions, watched_sessions) = watch::channel(None);
         let (state, watched_state) = watch::channel(ConnectionState::Connecting);
         let closing = CancellationToken::new();
+        let reconnected = Arc::default();
         let supervisor = Supervisor {
+            reconnected: Arc::clone(&reconnected),
             address,
             remembered: Arc::clone(&remembered),
             role,
@@ -98,6 +101,7 @@ impl Link {
         Ok(Arc::new(Self {
             sessions: watched_sessions,
             state: watched_state,
+            reconnected,
             remembered,
             role,
             closing,
@@ -107,6 +111,15 @@ impl Link {
 
     pub(super) fn state(&self) -> watch::Receiver<ConnectionState> {
         self.state.clone()
+    }
+
+    pub(super) fn connection(&self) -> Connection {
+        let reconnected = *self.reconnected.lock().unwrap_or_else(PoisonError::into_inner);
+        Connection {
+            name: self.role.name(),
+            state: self.state(),
+            reconnected: reconnected.map(|reconnected| reconnected.elapsed()),
+        }
     }
 
     /// The connection, as soon as there is one; `None` when the link is closed.
@@ -147,6 +160,7 @@ impl Drop for Link {
 }
 
 struct Supervisor {
+    reconnected: Arc<Mutex<Option<Instant>>>,
     address: Arc<Address>,
     remembered: Arc<Remembered>,
     role: Role,
@@ -180,6 +194,7 @@ impl Supervisor {
                 }
             };
             self.sessions.send_replace(Some(Arc::clone(&session)));
+            *self.reconnected.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
             metrics::counter!("bloodbank_reconnects_total", "connection" => self.role.name()).increment(1);
             self.enter(ConnectionState::Up, &self.address);
         }

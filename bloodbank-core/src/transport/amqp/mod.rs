@@ -23,14 +23,12 @@ mod outgoing;
 mod publish;
 mod remembered;
 mod session;
-mod state;
 
 use std::{fmt, sync::Arc};
 
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
-pub use self::state::ConnectionState;
 use self::{
     address::Address,
     consume::Consumers,
@@ -38,10 +36,13 @@ use self::{
     publish::Publisher,
     remembered::Remembered,
 };
+pub use crate::transport::ConnectionState;
 use crate::{
     error::Result,
     settings::Settings,
-    transport::{Compared, Consume, Deliveries, Fetched, Outgoing, Publish, Published, Topology, Transport},
+    transport::{
+        Compared, Connection, Consume, Deliveries, Fetched, Outgoing, Publish, Published, Topology, Transport,
+    },
 };
 
 /// RabbitMQ.
@@ -111,6 +112,10 @@ impl Consume for Amqp {
 impl Transport for Amqp {
     fn system(&self) -> &'static str {
         "rabbitmq"
+    }
+
+    fn connections(&self) -> Vec<Connection> {
+        vec![self.publishing.connection(), self.consuming.connection()]
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

@@ -28,6 +28,9 @@ pub(super) enum Record {
     Removed(QueueId, u64, MessageId),
     /// A message left a queue for others, changed on the way.
     Moved(QueueId, u64, MessageId, Vec<(QueueId, Entry)>),
+    /// Who handles which event, or has.
+    #[cfg(feature = "sqlite")]
+    Marked(Mark),
     /// Which event caused which.
     #[cfg(feature = "sqlite")]
     Linked(Linked),
@@ -53,6 +56,26 @@ pub(super) struct Publication {
 /// Runs between two transactions.
 #[cfg(feature = "sqlite")]
 pub(super) type Question = Box<dyn FnOnce(&rusqlite::Connection) + Send>;
+
+/// A change of who handles which event; what comes of it is known when it is written, and told when it is kept.
+#[cfg(feature = "sqlite")]
+pub(super) struct Mark {
+    pub(super) marking: Marking,
+    pub(super) key: crate::dedupe::DedupeKey,
+    pub(super) token: uuid::Uuid,
+    pub(super) lasting: std::time::Duration,
+    pub(super) outcome: std::cell::Cell<crate::dedupe::Acquired>,
+    pub(super) answer: oneshot::Sender<Result<crate::dedupe::Acquired>>,
+}
+
+#[cfg(feature = "sqlite")]
+#[derive(Clone, Copy)]
+pub(super) enum Marking {
+    Acquire,
+    Renew,
+    Finish,
+    Release,
+}
 
 /// A link to keep for a while; who waits for it, and who is told when it could not be kept.
 #[cfg(feature = "sqlite")]

@@ -40,6 +40,7 @@ use self::{
 #[cfg(feature = "sqlite")]
 use crate::correlation::CorrelationTracker;
 use crate::{
+    dedupe::{DedupeStore, MemoryStore},
     error::{Error, ErrorKind, Result},
     transport::{Compared, Consume, Deliveries, Fetched, Outgoing, Publish, Published, Topology, Transport},
 };
@@ -49,6 +50,8 @@ pub struct Embedded {
     engine: Arc<Engine>,
     /// Moves what has expired; `None` where a test moves the clock.
     expiry: Option<Expiry>,
+    /// What was handled, where no file knows it.
+    handled: Arc<MemoryStore>,
     /// Where it is kept; `None` in memory.
     #[cfg(feature = "sqlite")]
     file: Option<std::path::PathBuf>,
@@ -85,6 +88,7 @@ impl Embedded {
     fn ticking(engine: Arc<Engine>) -> Self {
         let expiry = Expiry::start(&engine);
         Self {
+            handled: handled(&engine),
             engine,
             expiry: Some(expiry),
             #[cfg(feature = "sqlite")]
@@ -98,6 +102,7 @@ impl Embedded {
     pub fn with_virtual_time() -> Self {
         let engine = Arc::new(Engine::new(Clock::Virtual(0.into())));
         Self {
+            handled: handled(&engine),
             engine,
             expiry: None,
             #[cfg(feature = "sqlite")]
@@ -165,6 +170,12 @@ async fn in_background<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Sen
     })
 }
 
+/// Remembers what was handled, by the clock of the bus.
+fn handled(engine: &Arc<Engine>) -> Arc<MemoryStore> {
+    let engine = Arc::clone(engine);
+    Arc::new(MemoryStore::with_clock(Arc::new(move || engine.clock.now())))
+}
+
 impl Publish for Embedded {
     fn publish(&self, message: Outgoing) -> BoxFuture<'_, Result<Published>> {
         match self.engine.publish(message) {
@@ -212,6 +223,14 @@ impl Transport for Embedded {
     fn correlation(&self, lifetime: std::time::Duration) -> Option<CorrelationTracker> {
         let index = FileIndex::new(&self.engine, self.file.as_deref()?, lifetime, None);
         Some(CorrelationTracker::direct(Arc::new(index)))
+    }
+
+    fn dedupe(&self) -> Option<Arc<dyn DedupeStore>> {
+        #[cfg(feature = "sqlite")]
+        if let Some(path) = &self.file {
+            return Some(Arc::new(sqlite::dedupe::FileDedupe::new(&self.engine, path)));
+        }
+        Some(Arc::clone(&self.handled) as _)
     }
 
     #[cfg(feature = "sqlite")]

@@ -33,6 +33,10 @@ use crate::transport::{
 
 /// How long acknowledgements wait for an older delivery, so that one can speak for all.
 const GAP: Duration = Duration::from_millis(5);
+/// How long a channel outlives its last acknowledgements. With more than 32 commands on the way to a quorum queue the
+/// broker keeps further acknowledgements in the process of the channel, and forgets them with it (seen on 3.10): what
+/// they are about would be delivered again.
+const LINGER: Duration = Duration::from_millis(100);
 
 /// Takes the settlements of one channel. Those of a channel that is gone mean nothing any more: the broker delivers the
 /// messages again.
@@ -137,6 +141,8 @@ pub(super) struct Task {
     tracker: Tracker,
     settled: Vec<(u64, Settled)>,
     gap: Option<Pin<Box<Sleep>>>,
+    /// When the last acknowledgement was written.
+    told: Option<Instant>,
     dead: Pin<Box<WaitForCancellationFutureOwned>>,
     closing: Pin<Box<WaitForCancellationFutureOwned>>,
 }
@@ -150,6 +156,7 @@ impl Task {
             tracker: Tracker::new(),
             settled: Vec::new(),
             gap: None,
+            told: None,
             dead: Box::pin(session.dead()),
             closing: Box::pin(shared.closing.clone().cancelled_owned()),
         }
@@ -239,6 +246,7 @@ impl Task {
         }
         if let Some(tag) = self.tracker.prefix() {
             self.channel.basic_ack(tag, BasicAckOptions { multiple: true }).await?;
+            self.told = Some(Instant::now());
         }
         let waiting = self.tracker.unsent();
         if waiting > 0 && (everything || waiting * 2 >= self.prefetch) {
@@ -247,6 +255,7 @@ impl Task {
             for told in join_all(tags.into_iter().map(|tag| self.channel.basic_ack(tag, each))).await {
                 told?;
             }
+            self.told = Some(Instant::now());
         }
         let waits = self.tracker.unsent() > 0;
         self.acker.waiting.store(waits, Ordering::Relaxed);
@@ -283,6 +292,9 @@ impl Task {
     }
 
     async fn close(&self) -> lapin::Result<()> {
+        if let Some(told) = self.told {
+            tokio::time::sleep_until(told + LINGER).await;
+        }
         // The channel ends with the connection at the latest.
         let _ = within(CLOSING, self.channel.close(200, "bye".into())).await;
         Ok(())

@@ -12,6 +12,7 @@
 //! before is marked alone, so that what kills the process is not parked together with what was only marked with it.
 
 mod batch;
+pub(super) mod dedupe;
 mod header;
 pub(super) mod history;
 pub(super) mod index;
@@ -113,6 +114,7 @@ fn connect(path: &Path, is_new: bool) -> Result<Connection> {
     schema::check(path, &connection)?;
     schema::configure(&connection).map_err(failed)?;
     connection.execute_batch(links::TABLES).map_err(failed)?;
+    connection.execute_batch(dedupe::TABLE).map_err(failed)?;
     Ok(connection)
 }
 

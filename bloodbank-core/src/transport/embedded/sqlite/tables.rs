@@ -109,6 +109,7 @@ impl Tables {
                     }
                 }
                 Record::Linked(linked) => self.link(linked, now)?,
+                Record::Marked(mark) => self.mark(mark)?,
                 Record::Closed(_) | Record::Asked(_) => {}
                 #[cfg(test)]
                 Record::Meddle(_) => {}
@@ -138,6 +139,7 @@ impl Tables {
             | Record::Taken(..)
             | Record::Returned(..)
             | Record::Linked(_)
+            | Record::Marked(_)
             | Record::Asked(_)
             | Record::Closed(_) => {}
             #[cfg(test)]

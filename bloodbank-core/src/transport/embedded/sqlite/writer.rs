@@ -13,7 +13,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     transport::embedded::{
         engine::Engine,
-        journal::{Linked, Publication, Question, Record},
+        journal::{Linked, Mark, Publication, Question, Record},
         wakers::Wakers,
     },
 };
@@ -149,7 +149,7 @@ impl Writer {
 
     fn committed(&mut self, batch: Vec<Record>) {
         let mut confirms = Vec::new();
-        let mut links = 0;
+        let (mut links, mut marks) = (0, 0);
         let mut wakers = Wakers::default();
         if let Some(engine) = self.engine.upgrade() {
             let mut state = engine.lock();
@@ -170,12 +170,16 @@ impl Writer {
                     Record::Taken(_, _, Some(marked)) => {
                         let _ = marked.send(());
                     }
+                    Record::Marked(Mark { outcome, answer, .. }) => {
+                        marks += 1;
+                        let _ = answer.send(Ok(outcome.get()));
+                    }
                     _ => {}
                 }
             }
         }
         wakers.wake();
-        self.written += confirms.len() + links;
+        self.written += confirms.len() + links + marks;
         self.behind |= links > 0;
         for confirm in confirms {
             // Whoever does not wait any more does not want to know.
@@ -203,6 +207,10 @@ impl Writer {
                         let error = failure(&self.path, "could not keep the link", error);
                         drop(confirm.send(Err(error)));
                     }
+                }
+                Record::Marked(Mark { answer, .. }) => {
+                    let error = failure(&self.path, "could not keep who handles an event", error);
+                    let _ = answer.send(Err(error));
                 }
                 Record::Taken(queue, seq, _) => rest.push(Record::Taken(queue, seq, None)),
                 record => rest.push(record),
@@ -236,7 +244,9 @@ impl Writer {
 
     fn prune(&mut self) {
         self.written = 0;
-        if let Err(error) = self.tables.prune().and_then(|()| self.tables.prune_links()) {
+        if let Err(error) =
+            self.tables.prune().and_then(|()| self.tables.prune_links()).and_then(|()| self.tables.prune_marks())
+        {
             tracing::warn!(path = %self.path.display(), %error, "the history of the embedded bus was not pruned");
         }
     }

@@ -1,5 +1,7 @@
 //! What became of commands: `GET /commands/{event_id}`.
 
+mod watch;
+
 use std::{
     collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -11,6 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
+pub use self::watch::{WatchCommands, WatchedCommands};
 use crate::{
     Gateway,
     auth::Caller,
@@ -29,7 +32,7 @@ const REMEMBERED: usize = 10_000;
 enum Status {
     /// It is on the bus.
     Accepted,
-    /// An attempt failed, and another follows.
+    /// An executor in this process has begun, or an attempt failed and another follows.
     Running,
     /// Its reply was published.
     Succeeded,
@@ -119,7 +122,7 @@ impl Commands {
         let mut live = self.answers.subscribe(&["#".to_owned()]).await?;
         let known = Arc::clone(&self.known);
         tokio::spawn(async move {
-            while let Some(seen) = live.events.recv().await {
+            while let Some(seen) = live.next().await {
                 see(&known, &seen);
             }
         });
@@ -129,6 +132,13 @@ impl Commands {
 
     pub(crate) fn accepted(&self, id: Uuid, event_type: &str) {
         lock(&self.known).entry(id, Some(event_type));
+    }
+
+    /// An executor of this process has begun with it.
+    fn started(&self, id: Uuid) {
+        if let Some(state) = lock(&self.known).states.get_mut(&id).filter(|state| state.status == Status::Accepted) {
+            state.status = Status::Running;
+        }
     }
 
     fn get(&self, id: Uuid) -> Option<CommandState> {

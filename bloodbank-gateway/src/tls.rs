@@ -1,0 +1,49 @@
+//! The certificate of a gateway that serves HTTPS.
+
+use std::{fmt, path::Path, sync::Arc};
+
+use axum_server::tls_rustls::RustlsConfig;
+use rustls::{
+    ServerConfig,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+};
+
+use crate::error::GatewayError;
+
+/// A certificate and its key.
+pub struct Tls(Arc<ServerConfig>);
+
+impl Tls {
+    /// From PEM files: the certificate with those above it, and the private key.
+    ///
+    /// # Errors
+    /// When one of them cannot be read, or they do not belong together.
+    pub fn from_files(certificate: &Path, key: &Path) -> Result<Self, GatewayError> {
+        let unreadable = |what: &str, path: &Path| {
+            GatewayError::new(format!("the {what} in {} cannot be read; give a PEM file", path.display()))
+        };
+        let chain = CertificateDer::pem_file_iter(certificate)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(|error| unreadable("certificate", certificate).with_source(error))?;
+        let key = PrivateKeyDer::from_pem_file(key).map_err(|error| unreadable("key", key).with_source(error))?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
+            .map_err(|error| {
+                GatewayError::new("the certificate and the key cannot be used together").with_source(error)
+            })?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Self(Arc::new(config)))
+    }
+
+    pub(crate) fn into_config(self) -> RustlsConfig {
+        RustlsConfig::from_config(self.0)
+    }
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls").finish_non_exhaustive()
+    }
+}
