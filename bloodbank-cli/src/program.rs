@@ -7,7 +7,7 @@ use bloodbank_core::{
     publish::BusBuilder,
     transport::{Topology, embedded::Embedded},
 };
-use bloodbank_gateway::GatewayBuilder;
+use bloodbank_gateway::{GatewayBuilder, WatchCommands};
 use clap::{CommandFactory, FromArgMatches};
 use futures_util::future::BoxFuture;
 
@@ -30,6 +30,8 @@ pub(crate) type GatewayOf = Box<dyn FnOnce(GatewayBuilder) -> GatewayBuilder>;
 pub(crate) trait AnyApp: Send {
     fn topology(&self) -> Topology;
     fn start(self: Box<Self>) -> BoxFuture<'static, Result<RunningApp>>;
+    /// The same, whose commands a gateway sees.
+    fn watched(self: Box<Self>, by: WatchCommands) -> Box<dyn AnyApp>;
 }
 
 impl<Provided: 'static> AnyApp for App<Provided> {
@@ -39,6 +41,10 @@ impl<Provided: 'static> AnyApp for App<Provided> {
 
     fn start(self: Box<Self>) -> BoxFuture<'static, Result<RunningApp>> {
         Box::pin(Self::start(*self))
+    }
+
+    fn watched(self: Box<Self>, by: WatchCommands) -> Box<dyn AnyApp> {
+        Box::new(self.layer(by))
     }
 }
 

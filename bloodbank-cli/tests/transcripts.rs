@@ -11,7 +11,8 @@ use support::{Running, command, example, out};
 fn page(name: &str, prepare: impl FnOnce(&Path)) {
     let folder = tempfile::tempdir().unwrap();
     let docs = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/src/cli");
-    // Where `.env` and `bloodbank.toml` are looked for: there are none.
+    // Where the commands run: there are no settings, and what they write goes with it.
+    std::fs::create_dir(folder.path().join(format!("{name}.in"))).unwrap();
     let page = folder.path().join(format!("{name}.md"));
     let original = docs.join(format!("{name}.md"));
     std::fs::copy(&original, &page).unwrap();
@@ -50,6 +51,7 @@ pages! {
     checking
     watching
     schemas
+    serving
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::{
 };
 
 use bloodbank_core::Settings;
+use etcetera::base_strategy::{BaseStrategy, choose_base_strategy};
 use serde::{Deserialize, Serialize};
 
 /// What a gateway says about itself, for as long as it runs.
@@ -19,7 +20,7 @@ pub(crate) struct Record {
 
 /// The file of the embedded bus where nothing is set: in the user's data directory.
 pub(crate) fn default_file() -> Option<PathBuf> {
-    Some(dirs::data_dir()?.join("bloodbank").join("bus.db"))
+    Some(choose_base_strategy().ok()?.data_dir().join("bloodbank").join("bus.db"))
 }
 
 /// Beside the bus; `None` for RabbitMQ, which needs no gateway.

@@ -1,5 +1,6 @@
 //! What verbs print: text for people, JSON for programs.
 
+mod highlight;
 mod printable;
 pub(crate) mod style;
 mod table;
@@ -26,7 +27,7 @@ pub(crate) fn json(value: &impl Serialize) -> io::Result<()> {
 
 /// JSON for people: indented, coloured, and without anything else that a terminal would obey.
 pub(crate) fn highlighted(value: &impl Serialize) -> Result<String, serde_json::Error> {
-    let text = colored_json::to_colored_json(value, colored_json::ColorMode::On)?;
+    let text = highlight::highlight(value)?;
     Ok(printable_json(&text).into_owned())
 }
 

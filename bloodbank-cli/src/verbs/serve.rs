@@ -78,8 +78,8 @@ impl Serve {
     }
 
     async fn on(&self, bus: &Bus, program: Program, settings: &Settings, options: ServeOptions) -> Done {
-        let running = (program.app)(bus.clone())?.start().await?;
         let gateway = (program.gateway)(Gateway::builder(bus.clone()).tokens(Tokens::from_env()?)).build();
+        let running = (program.app)(bus.clone())?.watched(gateway.watch_commands()).start().await?;
         let server = Server::bind(gateway, options).await?;
         let url = format!("http://{}", server.address());
         let record = Record::leave(settings, url.clone())
