@@ -11,6 +11,8 @@ mod child;
 mod crew;
 #[path = "faults/ledger.rs"]
 mod ledger;
+#[path = "faults/poison.rs"]
+mod poison;
 #[path = "faults/random.rs"]
 mod random;
 #[path = "faults/world.rs"]
@@ -36,6 +38,17 @@ fn many_faults() {
     let mut random = Random::from_environment();
     let faults = (0..rounds).map(|_| *random.choose(&Fault::ALL)).collect();
     run(random, faults);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn poison_among_good_events_is_parked() {
+    poison::poison_among(2_200).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes long; run scripts/faults.sh"]
+async fn ten_thousand_poisonous_events_are_parked() {
+    poison::poison_among(110_000).await;
 }
 
 fn run(mut random: Random, faults: Vec<Fault>) {

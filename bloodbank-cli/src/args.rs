@@ -4,10 +4,10 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     fault::Done,
-    program::AppOf,
+    program::Program,
     verbs::{
-        Check, Completions, Dlq, Docs, Doctor, FlowVerb, ListCommands, ListEvents, Publish, Schema, Show, Tail,
-        TopologyVerb, TraceVerb, Work,
+        Check, Completions, Dlq, Docs, Doctor, FlowVerb, ListCommands, ListEvents, Mcp, New, Publish, PublishPrompt,
+        Schema, Serve, Show, Tail, TopologyVerb, TraceVerb, Watch, Work,
     },
 };
 
@@ -34,6 +34,11 @@ pub(crate) enum Verb {
     ListCommands(ListCommands),
     Show(Show),
     Publish(Publish),
+    #[command(visible_alias = "publish_prompt")]
+    PublishPrompt(PublishPrompt),
+    #[cfg(unix)]
+    Wrap(crate::verbs::Wrap),
+    Watch(Watch),
     Tail(Tail),
     Trace(TraceVerb),
     Dlq(Dlq),
@@ -42,27 +47,37 @@ pub(crate) enum Verb {
     Topology(TopologyVerb),
     Schema(Schema),
     Docs(Docs),
+    Serve(Serve),
     Work(Work),
+    Mcp(Mcp),
+    New(New),
     Doctor(Doctor),
     Completions(Completions),
 }
 
 impl Verb {
-    pub(crate) fn run(self, app: AppOf) -> Done {
+    pub(crate) fn run(self, program: Program) -> Done {
         match self {
             Self::ListEvents(verb) => verb.run(),
             Self::ListCommands(verb) => verb.run(),
             Self::Show(verb) => verb.run(),
             Self::Publish(verb) => verb.run(),
+            Self::PublishPrompt(verb) => verb.run(),
+            #[cfg(unix)]
+            Self::Wrap(verb) => verb.run(),
+            Self::Watch(verb) => verb.run(),
             Self::Tail(verb) => verb.run(),
             Self::Trace(verb) => verb.run(),
-            Self::Dlq(verb) => verb.run(app),
+            Self::Dlq(verb) => verb.run(program.app),
             Self::Check(verb) => verb.run(),
             Self::Flow(verb) => verb.run(),
-            Self::Topology(verb) => verb.run(app),
+            Self::Topology(verb) => verb.run(program.app),
             Self::Schema(verb) => verb.run(),
             Self::Docs(verb) => verb.run(),
-            Self::Work(verb) => verb.run(app),
+            Self::Serve(verb) => verb.run(program),
+            Self::Work(verb) => verb.run(program.app),
+            Self::Mcp(verb) => verb.run(program),
+            Self::New(verb) => verb.run(),
             Self::Doctor(verb) => verb.run(),
             Self::Completions(verb) => verb.run(),
         }

@@ -1,6 +1,6 @@
 //! How a verb ends when it does not end well: a sentence on stderr and an exit code.
 
-use std::{io, process::ExitCode};
+use std::{fmt, io, process::ExitCode};
 
 use bloodbank_core::{Error, ErrorKind, ExecuteError};
 
@@ -33,12 +33,28 @@ impl Fault {
         Self { message: None, code: 1 }
     }
 
+    /// A program whose exit code is passed on.
+    pub(crate) fn code(code: u8) -> Self {
+        Self { message: None, code }
+    }
+
+    /// The same with another exit code.
+    pub(crate) fn with_code(self, code: u8) -> Self {
+        Self { code, ..self }
+    }
+
     /// Says why, and gives the code.
     pub(crate) fn report(self) -> ExitCode {
         if let Some(message) = self.message {
             anstream::eprintln!("{}error:{} {message}", style::BAD.render(), style::BAD.render_reset());
         }
         ExitCode::from(self.code)
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.message.as_deref().unwrap_or("it failed"))
     }
 }
 

@@ -3,11 +3,13 @@
 
 mod args;
 mod bus;
+mod door;
 mod fault;
 mod flow;
 mod output;
 mod payload;
 mod program;
+mod project;
 pub mod schema;
 mod verbs;
 mod when;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use bloodbank_cli::Program;
 use bloodbank_core::{App, CommandManager};
 use bloodbank_domains::agents::Agents;
+use bloodbank_webhooks::Webhooks;
 
 fn main() -> ExitCode {
     Program::new()
@@ -13,5 +14,6 @@ fn main() -> ExitCode {
             let service = bus.settings().service_name.clone();
             Ok(App::new(service, bus).state(Agents::from_env()?).commands(CommandManager::linked()))
         })
+        .gateway(|builder| builder.open_routes(Webhooks::from_env().routes()))
         .run()
 }

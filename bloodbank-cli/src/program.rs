@@ -7,6 +7,7 @@ use bloodbank_core::{
     publish::BusBuilder,
     transport::{Topology, embedded::Embedded},
 };
+use bloodbank_gateway::GatewayBuilder;
 use clap::{CommandFactory, FromArgMatches};
 use futures_util::future::BoxFuture;
 
@@ -15,11 +16,15 @@ use crate::args::Args;
 /// A command line with every verb, for the events that are linked into this program.
 #[must_use = "nothing happens until `run`"]
 pub struct Program {
-    app: AppOf,
+    pub(crate) app: AppOf,
+    pub(crate) gateway: GatewayOf,
 }
 
 /// The app of a program, on a bus.
 pub(crate) type AppOf = Box<dyn FnOnce(Bus) -> Result<Box<dyn AnyApp>>>;
+
+/// What a program adds to its gateway.
+pub(crate) type GatewayOf = Box<dyn FnOnce(GatewayBuilder) -> GatewayBuilder>;
 
 /// An app, whatever its states.
 pub(crate) trait AnyApp: Send {
@@ -54,12 +59,19 @@ impl Program {
                 let service = bus.settings().service_name.clone();
                 Ok(App::new(service, bus).commands(CommandManager::linked()))
             }),
+            gateway: Box::new(|builder| builder),
         }
     }
 
     /// The app that `work` runs and `topology` shows: its states, its subscribers, its commands.
     pub fn app<Provided: 'static>(mut self, app: impl FnOnce(Bus) -> Result<App<Provided>> + 'static) -> Self {
         self.app = boxed(app);
+        self
+    }
+
+    /// What its gateway has besides: webhooks, limits, origins.
+    pub fn gateway(mut self, with: impl FnOnce(GatewayBuilder) -> GatewayBuilder + 'static) -> Self {
+        self.gateway = Box::new(with);
         self
     }
 
@@ -70,7 +82,7 @@ impl Program {
         let command = Args::command().name(name.clone()).bin_name(name);
         let matches = command.get_matches();
         let done = match Args::from_arg_matches(&matches) {
-            Ok(args) => args.verb.run(self.app),
+            Ok(args) => args.verb.run(self),
             Err(error) => error.exit(),
         };
         match done {

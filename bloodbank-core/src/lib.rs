@@ -28,6 +28,8 @@ pub use bloodbank_routing as routing;
 pub mod settings;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(any(feature = "amqp", feature = "redis"))]
+mod tls;
 pub mod transport;
 
 pub use command::{Command, CommandEvent};

@@ -6,14 +6,16 @@
 
 use bloodbank_core::{App, Bus, CommandManager, Settings};
 use bloodbank_domains::agents::{Agents, Echo};
-use bloodbank_gateway::{Gateway, ServeOptions, Server, Tokens, Webhooks, mcp};
+use bloodbank_gateway::{Gateway, ServeOptions, Server, Tokens, mcp};
+use bloodbank_webhooks::Webhooks;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let settings = Settings::load()?;
     let options = ServeOptions::on(settings.http_host.as_str(), settings.http_port);
     let bus = Bus::connect(settings).await?;
-    let gateway = Gateway::builder(bus.clone()).tokens(Tokens::from_env()?).webhooks(Webhooks::from_env()).build();
+    let gateway =
+        Gateway::builder(bus.clone()).tokens(Tokens::from_env()?).open_routes(Webhooks::from_env().routes()).build();
     let agents = App::new("agents", bus.clone()).state(Agents::new(Echo)).commands(CommandManager::linked());
     let app = agents.layer(gateway.watch_commands()).start().await?;
     if std::env::args().nth(1).as_deref() == Some("mcp") {

@@ -10,6 +10,7 @@ use axum::{
     routing::{get, post},
 };
 use bloodbank_core::Bus;
+use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower_http::{
@@ -21,8 +22,6 @@ use tower_http::{
 use crate::auth::Patterns;
 #[cfg(feature = "mcp")]
 use crate::mcp;
-#[cfg(feature = "webhooks")]
-use crate::webhooks::{self, Webhooks};
 use crate::{
     auth,
     auth::Tokens,
@@ -52,8 +51,7 @@ struct Inner {
     stream_permits: Arc<Semaphore>,
     hub: Hub,
     commands: Commands,
-    #[cfg(feature = "webhooks")]
-    webhooks: Webhooks,
+    open: OpenRoutes,
     #[cfg(feature = "mcp")]
     agent_patterns: Patterns,
     closing: CancellationToken,
@@ -69,8 +67,7 @@ impl Gateway {
             origins: Vec::new(),
             allow_unregistered: false,
             workers: None,
-            #[cfg(feature = "webhooks")]
-            webhooks: Webhooks::default(),
+            open: OpenRoutes::default(),
             #[cfg(feature = "mcp")]
             agent_patterns: Patterns::everything(),
         }
@@ -98,7 +95,9 @@ impl Gateway {
         &self.0.tokens
     }
 
-    pub(crate) fn limits(&self) -> &Limits {
+    /// How much a request may ask for.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
         &self.0.limits
     }
 
@@ -130,9 +129,8 @@ impl Gateway {
         &self.0.commands
     }
 
-    #[cfg(feature = "webhooks")]
-    pub(crate) fn webhooks(&self) -> &Webhooks {
-        &self.0.webhooks
+    pub(crate) fn open(&self) -> &OpenRoutes {
+        &self.0.open
     }
 
     #[cfg(feature = "mcp")]
@@ -151,6 +149,15 @@ impl std::fmt::Debug for Gateway {
     }
 }
 
+/// Routes of somebody else that a gateway serves, and how they stand in its OpenAPI document.
+#[derive(Debug, Clone, Default)]
+pub struct OpenRoutes {
+    /// The routes.
+    pub router: Router<Gateway>,
+    /// Path items of OpenAPI, by path.
+    pub paths: Map<String, Value>,
+}
+
 /// Says what a [`Gateway`] is like.
 #[must_use = "a gateway is made by `build`"]
 pub struct GatewayBuilder {
@@ -160,8 +167,7 @@ pub struct GatewayBuilder {
     origins: Vec<String>,
     allow_unregistered: bool,
     workers: Option<Probe>,
-    #[cfg(feature = "webhooks")]
-    webhooks: Webhooks,
+    open: OpenRoutes,
     #[cfg(feature = "mcp")]
     agent_patterns: Patterns,
 }
@@ -197,10 +203,9 @@ impl GatewayBuilder {
         self
     }
 
-    /// The secrets of webhooks; default: none, and they are switched off.
-    #[cfg(feature = "webhooks")]
-    pub fn webhooks(mut self, webhooks: Webhooks) -> Self {
-        self.webhooks = webhooks;
+    /// Routes that no token guards, because they know by themselves who may: webhooks, which are signed.
+    pub fn open_routes(mut self, routes: OpenRoutes) -> Self {
+        self.open = routes;
         self
     }
 
@@ -219,8 +224,7 @@ impl GatewayBuilder {
         Gateway(Arc::new(Inner {
             hub: Hub::new(&bus, ["#".to_owned()]),
             commands: Commands::new(&bus),
-            #[cfg(feature = "webhooks")]
-            webhooks: self.webhooks,
+            open: self.open,
             #[cfg(feature = "mcp")]
             agent_patterns: self.agent_patterns,
             bus,
@@ -239,10 +243,7 @@ impl GatewayBuilder {
 /// The endpoints of a gateway.
 pub fn router(gateway: Gateway) -> Router {
     let open = Router::new().route("/healthz", get(health::healthz)).route("/readyz", get(health::readyz));
-    // Whoever signs needs no token.
-    #[cfg(feature = "webhooks")]
-    let open =
-        open.route("/webhooks/fireflies", post(webhooks::fireflies)).route("/webhooks/github", post(webhooks::github));
+    let open = open.merge(gateway.open().router.clone());
     let guarded = Router::new()
         .route("/events/custom", post(publish::custom))
         .route("/events/batch", post(publish::batch))

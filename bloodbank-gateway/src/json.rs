@@ -16,7 +16,10 @@ use crate::{
 };
 
 /// The body, unless it is too large or breaks off.
-pub(crate) async fn read(body: Body, limit: usize) -> Result<Bytes, Problem> {
+///
+/// # Errors
+/// A [`Problem`] that says so.
+pub async fn read(body: Body, limit: usize) -> Result<Bytes, Problem> {
     to_bytes(body, limit).await.map_err(|error| {
         if error.source().is_some_and(|source| source.is::<LengthLimitError>()) {
             Problem::too_large(format!("the body is over the limit of {limit} bytes; send less, or a reference"))
@@ -33,7 +36,10 @@ pub(crate) fn media_type(headers: &HeaderMap) -> Option<String> {
 }
 
 /// A body as JSON.
-pub(crate) fn parse(body: &[u8], limits: &Limits) -> Result<Value, Problem> {
+///
+/// # Errors
+/// A [`Problem`] where it is none, or nested too deep.
+pub fn parse(body: &[u8], limits: &Limits) -> Result<Value, Problem> {
     if let Some(offset) = too_deep(body, limits.nesting) {
         let detail = format!("nested deeper than {} levels at byte {offset}", limits.nesting);
         let fault = ProblemFault { pointer: String::new(), detail };

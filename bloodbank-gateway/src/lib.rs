@@ -20,7 +20,7 @@
 //! | [`openapi::document`], [`asyncapi::document`] | what is registered, as documents |
 //! | [`mcp::Server`] | the same for agents, over stdio; over HTTP it is an endpoint |
 //! | [`Tokens`] | who may publish and read what |
-//! | [`Webhooks`] | the secrets of Fireflies and GitHub |
+//! | [`OpenRoutes`] | routes of somebody else, such as the webhooks of `bloodbank-webhooks` |
 //!
 //! Everything generic comes from the [registry](bloodbank_core::Registry): a program that links other events has other
 //! endpoints, schemas and documents.
@@ -33,7 +33,7 @@ mod correlation;
 mod error;
 mod gateway;
 mod health;
-mod json;
+pub mod json;
 mod limits;
 #[cfg(feature = "mcp")]
 pub mod mcp;
@@ -50,17 +50,13 @@ mod shed;
 mod stream;
 #[cfg(feature = "tls")]
 mod tls;
-#[cfg(feature = "webhooks")]
-mod webhooks;
 
 pub use auth::{Caller, Patterns, Token, Tokens};
 pub use commands::{WatchCommands, WatchedCommands};
 pub use error::GatewayError;
-pub use gateway::{Gateway, GatewayBuilder, router};
+pub use gateway::{Gateway, GatewayBuilder, OpenRoutes, router};
 pub use limits::Limits;
 pub use problem::{Problem, ProblemFault};
 pub use serve::{ServeOptions, Server, serve};
 #[cfg(feature = "tls")]
 pub use tls::Tls;
-#[cfg(feature = "webhooks")]
-pub use webhooks::Webhooks;

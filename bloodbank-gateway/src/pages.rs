@@ -4,13 +4,14 @@ use std::fmt::Write as _;
 
 use axum::{
     Json,
+    extract::State,
     http::header,
     response::{IntoResponse, Response},
 };
 use bloodbank_core::{Registry, registry::EventDescriptor};
 use serde_json::Value;
 
-use crate::{asyncapi, openapi};
+use crate::{Gateway, asyncapi, openapi};
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}\
 h2{margin-top:2.5rem;border-bottom:1px solid #8886}code,pre{font:14px/1.4 ui-monospace,monospace}\
@@ -19,8 +20,17 @@ td,th{text-align:left;vertical-align:top;padding:.25rem .75rem .25rem 0;border-b
 section{margin:1.5rem 0}.kind{opacity:.7;font-size:.85rem}:root{color-scheme:light dark}";
 
 /// `GET /openapi.json`.
-pub(crate) async fn openapi_json() -> Json<Value> {
-    Json(openapi::document(Registry::global()))
+pub(crate) async fn openapi_json(State(gateway): State<Gateway>) -> Json<Value> {
+    Json(document(&gateway))
+}
+
+/// With the routes of others.
+fn document(gateway: &Gateway) -> Value {
+    let mut document = openapi::document(Registry::global());
+    if let Some(paths) = document["paths"].as_object_mut() {
+        paths.extend(gateway.open().paths.clone());
+    }
+    document
 }
 
 /// `GET /asyncapi.json`.
@@ -29,8 +39,8 @@ pub(crate) async fn asyncapi_json() -> Json<Value> {
 }
 
 /// `GET /docs`: every path and method.
-pub(crate) async fn docs() -> Response {
-    let document = openapi::document(Registry::global());
+pub(crate) async fn docs(State(gateway): State<Gateway>) -> Response {
+    let document = document(&gateway);
     let mut body = "<p>The same for programs: <a href=\"openapi.json\">openapi.json</a>. \
         The events: <a href=\"asyncapi\">asyncapi</a>.</p>\n<h2>Endpoints</h2>\n<table>\n"
         .to_owned();

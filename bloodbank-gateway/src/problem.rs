@@ -51,15 +51,21 @@ impl Problem {
         }
     }
 
-    pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
+    /// 400: the request cannot be understood.
+    #[must_use]
+    pub fn bad_request(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad-request", "The request cannot be understood", detail)
     }
 
-    pub(crate) fn not_found(detail: impl Into<String>) -> Self {
+    /// 404: there is no such thing.
+    #[must_use]
+    pub fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not-found", "There is no such thing", detail)
     }
 
-    pub(crate) fn invalid(detail: impl Into<String>, errors: Vec<ProblemFault>) -> Self {
+    /// 422: the event has these faults.
+    #[must_use]
+    pub fn invalid(detail: impl Into<String>, errors: Vec<ProblemFault>) -> Self {
         let title = "The event is not valid";
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-event", title, detail).with_errors(errors)
     }
@@ -83,9 +89,9 @@ impl Problem {
         Self { challenge: true, ..problem }
     }
 
-    /// A webhook that is not signed as it should be.
-    #[cfg(feature = "webhooks")]
-    pub(crate) fn unsigned(header: &str) -> Self {
+    /// 401: a webhook that is not signed as it should be.
+    #[must_use]
+    pub fn unsigned(header: &str) -> Self {
         let detail = format!("the body is not signed in `{header}` with the secret of this webhook");
         Self::new(StatusCode::UNAUTHORIZED, "unsigned", "The signature is wrong", detail)
     }
@@ -98,7 +104,9 @@ impl Problem {
         Self::unavailable("the gateway has as many requests as it takes at a time; try again")
     }
 
-    pub(crate) fn unavailable(detail: impl Into<String>) -> Self {
+    /// 503: not now.
+    #[must_use]
+    pub fn unavailable(detail: impl Into<String>) -> Self {
         let title = "Not now";
         Self { retry_after: Some(1), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", title, detail) }
     }

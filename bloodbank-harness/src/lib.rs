@@ -50,7 +50,7 @@ mod wait;
 pub use error::HarnessError;
 pub use names::unique;
 pub use proxy::{Direction, Ending, Proxy};
-pub use rabbit::RabbitMq;
+pub use rabbit::{RabbitMq, TlsFiles};
 pub use redis::Redis;
 pub use shared::{RABBIT_URL_VARIABLE, REDIS_URL_VARIABLE, shared_rabbit_url, shared_redis_url};
 pub use wait::until;

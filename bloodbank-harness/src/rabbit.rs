@@ -24,6 +24,17 @@ const SCRIPTS: &str = "/usr/lib/rabbitmq/bin";
 const PROBE_DEADLINE: Duration = Duration::from_secs(2);
 const CTL_DEADLINE: Duration = Duration::from_secs(60);
 
+/// PEM files for a server that speaks TLS.
+#[derive(Clone, Debug)]
+pub struct TlsFiles {
+    /// The authority that clients' certificates come from.
+    pub authority: PathBuf,
+    /// The server's certificate.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+}
+
 /// A RabbitMQ broker of one's own, on loopback, user `guest`, password `guest`.
 ///
 /// Dropping it kills the broker and its port mapper and removes the folder with its data.
@@ -37,6 +48,7 @@ pub struct RabbitMq {
     amqp: Port,
     distribution: Port,
     mapper: Port,
+    tls: Option<Port>,
     commands: AtomicU32,
 }
 
@@ -51,6 +63,29 @@ impl RabbitMq {
 
     /// As [`start`](Self::start), with more lines for `rabbitmq.conf`: `"consumer_timeout = 10000\n"`.
     pub fn start_with(configuration: &str) -> Result<Self, HarnessError> {
+        Self::start_on(configuration, None)
+    }
+
+    /// As [`start`](Self::start), listening for TLS too, with this certificate; clients show one of the same authority.
+    pub fn start_with_tls(files: &TlsFiles) -> Result<Self, HarnessError> {
+        let port = Port::free()?;
+        let TlsFiles { authority, certificate, key } = files;
+        let configuration = format!(
+            "listeners.ssl.1 = 127.0.0.1:{}\n\
+             ssl_options.cacertfile = {}\n\
+             ssl_options.certfile = {}\n\
+             ssl_options.keyfile = {}\n\
+             ssl_options.verify = verify_peer\n\
+             ssl_options.fail_if_no_peer_cert = true\n",
+            port.number(),
+            authority.display(),
+            certificate.display(),
+            key.display()
+        );
+        Self::start_on(&configuration, Some(port))
+    }
+
+    fn start_on(configuration: &str, tls: Option<Port>) -> Result<Self, HarnessError> {
         let scripts = PathBuf::from(env::var_os("BLOODBANK_RABBITMQ_SCRIPTS").unwrap_or_else(|| SCRIPTS.into()));
         for script in [PROGRAM, "rabbitmqctl"] {
             let script = scripts.join(script);
@@ -69,6 +104,7 @@ impl RabbitMq {
             amqp: Port::free()?,
             distribution: Port::free()?,
             mapper: Port::free()?,
+            tls,
             commands: AtomicU32::new(0),
             keeper,
         };
@@ -134,6 +170,13 @@ impl RabbitMq {
     /// The broker's address by way of another port on loopback, usually that of a [`Proxy`](crate::Proxy).
     pub fn url_through(&self, port: u16) -> String {
         format!("amqp://guest:guest@127.0.0.1:{port}/%2f")
+    }
+
+    /// The broker's address with TLS: `amqps://guest:guest@localhost:PORT/%2f`; `None` without
+    /// [`start_with_tls`](Self::start_with_tls).
+    pub fn tls_url(&self) -> Option<String> {
+        let port = self.tls.as_ref()?.number();
+        Some(format!("amqps://guest:guest@localhost:{port}/%2f"))
     }
 
     /// The AMQP port. It stays the same when the broker is started again.

@@ -7,7 +7,7 @@ use crate::{
     keeper::{Keeper, find},
     ports::Port,
     process::Process,
-    rabbit::ask,
+    rabbit::{TlsFiles, ask},
 };
 
 const PROGRAM: &str = "redis-server";
@@ -22,6 +22,7 @@ pub struct Redis {
     program: PathBuf,
     arguments: Vec<String>,
     port: Port,
+    tls: Option<Port>,
 }
 
 impl Redis {
@@ -32,12 +33,32 @@ impl Redis {
 
     /// As [`start`](Self::start), with more arguments: `&["--appendonly", "yes"]`, `&["--maxmemory", "2mb"]`.
     pub fn start_with(arguments: &[&str]) -> Result<Self, HarnessError> {
+        Self::start_on(arguments.iter().map(|&argument| argument.to_owned()).collect(), None)
+    }
+
+    /// As [`start`](Self::start), listening for TLS too, with this certificate; clients show one of the same authority.
+    pub fn start_with_tls(files: &TlsFiles) -> Result<Self, HarnessError> {
+        let port = Port::free()?;
+        let TlsFiles { authority, certificate, key } = files;
+        let file = |path: &Path| path.display().to_string();
+        let arguments = [
+            ("--tls-port", port.number().to_string()),
+            ("--tls-ca-cert-file", file(authority)),
+            ("--tls-cert-file", file(certificate)),
+            ("--tls-key-file", file(key)),
+        ];
+        let arguments = arguments.into_iter().flat_map(|(name, value)| [name.to_owned(), value]).collect();
+        Self::start_on(arguments, Some(port))
+    }
+
+    fn start_on(arguments: Vec<String>, tls: Option<Port>) -> Result<Self, HarnessError> {
         let program = find(PROGRAM)?;
         let keeper = Keeper::new("bloodbank-redis")?;
         let redis = Self {
             server: Process::new(PROGRAM, vec![keeper.path("redis.log")]),
             program,
-            arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
+            arguments,
+            tls,
             port: Port::free()?,
             keeper,
         };
@@ -53,6 +74,12 @@ impl Redis {
     /// The server's address by way of another port on loopback, usually that of a [`Proxy`](crate::Proxy).
     pub fn url_through(&self, port: u16) -> String {
         format!("redis://127.0.0.1:{port}/")
+    }
+
+    /// The server's address with TLS: `rediss://localhost:PORT/`; `None` without
+    /// [`start_with_tls`](Self::start_with_tls).
+    pub fn tls_url(&self) -> Option<String> {
+        Some(format!("rediss://localhost:{}/", self.tls.as_ref()?.number()))
     }
 
     /// The port. It stays the same when the server is started again.

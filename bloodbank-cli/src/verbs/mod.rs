@@ -8,13 +8,20 @@ mod doctor;
 mod flow;
 mod list_commands;
 mod list_events;
+mod mcp;
+mod new;
 mod publish;
+mod publish_prompt;
 mod schema;
+mod serve;
 mod show;
 mod tail;
 mod topology;
 mod trace;
+mod watch;
 mod work;
+#[cfg(unix)]
+mod wrap;
 
 pub(crate) use check::Check;
 pub(crate) use completions::Completions;
@@ -24,10 +31,17 @@ pub(crate) use doctor::Doctor;
 pub(crate) use flow::FlowVerb;
 pub(crate) use list_commands::ListCommands;
 pub(crate) use list_events::ListEvents;
+pub(crate) use mcp::Mcp;
+pub(crate) use new::New;
 pub(crate) use publish::Publish;
+pub(crate) use publish_prompt::PublishPrompt;
 pub(crate) use schema::Schema;
+pub(crate) use serve::Serve;
 pub(crate) use show::Show;
 pub(crate) use tail::Tail;
 pub(crate) use topology::TopologyVerb;
 pub(crate) use trace::TraceVerb;
+pub(crate) use watch::Watch;
 pub(crate) use work::Work;
+#[cfg(unix)]
+pub(crate) use wrap::Wrap;

@@ -11,7 +11,6 @@ use bloodbank_core::{
     EventEnvelope, EventKind, Settings,
     envelope::{ENVELOPE_VERSION, Source, TriggerType},
     identity,
-    publish::Receipt,
     registry::{AnyEvent, EventDescriptor},
 };
 use chrono::Utc;
@@ -20,6 +19,7 @@ use uuid::Uuid;
 
 use crate::{
     bus,
+    door::{Door, Draft, Published, Via},
     fault::{Done, Fault},
     output::{
         self,
@@ -72,6 +72,9 @@ pub(crate) struct Publish {
     /// How long to wait, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 60, requires = "wait")]
     timeout: u64,
+    /// Which way to the bus
+    #[arg(long, value_name = "WAY", default_value = "auto")]
+    via: Via,
     /// The receipt, or the reply, as JSON
     #[arg(long)]
     json: bool,
@@ -101,20 +104,16 @@ impl Publish {
     }
 
     async fn publish(self, Checked { key, payload, event_id }: Checked) -> Done {
-        let bus = bus::connect().await?;
+        let door = Door::open(self.via).await?;
+        let draft =
+            Draft { key: &key, payload: &payload, parents: &self.parent, event_id, timestamp: None, source: source() };
         let done = if self.wait {
-            let command = bus.publish_value(&key, &payload).causes(self.parent.iter()).source(source());
-            let reply = command.execute(Duration::from_secs(self.timeout)).await;
-            reply.map_err(Fault::from).and_then(|reply| Ok(output::json(&reply)?))
+            let reply = door.execute(&draft, Duration::from_secs(self.timeout)).await;
+            reply.and_then(|reply| Ok(output::json(&reply)?))
         } else {
-            let mut publish = bus.publish_value(&key, &payload).causes(self.parent.iter()).source(source());
-            if let Some(event_id) = event_id {
-                publish = publish.event_id(event_id);
-            }
-            let receipt = publish.await;
-            receipt.map_err(Fault::from).and_then(|receipt| print_receipt(&receipt, self.json))
+            door.publish(&draft).await.and_then(|published| print_receipt(&published, self.json))
         };
-        bus.close().await;
+        door.close().await;
         done
     }
 
@@ -239,19 +238,13 @@ pub(super) fn source() -> Source {
 }
 
 /// What the broker confirmed.
-pub(super) fn print_receipt(receipt: &Receipt, as_json: bool) -> Done {
+pub(super) fn print_receipt(published: &Published, as_json: bool) -> Done {
     if as_json {
-        output::json(&json!({
-            "event_id": receipt.event_id,
-            "event_type": receipt.event_type,
-            "timestamp": receipt.timestamp,
-            "unrouted": receipt.unrouted,
-        }))?;
-        return Ok(());
+        return Ok(output::json(published)?);
     }
-    let mut out = output::out();
-    writeln!(out, "{} {} {}", paint(GOOD, "published"), paint(KEY, &receipt.event_type), receipt.event_id)?;
-    if receipt.unrouted {
+    let Published { event_id, event_type, unrouted } = published;
+    writeln!(output::out(), "{} {} {event_id}", paint(GOOD, "published"), paint(KEY, event_type))?;
+    if *unrouted {
         output::note("no queue receives it yet: start a subscriber, or `tail` it before publishing");
     }
     Ok(())

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     bus,
+    door::{Client, Via},
     fault::{Done, Fault},
     output,
 };
@@ -49,10 +50,29 @@ enum Format {
     Json,
 }
 
+impl Format {
+    /// As the gateway names it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Tree => "text",
+            Self::Mermaid => "mermaid",
+            Self::Dot => "dot",
+            Self::Json => "json",
+        }
+    }
+}
+
 impl TraceVerb {
     pub(crate) fn run(self) -> Done {
         bus::block_on(async {
             let settings = Settings::load()?;
+            // A gateway has the file open; what it says about unknown events is enough.
+            if settings.redis_url.is_none()
+                && let Some(gateway) = Client::find(&settings, Via::Auto).await?
+            {
+                let text = gateway.trace(self.id, self.format.name()).await?;
+                return Ok(writeln!(output::out(), "{}", text.trim_end())?);
+            }
             let trace = Trace::load_at_most(&tracker(&settings).await?, self.id, self.limit).await?;
             let is_known =
                 trace.events.len() > 1 || trace.events.first().is_some_and(|event| event.event_type.is_some());

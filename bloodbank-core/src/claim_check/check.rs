@@ -41,7 +41,8 @@ impl ClaimCheck {
     pub fn from_settings(settings: &Settings) -> Result<Self> {
         #[cfg(feature = "redis")]
         if let Some(url) = &settings.redis_url {
-            return Ok(Self::new(super::RedisStore::new(url)?).ttl(settings.correlation_ttl));
+            let client = crate::tls::redis_client(url, Some(crate::tls::Pem::read(settings)?))?;
+            return Ok(Self::new(super::RedisStore::with_client(client)?).ttl(settings.correlation_ttl));
         }
         Ok(Self::memory().ttl(settings.correlation_ttl))
     }

@@ -11,10 +11,13 @@ use redis::{
     Client, Pipeline, RedisError,
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
 use super::{CacheType, ClaimStore, Found};
-use crate::error::{Error, ErrorKind, Result};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    tls::redis_client,
+};
 
 const PREFIX: &str = "bloodbank:claim:";
 /// How long a connection may take to be made.
@@ -35,15 +38,12 @@ impl RedisStore {
     /// # Errors
     /// [`ErrorKind::Settings`] when the address is none.
     pub fn new(url: &SecretString) -> Result<Self> {
-        let invalid = |error: RedisError| {
-            Error::new(
-                ErrorKind::Settings,
-                "REDIS_URL is no address of a Redis; it looks like `redis://:password@host:6379/0`",
-            )
-            .with_source(error)
-        };
-        let client = Client::open(url.expose_secret()).map_err(invalid)?;
-        let connection = connect(&client).map_err(invalid)?;
+        Self::with_client(redis_client(url, None)?)
+    }
+
+    pub(super) fn with_client(client: Client) -> Result<Self> {
+        let connection =
+            connect(&client).map_err(|error| Error::new(ErrorKind::Storage, "redis failed").with_source(error))?;
         Ok(Self { client, connection: Mutex::new(connection), prefix: PREFIX.to_owned() })
     }
 

@@ -11,14 +11,17 @@ use redis::{
     Client, Pipeline, RedisError,
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use uuid::Uuid;
 
 use super::{
     codec,
     store::{CorrelationStore, Entry, Link, Malformed, Read},
 };
-use crate::error::{Error, ErrorKind, Result};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    tls::redis_client,
+};
 
 /// How long a connection may take to be made.
 const CONNECTING: Duration = Duration::from_secs(1);
@@ -50,15 +53,11 @@ impl RedisStore {
     /// # Errors
     /// [`ErrorKind::Settings`] when the address is none.
     pub fn new(url: &SecretString, ttl: Duration) -> Result<Self> {
-        let invalid = |error: RedisError| {
-            Error::new(
-                ErrorKind::Settings,
-                "REDIS_URL is no address of a Redis; it looks like `redis://:password@host:6379/0`",
-            )
-            .with_source(error)
-        };
-        let client = Client::open(url.expose_secret()).map_err(invalid)?;
-        Ok(Self { connection: Mutex::new(connect(&client).map_err(invalid)?), ttl: ttl.as_secs().max(1), client })
+        Self::with_client(redis_client(url, None)?, ttl)
+    }
+
+    pub(super) fn with_client(client: Client, ttl: Duration) -> Result<Self> {
+        Ok(Self { connection: Mutex::new(connect(&client).map_err(failed)?), ttl: ttl.as_secs().max(1), client })
     }
 
     fn connection(&self) -> ConnectionManager {

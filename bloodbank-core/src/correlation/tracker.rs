@@ -81,7 +81,8 @@ impl CorrelationTracker {
         };
         #[cfg(feature = "redis")]
         {
-            let store = super::RedisStore::new(url, settings.correlation_ttl)?;
+            let client = crate::tls::redis_client(url, Some(crate::tls::Pem::read(settings)?))?;
+            let store = super::RedisStore::with_client(client, settings.correlation_ttl)?;
             Ok(Some(Self::with_store(Arc::new(store)).await))
         }
         #[cfg(not(feature = "redis"))]

@@ -73,8 +73,8 @@ impl Dedupe {
     /// [`ErrorKind::Settings`] on RabbitMQ without `REDIS_URL`: nothing would outlive the process.
     pub fn of(bus: &Bus) -> Result<Self> {
         #[cfg(feature = "redis")]
-        if let Some(url) = &bus.settings().redis_url {
-            return Ok(Self::in_store(Arc::new(RedisStore::new(url)?)));
+        if let Some(store) = RedisStore::from_settings(bus.settings())? {
+            return Ok(Self::in_store(Arc::new(store)));
         }
         match bus.transport().dedupe() {
             Some(store) => Ok(Self::in_store(store)),

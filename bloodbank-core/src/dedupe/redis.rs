@@ -10,11 +10,15 @@ use redis::{
     Client, Cmd, FromRedisValue, RedisError,
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use uuid::Uuid;
 
 use super::{Acquired, DedupeKey, DedupeStore};
-use crate::error::{Error, ErrorKind, Result};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    settings::Settings,
+    tls::{Pem, redis_client},
+};
 
 /// How long a connection may take to be made, and an answer; callers have a deadline of their own.
 const CONNECTING: Duration = Duration::from_secs(1);
@@ -53,15 +57,20 @@ impl RedisStore {
     /// # Errors
     /// [`ErrorKind::Settings`] when the address is none.
     pub fn new(url: &SecretString) -> Result<Self> {
-        let invalid = |error: RedisError| {
-            Error::new(
-                ErrorKind::Settings,
-                "REDIS_URL is no address of a Redis; it looks like `redis://:password@host:6379/0`",
-            )
-            .with_source(error)
-        };
-        let client = Client::open(url.expose_secret()).map_err(invalid)?;
-        Ok(Self { connection: Mutex::new(connect(&client).map_err(invalid)?), client })
+        Self::with_client(redis_client(url, None)?)
+    }
+
+    /// A store in the Redis of the settings, with their certificates; `None`: they name none.
+    ///
+    /// # Errors
+    /// Like [`RedisStore::new`], and when a certificate cannot be read.
+    pub fn from_settings(settings: &Settings) -> Result<Option<Self>> {
+        let Some(url) = &settings.redis_url else { return Ok(None) };
+        Self::with_client(redis_client(url, Some(Pem::read(settings)?))?).map(Some)
+    }
+
+    fn with_client(client: Client) -> Result<Self> {
+        Ok(Self { connection: Mutex::new(connect(&client).map_err(failed)?), client })
     }
 
     async fn run<T: FromRedisValue>(&self, script: &str, key: &DedupeKey, token: Uuid, lasting: Duration) -> Result<T> {
@@ -78,9 +87,13 @@ impl RedisStore {
             {
                 *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = connection;
             }
-            Error::new(ErrorKind::Storage, "redis failed").with_source(error)
+            failed(error)
         })
     }
+}
+
+fn failed(error: RedisError) -> Error {
+    Error::new(ErrorKind::Storage, "redis failed").with_source(error)
 }
 
 fn connect(client: &Client) -> Result<ConnectionManager, RedisError> {

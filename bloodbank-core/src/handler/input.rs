@@ -144,15 +144,23 @@ pub(crate) fn read_variant<E: Event>(raw: &RawEnvelope<'_>) -> Result<Option<E>>
 /// Reads a payload; a fault names the JSON pointer.
 pub(crate) fn read_payload<T: DeserializeOwned>(event_type: &str, text: &str) -> Result<T> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let fault = PayloadFault { pointer: json_pointer(error.path()), detail: error.inner().to_string() };
-        Error::new(
-            ErrorKind::InvalidPayload,
-            format!("payload of `{event_type}` does not fit `{}` at {:?}", short_name::<T>(), fault.pointer),
-        )
-        .with_faults(vec![fault])
-        .with_source(error.into_inner())
-    })
+    match serde_path_to_error::deserialize(&mut deserializer) {
+        Ok(payload) => Ok(payload),
+        Err(error) => Err(does_not_fit(event_type, std::any::type_name::<T>(), error)),
+    }
+}
+
+/// Compiled once, not once per event.
+#[cold]
+fn does_not_fit(event_type: &str, type_path: &str, error: serde_path_to_error::Error<serde_json::Error>) -> Error {
+    let fault = PayloadFault { pointer: json_pointer(error.path()), detail: error.inner().to_string() };
+    let name = type_path.rsplit("::").next().unwrap_or(type_path);
+    Error::new(
+        ErrorKind::InvalidPayload,
+        format!("payload of `{event_type}` does not fit `{name}` at {:?}", fault.pointer),
+    )
+    .with_faults(vec![fault])
+    .with_source(error.into_inner())
 }
 
 /// An event that the subscriber does not receive.
@@ -162,11 +170,6 @@ pub(crate) fn unexpected(raw: &RawEnvelope<'_>, expected: &[&'static Declaration
         ErrorKind::InvalidEnvelope,
         format!("unexpected event `{}`; this subscriber receives {}", raw.event_type, keys.join(", ")),
     )
-}
-
-fn short_name<T>() -> &'static str {
-    let name = std::any::type_name::<T>();
-    name.rsplit("::").next().unwrap_or(name)
 }
 
 /// The place of a fault as RFC 6901 has it.

@@ -133,7 +133,7 @@ mod tests {
         assert_eq!(delays(policy(5, Backoff::Exponential { first: S(1), max: S(5) })), [S(1), S(2), S(4), S(5)]);
         assert_eq!(delays(policy(3, Backoff::Fixed(S(7)))), [S(7), S(7)]);
         assert_eq!(delays(policy(4, Backoff::Steps(STEPS))), [S(1), S(9), S(9)]);
-        assert_eq!(delays(policy(1, Backoff::Fixed(S(7)))), []);
+        assert_eq!(delays(policy(1, Backoff::Fixed(S(7)))), [] as [Duration; 0]);
         assert_eq!(policy(u32::MAX, Backoff::Exponential { first: S(1), max: S(60) }).delay_after(4000), Some(S(60)));
     }
 }

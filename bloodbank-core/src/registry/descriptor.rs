@@ -12,7 +12,6 @@ use uuid::Uuid;
 use crate::{
     error::{Error, ErrorKind, Result},
     event::{Declaration, Event, EventKind, Location},
-    handler::input::read_payload,
     identity,
     registry::schema,
     routing::RoutingKey,
@@ -51,10 +50,10 @@ pub trait AnyEvent: Any + Send {
 
 impl<E: Event> AnyEvent for E {
     fn to_value(&self) -> Result<Value> {
-        serde_json::to_value(self).map_err(|error| {
-            Error::new(ErrorKind::InvalidPayload, format!("`{}` cannot be written as JSON", E::DECLARATION.routing_key))
-                .with_source(error)
-        })
+        match serde_json::to_value(self) {
+            Ok(value) => Ok(value),
+            Err(error) => Err(cannot_be_written(const { &E::DECLARATION }, error)),
+        }
     }
 
     fn routing_key(&self) -> Result<RoutingKey> {
@@ -64,6 +63,21 @@ impl<E: Event> AnyEvent for E {
     fn event_id(&self, key: &str) -> Option<Uuid> {
         self.unique_key().map(|unique| identity::deterministic(key, &unique))
     }
+}
+
+// What follows is compiled once, not once per event: declaring a thousand events must not cost minutes.
+
+#[cold]
+fn cannot_be_written(declaration: &Declaration, error: serde_json::Error) -> Error {
+    Error::new(ErrorKind::InvalidPayload, format!("`{}` cannot be written as JSON", declaration.routing_key))
+        .with_source(error)
+}
+
+/// The schema has been asked before, and names places; what it lets pass is explained by the type itself.
+#[cold]
+fn does_not_fit(key: &str, declaration: &Declaration, error: serde_json::Error) -> Error {
+    Error::new(ErrorKind::InvalidPayload, format!("payload of `{key}` does not fit `{}`", declaration.name))
+        .with_source(error)
 }
 
 impl EventDescriptor {
@@ -76,10 +90,12 @@ impl EventDescriptor {
             type_path: std::any::type_name::<E>,
             schema: schema::of::<E>,
             example: || E::example().map(|event| Box::new(event) as _),
-            decode: |key, text| {
-                let event: E = read_payload(key, text)?;
-                event.validate()?;
-                Ok(Box::new(event))
+            decode: |key, text| match serde_json::from_str::<E>(text) {
+                Ok(event) => match event.validate() {
+                    Ok(()) => Ok(Box::new(event)),
+                    Err(error) => Err(error),
+                },
+                Err(error) => Err(does_not_fit(key, const { &E::DECLARATION }, error)),
             },
         }
     }

@@ -30,12 +30,15 @@ pub(super) const CORRELATION_TTL_DAYS: Field = field(&["CORRELATION_TTL_DAYS", "
 pub(super) const HTTP_HOST: Field = field(&["HTTP_HOST"]);
 pub(super) const HTTP_PORT: Field = field(&["HTTP_PORT"]);
 pub(super) const EMBEDDED_PATH: Field = field(&["BLOODBANK_EMBEDDED_PATH"]);
+pub(super) const TLS_CA: Field = field(&["BLOODBANK_TLS_CA"]);
+pub(super) const TLS_CERT: Field = field(&["BLOODBANK_TLS_CERT"]);
+pub(super) const TLS_KEY: Field = field(&["BLOODBANK_TLS_KEY"]);
 pub(super) const MAX_BODY_BYTES: Field = field(&["BLOODBANK_MAX_BODY_BYTES"]);
 pub(super) const PUBLISH_WINDOW: Field = field(&["BLOODBANK_PUBLISH_WINDOW"]);
 pub(super) const PUBLISH_TIMEOUT_MS: Field = field(&["BLOODBANK_PUBLISH_TIMEOUT_MS"]);
 
 /// Every setting: what `bloodbank.toml` may hold.
-pub(super) const ALL: [Field; 17] = [
+pub(super) const ALL: [Field; 20] = [
     SERVICE_NAME,
     ENVIRONMENT,
     RABBIT_URL,
@@ -50,6 +53,9 @@ pub(super) const ALL: [Field; 17] = [
     HTTP_HOST,
     HTTP_PORT,
     EMBEDDED_PATH,
+    TLS_CA,
+    TLS_CERT,
+    TLS_KEY,
     MAX_BODY_BYTES,
     PUBLISH_WINDOW,
     PUBLISH_TIMEOUT_MS,

@@ -47,6 +47,12 @@ pub struct Settings {
     pub http_port: u16,
     /// `BLOODBANK_EMBEDDED_PATH`: the file of the embedded bus; unset: memory.
     pub embedded_path: Option<PathBuf>,
+    /// `BLOODBANK_TLS_CA`: a PEM file with authorities to trust beside those of the system, for `amqps://` and `rediss://`.
+    pub tls_ca: Option<PathBuf>,
+    /// `BLOODBANK_TLS_CERT`: a PEM file with the certificate that this program shows.
+    pub tls_cert: Option<PathBuf>,
+    /// `BLOODBANK_TLS_KEY`: a PEM file with the key of that certificate.
+    pub tls_key: Option<PathBuf>,
     /// `BLOODBANK_MAX_BODY_BYTES`: larger bodies are refused before sending.
     pub max_body_bytes: usize,
     /// `BLOODBANK_PUBLISH_WINDOW`: how many events are in flight before publishers wait.
@@ -68,6 +74,9 @@ impl Default for Settings {
             http_host: "127.0.0.1".to_owned(),
             http_port: 8682,
             embedded_path: None,
+            tls_ca: None,
+            tls_cert: None,
+            tls_key: None,
             max_body_bytes: 16 * 1024 * 1024,
             publish_window: 256,
             publish_timeout: Duration::from_secs(30),

@@ -36,6 +36,9 @@ pub(super) fn settings(layers: &[Layer]) -> Result<Settings> {
         correlation_ttl: reader.get(field::CORRELATION_TTL_DAYS, ttl).unwrap_or(default.correlation_ttl),
         http_host: reader.get(field::HTTP_HOST, host).unwrap_or(default.http_host),
         http_port: reader.get(field::HTTP_PORT, port).unwrap_or(default.http_port),
+        tls_ca: reader.get(field::TLS_CA, |path| Ok(path.into())),
+        tls_cert: reader.get(field::TLS_CERT, |path| Ok(path.into())),
+        tls_key: reader.get(field::TLS_KEY, |path| Ok(path.into())),
         embedded_path: reader.get(field::EMBEDDED_PATH, |path| Ok(path.into())),
         max_body_bytes: reader
             .get(field::MAX_BODY_BYTES, |value| from_one(value, "bytes"))

@@ -54,11 +54,6 @@ pub(super) fn paths() -> Map<String, Value> {
     add("/asyncapi.json", "get", get("asyncapi", "The events as an AsyncAPI document", json!([]), object(), &lists));
     add("/docs", "get", text("docs", "This document as a page", "text/html", &lists));
     add("/asyncapi", "get", text("asyncapi_page", "The AsyncAPI document as a page", "text/html", &lists));
-    #[cfg(feature = "webhooks")]
-    {
-        add("/webhooks/fireflies", "post", webhook("fireflies", "X-Hub-Signature"));
-        add("/webhooks/github", "post", webhook("github", "X-Hub-Signature-256"));
-    }
     paths
 }
 
@@ -143,23 +138,6 @@ fn stream() -> Value {
             { "name": "Last-Event-ID", "in": "header", "description": "Resumes after this event, where the bus keeps history.",
               "schema": { "type": "string", "format": "uuid" } },
         ],
-        "responses": responses,
-    })
-}
-
-#[cfg(feature = "webhooks")]
-fn webhook(service: &str, header: &str) -> Value {
-    let mut responses = problems(&[400, 401, 404, 408, 413, 422, 503]);
-    responses
-        .insert("200".to_owned(), json!({ "description": "Nothing in it is an event.", "content": content(object()) }));
-    responses.insert("202".to_owned(), json!({ "description": "It is on the bus.", "content": content(object()) }));
-    json!({
-        "operationId": format!("webhook_{service}"),
-        "summary": format!("What {service} posts"),
-        "security": [],
-        "parameters": [{ "name": header, "in": "header", "required": true, "schema": { "type": "string" },
-                         "description": "HMAC-SHA256 of the body, in hexadecimal digits." }],
-        "requestBody": { "required": true, "content": content(json!({})) },
         "responses": responses,
     })
 }

@@ -4,7 +4,10 @@ mod markdown;
 
 use std::{fs, io::Write, path::PathBuf};
 
+use bloodbank_core::Registry;
+use bloodbank_gateway::{asyncapi, openapi};
 use clap::ValueEnum;
+use serde_json::Value;
 
 use crate::{
     fault::{Done, Fault},
@@ -15,7 +18,9 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  bb docs markdown --out EVENTS.md")]
+  bb docs markdown --out EVENTS.md
+  bb docs asyncapi --out asyncapi.json
+  bb docs openapi")]
 pub(crate) struct Docs {
     /// The format
     #[arg(default_value = "markdown")]
@@ -29,12 +34,18 @@ pub(crate) struct Docs {
 enum Format {
     /// A page for people
     Markdown,
+    /// The events as an AsyncAPI document
+    Asyncapi,
+    /// The gateway as an OpenAPI document
+    Openapi,
 }
 
 impl Docs {
     pub(crate) fn run(self) -> Done {
         let text = match self.format {
             Format::Markdown => markdown::page(),
+            Format::Asyncapi => document(asyncapi::document(Registry::global()))?,
+            Format::Openapi => document(openapi::document(Registry::global()))?,
         };
         match &self.out {
             None => Ok(output::out().write_all(text.as_bytes())?),
@@ -42,4 +53,8 @@ impl Docs {
                 .map_err(|error| Fault::failed(format!("{} cannot be written: {error}", path.display()))),
         }
     }
+}
+
+fn document(document: Value) -> Result<String, Fault> {
+    Ok(serde_json::to_string_pretty(&document)? + "\n")
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use bloodbank_core::{envelope::RawEnvelope, transport::Incoming};
+use bloodbank_core::envelope::RawEnvelope;
 use serde_json::Value;
 
 use crate::output::{
@@ -22,19 +22,19 @@ pub(super) enum Style {
 }
 
 /// The event as text, with the line break. What a terminal would obey is written out.
-pub(super) fn of(message: &Incoming, style: Style) -> String {
+pub(super) fn of(body: &[u8], style: Style) -> String {
     let mut text = match style {
-        Style::Line => line(message),
-        Style::Full => full(message),
-        Style::Json => json(message),
+        Style::Line => line(body),
+        Style::Full => full(body),
+        Style::Json => json(body),
     };
     text.push('\n');
     text
 }
 
-fn line(message: &Incoming) -> String {
-    let Ok(envelope) = serde_json::from_slice::<RawEnvelope<'_>>(&message.body) else {
-        return unreadable(message);
+fn line(body: &[u8]) -> String {
+    let Ok(envelope) = serde_json::from_slice::<RawEnvelope<'_>>(body) else {
+        return unreadable(body);
     };
     let mut text = paint(DIM, envelope.timestamp.format("%H:%M:%S%.3f"));
     let _ = write!(text, " {} {}", paint(KEY, printable(&envelope.event_type)), envelope.event_id);
@@ -51,23 +51,22 @@ fn line(message: &Incoming) -> String {
     text
 }
 
-fn full(message: &Incoming) -> String {
-    let Ok(value) = serde_json::from_slice::<Value>(&message.body) else {
-        return unreadable(message);
+fn full(body: &[u8]) -> String {
+    let Ok(value) = serde_json::from_slice::<Value>(body) else {
+        return unreadable(body);
     };
-    let head = paint(KEY, printable(&message.routing_key));
+    let head = paint(KEY, printable(value["event_type"].as_str().unwrap_or_default()));
     format!("{head}\n{}", output::highlighted(&value).unwrap_or_default())
 }
 
-fn json(message: &Incoming) -> String {
-    match serde_json::from_slice::<Value>(&message.body) {
+fn json(body: &[u8]) -> String {
+    match serde_json::from_slice::<Value>(body) {
         Ok(value) => printable(&value.to_string()).into_owned(),
-        Err(_) => serde_json::json!({"routing_key": &*message.routing_key, "unreadable": &*String::from_utf8_lossy(&message.body)}).to_string(),
+        Err(_) => serde_json::json!({"unreadable": String::from_utf8_lossy(body)}).to_string(),
     }
 }
 
-fn unreadable(message: &Incoming) -> String {
-    let body = String::from_utf8_lossy(&message.body);
-    let beginning: String = body.chars().take(200).collect();
-    format!("{} {} {}", paint(KEY, printable(&message.routing_key)), paint(BAD, "no envelope:"), printable(&beginning))
+fn unreadable(body: &[u8]) -> String {
+    let beginning: String = String::from_utf8_lossy(body).chars().take(200).collect();
+    format!("{} {}", paint(BAD, "no envelope:"), printable(&beginning))
 }

@@ -8,7 +8,7 @@ use bloodbank_core::{
     Bus, Settings,
     routing::{self, BindingPattern},
     transport::{
-        Incoming, Topology, Transport,
+        Topology, Transport,
         embedded::{Embedded, HistoryFilter},
         topology::{Binding, Queue, QueueKind},
     },
@@ -19,6 +19,7 @@ use uuid::Uuid;
 use self::line::Style;
 use crate::{
     bus,
+    door::{Client, Via},
     fault::{Done, Fault},
     output,
     when::Past,
@@ -70,10 +71,16 @@ impl Tail {
                 }
                 return self.live(&Bus::connect(settings).await?, &pattern, style).await;
             }
+            if let Some(gateway) = Client::find(&settings, Via::Auto).await? {
+                if self.since.is_some() {
+                    return Err(Fault::usage("the gateway streams from now on; leave out --since, or stop it first"));
+                }
+                return self.through(&gateway, &pattern, style).await;
+            }
             match settings.embedded_path.as_deref() {
                 Some(path) => self.remembered(path, &settings, pattern, style).await,
                 None => Err(Fault::usage(
-                    "a bus in memory is in one process only; set RABBIT_URL, or BLOODBANK_EMBEDDED_PATH to the file of a bus",
+                    "a bus in memory is in one process only; start `serve`, or set RABBIT_URL, or BLOODBANK_EMBEDDED_PATH to the file of a bus",
                 )),
             }
         })
@@ -101,12 +108,29 @@ impl Tail {
                 _ = tokio::signal::ctrl_c() => None,
             };
             let Some(delivery) = delivery else { break };
-            print(&delivery.message, style)?;
+            print(&delivery.message.body, style)?;
             delivery.ack();
             left -= 1;
         }
         drop(deliveries);
         bus.close().await;
+        Ok(())
+    }
+
+    /// What is published from now on, as a gateway sees it.
+    async fn through(&self, gateway: &Client, pattern: &BindingPattern, style: Style) -> Done {
+        let mut events = std::pin::pin!(gateway.stream(pattern.as_str()).await?);
+        output::note(&format!("watching `{pattern}` through {}; Ctrl-C ends", gateway.url()));
+        let mut left = self.count.unwrap_or(usize::MAX);
+        while left > 0 {
+            let body = tokio::select! {
+                body = events.next() => body,
+                _ = tokio::signal::ctrl_c() => return Ok(()),
+            };
+            let body = body.ok_or_else(|| Fault::failed("the gateway ended the stream; is it still there?"))?;
+            print(&body, style)?;
+            left -= 1;
+        }
         Ok(())
     }
 
@@ -123,7 +147,7 @@ impl Tail {
         bus.close().await;
         let remembered = remembered?;
         for recorded in remembered.iter().rev() {
-            print(&recorded.message, style)?;
+            print(&recorded.message.body, style)?;
         }
         if remembered.is_empty() {
             output::note("the file remembers no such event");
@@ -132,9 +156,9 @@ impl Tail {
     }
 }
 
-fn print(message: &Incoming, style: Style) -> Done {
+fn print(body: &[u8], style: Style) -> Done {
     // In one piece: whoever reads sees whole lines.
-    let text = line::of(message, style);
+    let text = line::of(body, style);
     let mut out = output::out();
     out.write_all(text.as_bytes())?;
     Ok(out.flush()?)

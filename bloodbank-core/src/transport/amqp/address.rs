@@ -2,12 +2,16 @@
 
 use std::fmt;
 
-use lapin::uri::{AMQPScheme, AMQPUri};
+use lapin::{
+    tcp::{OwnedIdentity, OwnedTLSConfig},
+    uri::{AMQPScheme, AMQPUri},
+};
 use secrecy::ExposeSecret;
 
 use crate::{
     error::{Error, ErrorKind, Result},
     settings::Settings,
+    tls::Pem,
 };
 
 /// How long the broker may be silent, in seconds, before the connection counts as dead.
@@ -18,6 +22,7 @@ const EXAMPLE: &str = "amqp://user:password@host:5672/%2f";
 /// Where the broker is and who we are there.
 pub(super) struct Address {
     uri: AMQPUri,
+    tls: OwnedTLSConfig,
     /// The name of the service, shown in the broker's list of connections.
     pub(super) service: String,
 }
@@ -27,7 +32,13 @@ impl Address {
         let Some(url) = &settings.rabbit_url else {
             return Err(Error::new(ErrorKind::Settings, format!("RABBIT_URL is not set; set it to {EXAMPLE}")));
         };
-        Self::parse(url.expose_secret(), &settings.service_name)
+        let mut address = Self::parse(url.expose_secret(), &settings.service_name)?;
+        let Pem { ca, identity } = Pem::read(settings)?;
+        address.tls = OwnedTLSConfig {
+            identity: identity.map(|(pem, key)| OwnedIdentity::PKCS8 { pem: pem.into_bytes(), key: key.into_bytes() }),
+            cert_chain: ca,
+        };
+        Ok(address)
     }
 
     fn parse(url: &str, service: &str) -> Result<Self> {
@@ -36,8 +47,8 @@ impl Address {
         };
         // What the parser says may repeat the URL, with its password.
         let mut uri: AMQPUri = url.parse().map_err(|_: String| wrong("which is no AMQP URL"))?;
-        if uri.scheme == AMQPScheme::AMQPS {
-            return Err(wrong("but this program was built without TLS"));
+        if uri.scheme == AMQPScheme::AMQPS && cfg!(not(feature = "tls")) {
+            return Err(wrong("but this program was built without the feature `tls`"));
         }
         if uri.vhost.len() > 255 {
             return Err(wrong("whose virtual host is longer than 255 bytes"));
@@ -48,11 +59,16 @@ impl Address {
         }
         uri.query.heartbeat = Some(uri.query.heartbeat.unwrap_or(HEARTBEAT));
         uri.query.connection_timeout = Some(uri.query.connection_timeout.unwrap_or(CONNECT_MILLISECONDS));
-        Ok(Self { uri, service: service.to_owned() })
+        Ok(Self { uri, tls: OwnedTLSConfig::default(), service: service.to_owned() })
     }
 
     pub(super) fn uri(&self) -> AMQPUri {
         self.uri.clone()
+    }
+
+    /// Whom to trust, and who we are.
+    pub(super) fn tls(&self) -> OwnedTLSConfig {
+        self.tls.clone()
     }
 
     pub(super) fn user(&self) -> &str {

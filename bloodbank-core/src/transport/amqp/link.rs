@@ -327,5 +327,9 @@ fn refusal(address: &Address, fault: &Fault) -> Option<Error> {
 async fn connect(address: &Address, role: Role) -> Result<lapin::Connection, Fault> {
     let name = format!("{} ({})", address.service, role.name());
     let properties = lapin::ConnectionProperties::default().with_connection_name(name.into());
-    within(CALL, lapin::Connection::connect_uri(address.uri(), properties).boxed()).await
+    let connect = async {
+        let builder = lapin::ConnectionBuilder::new()?;
+        builder.with_uri(address.uri()).with_properties(properties).with_tls_config(address.tls()).connect().await
+    };
+    within(CALL, connect.boxed()).await
 }

@@ -5,7 +5,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 
-use crate::problem::Problem;
+use bloodbank_gateway::Problem;
 
 /// Refuses a body that nobody with the secret has signed: HMAC-SHA256 in hexadecimal digits, `sha256=` in front of it or
 /// not. Compared in constant time.

@@ -1,27 +1,30 @@
 //! `POST /webhooks/fireflies`: a transcript is ready.
 
-use axum::{body::Body, extract::State, http::HeaderMap, response::Response};
+use std::sync::Arc;
+
+use axum::{Extension, body::Body, extract::State, http::HeaderMap, response::Response};
 use bloodbank_core::{Event, correlation::CorrelationTracker, identity};
 use bloodbank_domains::fireflies::{FirefliesTranscriptReady, FirefliesTranscriptUpload, Webhook};
+use bloodbank_gateway::{Gateway, Problem, json};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{ignored, publish, published, signature};
-use crate::{Gateway, json, problem::Problem};
+use crate::{Webhooks, ignored, publish, published, signature};
 
 /// Publishes each transcript, as a child of the upload it came from.
 pub(crate) async fn fireflies(
     State(gateway): State<Gateway>,
+    Extension(webhooks): Extension<Arc<Webhooks>>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     let body = json::read(body, gateway.limits().batch_bytes).await?;
-    signature::verify(gateway.webhooks().fireflies.as_ref(), &headers, "x-hub-signature", &body)?;
+    signature::verify(webhooks.fireflies.as_ref(), &headers, "x-hub-signature", &body)?;
     let value = json::parse(&body, gateway.limits())?;
     let references = client_references(&value);
-    let webhooks = Webhook::read(&body).map_err(|error| Problem::invalid(error.to_string(), Vec::new()))?;
-    let mut receipts = Vec::with_capacity(webhooks.len());
-    for (webhook, reference) in webhooks.into_iter().zip(references) {
+    let delivered = Webhook::read(&body).map_err(|error| Problem::invalid(error.to_string(), Vec::new()))?;
+    let mut receipts = Vec::with_capacity(delivered.len());
+    for (webhook, reference) in delivered.into_iter().zip(references) {
         let ready = FirefliesTranscriptReady::try_from(webhook)
             .map_err(|error| Problem::invalid(error.to_string(), Vec::new()))?;
         let causes = match reference {

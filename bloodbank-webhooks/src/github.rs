@@ -1,21 +1,24 @@
 //! `POST /webhooks/github`: a pull request was opened.
 
-use axum::{body::Body, extract::State, http::HeaderMap, response::Response};
+use std::sync::Arc;
+
+use axum::{Extension, body::Body, extract::State, http::HeaderMap, response::Response};
 use bloodbank_core::{Event, claim_check::ClaimCheck, identity};
 use bloodbank_domains::github::{GithubPrCreated, PullRequestWebhook};
+use bloodbank_gateway::{Gateway, Problem, json};
 use tracing::error;
 
-use super::{ignored, publish, published, signature};
-use crate::{Gateway, json, problem::Problem};
+use crate::{Webhooks, ignored, publish, published, signature};
 
 /// Puts the text of the pull request into the cache and publishes a reference to it.
 pub(crate) async fn github(
     State(gateway): State<Gateway>,
+    Extension(webhooks): Extension<Arc<Webhooks>>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     let body = json::read(body, gateway.limits().batch_bytes).await?;
-    signature::verify(gateway.webhooks().github.as_ref(), &headers, "x-hub-signature-256", &body)?;
+    signature::verify(webhooks.github.as_ref(), &headers, "x-hub-signature-256", &body)?;
     if headers.get("x-github-event").is_none_or(|event| event != "pull_request") {
         return Ok(ignored("only `pull_request` is an event here"));
     }
@@ -25,7 +28,7 @@ pub(crate) async fn github(
         GithubPrCreated::DECLARATION.routing_key,
         &format!("cache_key={}", webhook.cache_key()),
     );
-    let cache = match &gateway.webhooks().cache {
+    let cache = match &webhooks.cache {
         Some(cache) => cache,
         None => &default_cache(&gateway)?,
     };

@@ -1,0 +1,47 @@
+//! `bb mcp`.
+
+use bloodbank_core::{Bus, Settings, routing::BindingPattern};
+use bloodbank_gateway::{Gateway, Patterns, mcp};
+
+use crate::{
+    bus,
+    door::{Client, Via},
+    fault::{Done, Fault},
+    program::Program,
+};
+
+/// Speak MCP over standard input and output: the events of this program as tools of an AI agent
+///
+/// What an agent may publish can be limited to patterns. The gateway of `serve` offers the same over HTTP, at /mcp.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  bb mcp
+  bb mcp --allow 'artifact.#' --allow llm.response")]
+pub(crate) struct Mcp {
+    /// The agent may publish events that match; several may be given; default: every event
+    #[arg(long, value_name = "PATTERN", value_parser = |text: &str| BindingPattern::parse(text))]
+    allow: Vec<BindingPattern>,
+}
+
+impl Mcp {
+    pub(crate) fn run(self, program: Program) -> Done {
+        bus::block_on(async {
+            let settings = Settings::load()?;
+            if let Some(gateway) = Client::find(&settings, Via::Auto).await? {
+                return Err(Fault::failed(format!(
+                    "a gateway has this bus; let the agent use {}/mcp, or stop the gateway",
+                    gateway.url()
+                )));
+            }
+            let bus = Bus::connect(settings).await?;
+            let mut builder = (program.gateway)(Gateway::builder(bus.clone()));
+            if !self.allow.is_empty() {
+                builder = builder.agents_may_publish(Patterns::from_iter(self.allow));
+            }
+            let served = mcp::Server::new(builder.build()).serve_stdio().await;
+            bus.close().await;
+            Ok(served?)
+        })
+    }
+}

@@ -1,0 +1,94 @@
+//! `bb publish-prompt`.
+
+use std::{
+    io::{self, Read},
+    time::Duration,
+};
+
+use serde_json::json;
+
+use crate::{
+    bus,
+    door::{Door, Draft, Via},
+    fault::{Done, Fault},
+    output,
+    project::Project,
+    verbs::publish::{print_receipt, source},
+};
+
+/// Ask an agent: publish `agent.thread.prompt` with the project and the working directory
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  bb publish-prompt anthropic 'Explain event sourcing'
+  bb publish-prompt anthropic claude-sonnet-4 'Explain event sourcing' --wait
+  git diff | bb publish-prompt anthropic -")]
+pub(crate) struct PublishPrompt {
+    /// Whose agent, optionally which model, and what is asked; `-` reads that from standard input
+    #[arg(value_names = ["PROVIDER", "[MODEL] PROMPT"], num_args = 2..=3, required = true)]
+    words: Vec<String>,
+    /// Words to find it by
+    #[arg(long, value_name = "TAG", default_value = "cli")]
+    tag: Vec<String>,
+    /// Wait for the answer and print it
+    #[arg(short, long)]
+    wait: bool,
+    /// How long to wait, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, requires = "wait")]
+    timeout: u64,
+    /// Which way to the bus
+    #[arg(long, value_name = "WAY", default_value = "auto")]
+    via: Via,
+    /// The receipt, or the reply, as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// The event is no part of this library: a program that links `bloodbank-domains` has it.
+const KEY: &str = "agent.thread.prompt";
+
+impl PublishPrompt {
+    pub(crate) fn run(mut self) -> Done {
+        let prompt = self.words.pop().unwrap_or_default();
+        let model = self.words.get(1);
+        let provider = self.words.first();
+        let prompt = if prompt == "-" {
+            let mut text = String::new();
+            io::stdin().read_to_string(&mut text)?;
+            text
+        } else {
+            prompt
+        };
+        if prompt.trim().is_empty() {
+            return Err(Fault::usage("the prompt is empty; write what is asked"));
+        }
+        let project = Project::here();
+        let payload = json!({
+            "provider": provider,
+            "model": model.filter(|model| !model.is_empty()),
+            "prompt": prompt,
+            "project": project.name,
+            "working_dir": project.folder,
+            "tags": self.tag,
+        });
+        bus::block_on(async {
+            let door = Door::open(self.via).await?;
+            let draft =
+                Draft { key: KEY, payload: &payload, parents: &[], event_id: None, timestamp: None, source: source() };
+            let done = if self.wait {
+                let reply = door.execute(&draft, Duration::from_secs(self.timeout)).await;
+                reply.and_then(|reply| match reply["payload"]["response"].as_str() {
+                    Some(answer) if !self.json => {
+                        io::Write::write_all(&mut output::out(), format!("{}\n", answer.trim_end()).as_bytes())?;
+                        Ok(())
+                    }
+                    _ => Ok(output::json(&reply)?),
+                })
+            } else {
+                door.publish(&draft).await.and_then(|published| print_receipt(&published, self.json))
+            };
+            door.close().await;
+            done
+        })
+    }
+}

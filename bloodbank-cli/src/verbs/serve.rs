@@ -1,0 +1,113 @@
+//! `bb serve`.
+
+use std::{fs, io::Write};
+
+use bloodbank_core::{Bus, Settings};
+use bloodbank_gateway::{Gateway, GatewayError, ServeOptions, Server, Tokens};
+
+use crate::{
+    bus,
+    door::{Record, default_file},
+    fault::{Done, Fault},
+    output::{
+        self,
+        style::{HEADING, KEY, paint},
+    },
+    program::Program,
+};
+
+/// Run the gateway and the workers of this program until SIGTERM or Ctrl-C
+///
+/// Without RABBIT_URL and BLOODBANK_EMBEDDED_PATH the bus is a file in the user's data directory. While it runs, the other
+/// verbs find it by themselves and go through it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  bb serve
+  bb serve --memory --port 0
+  RABBIT_URL=amqp://localhost BLOODBANK_TOKENS_FILE=tokens.toml bb serve --host 0.0.0.0")]
+pub(crate) struct Serve {
+    /// The address to serve on; default: HTTP_HOST, 127.0.0.1
+    #[arg(long)]
+    host: Option<String>,
+    /// The port to serve on, 0 for a free one; default: HTTP_PORT, 8682
+    #[arg(long)]
+    port: Option<u16>,
+    /// Keep nothing: a bus in memory
+    #[arg(long)]
+    memory: bool,
+    /// Serve on any address without tokens: everybody who reaches it may do everything
+    #[arg(long)]
+    insecure: bool,
+}
+
+impl Serve {
+    pub(crate) fn run(self, program: Program) -> Done {
+        bus::block_on(self.serve(program))
+    }
+
+    async fn serve(self, program: Program) -> Done {
+        let settings = self.settings()?;
+        let host = self.host.clone().unwrap_or_else(|| settings.http_host.clone());
+        let port = self.port.unwrap_or(settings.http_port);
+        let bus = Bus::connect(settings.clone()).await?;
+        let served = self.on(&bus, program, &settings, ServeOptions::on(host, port).insecure(self.insecure)).await;
+        bus.close().await;
+        served
+    }
+
+    /// Where nothing is set, the bus is a file of this user.
+    fn settings(&self) -> Result<Settings, Fault> {
+        let mut settings = Settings::load()?;
+        if self.memory {
+            if settings.rabbit_url.is_some() {
+                return Err(Fault::usage("--memory is for the embedded bus; leave it out, or unset RABBIT_URL"));
+            }
+            settings.embedded_path = None;
+        } else if bus::is_in_memory(&settings) {
+            let file = default_file().ok_or_else(|| {
+                Fault::usage("this user has no data directory; set BLOODBANK_EMBEDDED_PATH to a file, or say --memory")
+            })?;
+            if let Some(folder) = file.parent() {
+                fs::create_dir_all(folder)
+                    .map_err(|error| Fault::failed(format!("{} cannot be made: {error}", folder.display())))?;
+            }
+            settings.embedded_path = Some(file);
+        }
+        Ok(settings)
+    }
+
+    async fn on(&self, bus: &Bus, program: Program, settings: &Settings, options: ServeOptions) -> Done {
+        let running = (program.app)(bus.clone())?.start().await?;
+        let gateway = (program.gateway)(Gateway::builder(bus.clone()).tokens(Tokens::from_env()?)).build();
+        let server = Server::bind(gateway, options).await?;
+        let url = format!("http://{}", server.address());
+        let record = Record::leave(settings, url.clone())
+            .map_err(|error| Fault::failed(format!("the address of the gateway cannot be left: {error}")))?;
+        announce(settings, bus, &url)?;
+        let served = server.run().await;
+        drop(record);
+        let stopped = running.shutdown().await;
+        served?;
+        Ok(stopped?)
+    }
+}
+
+fn announce(settings: &Settings, bus: &Bus, url: &str) -> Done {
+    let mut out = output::out();
+    let place = match (&settings.rabbit_url, &settings.embedded_path) {
+        (Some(_), _) => format!("RabbitMQ, exchange {}", bus.exchange()),
+        (None, Some(file)) => file.display().to_string(),
+        (None, None) => "in memory: it ends with this process".to_owned(),
+    };
+    writeln!(out, "{}      {place}", paint(HEADING, "bus"))?;
+    writeln!(out, "{}  {}", paint(HEADING, "gateway"), paint(KEY, url))?;
+    writeln!(out, "{}     {url}/docs", paint(HEADING, "docs"))?;
+    Ok(out.flush()?)
+}
+
+impl From<GatewayError> for Fault {
+    fn from(error: GatewayError) -> Self {
+        Self::failed(error.to_string())
+    }
+}

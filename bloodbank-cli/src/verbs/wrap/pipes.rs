@@ -1,0 +1,60 @@
+//! A program on pipes: what goes through is recorded, and otherwise left as it is.
+
+use std::{ffi::OsString, io, process::Stdio};
+
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    process::Command,
+};
+
+use super::{Ran, record::Record};
+
+/// Runs it until it ends and its output is read.
+pub(super) async fn run(program: &OsString, args: &[OsString], limit: usize) -> io::Result<Ran> {
+    let mut child = Command::new(program)
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .spawn()?;
+    let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
+    let signals = super::pty::Signals::new(child.id())?;
+    let input = tokio::spawn(async move {
+        let mut record = Record::new(limit);
+        if let Some(stdin) = stdin {
+            // A program that reads no further is no fault.
+            let _ = pass(tokio::io::stdin(), stdin, &mut record).await;
+        }
+        record
+    });
+    let mut output = Record::new(limit);
+    let passed = async {
+        match stdout {
+            Some(stdout) => pass(stdout, tokio::io::stdout(), &mut output).await,
+            None => Ok(()),
+        }
+    };
+    let (passed, status) = tokio::join!(passed, signals.pass_on_until(child.wait()));
+    drop(passed);
+    // What nobody has read does not belong to what was asked; a terminal may never end.
+    let input = if input.is_finished() { input.await.ok() } else { None };
+    Ok(Ran { status: status?, input, output })
+}
+
+/// Copies as it comes.
+async fn pass(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    record: &mut Record,
+) -> io::Result<()> {
+    let mut buffer = vec![0; 16 * 1024];
+    loop {
+        let count = from.read(&mut buffer).await?;
+        if count == 0 {
+            return to.shutdown().await;
+        }
+        record.add(&buffer[..count]);
+        to.write_all(&buffer[..count]).await?;
+        to.flush().await?;
+    }
+}
