@@ -49,7 +49,7 @@ fn validator(descriptor: &EventDescriptor) -> Result<Arc<Validator>> {
         return Ok(validator);
     }
     let schema = descriptor.schema().to_value();
-    let validator = jsonschema::validator_for(&schema).map_err(|error| {
+    let validator = jsonschema::options().should_validate_formats(true).build(&schema).map_err(|error| {
         Error::new(
             ErrorKind::Registry,
             format!("the schema of `{}` is no valid JSON Schema: {error}", descriptor.routing_key()),

@@ -58,6 +58,22 @@ async fn every_fault_of_a_payload_has_its_pointer() {
 }
 
 #[tokio::test]
+async fn a_time_that_is_none_has_its_pointer_too() {
+    let gateway = serve().await;
+    let mut payload = json!({
+        "media_file": "a.mp3", "media_duration_seconds": 60, "media_type": "audio/mpeg", "created_at": "yesterday",
+    });
+    let (status, problem) = json_of(gateway.post("/events/fireflies/transcript/upload").json(&payload)).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{problem}");
+    assert_eq!(pointers(&problem), ["/created_at"], "{problem}");
+    for time in ["2026-01-02T03:04:05Z", "2026-01-02T03:04:05.123456+02:00"] {
+        payload["created_at"] = json!(time);
+        let (status, envelope) = json_of(gateway.post("/events/fireflies/transcript/upload").json(&payload)).await;
+        assert_eq!(status, StatusCode::ACCEPTED, "{envelope}");
+    }
+}
+
+#[tokio::test]
 async fn a_placeholder_comes_from_the_path_and_may_not_contradict_it() {
     let gateway = serve().await;
     let payload = json!({ "kind": "file", "uri": "file:///a" });
