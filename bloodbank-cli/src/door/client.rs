@@ -45,6 +45,8 @@ impl Client {
 
     fn new(url: String) -> Result<Self, Fault> {
         // Nothing on this machine is reached through a proxy.
+        // Fails where the program has chosen one already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy().build().map_err(|error| Fault::failed(error.to_string()))?;
         let token = std::env::var("BLOODBANK_TOKEN").ok().filter(|token| !token.is_empty());
         Ok(Self { http, url, token })
