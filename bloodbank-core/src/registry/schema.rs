@@ -49,7 +49,12 @@ fn validator(descriptor: &EventDescriptor) -> Result<Arc<Validator>> {
         return Ok(validator);
     }
     let schema = descriptor.schema().to_value();
-    let validator = jsonschema::options().should_validate_formats(true).build(&schema).map_err(|error| {
+    let options = jsonschema::options().should_validate_formats(true);
+    // What an address or a URL is, the rules of the type say: two opinions would refuse what may be published.
+    let options = ["email", "idn-email", "uri", "uri-reference", "iri", "iri-reference"]
+        .into_iter()
+        .fold(options, |options, format| options.with_format(format, |_: &str| true));
+    let validator = options.build(&schema).map_err(|error| {
         Error::new(
             ErrorKind::Registry,
             format!("the schema of `{}` is no valid JSON Schema: {error}", descriptor.routing_key()),
