@@ -1,6 +1,11 @@
 //! One subscriber at work: takes deliveries, runs the handler, settles.
 
-use std::{pin::pin, sync::Arc, time::Instant};
+use std::{
+    collections::HashMap,
+    pin::pin,
+    sync::{Arc, PoisonError, RwLock},
+    time::Instant,
+};
 
 use futures_util::StreamExt;
 use metrics::{Counter, Histogram, counter, histogram};
@@ -36,6 +41,8 @@ struct Counters {
     kept: Counter,
     waiting: Counter,
     seconds: Histogram,
+    /// By event type; making a counter with a label anew for each event would cost as much as decoding a small one.
+    consumed: RwLock<HashMap<&'static str, Counter>>,
 }
 
 impl Counters {
@@ -47,7 +54,18 @@ impl Counters {
             kept: counter!("bloodbank_kept_total", "queue" => Arc::clone(queue)),
             waiting: counter!("bloodbank_put_off_total", "queue" => Arc::clone(queue)),
             seconds: histogram!("bloodbank_handler_seconds", "queue" => Arc::clone(queue)),
+            consumed: RwLock::default(),
         }
+    }
+
+    fn consumed(&self, event_type: &str) {
+        let label = Registry::global().label(event_type);
+        if let Some(counter) = self.consumed.read().unwrap_or_else(PoisonError::into_inner).get(label) {
+            return counter.increment(1);
+        }
+        let counter = counter!("bloodbank_consumed_total", "event_type" => label);
+        counter.increment(1);
+        self.consumed.write().unwrap_or_else(PoisonError::into_inner).insert(label, counter);
     }
 }
 
@@ -201,8 +219,7 @@ impl Worker {
             Err(error) => Err(error),
         };
         self.counters.seconds.record(start.elapsed().as_secs_f64());
-        let event_type = context.message().properties.event_type.as_deref().unwrap_or_default();
-        counter!("bloodbank_consumed_total", "event_type" => Registry::global().label(event_type)).increment(1);
+        self.counters.consumed(context.message().properties.event_type.as_deref().unwrap_or_default());
         settle(settlement, context, &self.spec.options, result, lease).await
     }
 }
