@@ -317,10 +317,12 @@ async fn a_redrive_that_is_dropped_loses_nothing() {
 /// What `bb topology diff` shows: the whole program's topology beside the broker's.
 #[tokio::test]
 async fn the_topology_of_a_program_can_be_compared_before_it_runs() {
-    use bloodbank::{consume::linked_topology, transport::Found};
+    use bloodbank::transport::Found;
     for bus in [common::memory().await, common::quorum().await] {
         let office = unique("office");
-        let wanted = linked_topology(&office, bus.exchange(), bus.settings().queue_kind);
+        let (seen, _calls) = mpsc::unbounded_channel::<(&'static str, u32, u32)>();
+        let app = App::new(&*office, bus.clone()).state(seen).state(Strike::default()).subscribe(post);
+        let wanted = app.topology();
         let queue = format!("queue `{office}.post`");
         let state = async || {
             let compared = bus.transport().compare(wanted.clone()).await.unwrap();

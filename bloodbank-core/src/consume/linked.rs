@@ -1,11 +1,8 @@
-//! What the subscribers and commands of this program need on the broker, without starting them.
+//! The queues of the subscribers and commands of this program, without starting them.
 
 use std::sync::Arc;
 
-use crate::{
-    registry::Registry,
-    transport::{Topology, topology::QueueKind},
-};
+use crate::registry::Registry;
 
 /// The queue and the patterns of every subscriber and command that is linked into this program, once each, sorted.
 pub(crate) fn linked_queues(service: &str, exchange: &str) -> Vec<(Arc<str>, Vec<Arc<str>>)> {
@@ -23,15 +20,4 @@ pub(crate) fn linked_queues(service: &str, exchange: &str) -> Vec<(Arc<str>, Vec
         same
     });
     queues
-}
-
-/// Everything that an app of this name declares when it runs every subscriber and command that is linked into this program:
-/// what a tool compares with the broker, by [`compare`](crate::transport::Consume::compare).
-#[must_use]
-pub fn linked_topology(service: &str, exchange: &Arc<str>, kind: QueueKind) -> Topology {
-    let mut all = Topology::events(exchange);
-    for (queue, patterns) in linked_queues(service, exchange) {
-        all.merge(Topology::subscriber(exchange, &queue, kind, &patterns));
-    }
-    all
 }

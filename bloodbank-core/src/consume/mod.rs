@@ -14,7 +14,6 @@ pub use app::App;
 pub use context::Context;
 pub(crate) use context::{Delivered, Target};
 pub(crate) use linked::linked_queues;
-pub use linked::linked_topology;
 pub use running::RunningApp;
 pub use spec::HandlerService;
 pub(crate) use spec::{panicked, timed_out};
