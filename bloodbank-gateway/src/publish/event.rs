@@ -10,11 +10,11 @@ use bloodbank_core::{Receipt, Registry, event::EventKind, routing};
 use bytes::Bytes;
 
 use super::{
-    cloud_event,
+    body,
     options::Options,
-    submission::{Submission, fault, is_binary_cloud_event},
+    submission::{Submission, fault},
 };
-use crate::{Gateway, auth::Caller, json, params::Params, problem::Problem};
+use crate::{Gateway, auth::Caller, params::Params, problem::Problem};
 
 /// Publishes one event; answers 202 with its envelope.
 pub(crate) async fn event(
@@ -27,20 +27,8 @@ pub(crate) async fn event(
 ) -> Result<Response, Problem> {
     let key = key_of(uri.path())?;
     let options = Options::read(&params, &headers)?;
-    let media_type = json::media_type(&headers);
-    let is_structured = media_type.as_deref() == Some(cloud_event::STRUCTURED);
-    if !is_structured && media_type.as_deref() != Some("application/json") {
-        return Err(Problem::media_type("send the payload as `application/json`, or a CloudEvent"));
-    }
-    let body = json::read(body, gateway.limits().body_bytes).await?;
-    let body = json::parse(&body, gateway.limits())?;
-    let submission = if is_structured {
-        cloud_event::structured(body)?
-    } else if is_binary_cloud_event(&headers) {
-        cloud_event::binary(&headers, body)?
-    } else {
-        Submission::payload(key.as_str(), body)
-    };
+    let plain = |payload| Ok(Submission::payload(key.as_str(), payload));
+    let submission = body::read(&gateway, &headers, body, "the payload", plain).await?;
     if submission.key != key {
         let faults = vec![fault("/type", "is another event than the path names")];
         return Err(Problem::invalid(format!("this is the path of `{key}`"), faults));

@@ -1,6 +1,7 @@
 //! Publishing: one event under its path, a whole envelope, a batch.
 
 mod batch;
+mod body;
 mod cloud_event;
 mod custom;
 mod event;
