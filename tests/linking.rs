@@ -93,6 +93,18 @@ fn main() {
 }
 ";
 
+// The same once more, in another crate.
+const ANOTHER: &str = "use bus::prelude::*;
+use renamed::{Cancel, Failed};
+
+#[command(crate = \"::bus\")]
+impl Command for Cancel {
+    type State = ();
+    type Failure = Failed;
+    async fn execute(&self, _: &CommandContext<()>, _: &mut EventCollector) -> Result<(), Failed> { Ok(()) }
+}
+";
+
 /// A workspace beside the one of this repository, with its dependencies at the same versions.
 struct Workspace(PathBuf);
 
@@ -121,7 +133,7 @@ impl Workspace {
             format!("[package]\nname = {name:?}\nversion = \"0.0.0\"\nedition = \"2024\"\n{more}\n[dependencies]\n");
         for dependency in dependencies {
             let source = match *dependency {
-                "one" | "two" | "renamed" => format!("path = \"../{dependency}\""),
+                "one" | "two" | "renamed" | "first" | "second" => format!("path = \"../{dependency}\""),
                 _ => "workspace = true".to_owned(),
             };
             manifest += &format!("{dependency} = {{ {source} }}\n");
@@ -152,17 +164,32 @@ fn crates_are_linked_or_not() {
     workspace.member("renamed", &["bus", "serde", "schemars"], library, "lib.rs", RENAMED);
     workspace.member("executor", &["bus", "renamed"], "", "main.rs", EXECUTOR);
 
+    workspace.member("first", &["bus", "renamed"], library, "lib.rs", ANOTHER);
+    workspace.member("second", &["bus", "renamed"], library, "lib.rs", ANOTHER);
+    let twice = "use first as _;\nuse second as _;\nfn main() {}\n";
+    workspace.member("twice", &["first", "second"], "", "main.rs", twice);
+    let again = format!("{ANOTHER}mod again {{ {ANOTHER} }}\nfn main() {{}}\n");
+    workspace.member("again", &["bus", "renamed"], "", "main.rs", &again);
+
     let core = ["bloodbank-core", "bloodbank-macros", "serde", "schemars"];
     workspace.member("below", &core, library, "lib.rs", BELOW);
 
     // All at once: each selection of packages would build the dependencies with features of its own.
-    let (linked, output) = workspace.cargo(&["build", "--workspace", "--exclude", "both"]);
+    let faulty = ["--exclude", "both", "--exclude", "twice", "--exclude", "again"];
+    let (linked, output) = workspace.cargo(&[&["build", "--workspace"][..], &faulty].concat());
     assert!(linked, "the facade renamed, the engine in its place, a shared library: {output}");
     let executor = Command::new(workspace.0.join("target/debug/executor")).output().unwrap();
     assert!(executor.status.success(), "{}", String::from_utf8_lossy(&executor.stderr));
-    let (linked, output) = workspace.cargo(&["build", "--workspace"]);
-    assert!(!linked, "two events with one key were linked");
-    let sentence = "two_events_have_the_routing_key::orders._what_.placed::rename_one_of_them";
-    assert!(output.contains(sentence), "the linker says which key: {output}");
-    assert!(output.contains("libone") && output.contains("libtwo"), "and in which crates: {output}");
+
+    let (linked, output) = workspace.cargo(&["build", "--workspace", "--keep-going"]);
+    assert!(!linked, "two of what there can be one of were linked");
+    for package in ["both", "twice", "again"] {
+        assert!(output.contains(&format!("could not compile `{package}`")), "`{package}` was linked: {output}");
+    }
+    let two = |says: &str, crates: [&str; 2]| {
+        assert!(output.contains(says), "the linker says what: {output}");
+        assert!(crates.iter().all(|name| output.contains(name)), "and in which crates: {output}");
+    };
+    two("two_events_have_the_routing_key::orders._what_.placed::rename_one_of_them", ["libone", "libtwo"]);
+    two("two_executors_of_the_command::Cancel::remove_one_of_them::", ["libfirst", "libsecond"]);
 }

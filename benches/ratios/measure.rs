@@ -24,6 +24,7 @@ impl Figure {
 }
 
 /// A round that is being measured.
+#[derive(Debug)]
 pub(crate) struct Round {
     start: Instant,
     cpu: f64,
@@ -34,7 +35,7 @@ impl Round {
         Self { start: Instant::now(), cpu: cpu_seconds() }
     }
 
-    pub(crate) fn end(self, events: usize) -> Figure {
+    pub(crate) fn end(&self, events: usize) -> Figure {
         let (seconds, cpu) = (self.start.elapsed().as_secs_f64(), cpu_seconds() - self.cpu);
         Figure { rate: events as f64 / seconds, cpu: cpu * 1e6 / events as f64 }
     }

@@ -1,7 +1,7 @@
 //! Bloodbank, as a service uses it: `publish_all`, and a subscriber.
 
 use std::sync::{
-    Arc,
+    Arc, OnceLock,
     atomic::{AtomicUsize, Ordering},
 };
 
@@ -20,15 +20,25 @@ pub(crate) struct Service {
     queue: String,
 }
 
-/// Counts down to the end of a round.
+/// Counts down from the first event of a round to its end.
 #[derive(Clone, Default)]
-struct Countdown(Arc<(AtomicUsize, Notify)>);
+struct Countdown(Arc<Counted>);
+
+#[derive(Default)]
+struct Counted {
+    events: usize,
+    handled: AtomicUsize,
+    round: OnceLock<Round>,
+    over: Notify,
+}
 
 #[subscriber(prefetch = 1000)]
-async fn listen(heard: SentenceHeard, State(left): State<Countdown>) {
+async fn listen(heard: SentenceHeard, State(Countdown(counted)): State<Countdown>) {
     std::hint::black_box(heard);
-    if left.0.0.fetch_sub(1, Ordering::Relaxed) == 1 {
-        left.0.1.notify_one();
+    match counted.handled.fetch_add(1, Ordering::Relaxed) {
+        0 => drop(counted.round.set(Round::begin())),
+        before if before + 1 == counted.events => counted.over.notify_one(),
+        _ => {}
     }
 }
 
@@ -47,8 +57,8 @@ impl Service {
         service
     }
 
-    async fn app(&self, left: Countdown) -> bloodbank::RunningApp {
-        App::new(&*self.name, self.bus.clone()).state(left).subscribe(listen).start().await.unwrap()
+    async fn app(&self, countdown: Countdown) -> bloodbank::RunningApp {
+        App::new(&*self.name, self.bus.clone()).state(countdown).subscribe(listen).start().await.unwrap()
     }
 
     pub(crate) fn exchange(&self) -> &str {
@@ -73,12 +83,10 @@ impl Service {
     }
 
     pub(crate) async fn consume(&self, events: usize) -> Figure {
-        let left = Countdown::default();
-        left.0.0.store(events, Ordering::Relaxed);
-        let round = Round::begin();
-        let app = self.app(left.clone()).await;
-        left.0.1.notified().await;
-        let figure = round.end(events);
+        let counted = Arc::new(Counted { events, ..Default::default() });
+        let app = self.app(Countdown(Arc::clone(&counted))).await;
+        counted.over.notified().await;
+        let figure = counted.round.get().unwrap().end(events);
         app.shutdown().await.unwrap();
         figure
     }

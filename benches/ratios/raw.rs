@@ -64,20 +64,22 @@ impl Client {
     pub(crate) async fn consume(&self, queue: &str, events: usize, prefetch: u16) -> Figure {
         let channel = self.connection.create_channel().await.unwrap();
         channel.basic_qos(prefetch, BasicQosOptions::default()).await.unwrap();
-        let round = Round::begin();
         let mut consumer = channel
             .basic_consume(queue.into(), "raw".into(), BasicConsumeOptions::default(), FieldTable::default())
             .await
             .unwrap();
+        // From the first event on: how long it takes to start is another question.
+        let mut round = None;
         for number in 1..=events {
             let delivery = consumer.next().await.unwrap().unwrap();
+            round.get_or_insert_with(Round::begin);
             let envelope: EventEnvelope<SentenceHeard> = serde_json::from_slice(&delivery.data).unwrap();
             assert_eq!(envelope.event_type, sample::KEY);
             if number % ACK_EVERY == 0 || number == events {
                 channel.basic_ack(delivery.delivery_tag, BasicAckOptions { multiple: true }).await.unwrap();
             }
         }
-        let figure = round.end(events);
+        let figure = round.unwrap().end(events);
         channel.basic_cancel("raw".into(), BasicCancelOptions::default()).await.unwrap();
         channel.close(200, "done".into()).await.unwrap();
         figure

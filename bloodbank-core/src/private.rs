@@ -51,6 +51,19 @@ macro_rules! __here {
     };
 }
 
+/// A number that stands for the key of an event: FNV-1a, 64 bits.
+#[must_use]
+pub const fn number_of_key<E: Event>() -> u64 {
+    let key = E::DECLARATION.routing_key.as_bytes();
+    let mut number = 0xcbf2_9ce4_8422_2325;
+    let mut index = 0;
+    while index < key.len() {
+        number = (number ^ key[index] as u64).wrapping_mul(0x0000_0100_0000_01b3);
+        index += 1;
+    }
+    number
+}
+
 /// The key of an event whose declaration has placeholders; `write_value` writes the value of the field it is given.
 ///
 /// # Errors

@@ -1,7 +1,7 @@
-//! What keeps two declarations of one routing key from being linked into one program.
+//! What keeps two declarations of one routing key, and two executors of one command, from being linked into one program.
 
-use proc_macro2::{Span, TokenStream};
-use quote::quote_spanned;
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{quote, quote_spanned};
 
 /// A static whose symbol is the sentence that the linker prints when it meets it twice.
 ///
@@ -17,5 +17,28 @@ pub(crate) fn two_events(key: &str, at: Span) -> TokenStream {
         #[used]
         #[unsafe(export_name = #sentence)]
         static __ONE_EVENT_PER_KEY: u8 = 0;
+    }
+}
+
+/// A symbol of which a program can have one: its name is a sentence, and a number that stands for the key of the command.
+///
+/// Only the type knows its key, and `export_name` takes no constant; assembly does, as a number. `command` is its type,
+/// `name` what it is called here.
+pub(crate) fn one_executor(command: &TokenStream, name: &Ident) -> TokenStream {
+    let name = name.to_string();
+    let sentence =
+        format!("two_executors_of_the_command::{}::remove_one_of_them::{{0}}", name.trim_start_matches("r#"));
+    let (global, label) = (format!(".globl \"{sentence}\""), format!("\"{sentence}\":"));
+    quote! {
+        // Where functions can be naked in every Rust that compiles this.
+        #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+        const _: () = {
+            #[unsafe(naked)]
+            extern "C" fn __one() {
+                ::core::arch::naked_asm!(#global, #label, const __bb::number_of_key::<#command>())
+            }
+            #[used]
+            static __ONE_EXECUTOR: extern "C" fn() = __one;
+        };
     }
 }

@@ -27,6 +27,10 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// How many links are written at once.
 const BATCH: usize = 256;
+/// After a batch of so many the next one waits [`GATHERING`] for more: under load the confirms take longer than that, and
+/// what each write costs, the broker could have had.
+const CROWD: usize = 24;
+const GATHERING: Duration = Duration::from_millis(2);
 /// How many batches may wait; beyond that links are missed rather than memory used.
 const WAITING: usize = 256;
 /// How long a write may take before the store counts as away: a second, less what scheduling takes.
@@ -256,6 +260,7 @@ impl Task {
     async fn run(self, mut is_away: bool) {
         let mut back_since = Instant::now();
         let mut pause = PROBE_PAUSE.0;
+        let mut is_crowded = false;
         loop {
             if is_away {
                 if back_since.elapsed() > STABLE {
@@ -266,7 +271,11 @@ impl Task {
                 }
                 back_since = Instant::now();
             }
+            if is_crowded {
+                sleep(GATHERING).await;
+            }
             let Some(batch) = self.next().await else { return };
+            is_crowded = batch.links.len() >= CROWD;
             is_away = !self.write(batch).await;
         }
     }

@@ -1,10 +1,8 @@
 //! Publishing many events: the window stays full.
 
-use futures_util::{
-    StreamExt,
-    future::{Either, ready},
-    stream,
-};
+use std::{collections::VecDeque, pin::Pin};
+
+use futures_util::future::{Either, ready};
 
 use crate::{
     error::Result,
@@ -19,16 +17,43 @@ impl Bus {
         &self,
         events: impl IntoIterator<Item = E, IntoIter: Send> + Send,
     ) -> Vec<Result<Receipt>> {
-        stream::iter(events)
-            .map(|event| {
-                // Handed over here, so that what waits for the confirm holds no event and stays small.
-                match Publish::new(self, event).draft() {
-                    Ok(draft) => Either::Left(self.send(draft)),
-                    Err(error) => Either::Right(ready(Err(error))),
-                }
-            })
-            .buffered(self.window())
-            .collect()
-            .await
+        // Handed over as they are written, so that what waits for the confirm holds no event and stays small.
+        let send = |event| match Publish::new(self, event).draft() {
+            Ok(draft) => Either::Left(self.send(draft)),
+            Err(error) => Either::Right(ready(Err(error))),
+        };
+        in_order(events.into_iter(), self.window(), send).await
     }
+}
+
+/// Only the oldest is waited for: it is confirmed first as a rule, and one wake-up does for all behind it.
+async fn in_order<E, F: Future<Output = Result<Receipt>>>(
+    events: impl Iterator<Item = E>,
+    window: usize,
+    send: impl Fn(E) -> F,
+) -> Vec<Result<Receipt>> {
+    let mut receipts = Vec::with_capacity(events.size_hint().0);
+    let mut in_flight: VecDeque<Pin<Box<F>>> = VecDeque::with_capacity(window);
+    for event in events {
+        let spare = if in_flight.len() < window { None } else { landed(&mut in_flight, &mut receipts).await };
+        in_flight.push_back(match spare {
+            Some(mut spare) => {
+                spare.set(send(event));
+                spare
+            }
+            None => Box::pin(send(event)),
+        });
+    }
+    while landed(&mut in_flight, &mut receipts).await.is_some() {}
+    receipts
+}
+
+/// Waits for the oldest; its box can be used again.
+async fn landed<F: Future<Output = Result<Receipt>>>(
+    in_flight: &mut VecDeque<Pin<Box<F>>>,
+    receipts: &mut Vec<Result<Receipt>>,
+) -> Option<Pin<Box<F>>> {
+    let mut oldest = in_flight.pop_front()?;
+    receipts.push(oldest.as_mut().await);
+    Some(oldest)
 }

@@ -2,10 +2,10 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{PathArguments, parse_quote_spanned, spanned::Spanned};
+use syn::{Ident, PathArguments, Type, parse_quote_spanned, spanned::Spanned};
 
 use super::ast::Command;
-use crate::spans::ours_at;
+use crate::{guard, spans::ours_at};
 
 /// With a type of this crate as the executor: without it, only the crate that declares a command could implement a
 /// foreign trait for it.
@@ -24,12 +24,14 @@ pub(crate) fn expand(command: &Command, clean: bool, errors: &TokenStream) -> To
     let cfgs = command.original.attrs.iter().filter(|attr| attr.path().is_ident("cfg"));
     let here = quote_spanned!(this.span()=> __bb::here!());
     let options = command.attr.handling.expand();
+    let guard = named(this).map(|name| guard::one_executor(&this.to_token_stream(), name));
     let descriptor = clean.then(|| {
         let of = quote_spanned!(ours_at(this)=> __bb::CommandDescriptor::of::<#this, #executor>);
         quote! {
             const _: () = {
                 use #facade::__private as __bb;
                 __bb::inventory::submit! { #of(#here, #options) }
+                #guard
             };
         }
     });
@@ -42,5 +44,13 @@ pub(crate) fn expand(command: &Command, clean: bool, errors: &TokenStream) -> To
             #implementation
             #descriptor
         };
+    }
+}
+
+/// What a type is called where it stands.
+fn named(this: &Type) -> Option<&Ident> {
+    match this {
+        Type::Path(path) => path.path.segments.last().map(|last| &last.ident),
+        _ => None,
     }
 }

@@ -1,15 +1,13 @@
 //! The one task of a channel that tells the broker what became of its deliveries.
 //!
-//! It is the only one because acknowledgements of many deliveries must arrive in order. It writes what has completed
-//! while it was writing before: under load one acknowledgement speaks for many deliveries, otherwise nothing waits.
+//! It is the only one because acknowledgements of many deliveries must arrive in order. One speaks for many: each costs
+//! the broker as much as a delivery, and this program two changes of task. So they wait for [`LULL`], or until the broker
+//! might wait for them.
 
 use std::{
     future::poll_fn,
     pin::Pin,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
     time::Duration,
 };
@@ -31,6 +29,10 @@ use crate::transport::{
     },
 };
 
+/// How long an acknowledgement waits for others.
+const LULL: Duration = Duration::from_millis(2);
+/// So many do not wait for more.
+const MANY: usize = 64;
 /// How long acknowledgements wait for an older delivery, so that one can speak for all.
 const GAP: Duration = Duration::from_millis(5);
 /// How long a channel outlives its last acknowledgements. With more than 32 commands on the way to a quorum queue the
@@ -41,20 +43,20 @@ const LINGER: Duration = Duration::from_millis(100);
 /// Takes the settlements of one channel. Those of a channel that is gone mean nothing any more: the broker delivers the
 /// messages again.
 #[derive(Default)]
-pub(super) struct Acker {
-    inbox: Mutex<Inbox>,
-    /// Acknowledgements wait for an older delivery.
-    waiting: AtomicBool,
-}
+pub(super) struct Acker(Mutex<Inbox>);
 
 #[derive(Default)]
 struct Inbox {
     settled: Vec<(u64, Settled)>,
-    /// The consumer has nothing to do.
-    starving: bool,
+    /// So many settlements are told at once.
+    enough: usize,
+    /// They are told at once.
+    urgent: bool,
+    /// The task sleeps until it is woken; else it looks here by itself, soon.
+    idle: bool,
     retiring: Option<Retiring>,
     over: bool,
-    /// The task, when it sleeps.
+    /// The task, when it waits.
     task: Option<Waker>,
 }
 
@@ -84,33 +86,27 @@ impl Settle for Acker {
 impl Acker {
     fn settle(&self, tag: u64, how: Settled) {
         self.change(|inbox| {
-            if !inbox.over {
-                inbox.settled.push((tag, how));
-            }
+            inbox.settled.push((tag, how));
+            inbox.urgent |= inbox.settled.len() >= inbox.enough || matches!(how, Settled::Rejected { .. });
         });
-    }
-
-    /// The consumer waits for deliveries; perhaps the broker waits for acknowledgements.
-    pub(super) fn starve(&self) {
-        if self.waiting.load(Ordering::Relaxed) {
-            self.change(|inbox| inbox.starving = true);
-        }
     }
 
     /// Lets the channel end when everything up to the delivery `last` is settled.
     pub(super) fn retire(&self, consumer: Consumer, last: u64) {
         self.change(|inbox| {
-            if !inbox.over {
-                inbox.retiring = Some(Retiring { consumer, last });
-            }
+            inbox.retiring = Some(Retiring { consumer, last });
+            inbox.urgent = true;
         });
     }
 
     fn change(&self, change: impl FnOnce(&mut Inbox)) {
         let task = {
             let mut inbox = self.lock();
+            if inbox.over {
+                return;
+            }
             change(&mut inbox);
-            inbox.task.take()
+            if inbox.urgent || inbox.idle { inbox.task.take() } else { None }
         };
         if let Some(task) = task {
             task.wake();
@@ -118,13 +114,13 @@ impl Acker {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inbox> {
-        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// What the task has to do.
 enum Work {
-    /// Settlements came, or the consumer starves, or it retires.
+    /// Settlements came, or the consumer retires.
     Inbox,
     /// An older delivery has been open for long.
     Gap,
@@ -140,6 +136,9 @@ pub(super) struct Task {
     prefetch: usize,
     tracker: Tracker,
     settled: Vec<(u64, Settled)>,
+    /// Begins anew with each acknowledgement that is written: while settlements come, none of them wakes the task.
+    lull: Pin<Box<Sleep>>,
+    lulls: bool,
     gap: Option<Pin<Box<Sleep>>>,
     /// When the last acknowledgement was written.
     told: Option<Instant>,
@@ -155,6 +154,8 @@ impl Task {
             prefetch: usize::from(prefetch),
             tracker: Tracker::new(),
             settled: Vec::new(),
+            lull: Box::pin(sleep(LULL)),
+            lulls: false,
             gap: None,
             told: None,
             dead: Box::pin(session.dead()),
@@ -177,13 +178,13 @@ impl Task {
         let mut last = None;
         loop {
             let work = poll_fn(|context| self.poll_work(context)).await;
-            let (starving, retiring) = self.collect();
+            let retiring = self.collect();
             // First of all: what is rejected would come back to this consumer, and count as delivered once more.
             if let Some(retiring) = retiring {
                 last = Some(self.retire(retiring).await?);
             }
             match work {
-                Work::Inbox => self.tell(starving).await?,
+                Work::Inbox => self.tell(false).await?,
                 Work::Gap => self.tell(true).await?,
                 Work::Closing => {
                     // Not in an orderly way if the broker is slow; then it delivers again.
@@ -199,12 +200,8 @@ impl Task {
     }
 
     fn poll_work(&mut self, context: &mut Context<'_>) -> Poll<Work> {
-        {
-            let mut inbox = self.acker.lock();
-            if !inbox.settled.is_empty() || inbox.starving || inbox.retiring.is_some() {
-                return Poll::Ready(Work::Inbox);
-            }
-            inbox.task = Some(context.waker().clone());
+        if self.poll_inbox(context).is_ready() {
+            return Poll::Ready(Work::Inbox);
         }
         if self.dead.as_mut().poll(context).is_ready() {
             return Poll::Ready(Work::Dead);
@@ -221,11 +218,40 @@ impl Task {
         Poll::Pending
     }
 
+    /// Whether settlements came, and have waited for others.
+    fn poll_inbox(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let over = self.lulls && self.lull.as_mut().poll(context).is_ready();
+        self.lulls &= !over;
+        let mut inbox = self.acker.lock();
+        let some = !inbox.settled.is_empty();
+        if inbox.urgent || (over && some) {
+            return Poll::Ready(());
+        }
+        inbox.idle = !some && !self.lulls;
+        inbox.task = Some(context.waker().clone());
+        drop(inbox);
+        if some && !self.lulls {
+            self.begin_lull();
+            if self.lull.as_mut().poll(context).is_ready() {
+                self.lulls = false;
+                return Poll::Ready(());
+            }
+        }
+        Poll::Pending
+    }
+
+    fn begin_lull(&mut self) {
+        self.lull.as_mut().reset(Instant::now() + LULL);
+        self.lulls = true;
+    }
+
     /// Takes what is in the inbox.
-    fn collect(&mut self) -> (bool, Option<Retiring>) {
+    fn collect(&mut self) -> Option<Retiring> {
         let mut inbox = self.acker.lock();
         std::mem::swap(&mut inbox.settled, &mut self.settled);
-        (std::mem::take(&mut inbox.starving), inbox.retiring.take())
+        inbox.urgent = false;
+        inbox.idle = false;
+        inbox.retiring.take()
     }
 
     /// Tells the broker; with `everything` also what waits for an older delivery.
@@ -257,13 +283,15 @@ impl Task {
             }
             self.told = Some(Instant::now());
         }
-        let waits = self.tracker.unsent() > 0;
-        self.acker.waiting.store(waits, Ordering::Relaxed);
-        if waits && self.gap.is_none() {
-            self.gap = Some(Box::pin(sleep(GAP)));
-        } else if !waits {
+        let waits = self.tracker.unsent();
+        if waits == 0 {
             self.gap = None;
+        } else if self.gap.is_none() {
+            self.gap = Some(Box::pin(sleep(GAP)));
         }
+        // The broker goes on while it knows of half of what it sent.
+        self.acker.lock().enough = (self.prefetch / 2).saturating_sub(waits).min(MANY);
+        self.begin_lull();
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use std::{
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use futures_util::StreamExt;
@@ -99,13 +99,9 @@ fn refusal(session: &Session, queue: &str, fault: Fault) -> Refusal {
 impl Subscription {
     /// The next delivery; `None` when the channel is gone or the broker has cancelled the consumer.
     pub(super) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Delivery>> {
-        match self.consumer.poll_next_unpin(context) {
-            Poll::Ready(Some(Ok(raw))) => Poll::Ready(Some(self.hand_out(raw))),
-            Poll::Ready(Some(Err(_)) | None) => Poll::Ready(None),
-            Poll::Pending => {
-                self.acker.starve();
-                Poll::Pending
-            }
+        match ready!(self.consumer.poll_next_unpin(context)) {
+            Some(Ok(raw)) => Poll::Ready(Some(self.hand_out(raw))),
+            Some(Err(_)) | None => Poll::Ready(None),
         }
     }
 

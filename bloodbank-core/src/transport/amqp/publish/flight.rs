@@ -4,13 +4,18 @@ use std::{
     collections::VecDeque,
     pin::Pin,
     task::{Context, Poll, Waker, ready},
+    time::Duration,
 };
 
 use futures_util::{Stream, stream::FuturesUnordered};
 use lapin::{Channel, Confirmation, PublisherConfirm, options::BasicPublishOptions};
+use tokio::time::{Instant, Sleep, sleep};
 use tokio_util::sync::ReusableBoxFuture;
 
 use crate::transport::amqp::outgoing::Frame;
+
+/// How long the oldest confirm may be the only one that is looked at.
+const PATIENCE: Duration = Duration::from_millis(20);
 
 /// The number of a message and what became of it.
 type Landed = (u64, lapin::Result<Confirmation>);
@@ -24,14 +29,29 @@ pub(super) struct Flights<'a> {
     channel: &'a Channel,
     /// Not written yet. They are written in order, so only the first one wakes us: one wake for a burst.
     writing: VecDeque<(u64, Write<'a>)>,
-    confirming: FuturesUnordered<Confirming>,
-    failed: Option<Landed>,
+    /// Confirmed in order as a rule, so again only the first one wakes us.
+    confirming: VecDeque<Confirming>,
+    /// Later ones were confirmed before these: a slow queue must not hold up what goes to others.
+    overtaken: FuturesUnordered<Confirming>,
+    landed: VecDeque<Landed>,
+    patience: Pin<Box<Sleep>>,
+    /// A first one was confirmed since patience began.
+    moved: bool,
     spare: Vec<Write<'a>>,
 }
 
 impl<'a> Flights<'a> {
     pub(super) fn on(channel: &'a Channel) -> Self {
-        Self { channel, writing: VecDeque::new(), confirming: FuturesUnordered::new(), failed: None, spare: Vec::new() }
+        Self {
+            channel,
+            writing: VecDeque::new(),
+            confirming: VecDeque::new(),
+            overtaken: FuturesUnordered::new(),
+            landed: VecDeque::new(),
+            patience: Box::pin(sleep(PATIENCE)),
+            moved: true,
+            spare: Vec::new(),
+        }
     }
 
     /// Hands a message to lapin.
@@ -59,21 +79,52 @@ impl<'a> Flights<'a> {
                 self.written(number, written, write);
             }
         }
-        if let Some(failed) = self.failed.take() {
-            return Poll::Ready(failed);
+        loop {
+            if let Some(landed) = self.landed.pop_front() {
+                return Poll::Ready(landed);
+            }
+            if let Some(first) = self.confirming.front_mut()
+                && let Poll::Ready(landed) = Pin::new(first).poll(context)
+            {
+                self.confirming.pop_front();
+                self.moved = true;
+                return Poll::Ready(landed);
+            }
+            if let Poll::Ready(Some(landed)) = Pin::new(&mut self.overtaken).poll_next(context) {
+                return Poll::Ready(landed);
+            }
+            if self.confirming.len() < 2 || self.patience.as_mut().poll(context).is_pending() {
+                return Poll::Pending;
+            }
+            self.patience.as_mut().reset(Instant::now() + PATIENCE);
+            if !std::mem::take(&mut self.moved) {
+                self.look_behind();
+            }
         }
-        match ready!(Pin::new(&mut self.confirming).poll_next(context)) {
-            Some(landed) => Poll::Ready(landed),
-            None => Poll::Pending,
+    }
+
+    /// Finds what was confirmed behind the first one.
+    fn look_behind(&mut self) {
+        let mut context = Context::from_waker(Waker::noop());
+        let mut open = VecDeque::with_capacity(self.confirming.len());
+        for mut confirming in self.confirming.drain(..) {
+            match Pin::new(&mut confirming).poll(&mut context) {
+                Poll::Ready(landed) => {
+                    self.landed.push_back(landed);
+                    self.overtaken.extend(open.drain(..));
+                }
+                Poll::Pending => open.push_back(confirming),
+            }
         }
+        self.confirming = open;
     }
 
     fn written(&mut self, number: u64, written: lapin::Result<PublisherConfirm>, write: Write<'a>) {
         self.spare.push(write);
         match written {
-            Ok(confirm) => self.confirming.push(Confirming { number, confirm }),
+            Ok(confirm) => self.confirming.push_back(Confirming { number, confirm }),
             // One failure is the end of the channel.
-            Err(error) => self.failed = Some((number, Err(error))),
+            Err(error) => self.landed.push_back((number, Err(error))),
         }
     }
 }
