@@ -23,23 +23,40 @@ pub(super) fn reverse_key(parent: Uuid) -> String {
 struct Written<'a> {
     parent_event_ids: &'a [Uuid],
     #[serde(serialize_with = "naive")]
-    created_at: Option<DateTime<Utc>>,
-    metadata: &'a Map<String, Value>,
+    created_at: DateTime<Utc>,
+    metadata: Metadata<'a>,
+}
+
+/// In the order of the names, as a map has it.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Metadata<'a> {
+    Ours {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        app: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        event_type: Option<&'a str>,
+    },
+    /// With what the publisher said.
+    More(Map<String, Value>),
 }
 
 /// What Python's `datetime.utcnow().isoformat()` gives; it cannot compare times with an offset to its own.
-fn naive<S: serde::Serializer>(time: &Option<DateTime<Utc>>, serializer: S) -> Result<S::Ok, S::Error> {
-    match time {
-        Some(time) if time.timestamp_subsec_micros() == 0 => serializer.collect_str(&time.format("%Y-%m-%dT%H:%M:%S")),
-        Some(time) => serializer.collect_str(&time.format("%Y-%m-%dT%H:%M:%S%.6f")),
-        None => serializer.serialize_none(),
-    }
+fn naive<S: serde::Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
+    let Some(text) = envelope::time_text(time) else {
+        return serializer.collect_str(&time.format("%Y-%m-%dT%H:%M:%S%.6f"));
+    };
+    let shown = if time.timestamp_subsec_micros() == 0 { &text[..19] } else { &text[..26] };
+    serializer.serialize_str(std::str::from_utf8(shown).unwrap_or_default())
 }
 
 /// The value under the forward key.
 pub(super) fn encode(link: &Link) -> String {
-    let entry = link.entry();
-    let written = Written { parent_event_ids: &entry.parents, created_at: entry.created_at, metadata: &entry.metadata };
+    let metadata = match &link.metadata {
+        None => Metadata::Ours { app: link.app.as_deref(), event_type: link.event_type.as_deref() },
+        Some(_) => Metadata::More(link.entry().metadata),
+    };
+    let written = Written { parent_event_ids: &link.parents, created_at: link.created_at, metadata };
     serde_json::to_string(&written).unwrap_or_else(|error| unreachable!("ids, a time and JSON are JSON: {error}"))
 }
 
@@ -112,6 +129,16 @@ mod tests {
             r#"{"parent_event_ids":["00000000-0000-0000-0000-000000000001","00000000-0000-0000-0000-000000000002"],"created_at":"2025-10-18T12:00:00.123456","metadata":{"app":"shop","event_type":"orders.order.placed"}}"#
         );
         assert!(encode(&link(0)).contains(r#""created_at":"2025-10-18T12:00:00","#));
+    }
+
+    #[test]
+    fn what_a_publisher_says_stands_among_ours() {
+        let mut link = link(0);
+        link.metadata = Some(Map::from_iter([("carrier".to_owned(), "post".into())]));
+        link.app = None;
+        assert!(encode(&link).ends_with(r#""metadata":{"carrier":"post","event_type":"orders.order.placed"}}"#));
+        link.metadata = None;
+        assert!(encode(&link).ends_with(r#""metadata":{"event_type":"orders.order.placed"}}"#));
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub(crate) use encode::encode;
 pub use source::{Source, TriggerType};
 pub(crate) use time::now;
 #[cfg(feature = "redis")]
-pub(crate) use time::parse as parse_time;
+pub(crate) use time::{parse as parse_time, text as time_text};
 
 /// The version of the envelope that this crate writes.
 pub const ENVELOPE_VERSION: &str = "1.0.0";

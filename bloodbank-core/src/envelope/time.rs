@@ -10,11 +10,18 @@ pub(crate) fn now() -> DateTime<Utc> {
     Utc::now().trunc_subsecs(6)
 }
 
-/// Writes `2025-10-18T12:00:00.123456Z`. By hand: formatting through `fmt` costs more than the rest of an envelope's head.
+/// Writes `2025-10-18T12:00:00.123456Z`.
 pub(super) fn serialize<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
-    let Ok(year @ 0..=9999) = u32::try_from(time.year()) else {
-        return serializer.collect_str(&time.to_rfc3339());
-    };
+    match text(time) {
+        Some(text) => serializer.serialize_str(std::str::from_utf8(&text).unwrap_or_default()),
+        None => serializer.collect_str(&time.to_rfc3339()),
+    }
+}
+
+/// `2025-10-18T12:00:00.123456Z`; `None` where the year has not four digits. By hand: formatting through `fmt` costs more
+/// than the rest of an envelope's head.
+pub(crate) fn text(time: &DateTime<Utc>) -> Option<[u8; 27]> {
+    let year = u32::try_from(time.year()).ok().filter(|year| *year <= 9999)?;
     let mut text = *b"0000-00-00T00:00:00.000000Z";
     write_digits(&mut text[0..4], year);
     write_digits(&mut text[5..7], time.month());
@@ -24,7 +31,7 @@ pub(super) fn serialize<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> R
     write_digits(&mut text[17..19], time.second());
     // A leap second has more than a million microseconds; it is written as the last one of its minute.
     write_digits(&mut text[20..26], (time.nanosecond() / 1000).min(999_999));
-    serializer.serialize_str(std::str::from_utf8(&text).unwrap_or_default())
+    Some(text)
 }
 
 fn write_digits(place: &mut [u8], mut number: u32) {
