@@ -4,7 +4,7 @@ use std::{collections::HashSet, convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     extract::State,
-    http::HeaderMap,
+    http::{HeaderMap, HeaderValue},
     response::{
         IntoResponse, Response, Sse,
         sse::{Event, KeepAlive},
@@ -36,7 +36,8 @@ enum Format {
 }
 
 /// Streams the events that match `pattern` (several may be given; default `#`) and that the caller may read. With
-/// `Last-Event-ID`, those after that one come first, where the bus keeps history.
+/// `Last-Event-ID`, those after that one come first, where it is known: from the history of the bus, or among the recent
+/// events of this gateway. `bloodbank-resumed` in the answer says whether it was.
 pub(crate) async fn stream(
     State(gateway): State<Gateway>,
     caller: Caller,
@@ -60,11 +61,13 @@ pub(crate) async fn stream(
         .try_acquire_owned()
         .map_err(|_| Problem::unavailable("as many streams are open as the gateway takes; try again"))?;
     // First the live events, then the past: nothing falls between the two.
-    let live = gateway.hub().subscribe(&patterns).await?;
-    let past = match last {
-        Some(last) => past(gateway.bus(), last, &patterns).await?,
-        None => Vec::new(),
+    let (missed, live) = gateway.hub().subscribe(&patterns, last).await?;
+    let missed = match last {
+        Some(last) => past(gateway.bus(), last, &patterns).await?.or(missed),
+        None => None,
     };
+    let resumed = last.map(|_| missed.is_some());
+    let past = missed.unwrap_or_default();
     let sent: HashSet<_> = past.iter().filter_map(|seen| seen.event_id).collect();
     let closing = gateway.closing().clone();
     let live = stream::unfold((live, permit), |(mut live, permit)| async move {
@@ -86,7 +89,12 @@ pub(crate) async fn stream(
     // The first byte tells the client that it is subscribed.
     let begin = stream::iter([Ok(Event::default().comment("subscribed"))]);
     let keep_alive = KeepAlive::new().interval(Duration::from_secs(15));
-    Ok(Sse::new(begin.chain(events)).keep_alive(keep_alive).into_response())
+    let mut response = Sse::new(begin.chain(events)).keep_alive(keep_alive).into_response();
+    if let Some(resumed) = resumed {
+        let resumed = HeaderValue::from_static(if resumed { "true" } else { "false" });
+        response.headers_mut().insert("bloodbank-resumed", resumed);
+    }
+    Ok(response)
 }
 
 fn patterns(params: &Params, read: &Patterns) -> Result<Vec<String>, Problem> {
@@ -107,10 +115,10 @@ fn patterns(params: &Params, read: &Patterns) -> Result<Vec<String>, Problem> {
     Ok(patterns)
 }
 
-/// What was published after an event, oldest first; nothing where the bus keeps no history.
-async fn past(bus: &Bus, last: Uuid, patterns: &[String]) -> Result<Vec<Arc<Seen>>, Problem> {
-    let Some(history) = bus.transport().history() else { return Ok(Vec::new()) };
-    let Some(recorded) = history.recorded(last).await? else { return Ok(Vec::new()) };
+/// What was published after an event, oldest first; `None` where the bus does not know, or it is more than is sent.
+async fn past(bus: &Bus, last: Uuid, patterns: &[String]) -> Result<Option<Vec<Arc<Seen>>>, Problem> {
+    let Some(history) = bus.transport().history() else { return Ok(None) };
+    let Some(recorded) = history.recorded(last).await? else { return Ok(None) };
     let filter = HistoryFilter {
         pattern: None,
         exchange: Some(bus.exchange().to_string()),
@@ -122,14 +130,14 @@ async fn past(bus: &Bus, last: Uuid, patterns: &[String]) -> Result<Vec<Arc<Seen
     for recorded in history.history(filter).await? {
         let seen = Seen::of(&recorded.message);
         if seen.event_id == Some(last) {
-            break;
+            events.reverse();
+            return Ok(Some(events));
         }
         if patterns.iter().any(|pattern| matches(pattern, &seen.key)) {
             events.push(Arc::new(seen));
         }
     }
-    events.reverse();
-    Ok(events)
+    Ok(None)
 }
 
 fn event_of(seen: &Seen, format: Format) -> Option<Event> {
