@@ -169,7 +169,7 @@ impl<'a> PublishValue<'a> {
                 .with_faults(vec![PayloadFault { pointer, detail }]));
         }
         options.event_id = options.event_id.or_else(|| event.event_id(key));
-        bus.draft(key, &event.to_value()?, options)
+        bus.draft(key, &event.to_text()?, options)
     }
 }
 

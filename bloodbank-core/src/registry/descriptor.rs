@@ -6,7 +6,7 @@ use std::{
 };
 
 use schemars::Schema;
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 use uuid::Uuid;
 
 use crate::{
@@ -32,11 +32,22 @@ inventory::collect!(EventDescriptor);
 
 /// An event whose type is known only at run time.
 pub trait AnyEvent: Any + Send {
-    /// Its payload as JSON.
+    /// Its payload as the text of a JSON value.
     ///
     /// # Errors
     /// When it cannot be written as JSON.
-    fn to_value(&self) -> Result<Value>;
+    fn to_text(&self) -> Result<Box<RawValue>>;
+
+    /// Its payload as JSON.
+    ///
+    /// # Errors
+    /// Like [`Self::to_text`].
+    fn to_value(&self) -> Result<Value> {
+        let text = self.to_text()?;
+        serde_json::from_str(text.get()).map_err(|error| {
+            Error::new(ErrorKind::InvalidPayload, "what an event was written as is no JSON").with_source(error)
+        })
+    }
 
     /// The key it is published under.
     ///
@@ -49,9 +60,9 @@ pub trait AnyEvent: Any + Send {
 }
 
 impl<E: Event> AnyEvent for E {
-    fn to_value(&self) -> Result<Value> {
-        match serde_json::to_value(self) {
-            Ok(value) => Ok(value),
+    fn to_text(&self) -> Result<Box<RawValue>> {
+        match serde_json::value::to_raw_value(self) {
+            Ok(text) => Ok(text),
             Err(error) => Err(cannot_be_written(const { &E::DECLARATION }, error)),
         }
     }

@@ -23,8 +23,9 @@ pub(crate) async fn node() -> Command {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
     let installed = Command::new(root.join("scripts/node.sh")).stderr(Stdio::inherit()).output().await.expect("bash");
     assert!(installed.status.success(), "scripts/node.sh failed");
-    let mut node = Command::new("node");
-    node.env("NODE_PATH", String::from_utf8(installed.stdout).expect("a path").trim());
+    let folder = PathBuf::from(String::from_utf8(installed.stdout).expect("a path").trim());
+    let mut node = Command::new(folder.join("node"));
+    node.env("NODE_PATH", folder.join("node_modules"));
     node
 }
 
