@@ -26,7 +26,7 @@ use crate::{
     auth,
     auth::Tokens,
     commands::{self, Commands, WatchCommands},
-    correlation, health,
+    correlation, dead_letters, health,
     limits::Limits,
     metrics, pages,
     problem::Problem,
@@ -255,6 +255,9 @@ pub fn router(gateway: Gateway) -> Router {
         .route("/asyncapi.json", get(pages::asyncapi_json))
         .route("/asyncapi", get(pages::asyncapi))
         .route("/events/{*key}", post(publish::event))
+        .route("/dead-letters/{queue}", get(dead_letters::list))
+        .route("/dead-letters/{queue}/redrive", post(dead_letters::redrive))
+        .route("/dead-letters/{queue}/discard", post(dead_letters::discard))
         .route("/registry/domains", get(registry::domains))
         .route("/registry/events", get(registry::events))
         .route("/registry/events/{key}", get(registry::event))

@@ -15,6 +15,7 @@ use bloodbank_core::{
     routing::{BindingPattern, matches},
     transport::embedded::HistoryFilter,
 };
+use chrono::{DateTime, Utc};
 use futures_util::{StreamExt, stream};
 use uuid::Uuid;
 
@@ -36,7 +37,8 @@ enum Format {
 }
 
 /// Streams the events that match `pattern` (several may be given; default `#`) and that the caller may read. With
-/// `Last-Event-ID`, those after that one come first, where the bus keeps history.
+/// `Last-Event-ID`, those after that one come first, where the bus keeps history; with `since`, those published since then,
+/// which a bus without history refuses.
 pub(crate) async fn stream(
     State(gateway): State<Gateway>,
     caller: Caller,
@@ -56,14 +58,16 @@ pub(crate) async fn stream(
             Some(id)
         }
     };
+    let since = since(&params, gateway.bus())?;
     let permit = Arc::clone(gateway.stream_permits())
         .try_acquire_owned()
         .map_err(|_| Problem::unavailable("as many streams are open as the gateway takes; try again"))?;
     // First the live events, then the past: nothing falls between the two.
     let live = gateway.hub().subscribe(&patterns).await?;
-    let past = match last {
-        Some(last) => past(gateway.bus(), last, &patterns).await?,
-        None => Vec::new(),
+    let past = match (last, since) {
+        (Some(last), _) => after(gateway.bus(), last, &patterns).await?,
+        (None, Some(since)) => past(gateway.bus(), since, None, &patterns).await?,
+        (None, None) => Vec::new(),
     };
     let sent: HashSet<_> = past.iter().filter_map(|seen| seen.event_id).collect();
     let closing = gateway.closing().clone();
@@ -107,21 +111,42 @@ fn patterns(params: &Params, read: &Patterns) -> Result<Vec<String>, Problem> {
     Ok(patterns)
 }
 
+/// `since=…`.
+fn since(params: &Params, bus: &Bus) -> Result<Option<DateTime<Utc>>, Problem> {
+    let Some(text) = params.one("since")? else { return Ok(None) };
+    let time = text.parse().map_err(|_| Problem::bad_request("`since` is no RFC 3339 time"))?;
+    if bus.transport().history().is_none() {
+        return Err(Problem::bad_request("this bus remembers no events; leave out `since`"));
+    }
+    Ok(Some(time))
+}
+
 /// What was published after an event, oldest first; nothing where the bus keeps no history.
-async fn past(bus: &Bus, last: Uuid, patterns: &[String]) -> Result<Vec<Arc<Seen>>, Problem> {
+async fn after(bus: &Bus, last: Uuid, patterns: &[String]) -> Result<Vec<Arc<Seen>>, Problem> {
     let Some(history) = bus.transport().history() else { return Ok(Vec::new()) };
     let Some(recorded) = history.recorded(last).await? else { return Ok(Vec::new()) };
+    past(bus, recorded.published_at, Some(last), patterns).await
+}
+
+/// What was published since then, after an event where one is given, oldest first.
+async fn past(
+    bus: &Bus,
+    since: DateTime<Utc>,
+    last: Option<Uuid>,
+    patterns: &[String],
+) -> Result<Vec<Arc<Seen>>, Problem> {
+    let Some(history) = bus.transport().history() else { return Ok(Vec::new()) };
     let filter = HistoryFilter {
         pattern: None,
         exchange: Some(bus.exchange().to_string()),
-        since: Some(recorded.published_at),
+        since: Some(since),
         limit: MOST_OF_THE_PAST,
     };
     let mut events = Vec::new();
     // The newest come first.
     for recorded in history.history(filter).await? {
         let seen = Seen::of(&recorded.message);
-        if seen.event_id == Some(last) {
+        if last.is_some() && seen.event_id == last {
             break;
         }
         if patterns.iter().any(|pattern| matches(pattern, &seen.key)) {

@@ -1,6 +1,7 @@
 //! `bb dlq`.
 
 mod list;
+mod places;
 mod select;
 mod show;
 mod sweep;

@@ -1,26 +1,31 @@
 //! `bb doctor`.
 
+mod clock;
+
 use std::{
     collections::BTreeSet,
     future::Future,
     io::Write,
     sync::Arc,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use bloodbank_core::{
     Bus, Registry, Settings,
     correlation::CorrelationTracker,
     envelope::ENVELOPE_VERSION,
-    transport::{Outgoing, Properties, Topology, topology::Queue, topology::QueueKind},
+    transport::{Outgoing, Properties, Topology, embedded::HistoryFilter, topology::Queue, topology::QueueKind},
 };
 use bytes::Bytes;
+use chrono::Utc;
 use futures_util::StreamExt;
 use serde::Serialize;
 use uuid::Uuid;
 
+use self::clock::Other;
 use crate::{
     bus,
+    door::{Client, Via},
     fault::{Done, Fault},
     output::{
         self,
@@ -28,7 +33,7 @@ use crate::{
     },
 };
 
-/// Check what this program stands on: settings, bus, correlation, clock, versions
+/// Check what this program stands on: settings, bus, correlation, versions, and its clock against theirs
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -88,10 +93,11 @@ impl Doctor {
 }
 
 async fn look() -> Vec<Finding> {
-    let mut findings = vec![versions(), events(), clock()];
+    let mut findings = vec![versions(), events()];
     let settings = match Settings::load() {
         Ok(settings) => settings,
         Err(error) => {
+            findings.push(clock::look(Utc::now(), &[]));
             findings.push(finding("settings", State::Broken, error.to_string().replace('\n', "; ")));
             return findings;
         }
@@ -104,30 +110,55 @@ async fn look() -> Vec<Finding> {
             settings.service_name, settings.environment, settings.exchange_name
         ),
     ));
-    let bus = in_time("bus", look_at_bus(settings.clone())).await;
-    // A bus in a file has the correlation with it.
-    if settings.redis_url.is_some() {
-        findings.push(bus);
-        findings.push(in_time("correlation", look_at_redis(settings)).await);
-    } else {
-        let (state, says) = match (&settings.rabbit_url, &settings.embedded_path) {
-            (None, Some(path)) => (State::Ok, format!("kept in {}", path.display())),
-            (None, None) => (State::Ok, "kept in memory, as the bus is".to_owned()),
-            (Some(_), _) => (
-                State::Warning,
-                "kept in the memory of each process; set REDIS_URL, so that events can be traced across services"
-                    .to_owned(),
-            ),
-        };
-        findings.push(bus);
-        findings.push(finding("correlation", state, says));
+    let mut clocks = Vec::new();
+    let mut add = |(found, clock): (Finding, Option<Other>)| {
+        findings.push(found);
+        clocks.extend(clock);
+    };
+    match Client::find(&settings, Via::Auto).await {
+        Ok(Some(gateway)) => {
+            add(in_time("bus", look_at_gateway(&gateway)).await);
+            // The file of the bus is the gateway's, and so is the correlation in it.
+            if settings.redis_url.is_none() {
+                add((finding("correlation", State::Ok, format!("kept by the gateway at {}", gateway.url())), None));
+            }
+        }
+        Ok(None) => {
+            add(in_time("bus", look_at_bus(settings.clone())).await);
+            if settings.redis_url.is_none() {
+                add((correlation(&settings), None));
+            }
+        }
+        Err(fault) => add((finding("bus", State::Broken, fault.to_string()), None)),
     }
+    if settings.redis_url.is_some() {
+        add(in_time("correlation", look_at_redis(settings)).await);
+    }
+    findings.push(clock::look(Utc::now(), &clocks));
     findings
 }
 
-async fn in_time(what: &'static str, look: impl Future<Output = Finding>) -> Finding {
+/// Without Redis it is where the bus is.
+fn correlation(settings: &Settings) -> Finding {
+    let (state, says) = match (&settings.rabbit_url, &settings.embedded_path) {
+        (None, Some(path)) => (State::Ok, format!("kept in {}", path.display())),
+        (None, None) => (State::Ok, "kept in memory, as the bus is".to_owned()),
+        (Some(_), _) => (
+            State::Warning,
+            "kept in the memory of each process; set REDIS_URL, so that events can be traced across services"
+                .to_owned(),
+        ),
+    };
+    finding("correlation", state, says)
+}
+
+/// What was found, and the clock that is there.
+type Found = (Finding, Option<Other>);
+
+async fn in_time(what: &'static str, look: impl Future<Output = Found>) -> Found {
     let late = || {
-        finding(what, State::Broken, format!("no answer within {PATIENCE:?}; check that it is up and can be reached"))
+        let says = format!("no answer within {PATIENCE:?}; check that it is up and can be reached");
+        (finding(what, State::Broken, says), None)
     };
     tokio::time::timeout(PATIENCE, look).await.unwrap_or_else(|_| late())
 }
@@ -160,37 +191,34 @@ fn events() -> Finding {
     }
 }
 
-/// The only thing a clock can be asked without another one: whether it was ever set.
-fn clock() -> Finding {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let says = chrono::DateTime::from_timestamp(i64::try_from(now.as_secs()).unwrap_or(0), 0).unwrap_or_default();
-    if now.as_secs() < THIS_WAS_WRITTEN {
-        return finding(
-            "clock",
-            State::Broken,
-            format!("says {says}; set it, for example with `timedatectl set-ntp true`"),
-        );
+async fn look_at_gateway(gateway: &Client) -> Found {
+    let (before, start) = (Utc::now(), Instant::now());
+    match gateway.time().await {
+        Ok(time) => {
+            let says = format!("the gateway at {} has it, and answers in {:.1?}", gateway.url(), start.elapsed());
+            let clock = time.map(|time| Other::said("the gateway", before, time, Utc::now()));
+            (finding("bus", State::Ok, says), clock)
+        }
+        Err(fault) => (finding("bus", State::Broken, fault.to_string()), None),
     }
-    finding("clock", State::Ok, format!("says {says}"))
 }
 
-/// 2025-01-01.
-const THIS_WAS_WRITTEN: u64 = 1_735_689_600;
-
-async fn look_at_bus(settings: Settings) -> Finding {
+async fn look_at_bus(settings: Settings) -> Found {
     let is_in_memory = bus::is_in_memory(&settings);
+    let is_rabbit = settings.rabbit_url.is_some();
     let start = Instant::now();
     let bus = match Bus::connect(settings).await {
         Ok(bus) => bus,
-        Err(error) => return finding("bus", State::Broken, error.to_string()),
+        Err(error) => return (finding("bus", State::Broken, error.to_string()), None),
     };
     let connected = start.elapsed();
     let system = bus.transport().system();
+    let clock = if is_rabbit { Some(Other::None("RabbitMQ")) } else { newest(&bus).await };
     let there_and_back = there_and_back(&bus).await;
     bus.close().await;
-    match there_and_back {
+    let found = match there_and_back {
         Err(error) => {
-            finding("bus", State::Broken, format!("{system} is there, but a message did not come back: {error:?}"))
+            finding("bus", State::Broken, format!("{system} is there, but a message did not come back: {error}"))
         }
         Ok(_) if is_in_memory => finding(
             "bus",
@@ -202,7 +230,15 @@ async fn look_at_bus(settings: Settings) -> Finding {
             State::Ok,
             format!("{system}, connected in {connected:.0?}, a message there and back in {time:.1?}"),
         ),
-    }
+    };
+    (found, clock)
+}
+
+/// When the newest event came that the embedded bus remembers.
+async fn newest(bus: &Bus) -> Option<Other> {
+    let filter = HistoryFilter { limit: 1, ..HistoryFilter::default() };
+    let newest = bus.transport().history()?.history(filter).await.ok()?;
+    Some(Other::Past("the file of the bus", newest.first()?.published_at))
 }
 
 /// Through a queue of our own that nobody else sees.
@@ -227,24 +263,33 @@ async fn there_and_back(bus: &Bus) -> Result<Duration, Fault> {
     Ok(time)
 }
 
-async fn look_at_redis(settings: Settings) -> Finding {
+async fn look_at_redis(settings: Settings) -> Found {
     let tracker = match CorrelationTracker::open(&settings).await {
         Ok(Some(tracker)) => tracker,
-        Ok(None) => return finding("correlation", State::Warning, "switched off"),
-        Err(error) => return finding("correlation", State::Broken, error.to_string()),
+        Ok(None) => return (finding("correlation", State::Warning, "switched off"), None),
+        Err(error) => return (finding("correlation", State::Broken, error.to_string()), None),
     };
-    match tracker.parents(Uuid::new_v4()).await {
-        Ok(_) => finding(
-            "correlation",
-            State::Ok,
-            format!("Redis answers; links are kept {} days", settings.correlation_ttl.as_secs() / 86_400),
-        ),
-        Err(error) => finding(
-            "correlation",
-            State::Broken,
-            format!(
-                "{error}; check REDIS_URL and that Redis is up: events are published without it, but cannot be traced"
+    // The connection is made by the first question, which therefore is not the one about the time.
+    let answered = tracker.parents(Uuid::new_v4()).await;
+    let before = Utc::now();
+    let time = if answered.is_ok() { tracker.store_time().await } else { Ok(None) };
+    let after = Utc::now();
+    match answered.and(time) {
+        Ok(time) => {
+            let days = settings.correlation_ttl.as_secs() / 86_400;
+            let says = format!("Redis answers; links are kept {days} days");
+            let clock = time.map(|time| Other::said("Redis", before, time, after));
+            (finding("correlation", State::Ok, says), clock)
+        }
+        Err(error) => (
+            finding(
+                "correlation",
+                State::Broken,
+                format!(
+                    "{error}; check REDIS_URL and that Redis is up: events are published without it, but cannot be traced"
+                ),
             ),
+            None,
         ),
     }
 }
