@@ -160,7 +160,7 @@ fn dead_letters_on_the_broker() {
     let mut work = Running::start(shop.run(&["work"]));
     work.line("gave up");
     work.signal("TERM");
-    work.code();
+    assert_eq!(work.code(), Some(0));
     let again = letters();
     let letter = again.iter().find(|letter| letter["event_id"] == ids[1]);
     let letter = letter.unwrap_or_else(|| panic!("{again:#?}"));

@@ -196,23 +196,49 @@ fn without_settings_the_bus_is_a_file_of_the_user_and_prompts_are_answered() {
 #[test]
 fn an_agent_speaks_mcp_over_stdio() {
     let folder = tempfile::tempdir().unwrap();
-    let mut mcp = shop(folder.path(), &["mcp", "--allow", "orders.#"]);
+    let mut mcp = shop(folder.path(), &["mcp", "--allow", "orders.#", "--allow", "stock.article.count"]);
     let mut mcp = mcp.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut to = mcp.stdin.take().unwrap();
     let mut lines = BufReader::new(mcp.stdout.take().unwrap()).lines();
-    let mut ask = |message: Value| writeln!(to, "{message}").unwrap();
-    ask(json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
-        "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}}));
-    let answer: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
-    assert!(answer["result"]["capabilities"]["tools"].is_object(), "{answer}");
-    ask(json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
-    ask(json!({"jsonrpc": "2.0", "id": 2, "method": "tools/list"}));
-    let answer: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
-    let tools: Vec<_> =
-        answer["result"]["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect();
+    let mut tell = |message: &Value| writeln!(to, "{message}").unwrap();
+    let mut id = 0;
+    let mut ask = |tell: &mut dyn FnMut(&Value), method: &str, params: Value| -> Value {
+        id += 1;
+        tell(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}));
+        let answer: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+        answer["result"].clone()
+    };
+    let hello =
+        json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}});
+    let answer = ask(&mut tell, "initialize", hello);
+    assert!(answer["capabilities"]["tools"].is_object(), "{answer}");
+    tell(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
+    let answer = ask(&mut tell, "tools/list", json!({}));
+    let tools: Vec<_> = answer["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect();
     for tool in ["publish_event", "list_events", "get_event_schema", "trace_event"] {
         assert!(tools.contains(&tool), "{tools:?}");
     }
+    let mut call = |tool: &str, arguments: Value| {
+        let result = ask(&mut tell, "tools/call", json!({"name": tool, "arguments": arguments}));
+        (result["isError"].as_bool().unwrap_or(false), result)
+    };
+    let order = json!({"order_id": "o-1", "total_cents": 1});
+    let (refused, published) = call("publish_event", json!({"key": "orders.order.placed", "payload": order}));
+    assert!(!refused, "{published}");
+    let counted = json!({"sku": "A-1", "left": 1});
+    let (refused, result) = call("publish_event", json!({"key": "stock.article.counted", "payload": counted}));
+    let said = result["content"][0]["text"].as_str().unwrap();
+    assert!(refused && said.contains("agents may not publish `stock.article.counted`"), "{result}");
+    // The embedded bus is in this process alone, so this process executes.
+    let (refused, result) = call(
+        "execute_command",
+        json!({"key": "stock.article.count", "payload": {"sku": "A-1"}, "timeout_seconds": 60}),
+    );
+    assert!(!refused && result["structuredContent"]["reply"]["payload"]["left"] == 3, "{result}");
     drop(to);
     assert!(mcp.wait().unwrap().success());
+    let trace = out(shop(folder.path(), &["trace", published["structuredContent"]["event_id"].as_str().unwrap()]));
+    assert!(trace.contains("└─ orders.order.shipped"), "{trace}");
+    let error = fails(shop(folder.path(), &["mcp", "--allow", "Orders.#"]), 2);
+    assert!(error.contains("Orders.#"), "{error}");
 }
