@@ -4,9 +4,9 @@
 #
 #   ./scripts/test.sh
 #
-# Installs rabbitmq-server, redis-server and python3 from the distribution when they are missing and it may. The
+# Installs rabbitmq-server, redis-server, python3 and nodejs from the distribution when they are missing and it may. The
 # servers of the tests are private ones on free ports; a broker that already runs here is left alone. What the
-# gateway is tested with is installed from PyPI, below the target directory.
+# gateway is tested with is installed from PyPI and npm, below the target directory.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -49,10 +49,14 @@ prerequisites() {
     command -v redis-server >/dev/null || packages+=(redis-server)
     # SQLite is compiled from source.
     command -v cc >/dev/null || packages+=(gcc libc6-dev)
-    # The official validators and clients that the gateway is tested with are Python's.
+    # The official validators and clients that the gateway is tested with are Python's and JavaScript's.
     python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3 python3-venv)
+    command -v node >/dev/null || packages+=(nodejs)
+    command -v npm >/dev/null || packages+=(npm)
     [ ${#packages[@]} -eq 0 ] || install "${packages[@]}"
 
+    [ "$(node --print 'process.versions.node.split(".")[0]')" -ge 20 ] ||
+        fail "Node.js is $(node --version), and what the gateway is tested with needs 20 or newer; install one from https://nodejs.org"
     command -v cargo >/dev/null || fail "missing: cargo; install Rust from https://rustup.rs"
     cargo fmt --version >/dev/null 2>&1 || fail "missing: rustfmt; run \`rustup component add rustfmt\`"
     cargo clippy --version >/dev/null 2>&1 || fail "missing: clippy; run \`rustup component add clippy\`"

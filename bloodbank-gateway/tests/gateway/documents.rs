@@ -18,6 +18,16 @@ pub(crate) async fn python(program: &str) -> PathBuf {
     PathBuf::from(folder.trim()).join("bin").join(program)
 }
 
+/// Node.js with the packages that `scripts/node.sh` installs.
+pub(crate) async fn node() -> Command {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
+    let installed = Command::new(root.join("scripts/node.sh")).stderr(Stdio::inherit()).output().await.expect("bash");
+    assert!(installed.status.success(), "scripts/node.sh failed");
+    let mut node = Command::new("node");
+    node.env("NODE_PATH", String::from_utf8(installed.stdout).expect("a path").trim());
+    node
+}
+
 /// Where the references of a document lead: all of them must lead somewhere.
 fn dangling(document: &Value, value: &Value, found: &mut Vec<String>) {
     match value {
@@ -60,8 +70,8 @@ async fn the_openapi_document_is_valid_and_complete() {
     assert!(!Command::new(python("openapi-spec-validator").await).arg(&file).output().await.unwrap().status.success());
 }
 
-#[tokio::test]
-async fn the_asyncapi_document_has_every_event() {
+#[tokio::test(flavor = "multi_thread")]
+async fn the_asyncapi_document_is_valid_and_has_every_event() {
     let gateway = serve().await;
     let (_, document) = json_of(gateway.get("/asyncapi.json")).await;
     assert_eq!(document, asyncapi::document(Registry::global()));
@@ -76,6 +86,22 @@ async fn the_asyncapi_document_has_every_event() {
     assert_eq!(prompt["reply"]["channel"]["$ref"], "#/channels/agent.thread.response");
     assert_eq!(document["operations"]["execute.agent.thread.prompt"]["action"], "receive");
     assert!(document["channels"]["artifact.action"]["parameters"]["action"].is_object());
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("asyncapi.json");
+    let parser = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/node/asyncapi.cjs");
+    let parse = async |document: &Value| {
+        tokio::fs::write(&file, document.to_string()).await.unwrap();
+        let parsed = node().await.arg(&parser).arg(&file).stderr(Stdio::inherit()).output().await.unwrap();
+        (parsed.status.success(), String::from_utf8_lossy(&parsed.stdout).into_owned())
+    };
+    let (is_valid, said) = parse(&document).await;
+    assert!(is_valid && said.contains("valid: 3.0.0"), "{said}");
+    // The parser can refuse.
+    let mut broken = document.clone();
+    broken["operations"]["publish.llm.prompt"]["action"] = "publish".into();
+    let (is_valid, said) = parse(&broken).await;
+    assert!(!is_valid && said.contains("/operations/publish.llm.prompt/action"), "{said}");
 }
 
 #[tokio::test]

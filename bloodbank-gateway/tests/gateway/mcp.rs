@@ -10,20 +10,31 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::{
-    documents::python,
+    documents::{node, python},
     support::{json_of, serve, serve_with},
 };
 
-/// Both the handshake of old and the way without one.
-const MODES: [&str; 2] = ["legacy", "auto"];
+/// Clients as they are called: of Python and of TypeScript, with the handshake of old and without one.
+async fn clients() -> Vec<(String, Command)> {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let mut clients = Vec::new();
+    for mode in ["legacy", "auto"] {
+        let mut client = Command::new(python("python").await);
+        client.arg(tests.join("mcp_client.py")).args(["--mode", mode]);
+        clients.push((format!("Python, {mode}"), client));
+    }
+    for (sdk, mode) in [("1", "legacy"), ("2", "legacy"), ("2", "auto")] {
+        let mut client = node().await;
+        client.arg(tests.join("node/mcp_client.cjs")).args(["--sdk", sdk, "--mode", mode]);
+        clients.push((format!("TypeScript {sdk}, {mode}"), client));
+    }
+    clients
+}
 
-async fn client(target: &str, mode: &str, environment: &[(&str, &str)]) {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mcp_client.py");
-    let mut command = Command::new(python("python").await);
-    command.arg(script).args([target, mode]).envs(environment.iter().copied()).stderr(Stdio::inherit());
-    let done = command.output().await.expect("it runs");
+async fn holds(name: &str, client: &mut Command) {
+    let done = client.stdin(Stdio::null()).stderr(Stdio::inherit()).output().await.expect("it runs");
     let said = String::from_utf8_lossy(&done.stdout);
-    assert!(done.status.success() && said.contains("everything holds"), "{mode}: {said}");
+    assert!(done.status.success() && said.contains("everything holds"), "{name}: {said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -35,8 +46,9 @@ async fn an_agent_uses_every_tool_over_http() {
     let _agents = agents.start().await.unwrap();
     let patterns = ["llm.*", "artifact.*", "agent.#"].map(|pattern| BindingPattern::parse(pattern).unwrap());
     let gateway = serve_with(bus, |builder| builder.agents_may_publish(patterns.into_iter().collect())).await;
-    for mode in MODES {
-        client(&format!("{}/mcp", gateway.url), mode, &[]).await;
+    for (name, mut client) in clients().await {
+        client.args(["--without", "github", "--url", &format!("{}/mcp", gateway.url)]);
+        holds(&name, &mut client).await;
     }
 }
 
@@ -47,8 +59,18 @@ async fn an_agent_uses_every_tool_over_stdio() {
     let tests = std::env::current_exe().unwrap();
     let example = tests.ancestors().nth(2).unwrap().join("examples/gateway");
     assert!(example.exists(), "{} is built with the tests", example.display());
-    for mode in MODES {
-        client(example.to_str().unwrap(), mode, &[("BLOODBANK_EMBEDDED_PATH", &path)]).await;
+    for (name, mut client) in clients().await {
+        client.env("BLOODBANK_EMBEDDED_PATH", &path).arg("--").arg(&example).arg("mcp");
+        holds(&name, &mut client).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_history_an_agent_is_told_so() {
+    let gateway = serve().await;
+    for (name, mut client) in clients().await {
+        client.args(["--without", "history", "--without", "executor", "--url", &format!("{}/mcp", gateway.url)]);
+        holds(&name, &mut client).await;
     }
 }
 
