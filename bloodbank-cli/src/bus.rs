@@ -60,7 +60,7 @@ pub(crate) async fn connect_lasting() -> Result<Bus, Fault> {
     let settings = Settings::load()?;
     if is_in_memory(&settings) {
         return Err(Fault::usage(
-            "a bus in memory holds nothing when a command begins; set RABBIT_URL, or BLOODBANK_EMBEDDED_PATH to the file of a bus",
+            "a bus in memory holds nothing when a command begins; start `serve`, or set RABBIT_URL, or BLOODBANK_EMBEDDED_PATH to the file of a bus",
         ));
     }
     Ok(Bus::connect(settings).await?)

@@ -21,16 +21,7 @@ section{margin:1.5rem 0}.kind{opacity:.7;font-size:.85rem}:root{color-scheme:lig
 
 /// `GET /openapi.json`.
 pub(crate) async fn openapi_json(State(gateway): State<Gateway>) -> Json<Value> {
-    Json(document(&gateway))
-}
-
-/// With the routes of others.
-fn document(gateway: &Gateway) -> Value {
-    let mut document = openapi::document(Registry::global());
-    if let Some(paths) = document["paths"].as_object_mut() {
-        paths.extend(gateway.open().paths.clone());
-    }
-    document
+    Json(openapi::of(&gateway))
 }
 
 /// `GET /asyncapi.json`.
@@ -40,7 +31,7 @@ pub(crate) async fn asyncapi_json() -> Json<Value> {
 
 /// `GET /docs`: every path and method.
 pub(crate) async fn docs(State(gateway): State<Gateway>) -> Response {
-    let document = document(&gateway);
+    let document = openapi::of(&gateway);
     let mut body = "<p>The same for programs: <a href=\"openapi.json\">openapi.json</a>. \
         The events: <a href=\"asyncapi\">asyncapi</a>.</p>\n<h2>Endpoints</h2>\n<table>\n"
         .to_owned();

@@ -97,10 +97,7 @@ impl Client {
         let deadline = Instant::now() + timeout;
         let published = self.publish(draft).await?;
         if published.unrouted {
-            return Err(Fault::failed(format!(
-                "no queue receives `{}`; start its executor, for example with `work`",
-                published.event_type
-            )));
+            return Err(super::nobody_executes(&published.event_type));
         }
         let mut pause = Duration::from_millis(20);
         loop {

@@ -8,6 +8,7 @@ use crate::{
     bus,
     door::{Client, Door, Via},
     fault::Fault,
+    id::event_id,
     program::{self, AppOf},
     when::Past,
 };
@@ -24,7 +25,7 @@ pub(super) struct Place {
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct Select {
     /// Only these events
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = event_id)]
     id: Vec<Uuid>,
     /// Only events whose type matches, such as `orders.#`
     #[arg(short = 't', long = "type", value_name = "PATTERN")]

@@ -31,6 +31,7 @@ use crate::{
         self,
         style::{BAD, GOOD, WARN, paint},
     },
+    program::{self, AppOf},
 };
 
 /// Check what this program stands on: settings, bus, correlation, versions, and its clock against theirs
@@ -70,9 +71,9 @@ fn finding(what: &'static str, state: State, says: impl Into<String>) -> Finding
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Doctor {
-    pub(crate) fn run(self) -> Done {
+    pub(crate) fn run(self, app: AppOf) -> Done {
         bus::block_on(async {
-            let findings = look().await;
+            let findings = look(app).await;
             if self.json {
                 output::json(&findings)?;
             } else {
@@ -92,7 +93,7 @@ impl Doctor {
     }
 }
 
-async fn look() -> Vec<Finding> {
+async fn look(app: AppOf) -> Vec<Finding> {
     let mut findings = vec![versions(), events()];
     let settings = match Settings::load() {
         Ok(settings) => settings,
@@ -110,6 +111,7 @@ async fn look() -> Vec<Finding> {
             settings.service_name, settings.environment, settings.exchange_name
         ),
     ));
+    findings.push(look_at_app(app).await);
     let mut clocks = Vec::new();
     let mut add = |(found, clock): (Finding, Option<Other>)| {
         findings.push(found);
@@ -136,6 +138,18 @@ async fn look() -> Vec<Finding> {
     }
     findings.push(clock::look(Utc::now(), &clocks));
     findings
+}
+
+/// Whether it can be made: its own settings are read then.
+async fn look_at_app(app: AppOf) -> Finding {
+    match program::topology(app).await {
+        Ok(topology) => {
+            let queues = topology.queues.iter().filter(|queue| queue.name.ends_with(".dlq")).count();
+            let says = format!("{queues} queue{} of subscribers and commands", if queues == 1 { "" } else { "s" });
+            finding("app", State::Ok, says)
+        }
+        Err(error) => finding("app", State::Broken, error.to_string().replace('\n', "; ")),
+    }
 }
 
 /// Without Redis it is where the bus is.

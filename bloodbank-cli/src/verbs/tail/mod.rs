@@ -66,6 +66,9 @@ impl Tail {
         };
         bus::block_on(async {
             let settings = Settings::load()?;
+            if let Some(note) = matched_by_mistake(&pattern) {
+                output::note(&note);
+            }
             if settings.rabbit_url.is_some() {
                 if self.since.is_some() {
                     return Err(Fault::usage(
@@ -98,9 +101,6 @@ impl Tail {
         bus.transport().declare(topology).await?;
         let mut deliveries = bus.transport().consume(name, 256).await?;
         output::note(&format!("watching `{pattern}` on {}; Ctrl-C ends", bus.exchange()));
-        if let Some(events) = matched_by_mistake(pattern) {
-            output::note(&events);
-        }
         let mut left = self.count.unwrap_or(usize::MAX);
         while left > 0 {
             let delivery = tokio::select! {
