@@ -58,9 +58,13 @@ pub(crate) async fn chain(
             .filter(|depth| (1..=10_000).contains(depth))
             .ok_or_else(|| Problem::bad_request("`max_depth` is no number from 1 to 10000"))?,
     };
-    let chain = tracker.chain(id, direction, depth).await?;
+    let mut chain = tracker.chain(id, direction, depth).await?;
     if chain.events.is_empty() {
-        return Err(nothing(id));
+        // Nothing in this direction: an event that is known is its own chain.
+        if tracker.entry(id).await?.is_none() && tracker.children(id).await?.is_empty() {
+            return Err(nothing(id));
+        }
+        chain.events.push(id);
     }
     Ok(Json(json!({
         "event_id": id,

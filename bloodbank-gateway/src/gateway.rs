@@ -4,34 +4,30 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    http::StatusCode,
-    middleware::{from_fn, from_fn_with_state},
-    response::{IntoResponse, Response},
+    http::{Method, StatusCode},
     routing::{get, post},
 };
 use bloodbank_core::Bus;
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use tower_http::{
-    catch_panic::CatchPanicLayer,
-    cors::{AllowHeaders, CorsLayer},
-};
+use tower_http::cors::{AllowHeaders, CorsLayer};
 
 #[cfg(feature = "mcp")]
 use crate::auth::Patterns;
 #[cfg(feature = "mcp")]
 use crate::mcp;
 use crate::{
-    auth,
     auth::Tokens,
     commands::{self, Commands, WatchCommands},
-    correlation, dead_letters, health,
+    correlation, dead_letters,
+    door::Door,
+    health,
     limits::Limits,
     metrics, pages,
     problem::Problem,
-    publish, registry, shed,
-    stream::{self, Hub},
+    publish, registry,
+    stream::{self, Hub, Recent},
 };
 
 /// What the endpoints work with. Cheap to clone; all clones share it.
@@ -45,6 +41,7 @@ struct Inner {
     tokens: Tokens,
     limits: Limits,
     origins: Vec<String>,
+    public_url: Option<String>,
     allow_unregistered: bool,
     workers: Option<Probe>,
     permits: Arc<Semaphore>,
@@ -65,6 +62,7 @@ impl Gateway {
             tokens: Tokens::default(),
             limits: Limits::default(),
             origins: Vec::new(),
+            public_url: None,
             allow_unregistered: false,
             workers: None,
             open: OpenRoutes::default(),
@@ -103,6 +101,10 @@ impl Gateway {
 
     pub(crate) fn origins(&self) -> &[String] {
         &self.0.origins
+    }
+
+    pub(crate) fn public_url(&self) -> Option<&str> {
+        self.0.public_url.as_deref()
     }
 
     pub(crate) fn allows_unregistered(&self) -> bool {
@@ -165,6 +167,7 @@ pub struct GatewayBuilder {
     tokens: Tokens,
     limits: Limits,
     origins: Vec<String>,
+    public_url: Option<String>,
     allow_unregistered: bool,
     workers: Option<Probe>,
     open: OpenRoutes,
@@ -188,6 +191,13 @@ impl GatewayBuilder {
     /// The pages of this origin (`https://app.example`) may use the gateway from a browser (CORS); default: none may.
     pub fn allow_origin(mut self, origin: impl Into<String>) -> Self {
         self.origins.push(origin.into());
+        self
+    }
+
+    /// Where clients find the gateway behind a proxy that takes a part of the path away: `https://example.org/bus`, or
+    /// `/bus`. Default: where the router is nested in an application.
+    pub fn public_url(mut self, url: impl Into<String>) -> Self {
+        self.public_url = Some(url.into().trim_end_matches('/').to_owned());
         self
     }
 
@@ -220,19 +230,20 @@ impl GatewayBuilder {
     #[must_use]
     pub fn build(self) -> Gateway {
         metrics::install();
-        let Self { bus, tokens, limits, origins, allow_unregistered, workers, .. } = self;
+        let Self { bus, tokens, limits, origins, public_url, allow_unregistered, workers, .. } = self;
         Gateway(Arc::new(Inner {
-            hub: Hub::new(&bus, ["#".to_owned()]),
+            hub: Hub::new(&bus, ["#".to_owned()], Recent::new(limits.recent_events, limits.recent_bytes)),
             commands: Commands::new(&bus),
             open: self.open,
             #[cfg(feature = "mcp")]
             agent_patterns: self.agent_patterns,
             bus,
             tokens,
-            permits: shed::permits(limits.concurrency),
-            stream_permits: shed::permits(limits.streams),
+            permits: permits(limits.concurrency),
+            stream_permits: permits(limits.streams),
             limits,
             origins,
+            public_url,
             allow_unregistered,
             workers,
             closing: CancellationToken::new(),
@@ -240,10 +251,25 @@ impl GatewayBuilder {
     }
 }
 
-/// The endpoints of a gateway.
+fn permits(count: usize) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)))
+}
+
+/// The endpoints of a gateway. Nested in an application, they say so where they name a place: the `Location` of a command,
+/// the server in the OpenAPI document.
 pub fn router(gateway: Gateway) -> Router {
-    let open = Router::new().route("/healthz", get(health::healthz)).route("/readyz", get(health::readyz));
-    let open = open.merge(gateway.open().router.clone());
+    routes(gateway, false)
+}
+
+/// The endpoints; `is_local`: only this machine can reach them, and needs no token.
+pub(crate) fn routes(gateway: Gateway, is_local: bool) -> Router {
+    let open = Router::new()
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .merge(gateway.open().router.clone())
+        .fallback(|| async { Problem::not_found("no such path; `openapi.json` lists them") })
+        .method_not_allowed_fallback(wrong_method)
+        .layer(Door::open(&gateway, is_local));
     let guarded = Router::new()
         .route("/events/custom", post(publish::custom))
         .route("/events/batch", post(publish::batch))
@@ -267,40 +293,24 @@ pub fn router(gateway: Gateway) -> Router {
         .route("/debug/correlation/{id}/chain", get(correlation::chain))
         .route("/debug/correlation/{id}/graph", get(correlation::graph));
     #[cfg(feature = "mcp")]
-    let guarded = guarded.route_service("/mcp", mcp::http(&gateway));
-    let guarded = guarded.layer(from_fn_with_state(gateway.clone(), auth::authenticate));
-    let mut router = open
-        .merge(guarded)
-        .fallback(|| async { Problem::not_found("no such path; `/openapi.json` lists them") })
-        .method_not_allowed_fallback(|| async {
-            let detail = "this path has other methods; `/openapi.json` lists them";
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Wrong method", detail)
-        })
-        .layer(from_fn_with_state(gateway.clone(), shed::shed))
-        .layer(from_fn(metrics::measure))
-        .layer(from_fn_with_state(gateway.clone(), auth::check_origin));
+    let guarded = guarded.merge(
+        Router::new().route_service("/mcp", mcp::http(&gateway)).layer(axum::middleware::map_response(mcp::as_problem)),
+    );
+    let guarded = guarded.method_not_allowed_fallback(wrong_method).layer(Door::guarded(&gateway, is_local));
+    let mut router = open.merge(guarded);
     let origins: Vec<_> = gateway.origins().iter().filter_map(|origin| origin.parse().ok()).collect();
     if !origins.is_empty() {
         router = router.layer(
             CorsLayer::new()
                 .allow_origin(origins)
-                .allow_methods([axum::http::Method::GET, axum::http::Method::POST])
+                .allow_methods([Method::GET, Method::POST])
                 .allow_headers(AllowHeaders::mirror_request()),
         );
     }
-    router
-        .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| -> Response {
-            tracing::error!("a request panicked");
-            Problem::internal().into_response()
-        }))
-        .layer(from_fn(hardened))
-        .with_state(gateway)
+    router.with_state(gateway)
 }
 
-/// Tells browsers not to guess media types.
-async fn hardened(request: axum::extract::Request, next: axum::middleware::Next) -> Response {
-    let mut response = next.run(request).await;
-    let headers = response.headers_mut();
-    headers.insert("x-content-type-options", axum::http::HeaderValue::from_static("nosniff"));
-    response
+async fn wrong_method() -> Problem {
+    let detail = "this path has other methods; `openapi.json` lists them";
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Wrong method", detail)
 }

@@ -18,6 +18,10 @@ pub struct Limits {
     pub concurrency: usize,
     /// Streams that are open at the same time; default 4,096. Further ones get 503 and `Retry-After`.
     pub streams: usize,
+    /// Events that are kept for streams whose client was away for a moment; default 4,096. With 0 none are.
+    pub recent_events: usize,
+    /// Bytes of these events; default 16 MiB.
+    pub recent_bytes: usize,
     /// How long a request may take from its headers to the head of its answer; default 60 s.
     pub request_time: Duration,
     /// How long a client may take for its headers; default 10 s.
@@ -33,6 +37,8 @@ impl Default for Limits {
             nesting: 64,
             concurrency: 1024,
             streams: 4096,
+            recent_events: 4096,
+            recent_bytes: 16 * 1024 * 1024,
             request_time: Duration::from_secs(60),
             header_time: Duration::from_secs(10),
         }

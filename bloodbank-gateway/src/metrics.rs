@@ -1,17 +1,17 @@
 //! `GET /metrics`, and what is counted of requests.
 
 use std::{
-    sync::OnceLock,
-    time::{Duration, Instant},
+    collections::HashMap,
+    sync::{Arc, LazyLock, OnceLock, PoisonError, RwLock},
+    time::Duration,
 };
 
 use axum::{
-    extract::{MatchedPath, Request},
-    http::header,
-    middleware::Next,
+    extract::MatchedPath,
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use metrics::{counter, histogram};
+use metrics::{Counter, Histogram, counter, histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 use crate::{auth::Caller, problem::Problem};
@@ -49,13 +49,39 @@ pub(crate) async fn metrics(caller: Caller) -> Result<Response, Problem> {
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], recorder.render()).into_response())
 }
 
-/// Counts requests and their time, by the route, not by the path: those are without end.
-pub(crate) async fn measure(request: Request, next: Next) -> Response {
-    let route = request.extensions().get::<MatchedPath>().map_or("none".into(), |path| path.as_str().to_owned());
-    let start = Instant::now();
-    let response = next.run(request).await;
-    let status = response.status().as_u16().to_string();
-    counter!("bloodbank_http_requests_total", "route" => route.clone(), "status" => status).increment(1);
-    histogram!("bloodbank_http_seconds", "route" => route).record(start.elapsed().as_secs_f64());
-    response
+/// What is counted of the requests to a route.
+pub(crate) struct Route {
+    name: Arc<str>,
+    seconds: Histogram,
+    answers: RwLock<HashMap<StatusCode, Counter>>,
+}
+
+/// The route of a request, not its path: those are without end.
+pub(crate) fn route(path: Option<&MatchedPath>) -> Arc<Route> {
+    static ROUTES: LazyLock<RwLock<HashMap<Arc<str>, Arc<Route>>>> = LazyLock::new(RwLock::default);
+    let name = path.map_or("none", MatchedPath::as_str);
+    if let Some(route) = ROUTES.read().unwrap_or_else(PoisonError::into_inner).get(name) {
+        return Arc::clone(route);
+    }
+    let name: Arc<str> = name.into();
+    let seconds = histogram!("bloodbank_http_seconds", "route" => Arc::clone(&name));
+    let route = Route { name: Arc::clone(&name), seconds, answers: RwLock::default() };
+    let mut routes = ROUTES.write().unwrap_or_else(PoisonError::into_inner);
+    Arc::clone(routes.entry(name).or_insert_with(|| Arc::new(route)))
+}
+
+impl Route {
+    pub(crate) fn answered(&self, status: StatusCode, took: Duration) {
+        self.seconds.record(took.as_secs_f64());
+        if let Some(answers) = self.answers.read().unwrap_or_else(PoisonError::into_inner).get(&status) {
+            answers.increment(1);
+            return;
+        }
+        let mut answers = self.answers.write().unwrap_or_else(PoisonError::into_inner);
+        let counter = answers.entry(status).or_insert_with(|| {
+            let (route, status) = (Arc::clone(&self.name), status.as_u16().to_string());
+            counter!("bloodbank_http_requests_total", "route" => route, "status" => status)
+        });
+        counter.increment(1);
+    }
 }

@@ -11,7 +11,7 @@ use axum::{
 use bloodbank_core::{Registry, registry::EventDescriptor};
 use serde_json::Value;
 
-use crate::{Gateway, asyncapi, openapi};
+use crate::{Gateway, asyncapi, openapi, params::Prefix};
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}\
 h2{margin-top:2.5rem;border-bottom:1px solid #8886}code,pre{font:14px/1.4 ui-monospace,monospace}\
@@ -20,8 +20,17 @@ td,th{text-align:left;vertical-align:top;padding:.25rem .75rem .25rem 0;border-b
 section{margin:1.5rem 0}.kind{opacity:.7;font-size:.85rem}:root{color-scheme:light dark}";
 
 /// `GET /openapi.json`.
-pub(crate) async fn openapi_json(State(gateway): State<Gateway>) -> Json<Value> {
-    Json(openapi::of(&gateway))
+pub(crate) async fn openapi_json(State(gateway): State<Gateway>, prefix: Prefix) -> Json<Value> {
+    Json(document(&gateway, &prefix))
+}
+
+/// With the routes of others, and where clients find all of them.
+fn document(gateway: &Gateway, Prefix(prefix): &Prefix) -> Value {
+    let mut document = openapi::of(gateway);
+    if !prefix.is_empty() {
+        document["servers"][0]["url"] = prefix.as_str().into();
+    }
+    document
 }
 
 /// `GET /asyncapi.json`.
@@ -30,8 +39,9 @@ pub(crate) async fn asyncapi_json() -> Json<Value> {
 }
 
 /// `GET /docs`: every path and method.
-pub(crate) async fn docs(State(gateway): State<Gateway>) -> Response {
-    let document = openapi::of(&gateway);
+pub(crate) async fn docs(State(gateway): State<Gateway>, prefix: Prefix) -> Response {
+    let document = document(&gateway, &prefix);
+    let Prefix(prefix) = prefix;
     let mut body = "<p>The same for programs: <a href=\"openapi.json\">openapi.json</a>. \
         The events: <a href=\"asyncapi\">asyncapi</a>.</p>\n<h2>Endpoints</h2>\n<table>\n"
         .to_owned();
@@ -42,14 +52,14 @@ pub(crate) async fn docs(State(gateway): State<Gateway>) -> Response {
                 body,
                 "<tr><td><code>{}</code></td><td><code>{}</code></td><td>{}</td></tr>",
                 method.to_uppercase(),
-                escape(path),
+                escape(&format!("{prefix}{path}")),
                 escape(summary)
             );
         }
     }
     body.push_str("</table>\n");
     for event in Registry::global().events() {
-        let address = format!("POST {}", openapi::path(event));
+        let address = format!("POST {prefix}{}", openapi::path(event));
         section(&mut body, event, &address);
     }
     page("Bloodbank gateway", &body)

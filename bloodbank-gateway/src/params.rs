@@ -1,11 +1,13 @@
 //! Parts of the address of a request; what cannot be read is a [`Problem`].
 
+use std::convert::Infallible;
+
 use axum::{
-    extract::{FromRequestParts, Path},
+    extract::{FromRequestParts, OriginalUri, Path},
     http::request::Parts,
 };
 
-use crate::problem::Problem;
+use crate::{Gateway, problem::Problem};
 
 /// The one variable segment of a path.
 #[derive(Debug)]
@@ -49,5 +51,23 @@ impl<S: Sync> FromRequestParts<S> for Params {
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
         let query = parts.uri.query().unwrap_or_default();
         Ok(Self(form_urlencoded::parse(query.as_bytes()).into_owned().collect()))
+    }
+}
+
+/// What stands before the paths of this gateway where its clients see them: nothing, or an address without a `/` at its end.
+#[derive(Debug)]
+pub(crate) struct Prefix(pub(crate) String);
+
+impl FromRequestParts<Gateway> for Prefix {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Infallible> {
+        if let Some(url) = gateway.public_url() {
+            return Ok(Self(url.to_owned()));
+        }
+        // An application that nests the gateway takes a part of the path away.
+        let original = parts.extensions.get::<OriginalUri>().map(|original| original.path());
+        let nested = original.and_then(|path| path.strip_suffix(parts.uri.path())).unwrap_or_default();
+        Ok(Self(nested.to_owned()))
     }
 }

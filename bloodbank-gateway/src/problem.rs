@@ -139,7 +139,7 @@ impl From<&PayloadFault> for ProblemFault {
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error.kind() {
-            ErrorKind::UnknownEvent => Self::not_found(error.to_string()),
+            ErrorKind::UnknownEvent => Self::not_found(unknown_event(&error.to_string())),
             ErrorKind::InvalidKey | ErrorKind::InvalidEnvelope | ErrorKind::InvalidHeader => {
                 Self::invalid(error.to_string(), error.faults().iter().map(ProblemFault::from).collect())
             }
@@ -176,6 +176,14 @@ impl From<Error> for Problem {
                 Self::internal()
             }
         }
+    }
+}
+
+/// The remedy is of this program's author; its clients cannot link anything.
+fn unknown_event(sentence: &str) -> String {
+    match sentence.split_once("; link the crate") {
+        Some((sentence, _)) => format!("{sentence}; `/registry/events` lists those that are"),
+        None => sentence.to_owned(),
     }
 }
 

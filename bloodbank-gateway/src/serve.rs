@@ -2,15 +2,18 @@
 
 use std::{future::Future, net::SocketAddr, pin::Pin, time::Duration};
 
-use axum::{Router, middleware::from_fn};
-use axum_server::Handle;
+use axum_server::{Handle, accept::NoDelayAcceptor};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::net::TcpListener;
 use tracing::info;
 
 #[cfg(feature = "tls")]
 use crate::tls::Tls;
-use crate::{Gateway, auth, error::GatewayError, router};
+use crate::{Gateway, error::GatewayError, gateway::routes, patience::Patience};
+
+/// Requests at a time in one connection of HTTP/2, and the bytes of the headers of each of them.
+const MOST_STREAMS: u32 = 256;
+const MOST_HEADER_BYTES: u32 = 32 * 1024;
 
 /// Where and how a gateway serves.
 #[must_use = "options do nothing until they are given to `serve`"]
@@ -129,7 +132,7 @@ impl Server {
     /// When the listener fails.
     pub async fn run(self) -> Result<(), GatewayError> {
         let Self { gateway, options, listener, address, is_local } = self;
-        let app = application(&gateway, is_local);
+        let app = routes(gateway.clone(), is_local && gateway.tokens().is_empty());
         let handle = Handle::new();
         let ending = {
             let (handle, gateway, drain) = (handle.clone(), gateway.clone(), options.drain);
@@ -149,23 +152,35 @@ impl Server {
         info!(%address, "serving");
         #[cfg(feature = "tls")]
         if let Some(tls) = options.tls {
-            let mut server = axum_server::from_tcp_rustls(listener, tls.into_config()).map_err(failed)?;
+            let server = axum_server::from_tcp_rustls(listener, tls.into_config()).map_err(failed)?;
+            let mut server = server.map(|acceptor| {
+                let acceptor = acceptor.handshake_timeout(header_time).acceptor(NoDelayAcceptor::new());
+                Patience::new(acceptor, header_time)
+            });
             configure(server.http_builder(), header_time);
-            let served = server.http1_only().handle(handle).serve(app).await;
+            let served = server.handle(handle).serve(app).await;
             ending.abort();
             return served.map_err(failed);
         }
-        let mut server = axum_server::from_tcp(listener).map_err(failed)?;
+        let server = axum_server::from_tcp(listener).map_err(failed)?;
+        let mut server = server.acceptor(Patience::new(NoDelayAcceptor::new(), header_time));
         configure(server.http_builder(), header_time);
-        let served = server.http1_only().handle(handle).serve(app).await;
+        let served = server.handle(handle).serve(app).await;
         ending.abort();
         served.map_err(failed)
     }
 }
 
-/// HTTP/1.1: the other version would have to be guessed from what a slow client may never send.
+/// Both versions of HTTP, neither of which lets a client keep a connection without saying anything.
 fn configure(builder: &mut hyper_util::server::conn::auto::Builder<TokioExecutor>, header_time: Duration) {
     builder.http1().timer(TokioTimer::new()).header_read_timeout(header_time);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(header_time)
+        .keep_alive_timeout(header_time)
+        .max_concurrent_streams(MOST_STREAMS)
+        .max_header_list_size(MOST_HEADER_BYTES);
 }
 
 /// Serves until the process is told to stop.
@@ -174,12 +189,6 @@ fn configure(builder: &mut hyper_util::server::conn::auto::Builder<TokioExecutor
 /// Like [`Server::bind`] and [`Server::run`].
 pub async fn serve(gateway: Gateway, options: ServeOptions) -> Result<(), GatewayError> {
     Server::bind(gateway, options).await?.run().await
-}
-
-/// The router, guarded against pages whose name was made to resolve to this machine where nothing else guards it.
-fn application(gateway: &Gateway, is_local: bool) -> Router {
-    let app = router(gateway.clone());
-    if is_local && gateway.tokens().is_empty() { app.layer(from_fn(auth::check_host)) } else { app }
 }
 
 async fn told_to_stop() {

@@ -33,7 +33,7 @@ impl Tls {
             .map_err(|error| {
                 GatewayError::new("the certificate and the key cannot be used together").with_source(error)
             })?;
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(Self(Arc::new(config)))
     }
 

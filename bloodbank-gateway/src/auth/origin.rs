@@ -1,38 +1,35 @@
 //! Requests that a browser sends for a page of somebody else.
 
 use axum::{
-    extract::{Request, State},
+    extract::Request,
     http::{HeaderMap, Uri, header},
-    middleware::Next,
-    response::{IntoResponse, Response},
 };
 
 use crate::{Gateway, problem::Problem};
 
-/// Refuses requests whose `Origin` is neither this gateway nor one that it was told to trust.
-pub(crate) async fn check_origin(State(gateway): State<Gateway>, request: Request, next: Next) -> Response {
+/// Refuses requests whose `Origin` is neither this gateway nor one that it was told to trust, and, where only this machine
+/// can reach it without a token, those to other names than those of this machine: a page whose name was made to resolve
+/// to loopback.
+pub(crate) fn check_origin(gateway: &Gateway, is_local: bool, request: &Request) -> Result<(), Problem> {
+    let host = host(request.headers(), request.uri());
+    if is_local && !host.is_none_or(is_this_machine) {
+        let detail = "a gateway on loopback without tokens answers only as `localhost`; give it tokens";
+        return Err(Problem::forbidden(detail));
+    }
     if let Some(origin) = request.headers().get(header::ORIGIN) {
         let origin = origin.to_str().unwrap_or("null");
         let trusted = gateway.origins().iter().any(|trusted| trusted == origin);
-        if !trusted && host(request.headers(), request.uri()).is_none_or(|host| authority(origin) != Some(host)) {
+        if !trusted && host.is_none_or(|host| authority(origin) != Some(host)) {
             let detail = "requests from pages of this origin are not taken; add it to the allowed origins";
-            return Problem::forbidden(detail).into_response();
+            return Err(Problem::forbidden(detail));
         }
     }
-    next.run(request).await
+    Ok(())
 }
 
-/// Refuses requests to other names than those of this machine: a page whose name was made to resolve to loopback.
-pub(crate) async fn check_host(request: Request, next: Next) -> Response {
-    let is_local = host(request.headers(), request.uri()).is_none_or(|host| {
-        let name = without_port(host);
-        name.eq_ignore_ascii_case("localhost") || matches!(name, "127.0.0.1" | "[::1]")
-    });
-    if is_local {
-        return next.run(request).await;
-    }
-    Problem::forbidden("a gateway on loopback without tokens answers only as `localhost`; give it tokens")
-        .into_response()
+fn is_this_machine(host: &str) -> bool {
+    let name = without_port(host);
+    name.eq_ignore_ascii_case("localhost") || matches!(name, "127.0.0.1" | "[::1]")
 }
 
 fn host<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a str> {

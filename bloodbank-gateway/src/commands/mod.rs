@@ -20,7 +20,7 @@ use crate::{
     correlation::parse_id,
     params::Segment,
     problem::Problem,
-    stream::{Hub, Seen},
+    stream::{Hub, Recent, Seen},
 };
 
 /// So many commands are remembered.
@@ -109,7 +109,7 @@ impl Commands {
         let replies = registry.commands().filter_map(|command| command.declaration().reply);
         let failures = registry.events().iter().filter(|event| event.kind() == EventKind::Failure);
         let keys = replies.chain(failures.map(|event| event.routing_key()));
-        let answers = Hub::new(bus, keys.map(template_to_pattern));
+        let answers = Hub::new(bus, keys.map(template_to_pattern), Recent::new(0, 0));
         Self { answers, known: Arc::default(), listening: tokio::sync::Mutex::default() }
     }
 
@@ -119,7 +119,7 @@ impl Commands {
         if *listening {
             return Ok(());
         }
-        let mut live = self.answers.subscribe(&["#".to_owned()]).await?;
+        let mut live = self.answers.subscribe(&["#".to_owned()], None).await?.1;
         let known = Arc::clone(&self.known);
         tokio::spawn(async move {
             while let Some(seen) = live.next().await {

@@ -18,7 +18,11 @@ mod tools;
 
 use std::sync::Arc;
 
-use axum::http::request::Parts;
+use axum::{
+    body::to_bytes,
+    http::{header, request::Parts},
+    response::{IntoResponse, Response},
+};
 use bloodbank_core::{
     Registry,
     envelope::{AgentContext, AgentType, Source, TriggerType},
@@ -39,7 +43,7 @@ use rmcp::{
 };
 use serde_json::{Map, Value};
 
-use crate::{Gateway, GatewayError, auth::Caller};
+use crate::{Gateway, GatewayError, auth::Caller, problem::Problem};
 
 const INSTRUCTIONS: &str = "Bloodbank is an event bus. `list_events` says which events there are, `get_event_schema` what \
     they look like; `publish_event` publishes one, `execute_command` asks for something and waits for the answer, \
@@ -169,4 +173,24 @@ pub(crate) fn http(gateway: &Gateway) -> StreamableHttpService<Server, LocalSess
         .with_cancellation_token(gateway.closing().child_token());
     let server = Server::new(gateway.clone());
     StreamableHttpService::new(move || Ok(server.clone()), Arc::default(), config)
+}
+
+/// What the protocol refuses in plain text is a problem like every other.
+pub(crate) async fn as_problem(response: Response) -> Response {
+    let status = response.status();
+    let is_plain = !response.headers().contains_key(header::CONTENT_TYPE);
+    if !(status.is_client_error() || status.is_server_error()) || !is_plain {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    let text = to_bytes(body, 4096).await.unwrap_or_default();
+    let detail = match std::str::from_utf8(&text) {
+        Ok(text) if !text.trim().is_empty() => text.trim(),
+        _ => "the request does not follow the protocol",
+    };
+    let problem = Problem::new(status, "mcp", "This is no request of the Model Context Protocol", detail);
+    let (problem, body) = problem.into_response().into_parts();
+    parts.headers.remove(header::CONTENT_LENGTH);
+    parts.headers.extend(problem.headers);
+    Response::from_parts(parts, body)
 }

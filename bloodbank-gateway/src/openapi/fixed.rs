@@ -157,7 +157,12 @@ fn batch() -> Value {
 fn stream() -> Value {
     let mut responses = problems(&[400, 401, 403, 503]);
     let events = json!({ "text/event-stream": { "schema": { "type": "string" } } });
-    responses.insert("200".to_owned(), json!({ "description": "Server-sent events.", "content": events }));
+    let resumed = json!({ "bloodbank-resumed": {
+        "description": "With `Last-Event-ID`: whether the stream has everything since that event.",
+        "schema": { "type": "string", "enum": ["true", "false"] },
+    } });
+    let answer = json!({ "description": "Server-sent events.", "headers": resumed, "content": events });
+    responses.insert("200".to_owned(), answer);
     json!({
         "operationId": "stream",
         "summary": "Live events",
@@ -167,7 +172,7 @@ fn stream() -> Value {
             { "name": "format", "in": "query", "schema": { "enum": ["envelope", "cloudevents"] } },
             { "name": "since", "in": "query", "description": "Begins with what was published since then, where the bus keeps history.",
               "schema": { "type": "string", "format": "date-time" } },
-            { "name": "Last-Event-ID", "in": "header", "description": "Resumes after this event, where the bus keeps history.",
+            { "name": "Last-Event-ID", "in": "header", "description": "Resumes after this event, where the gateway or the bus still has what followed.",
               "schema": { "type": "string", "format": "uuid" } },
         ],
         "responses": responses,

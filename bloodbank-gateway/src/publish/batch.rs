@@ -59,7 +59,11 @@ fn lines(body: &[u8], gateway: &Gateway) -> Vec<Item> {
             let submission = if line.len() > gateway.limits().body_bytes {
                 Err(Problem::too_large(format!("a line is over the limit of {} bytes", gateway.limits().body_bytes)))
             } else {
-                json::parse(line, gateway.limits()).and_then(Submission::envelope)
+                let parsed = json::parse(line, gateway.limits()).map_err(|mut problem| {
+                    problem.detail = problem.detail.replacen("the body", "the line", 1);
+                    problem
+                });
+                parsed.and_then(Submission::envelope)
             };
             Item { line: index + 1, submission }
         })

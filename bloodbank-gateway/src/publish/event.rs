@@ -1,9 +1,8 @@
 //! `POST /events/{a}/{b}/{c}`: one registered event; the body is its payload.
 
 use axum::{
-    body::Body,
-    extract::State,
-    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
+    extract::{Request, State},
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use bloodbank_core::{Receipt, Registry, event::EventKind, routing};
@@ -14,31 +13,40 @@ use super::{
     options::Options,
     submission::{Submission, fault},
 };
-use crate::{Gateway, auth::Caller, params::Params, problem::Problem};
+use crate::{
+    Gateway,
+    auth::Caller,
+    params::{Params, Prefix},
+    problem::Problem,
+};
 
 /// Publishes one event; answers 202 with its envelope.
 pub(crate) async fn event(
     State(gateway): State<Gateway>,
     caller: Caller,
-    uri: Uri,
+    prefix: Prefix,
     params: Params,
-    headers: HeaderMap,
-    body: Body,
+    request: Request,
 ) -> Result<Response, Problem> {
-    let key = key_of(uri.path())?;
-    let options = Options::read(&params, &headers)?;
-    let plain = |payload| Ok(Submission::payload(key.as_str(), payload));
-    let submission = body::read(&gateway, &headers, body, "the payload", plain).await?;
-    if submission.key != key {
-        let faults = vec![fault("/type", "is another event than the path names")];
-        return Err(Problem::invalid(format!("this is the path of `{key}`"), faults));
-    }
-    let (receipt, envelope) = submission.with(&options, &caller).publish(&gateway, &caller).await?;
-    Ok(accepted(&receipt, envelope))
+    // The request goes before the wait: the server reads the next one into its memory.
+    let submission = {
+        let (parts, body) = request.into_parts();
+        let key = key_of(parts.uri.path())?;
+        let options = Options::read(&params, &parts.headers)?;
+        let plain = |payload| Ok(Submission::payload(key.as_str(), payload));
+        let submission = body::read(&gateway, &parts.headers, body, "the payload", plain).await?;
+        if submission.key != key {
+            let faults = vec![fault("/type", "is another event than the path names")];
+            return Err(Problem::invalid(format!("this is the path of `{key}`"), faults));
+        }
+        submission.with(&options, &caller)
+    };
+    let (receipt, envelope) = submission.publish(&gateway, &caller).await?;
+    Ok(accepted(&receipt, envelope, &prefix))
 }
 
 /// 202 with a body in JSON, where to look for the answer to a command, and whether nobody receives the event.
-pub(super) fn accepted(receipt: &Receipt, body: impl Into<Bytes>) -> Response {
+pub(super) fn accepted(receipt: &Receipt, body: impl Into<Bytes>, Prefix(prefix): &Prefix) -> Response {
     let mut response = (StatusCode::ACCEPTED, body.into()).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -47,7 +55,7 @@ pub(super) fn accepted(receipt: &Receipt, body: impl Into<Bytes>) -> Response {
     }
     let is_command =
         Registry::global().event(&receipt.event_type).is_some_and(|event| event.kind() == EventKind::Command);
-    if is_command && let Ok(place) = format!("/commands/{}", receipt.event_id).try_into() {
+    if is_command && let Ok(place) = format!("{prefix}/commands/{}", receipt.event_id).try_into() {
         headers.insert(header::LOCATION, place);
     }
     response

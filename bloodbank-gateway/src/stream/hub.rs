@@ -10,18 +10,18 @@ use std::{
 
 use bloodbank_core::{
     Bus, Result,
-    routing::PatternTrie,
+    routing::{PatternTrie, matches},
     transport::{
-        Deliveries, Incoming, Topology,
+        ConnectionState, Deliveries, Incoming, Topology,
         topology::{Binding, Queue, QueueKind},
     },
 };
 use futures_util::StreamExt;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tracing::warn;
 use uuid::Uuid;
 
-use super::seen::Seen;
+use super::{recent::Recent, seen::Seen};
 
 /// So many events, and so many bytes of them, wait for a stream whose client reads slowly; then it is ended.
 const PATIENCE: usize = 1024;
@@ -38,12 +38,27 @@ pub(crate) struct Hub {
     starting: tokio::sync::Mutex<()>,
 }
 
-#[derive(Default)]
 struct Streams {
+    recent: Recent,
+    /// How the connection is that the events come over; `None` where there is none that can be lost.
+    connection: Option<watch::Receiver<ConnectionState>>,
     wanted: PatternTrie<u64>,
     senders: HashMap<u64, Sender>,
     next: u64,
     is_consuming: bool,
+}
+
+impl Streams {
+    /// Forgets the recent events where the connection was lost since they came: its queue was lost with it, and there may be
+    /// events after them that nobody here saw.
+    fn forget_where_broken(&mut self) {
+        if let Some(connection) =
+            self.connection.as_mut().filter(|connection| connection.has_changed().unwrap_or(false))
+        {
+            connection.mark_unchanged();
+            self.recent.clear();
+        }
+    }
 }
 
 /// Where a stream gets its events from, and how many bytes of them wait.
@@ -68,42 +83,59 @@ pub(crate) struct Live {
     streams: Arc<Mutex<Streams>>,
 }
 
+/// What a stream missed since an event; `None` where that is not known.
+pub(crate) type Missed = Option<Vec<Arc<Seen>>>;
+
 impl Hub {
-    /// Of the events that match these patterns.
-    pub(crate) fn new(bus: &Bus, bindings: impl IntoIterator<Item = String>) -> Self {
+    /// Of the events that match these patterns; `recent` holds the last of them.
+    pub(crate) fn new(bus: &Bus, bindings: impl IntoIterator<Item = String>, recent: Recent) -> Self {
+        let connections = bus.transport().connections().into_iter();
+        let mut consuming = connections.filter(|connection| connection.name == "consume");
+        let streams = Streams {
+            recent,
+            connection: consuming.next().map(|connection| connection.state),
+            wanted: PatternTrie::new(),
+            senders: HashMap::new(),
+            next: 0,
+            is_consuming: false,
+        };
         Self {
             bindings: bindings.into_iter().map(Arc::from).collect(),
             bus: bus.clone(),
             queue: format!("bloodbank.gateway.{}", Uuid::new_v4()).into(),
-            streams: Arc::default(),
+            streams: Arc::new(Mutex::new(streams)),
             starting: tokio::sync::Mutex::new(()),
         }
     }
 
-    /// The events that match one of these patterns, from now on.
-    pub(crate) async fn subscribe(&self, patterns: &[String]) -> Result<Live> {
+    /// The events that match one of these patterns: all that came after `last`, where that is one of the recent ones, and
+    /// those from now on. Nothing falls between the two.
+    pub(crate) async fn subscribe(&self, patterns: &[String], last: Option<Uuid>) -> Result<(Missed, Live)> {
         let _starting = self.starting.lock().await;
-        let live = self.add(patterns);
+        let subscribed = self.add(patterns, last);
         let is_consuming = lock(&self.streams).is_consuming;
         if !is_consuming {
             let deliveries = self.consume().await?;
             lock(&self.streams).is_consuming = true;
             tokio::spawn(run(Arc::clone(&self.streams), deliveries));
         }
-        Ok(live)
+        Ok(subscribed)
     }
 
-    fn add(&self, patterns: &[String]) -> Live {
+    fn add(&self, patterns: &[String], last: Option<Uuid>) -> (Missed, Live) {
         let (sender, events) = mpsc::channel(PATIENCE);
         let waiting = Arc::<AtomicUsize>::default();
         let mut streams = lock(&self.streams);
+        streams.forget_where_broken();
         let number = streams.next;
         streams.next += 1;
         for pattern in patterns {
             streams.wanted.insert(pattern, number);
         }
         streams.senders.insert(number, Sender { events: sender, waiting: Arc::clone(&waiting) });
-        Live { events, waiting, number, streams: Arc::clone(&self.streams) }
+        let is_wanted = |seen: &&Arc<Seen>| patterns.iter().any(|pattern| matches(pattern, &seen.key));
+        let missed = last.and_then(|last| Some(streams.recent.after(last)?.filter(is_wanted).cloned().collect()));
+        (missed, Live { events, waiting, number, streams: Arc::clone(&self.streams) })
     }
 
     async fn consume(&self) -> Result<Deliveries> {
@@ -131,6 +163,7 @@ async fn run(streams: Arc<Mutex<Streams>>, mut deliveries: Deliveries) {
     }
     // The bus was closed.
     let mut streams = lock(&streams);
+    streams.recent.clear();
     streams.senders.clear();
     streams.wanted = PatternTrie::new();
     streams.is_consuming = false;
@@ -139,10 +172,12 @@ async fn run(streams: Arc<Mutex<Streams>>, mut deliveries: Deliveries) {
 /// Hands an event to every stream that wants it.
 fn hand_out(streams: &Mutex<Streams>, message: &Incoming) {
     let mut streams = lock(streams);
-    if streams.senders.is_empty() {
+    if streams.senders.is_empty() && streams.recent.is_off() {
         return;
     }
     let seen = Arc::new(Seen::of(message));
+    streams.forget_where_broken();
+    streams.recent.push(&seen);
     let mut numbers = Vec::new();
     streams.wanted.for_each_match(&seen.key, |number| numbers.push(*number));
     numbers.sort_unstable();

@@ -4,7 +4,7 @@ use std::{collections::HashSet, convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     extract::State,
-    http::HeaderMap,
+    http::{HeaderMap, HeaderValue},
     response::{
         IntoResponse, Response, Sse,
         sse::{Event, KeepAlive},
@@ -37,8 +37,9 @@ enum Format {
 }
 
 /// Streams the events that match `pattern` (several may be given; default `#`) and that the caller may read. With
-/// `Last-Event-ID`, those after that one come first, where the bus keeps history; with `since`, those published since then,
-/// which a bus without history refuses.
+/// `Last-Event-ID`, those after that one come first, where it is known: from the history of the bus, or among the recent
+/// events of this gateway. `bloodbank-resumed` in the answer says whether it was. With `since`, those published since then
+/// come first, which a bus without history refuses.
 pub(crate) async fn stream(
     State(gateway): State<Gateway>,
     caller: Caller,
@@ -63,12 +64,14 @@ pub(crate) async fn stream(
         .try_acquire_owned()
         .map_err(|_| Problem::unavailable("as many streams are open as the gateway takes; try again"))?;
     // First the live events, then the past: nothing falls between the two.
-    let live = gateway.hub().subscribe(&patterns).await?;
-    let past = match (last, since) {
-        (Some(last), _) => after(gateway.bus(), last, &patterns).await?,
-        (None, Some(since)) => past(gateway.bus(), since, None, &patterns).await?,
-        (None, None) => Vec::new(),
+    let (missed, live) = gateway.hub().subscribe(&patterns, last).await?;
+    let missed = match (last, since) {
+        (Some(last), _) => after(gateway.bus(), last, &patterns).await?.or(missed),
+        (None, Some(since)) => Some(past(gateway.bus(), since, None, &patterns).await?.0),
+        (None, None) => None,
     };
+    let resumed = last.map(|_| missed.is_some());
+    let past = missed.unwrap_or_default();
     let sent: HashSet<_> = past.iter().filter_map(|seen| seen.event_id).collect();
     let closing = gateway.closing().clone();
     let live = stream::unfold((live, permit), |(mut live, permit)| async move {
@@ -90,7 +93,12 @@ pub(crate) async fn stream(
     // The first byte tells the client that it is subscribed.
     let begin = stream::iter([Ok(Event::default().comment("subscribed"))]);
     let keep_alive = KeepAlive::new().interval(Duration::from_secs(15));
-    Ok(Sse::new(begin.chain(events)).keep_alive(keep_alive).into_response())
+    let mut response = Sse::new(begin.chain(events)).keep_alive(keep_alive).into_response();
+    if let Some(resumed) = resumed {
+        let resumed = HeaderValue::from_static(if resumed { "true" } else { "false" });
+        response.headers_mut().insert("bloodbank-resumed", resumed);
+    }
+    Ok(response)
 }
 
 fn patterns(params: &Params, read: &Patterns) -> Result<Vec<String>, Problem> {
@@ -121,32 +129,35 @@ fn since(params: &Params, bus: &Bus) -> Result<Option<DateTime<Utc>>, Problem> {
     Ok(Some(time))
 }
 
-/// What was published after an event, oldest first; nothing where the bus keeps no history.
-async fn after(bus: &Bus, last: Uuid, patterns: &[String]) -> Result<Vec<Arc<Seen>>, Problem> {
-    let Some(history) = bus.transport().history() else { return Ok(Vec::new()) };
-    let Some(recorded) = history.recorded(last).await? else { return Ok(Vec::new()) };
-    past(bus, recorded.published_at, Some(last), patterns).await
+/// What was published after an event, oldest first; `None` where the bus does not know, or it is more than is sent.
+async fn after(bus: &Bus, last: Uuid, patterns: &[String]) -> Result<Option<Vec<Arc<Seen>>>, Problem> {
+    let Some(history) = bus.transport().history() else { return Ok(None) };
+    let Some(recorded) = history.recorded(last).await? else { return Ok(None) };
+    let (events, is_met) = past(bus, recorded.published_at, Some(last), patterns).await?;
+    Ok(is_met.then_some(events))
 }
 
-/// What was published since then, after an event where one is given, oldest first.
+/// What was published since then, oldest first, and whether the event was met behind which it begins.
 async fn past(
     bus: &Bus,
     since: DateTime<Utc>,
     last: Option<Uuid>,
     patterns: &[String],
-) -> Result<Vec<Arc<Seen>>, Problem> {
-    let Some(history) = bus.transport().history() else { return Ok(Vec::new()) };
+) -> Result<(Vec<Arc<Seen>>, bool), Problem> {
+    let mut events = Vec::new();
+    let Some(history) = bus.transport().history() else { return Ok((events, false)) };
     let filter = HistoryFilter {
         pattern: None,
         exchange: Some(bus.exchange().to_string()),
         since: Some(since),
         limit: MOST_OF_THE_PAST,
     };
-    let mut events = Vec::new();
+    let mut is_met = false;
     // The newest come first.
     for recorded in history.history(filter).await? {
         let seen = Seen::of(&recorded.message);
         if last.is_some() && seen.event_id == last {
+            is_met = true;
             break;
         }
         if patterns.iter().any(|pattern| matches(pattern, &seen.key)) {
@@ -154,7 +165,7 @@ async fn past(
         }
     }
     events.reverse();
-    Ok(events)
+    Ok((events, is_met))
 }
 
 fn event_of(seen: &Seen, format: Format) -> Option<Event> {

@@ -86,6 +86,10 @@ async fn the_door_of_agents_is_guarded_like_the_others() {
     assert!(ask(open.post("/mcp")).send().await.unwrap().status().is_success());
     let of_a_page = ask(open.post("/mcp").header("origin", "https://evil.example"));
     assert_eq!(json_of(of_a_page).await.0, StatusCode::FORBIDDEN);
+    let (status, problem) = json_of(open.post("/mcp").json(&hello)).await;
+    assert_eq!(status, StatusCode::NOT_ACCEPTABLE, "the protocol wants to be asked for both kinds of answer");
+    assert!(problem["detail"].as_str().unwrap().contains("text/event-stream"), "{problem}");
+    assert!(json_of(ask(open.post("/mcp")).json(&json!({}))).await.0.is_client_error());
 
     let tokens =
         r##"token = [{ name = "a", secret = "reader-of-llm-events", read = ["llm.*"], publish = ["llm.prompt"] }]"##;

@@ -1,7 +1,7 @@
 //! Requests that are wrong, and those that only ask.
 
 use bloodbank_core::{Bus, Registry};
-use bloodbank_gateway::Limits;
+use bloodbank_gateway::{Limits, OpenRoutes};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -55,6 +55,9 @@ async fn what_is_no_event_has_no_path() {
     }
     let (_, problem) = json_of(gateway.post("/events/llm/promt").json(&*PROMPT)).await;
     assert!(problem["detail"].as_str().unwrap().contains("did you mean `llm.prompt`?"), "{problem}");
+    let (_, problem) = json_of(gateway.post("/events/something/else/entirely").json(&*PROMPT)).await;
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.ends_with("; `/registry/events` lists those that are"), "the remedy is one of a client: {problem}");
     for path in ["/schemas/..%2F..%2FCargo.toml.json", "/schemas/llm.prompt", "/registry/events/%FF", "/schemas/.json"]
     {
         let (status, _) = json_of(gateway.get(path)).await;
@@ -120,6 +123,9 @@ async fn what_caused_what_can_be_asked() {
         assert_eq!(dump, json_of(gateway.get(&format!("/debug/correlation/{second}/dump"))).await.1);
         let (_, chain) = json_of(gateway.get(&format!("/debug/correlation/{second}/chain"))).await;
         assert_eq!((&chain["chain"], &chain["direction"]), (&json!([first, second]), &json!("ancestors")));
+        // That nothing caused it is known, too.
+        let (_, chain) = json_of(gateway.get(&format!("/debug/correlation/{first}/chain"))).await;
+        assert_eq!((&chain["chain"], &chain["count"]), (&json!([first]), &json!(1)));
         let path = format!("/debug/correlation/{first}/chain?direction=descendants");
         assert_eq!(json_of(gateway.get(&path)).await.1["count"], 2);
         let (_, graph) = json_of(gateway.get(&format!("/debug/correlation/{first}/graph"))).await;
@@ -139,4 +145,62 @@ async fn what_caused_what_can_be_asked() {
             assert_eq!(json_of(gateway.get(&path)).await.0.as_u16(), expected, "{path}");
         }
     }
+}
+
+/// Where a gateway says that a command and its documents are.
+async fn places(client: &reqwest::Client, url: &str) -> (String, Value, String) {
+    let command =
+        client.post(format!("{url}/events/agent/thread/prompt")).json(&*PROMPT).send().await.expect("an answer");
+    assert_eq!(command.status(), StatusCode::ACCEPTED);
+    let location = command.headers()["location"].to_str().expect("ASCII").to_owned();
+    let (_, openapi) = json_of(client.get(format!("{url}/openapi.json"))).await;
+    let page = client.get(format!("{url}/docs")).send().await.expect("an answer").text().await.expect("a page");
+    (location, openapi["servers"][0]["url"].clone(), page)
+}
+
+#[tokio::test]
+async fn what_leads_to_the_gateway_leads_there_wherever_it_is() {
+    let gateway = serve().await;
+    let (location, server, page) = places(&gateway.client, &gateway.url).await;
+    assert!(location.starts_with("/commands/"), "{location}");
+    assert_eq!(server, "/");
+    assert!(page.contains("<code>/events/custom</code>"));
+
+    // In an application of somebody else.
+    let nested = axum::Router::new().nest("/its/bus", bloodbank_gateway::router(gateway.gateway.clone()));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let root = format!("http://{}", listener.local_addr().unwrap());
+    let serving = tokio::spawn(async move { axum::serve(listener, nested).await.unwrap() });
+    let (location, server, page) = places(&gateway.client, &format!("{root}/its/bus")).await;
+    assert!(location.starts_with("/its/bus/commands/"), "{location}");
+    assert_eq!(server, "/its/bus");
+    assert!(page.contains("<code>/its/bus/events/custom</code>"));
+    let (status, state) = json_of(gateway.client.get(format!("{root}{location}"))).await;
+    assert_eq!((status, &state["event_type"]), (StatusCode::OK, &json!("agent.thread.prompt")));
+    let missing = gateway.client.get(format!("{root}/its/bus/nothing"));
+    assert_eq!(json_of(missing).await.0, StatusCode::NOT_FOUND);
+    serving.abort();
+
+    // Behind a proxy that takes the path away.
+    let proxied = serve_with(Bus::embedded(), |builder| builder.public_url("https://example.org/bus/")).await;
+    let (location, server, page) = places(&proxied.client, &proxied.url).await;
+    assert!(location.starts_with("https://example.org/bus/commands/"), "{location}");
+    assert_eq!(server, "https://example.org/bus");
+    assert!(page.contains("https://example.org/bus/events/custom"));
+}
+
+#[tokio::test]
+async fn an_endpoint_that_panics_is_a_problem_and_no_more() {
+    async fn broken() -> &'static str {
+        panic!("something internal")
+    }
+    let router = axum::Router::new().route("/broken", axum::routing::get(broken));
+    let routes = OpenRoutes { router, ..OpenRoutes::default() };
+    let gateway = serve_with(Bus::embedded(), |builder| builder.open_routes(routes)).await;
+    for _ in 0..3 {
+        let (status, problem) = json_of(gateway.get("/broken")).await;
+        assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(!problem.to_string().contains("something internal"), "{problem}");
+    }
+    assert_eq!(json_of(gateway.get("/healthz")).await.0, StatusCode::OK);
 }

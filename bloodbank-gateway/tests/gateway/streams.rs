@@ -113,6 +113,7 @@ async fn a_stream_is_resumed_where_it_was_left() {
     }];
     let mut stream = Events::open(&gateway, "/events/stream?pattern=llm.%23", Some(&first)).await;
     let live = publish(&gateway, "/events/llm/prompt", &PROMPT).await;
+    assert_eq!(stream.response.headers()["bloodbank-resumed"], "true");
     for expected in [&missed[0], &missed[1], &live] {
         assert_eq!(stream.next().await.unwrap().0, *expected);
     }
@@ -140,6 +141,39 @@ async fn a_stream_begins_in_the_past_where_there_is_one() {
         let (status, problem) = json_of(gateway.get("/events/stream?since=2025-01-01T00:00:00Z")).await;
         assert_eq!(status, StatusCode::BAD_REQUEST);
         assert!(problem["detail"].as_str().unwrap().contains("remembers no events"), "{problem}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_was_away_for_a_moment_misses_nothing() {
+    for bus in buses().await {
+        let mut limits = Limits::default();
+        limits.recent_events = 4;
+        let gateway = serve_with(bus, |builder| builder.limits(limits)).await;
+        let mut stream = Events::open(&gateway, "/events/stream?pattern=llm.*", None).await;
+        assert!(stream.response.headers().get("bloodbank-resumed").is_none(), "nothing was to be resumed");
+        let first = publish(&gateway, "/events/llm/prompt", &PROMPT).await;
+        assert_eq!(stream.next().await.unwrap().0, first);
+        drop(stream);
+        let missed = publish(&gateway, "/events/llm/prompt", &PROMPT).await;
+        publish(&gateway, "/events/artifact/created", &json!({ "kind": "file", "uri": "file:///a" })).await;
+        // A publish is confirmed before the gateway has seen it: a stream that has it says when.
+        let mut witness = Events::open(&gateway, "/events/stream", Some(&first)).await;
+        for _ in 0..2 {
+            witness.next().await.unwrap();
+        }
+        let mut stream = Events::open(&gateway, "/events/stream?pattern=llm.*", Some(&first)).await;
+        assert_eq!(stream.response.headers()["bloodbank-resumed"], "true");
+        let live = publish(&gateway, "/events/llm/prompt", &PROMPT).await;
+        assert_eq!([stream.next().await.unwrap().0, stream.next().await.unwrap().0], [missed, live.clone()]);
+
+        // The first is the fifth of the last four.
+        let last = publish(&gateway, "/events/llm/prompt", &PROMPT).await;
+        assert_eq!(stream.next().await.unwrap().0, last);
+        let mut late = Events::open(&gateway, "/events/stream?pattern=llm.*", Some(&first)).await;
+        assert_eq!(late.response.headers()["bloodbank-resumed"], "false");
+        let live = publish(&gateway, "/events/llm/prompt", &PROMPT).await;
+        assert_eq!(late.next().await.unwrap().0, live, "what follows it gets all the same");
     }
 }
 
@@ -208,6 +242,9 @@ async fn a_stream_goes_on_after_the_broker_was_away() {
         }
         assert!(tokio::time::Instant::now() < deadline, "the stream is dead");
     }
+    // Nobody knows what was published in between.
+    let resumed = Events::open(&gateway, "/events/stream?pattern=llm.*", Some(&before)).await;
+    assert_eq!(resumed.response.headers()["bloodbank-resumed"], "false");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,29 @@
+//! Who sends a request.
+
+use std::sync::LazyLock;
+
+use axum::{
+    extract::Request,
+    http::{HeaderMap, header},
+};
+
+use super::caller::Caller;
+use crate::{Gateway, problem::Problem};
+
+/// Puts the [`Caller`] into the request, or is a 401.
+pub(crate) fn authenticate(gateway: &Gateway, request: &mut Request) -> Result<(), Problem> {
+    static ANYONE: LazyLock<Caller> = LazyLock::new(Caller::anyone);
+    let tokens = gateway.tokens();
+    let caller = if tokens.is_empty() {
+        &*ANYONE
+    } else {
+        bearer(request.headers()).and_then(|secret| tokens.find(secret)).ok_or_else(Problem::unauthorised)?
+    };
+    request.extensions_mut().insert(caller.clone());
+    Ok(())
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, secret) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| secret.trim())
+}
