@@ -73,12 +73,12 @@ impl Verb {
             Self::Flow(verb) => verb.run(),
             Self::Topology(verb) => verb.run(program.app),
             Self::Schema(verb) => verb.run(),
-            Self::Docs(verb) => verb.run(),
+            Self::Docs(verb) => verb.run(program.gateway),
             Self::Serve(verb) => verb.run(program),
             Self::Work(verb) => verb.run(program.app),
             Self::Mcp(verb) => verb.run(program),
             Self::New(verb) => verb.run(),
-            Self::Doctor(verb) => verb.run(),
+            Self::Doctor(verb) => verb.run(program.app),
             Self::Completions(verb) => verb.run(),
         }
     }

@@ -6,6 +6,7 @@ mod bus;
 mod door;
 mod fault;
 mod flow;
+mod id;
 mod output;
 mod payload;
 mod program;

@@ -7,9 +7,10 @@ use bloodbank_core::{
     publish::BusBuilder,
     transport::{Topology, embedded::Embedded},
 };
-use bloodbank_gateway::{GatewayBuilder, WatchCommands};
+use bloodbank_gateway::{Gateway, GatewayBuilder, WatchCommands};
 use clap::{CommandFactory, FromArgMatches};
 use futures_util::future::BoxFuture;
+use serde_json::Value;
 
 use crate::args::Args;
 
@@ -104,8 +105,18 @@ fn boxed<Provided: 'static>(app: impl FnOnce(Bus) -> Result<App<Provided>> + 'st
 
 /// What an app needs on the broker, without asking the broker.
 pub(crate) async fn topology(app: AppOf) -> Result<Topology> {
+    Ok(app(aside().await?)?.topology())
+}
+
+/// The endpoints of a gateway as an OpenAPI document.
+pub(crate) async fn openapi(gateway: GatewayOf) -> Result<Value> {
+    Ok(bloodbank_gateway::openapi::of(&gateway(Gateway::builder(aside().await?)).build()))
+}
+
+/// A bus with these settings that nobody is on, to make what wants one.
+async fn aside() -> Result<Bus> {
     let bus = BusBuilder::new(Settings::load()?).transport(Arc::new(Embedded::in_memory())).without_correlation();
-    Ok(app(bus.connect().await?)?.topology())
+    bus.connect().await
 }
 
 /// The name this program was called by.

@@ -99,6 +99,75 @@ fn the_topology_is_declared_and_the_doctor_is_content() {
         let finding = findings.iter().find(|finding| finding["what"] == what).unwrap();
         assert_eq!(finding["state"], "ok", "{doctor}");
     }
+    let clock = findings.iter().find(|finding| finding["what"] == "clock").unwrap();
+    let says = clock["says"].as_str().unwrap();
+    assert!(
+        clock["state"] == "ok" && says.contains("RabbitMQ has none") && says.contains("that of Redis agrees"),
+        "{clock}"
+    );
+}
+
+#[test]
+fn the_past_is_not_on_the_broker() {
+    let shop = Shop::new();
+    let error = fails(shop.run(&["tail", "--since", "10m"]), 2);
+    assert!(error.contains("RabbitMQ remembers no events"), "{error}");
+}
+
+impl Shop {
+    /// So many orders that come to nothing.
+    fn give_up(&self, count: usize) {
+        let mut lines = String::new();
+        for number in 0..count {
+            let payload = serde_json::json!({"order_id": format!("o-{number}"), "total_cents": 0});
+            lines.push_str(&format!("{payload}\n"));
+        }
+        out(self.run(&["topology", "declare"]));
+        let orders = lines.lines().map(|line| ["publish", "orders.order.placed", "--data", line]);
+        for order in orders {
+            out(self.run(&order));
+        }
+        let mut work = Running::start(self.run(&["work"]));
+        for _ in 0..count {
+            work.line("gave up");
+        }
+        work.signal("TERM");
+        assert_eq!(work.code(), Some(0));
+    }
+}
+
+#[test]
+fn dead_letters_on_the_broker() {
+    let shop = Shop::new();
+    assert_eq!(out(shop.run(&["dlq", "list"])), "no dead letters\n", "before it ever ran");
+    let nobody = fails(shop.run(&["dlq", "list", "--queue", "nobody.listens"]), 1);
+    assert!(nobody.contains("nobody.listens"), "{nobody}");
+    shop.give_up(3);
+    let letters = || -> Vec<Value> { serde_json::from_str(&out(shop.run(&["dlq", "list", "--json"]))).unwrap() };
+    let found = letters();
+    assert_eq!(found.len(), 3, "{found:?}");
+    assert_eq!((&found[0]["reason"], &found[0]["attempts"]), (&"failed".into(), &1.into()));
+    assert_eq!(letters().len(), 3, "looking takes nothing away");
+    let ids: Vec<_> = found.iter().map(|letter| letter["event_id"].as_str().unwrap()).collect();
+    let shown = out(shop.run(&["dlq", "show", ids[0]]));
+    assert!(shown.contains("\"order_id\": \"o-0\""), "{shown}");
+    assert!(out(shop.run(&["dlq", "list", "--error", "nothing of the kind"])).contains("no dead letters"));
+    assert!(out(shop.run(&["dlq", "redrive", "--all", "--dry-run"])).contains("3 would be redriven"));
+    assert_eq!(letters().len(), 3);
+    // It fails again: back it comes, with a note that it was brought back.
+    assert!(out(shop.run(&["dlq", "redrive", "--id", ids[1]])).contains("1 redriven"));
+    assert_eq!(letters().len(), 2);
+    let mut work = Running::start(shop.run(&["work"]));
+    work.line("gave up");
+    work.signal("TERM");
+    assert_eq!(work.code(), Some(0));
+    let again = letters();
+    let letter = again.iter().find(|letter| letter["event_id"] == ids[1]);
+    let letter = letter.unwrap_or_else(|| panic!("{again:#?}"));
+    assert_eq!(letter["redriven"], 1, "{letter}");
+    assert!(out(shop.run(&["dlq", "discard", "--id", ids[0], "--id", ids[2]])).contains("2 discarded"));
+    let left = letters();
+    assert!(left.len() == 1 && left[0]["event_id"] == ids[1], "{left:?}");
 }
 
 #[test]

@@ -45,11 +45,109 @@ fn the_other_verbs_go_through_the_gateway() {
     assert!(error.contains("another process has it open; stop it, or set BLOODBANK_EMBEDDED_PATH"), "{error}");
     let error = fails(shop(&["mcp"]), 1);
     assert!(error.contains("/mcp"), "{error}");
+    for verb in [&["topology", "diff"][..], &["topology", "declare"], &["work"]] {
+        let error = fails(shop(verb), 1);
+        assert!(error.contains("the gateway at http://127.0.0.1:") && error.contains("stop it first"), "{error}");
+    }
+    assert!(out(shop(&["topology"])).contains("shop.ship"), "what needs no bus is there");
+
+    let findings: Vec<Value> = serde_json::from_str(&out(shop(&["doctor", "--json"]))).unwrap();
+    let says = |what: &str| findings.iter().find(|finding| finding["what"] == what).unwrap()["says"].as_str().unwrap();
+    assert!(says("bus").contains("the gateway at http://127.0.0.1:"), "{findings:?}");
+    assert!(says("clock").contains("that of the gateway agrees"), "{findings:?}");
+
+    // What happened before comes first.
+    let since = Running::start(shop(&["tail", "orders.#", "--since", "1h", "-n", "3"]));
+    assert!(since.line("orders.order.placed").contains(id));
+    since.line("orders.order.shipped");
+    let next = out(shop(&["publish", "orders.order.shipped", "--mock", "--json"]));
+    let next: Value = serde_json::from_str(&next).unwrap();
+    assert!(since.line("orders.order.shipped").contains(next["event_id"].as_str().unwrap()));
 
     serve.signal("TERM");
     assert_eq!(serve.code(), Some(0));
     // Now straight to the file, where everything is.
     assert!(out(shop(&["tail"])).contains(id));
+}
+
+#[test]
+fn dead_letters_behind_a_gateway() {
+    let folder = tempfile::tempdir().unwrap();
+    let shop = |args: &[&str]| shop(folder.path(), args);
+    let serve = Running::start(shop(&["serve", "--port", "0"]));
+    serve.line("/docs");
+    assert_eq!(out(shop(&["dlq", "list"])), "no dead letters\n");
+    let ids: Vec<String> = ["order_id=o-1", "order_id=o-2"]
+        .map(|order| {
+            let args = ["publish", "orders.order.placed", "--set", order, "--set", "total_cents=0", "--json"];
+            let published: Value = serde_json::from_str(&out(shop(&args))).unwrap();
+            let line = serve.line("gave up");
+            assert!(!line.contains('\u{1b}'), "colours are for terminals: {line:?}");
+            published["event_id"].as_str().unwrap().to_owned()
+        })
+        .into();
+    let list = out(shop(&["dlq", "list"]));
+    assert!(list.starts_with("shop.ship.dlq  2\n") && ids.iter().all(|id| list.contains(id)), "{list}");
+    let letters: Vec<Value> = serde_json::from_str(&out(shop(&["dlq", "list", "-n", "1", "--json"]))).unwrap();
+    assert_eq!((letters.len(), &letters[0]["readable"]), (1, &json!(true)));
+    assert!(letters[0].get("message").is_none(), "a list is short");
+    assert!(out(shop(&["dlq", "list", "--type", "stock.#"])).contains("no dead letters"));
+    let shown = out(shop(&["dlq", "show", &ids[0]]));
+    assert!(shown.contains("\"total_cents\": 0") && shown.contains("readable: this program reads it"), "{shown}");
+
+    let error = fails(shop(&["dlq", "list", "--queue", "nobody.listens"]), 1);
+    assert!(error.contains("no subscriber has a queue `nobody.listens`"), "{error}");
+    let error = fails(shop(&["dlq", "redrive"]), 2);
+    assert!(error.contains("--all"), "{error}");
+    let dry = out(shop(&["dlq", "redrive", "--all", "--dry-run"]));
+    assert!(dry.contains("2 would be redriven") && dry.contains(&ids[1]), "{dry}");
+    assert!(out(shop(&["dlq", "redrive", "--id", &ids[0]])).contains("1 redriven"));
+    serve.line("gave up");
+    let discarded: Value = serde_json::from_str(&out(shop(&["dlq", "discard", "--all", "--json"]))).unwrap();
+    assert_eq!(discarded, json!({"dry_run": false, "done": 2, "failed": [], "interrupted": []}));
+    assert_eq!(out(shop(&["dlq", "list"])), "no dead letters\n");
+}
+
+#[test]
+fn a_clock_that_differs_from_the_gateways_is_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let gateway = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", gateway.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for connection in gateway.incoming().map_while(Result::ok) {
+            let mut connection = BufReader::new(connection);
+            let mut line = String::new();
+            while connection.read_line(&mut line).is_ok_and(|count| count > 2) {
+                line.clear();
+            }
+            let answer = "HTTP/1.1 200 OK\r\ndate: Wed, 01 Jan 2025 00:00:00 GMT\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}";
+            let _ = connection.get_mut().write_all(answer.as_bytes());
+        }
+    });
+    std::fs::write(folder.path().join("bus.db-gateway"), json!({"url": url, "process": 1}).to_string()).unwrap();
+    let doctor = out(shop(folder.path(), &["doctor"]));
+    let clock = doctor.lines().find(|line| line.contains("clock")).unwrap();
+    assert!(clock.starts_with("warning") && clock.contains("behind: set the clocks"), "{clock}");
+}
+
+#[test]
+fn agents_that_are_run_do_not_see_what_services_know() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(
+        folder.path().join("bloodbank.toml"),
+        "bloodbank_agent = \"exec\"\nbloodbank_agent_command = \"env\"\nbloodbank_agent_directory = \".\"\nservice_name = \"agents\"\n",
+    )
+    .unwrap();
+    let bb = |args: &[&str]| {
+        let mut bb = bb(folder.path(), args);
+        bb.env("BLOODBANK_TOKEN", "sixteen-letters-at-least").env("GITHUB_WEBHOOK_SECRET", "hush").env("KEPT", "yes");
+        bb
+    };
+    let serve = Running::start(bb(&["serve", "--port", "0"]));
+    serve.line("/docs");
+    let seen = out(bb(&["publish-prompt", "me", "what do you see?", "--wait"]));
+    assert!(seen.contains("KEPT=yes"), "{seen}");
+    assert!(!seen.contains("sixteen-letters") && !seen.contains("hush"), "{seen}");
 }
 
 #[test]
@@ -98,23 +196,49 @@ fn without_settings_the_bus_is_a_file_of_the_user_and_prompts_are_answered() {
 #[test]
 fn an_agent_speaks_mcp_over_stdio() {
     let folder = tempfile::tempdir().unwrap();
-    let mut mcp = shop(folder.path(), &["mcp", "--allow", "orders.#"]);
+    let mut mcp = shop(folder.path(), &["mcp", "--allow", "orders.#", "--allow", "stock.article.count"]);
     let mut mcp = mcp.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut to = mcp.stdin.take().unwrap();
     let mut lines = BufReader::new(mcp.stdout.take().unwrap()).lines();
-    let mut ask = |message: Value| writeln!(to, "{message}").unwrap();
-    ask(json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
-        "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}}));
-    let answer: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
-    assert!(answer["result"]["capabilities"]["tools"].is_object(), "{answer}");
-    ask(json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
-    ask(json!({"jsonrpc": "2.0", "id": 2, "method": "tools/list"}));
-    let answer: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
-    let tools: Vec<_> =
-        answer["result"]["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect();
+    let mut tell = |message: &Value| writeln!(to, "{message}").unwrap();
+    let mut id = 0;
+    let mut ask = |tell: &mut dyn FnMut(&Value), method: &str, params: Value| -> Value {
+        id += 1;
+        tell(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}));
+        let answer: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+        answer["result"].clone()
+    };
+    let hello =
+        json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}});
+    let answer = ask(&mut tell, "initialize", hello);
+    assert!(answer["capabilities"]["tools"].is_object(), "{answer}");
+    tell(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
+    let answer = ask(&mut tell, "tools/list", json!({}));
+    let tools: Vec<_> = answer["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect();
     for tool in ["publish_event", "list_events", "get_event_schema", "trace_event"] {
         assert!(tools.contains(&tool), "{tools:?}");
     }
+    let mut call = |tool: &str, arguments: Value| {
+        let result = ask(&mut tell, "tools/call", json!({"name": tool, "arguments": arguments}));
+        (result["isError"].as_bool().unwrap_or(false), result)
+    };
+    let order = json!({"order_id": "o-1", "total_cents": 1});
+    let (refused, published) = call("publish_event", json!({"key": "orders.order.placed", "payload": order}));
+    assert!(!refused, "{published}");
+    let counted = json!({"sku": "A-1", "left": 1});
+    let (refused, result) = call("publish_event", json!({"key": "stock.article.counted", "payload": counted}));
+    let said = result["content"][0]["text"].as_str().unwrap();
+    assert!(refused && said.contains("agents may not publish `stock.article.counted`"), "{result}");
+    // The embedded bus is in this process alone, so this process executes.
+    let (refused, result) = call(
+        "execute_command",
+        json!({"key": "stock.article.count", "payload": {"sku": "A-1"}, "timeout_seconds": 60}),
+    );
+    assert!(!refused && result["structuredContent"]["reply"]["payload"]["left"] == 3, "{result}");
     drop(to);
     assert!(mcp.wait().unwrap().success());
+    let trace = out(shop(folder.path(), &["trace", published["structuredContent"]["event_id"].as_str().unwrap()]));
+    assert!(trace.contains("└─ orders.order.shipped"), "{trace}");
+    let error = fails(shop(folder.path(), &["mcp", "--allow", "Orders.#"]), 2);
+    assert!(error.contains("Orders.#"), "{error}");
 }

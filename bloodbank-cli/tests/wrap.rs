@@ -11,7 +11,7 @@ use std::{
 };
 
 use serde_json::Value;
-use support::{bb, out};
+use support::{Running, bb, out};
 
 struct Folder(tempfile::TempDir);
 
@@ -100,6 +100,65 @@ fn without_a_bus_it_runs_all_the_same() {
     assert!(String::from_utf8(output.stderr).unwrap().contains("not published"));
     let missing = bb(folder.path(), &["wrap", "no-such-program"]).stdin(Stdio::null()).output().unwrap();
     assert_eq!(missing.status.code(), Some(127));
+}
+
+#[test]
+fn the_prompt_is_published_while_the_program_runs() {
+    let folder = Folder::new();
+    let serve = Running::start(folder.bb(&["serve", "--port", "0"]));
+    serve.line("/docs");
+    let tail = Running::start(folder.bb(&["tail", "llm.#", "--json"]));
+    tail.line("through http://");
+    let event = || serde_json::from_str::<Value>(&tail.line("event_id")).unwrap();
+    let script = "while ! test -e go; do sleep 0.05; done; echo done";
+    // From its arguments, from what it is given, and, where that never ends, at its own end.
+    for (given, asked) in [(Stdio::null(), script), (Stdio::piped(), "explain"), (Stdio::piped(), script)] {
+        let _ = std::fs::remove_file(folder.path().join("go"));
+        let mut wrap = folder.bb(&["wrap", "sh", "--", "-c", script]);
+        let mut child = wrap.stdin(given).stdout(Stdio::piped()).spawn().unwrap();
+        let stdin = match (child.stdin.take(), asked) {
+            (Some(mut stdin), "explain") => {
+                stdin.write_all(b"explain").unwrap();
+                None
+            }
+            (stdin, _) => stdin,
+        };
+        let go = || std::fs::write(folder.path().join("go"), "").unwrap();
+        if stdin.is_some() {
+            go();
+        }
+        let prompt = event();
+        assert!(prompt["payload"]["prompt"].as_str().unwrap().contains(asked), "{prompt}");
+        if stdin.is_none() {
+            assert!(child.try_wait().unwrap().is_none(), "the program has not ended yet");
+            go();
+        }
+        let response = event();
+        assert_eq!(response["correlation_ids"][0], prompt["event_id"]);
+        assert_eq!(response["payload"]["response"], "done\n");
+        assert!(child.wait().unwrap().success());
+    }
+}
+
+#[test]
+fn a_bus_that_does_not_answer_delays_nothing_while_the_program_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    // It takes connections and says nothing.
+    let hole = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("amqp://{}/", hole.local_addr().unwrap());
+    let mut wrap = bb(folder.path(), &["wrap", "sh", "--", "-c", "echo at once; cat >/dev/null; exit 3"]);
+    wrap.env("RABBIT_URL", url).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = wrap.spawn().unwrap();
+    let mut line = [0; 8];
+    child.stdout.as_mut().unwrap().read_exact(&mut line).unwrap();
+    assert_eq!(&line, b"at once\n");
+    drop(child.stdin.take());
+    let start = std::time::Instant::now();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    assert!(start.elapsed() < std::time::Duration::from_secs(15), "{:?}", start.elapsed());
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("not published") && said.lines().count() == 1, "{said}");
 }
 
 /// At a terminal the program has one too, of the same size, and sees each key.

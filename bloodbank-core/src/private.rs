@@ -85,7 +85,7 @@ pub fn failure<E: FailureEvent>(event: E, attempt: u32) -> HandlerError {
 /// # Errors
 /// When it is no envelope.
 pub fn read_raw(body: &[u8]) -> Result<RawEnvelope<'_>, Error> {
-    crate::handler::input::read_raw(body)
+    RawEnvelope::read(body)
 }
 
 /// The payload of an event that no variant of a set names.

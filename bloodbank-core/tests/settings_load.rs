@@ -3,7 +3,11 @@
 
 use std::{fs, time::Duration};
 
-use bloodbank_core::{ErrorKind, Settings, transport::topology::QueueKind};
+use bloodbank_core::{
+    ErrorKind, Settings,
+    claim_check::{CacheType, ClaimCheck},
+    transport::topology::QueueKind,
+};
 use secrecy::ExposeSecret;
 
 fn from_vars(vars: &[(&str, &str)]) -> Settings {
@@ -253,4 +257,47 @@ fn broken_files_are_reported_by_line_and_not_repeated() {
     let said = refused_in_folder(&[(".env", "SERVICE_NAME=x\nREDIS_PASSWORD=hunter2 and more\n")]);
     assert!(said.starts_with(".env: line 2 is not `NAME=value`"), "{said}");
     assert!(!said.contains("hunter2"), "{said}");
+}
+
+#[test]
+fn large_payloads_are_kept_where_the_settings_say() {
+    let store = |vars: &[(&str, &str)]| from_vars(vars).claim_store;
+    assert_eq!(store(&[]), CacheType::Memory);
+    assert_eq!(store(&[("REDIS_HOST", "localhost")]), CacheType::Redis);
+    assert_eq!(store(&[("REDIS_HOST", "localhost"), ("BLOODBANK_CLAIM_DIRECTORY", "/claims")]), CacheType::File);
+    assert_eq!(store(&[("REDIS_HOST", "localhost"), ("BLOODBANK_CLAIM_STORE", "memory")]), CacheType::Memory);
+    let settings = in_folder(
+        &[("bloodbank.toml", "bloodbank_claim_directory = \"claims\"\nbloodbank_claim_threshold_bytes = 10\n")],
+        &[("CORRELATION_TTL_DAYS", "7")],
+    );
+    let settings = settings.unwrap();
+    assert_eq!((settings.claim_store, settings.claim_threshold), (CacheType::File, 10));
+    assert_eq!(settings.claim_ttl, Duration::from_secs(7 * 86_400), "as long as correlation");
+    assert_eq!(from_vars(&[("BLOODBANK_CLAIM_TTL_DAYS", "2")]).claim_ttl, Duration::from_secs(2 * 86_400));
+
+    let said = refused(&[("BLOODBANK_CLAIM_STORE", "tape"), ("BLOODBANK_CLAIM_TTL_DAYS", "0")]);
+    for line in [
+        "BLOODBANK_CLAIM_STORE in the environment is \"tape\"; it must be `memory`, `redis` or `file`",
+        "BLOODBANK_CLAIM_TTL_DAYS in the environment is \"0\"; it must be a number of days from 1 to 36500",
+    ] {
+        assert!(said.lines().any(|said| said == line), "{line} is missing:\n{said}");
+    }
+    let said = refused(&[("BLOODBANK_CLAIM_STORE", "redis")]);
+    assert!(said.ends_with("set REDIS_URL"), "{said}");
+    let said = refused(&[("BLOODBANK_CLAIM_STORE", "file")]);
+    assert!(said.contains("BLOODBANK_CLAIM_DIRECTORY is not set"), "{said}");
+}
+
+#[tokio::test]
+async fn a_claim_check_is_made_from_the_settings() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = folder.path().join("claims");
+    let vars = [("BLOODBANK_CLAIM_DIRECTORY", directory.to_str().unwrap()), ("BLOODBANK_CLAIM_THRESHOLD_BYTES", "3")];
+    let cache = ClaimCheck::from_settings(&from_vars(&vars)).unwrap();
+    assert_eq!(cache.cache_type(), CacheType::File);
+    assert!(!cache.takes(3) && cache.takes(4));
+    let claim = cache.put("key", "text").await.unwrap();
+    let other = ClaimCheck::from_settings(&from_vars(&vars)).unwrap();
+    assert_eq!(other.get_text(&claim).await.unwrap(), "text", "another process finds it");
+    assert_eq!(ClaimCheck::from_settings(&from_vars(&[])).unwrap().cache_type(), CacheType::Memory);
 }

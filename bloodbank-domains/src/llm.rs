@@ -3,7 +3,7 @@
 use bloodbank_macros::Event;
 use garde::Validate;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 /// A model was asked.
@@ -37,7 +37,7 @@ pub struct LlmPrompt {
     #[garde(range(min = 0.0))]
     pub temperature: Option<f64>,
     /// The tools it may call.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "none_or_many")]
     pub tools: Vec<String>,
     /// Anything else.
     #[serde(default)]
@@ -96,4 +96,9 @@ pub struct LlmError {
     /// Anything else, such as the event that failed.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub metadata: Map<String, Value>,
+}
+
+/// A list, or `null`: the first Python version has it for none.
+fn none_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }

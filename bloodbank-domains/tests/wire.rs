@@ -16,6 +16,9 @@ use serde_json::Value;
 
 const ENVELOPES: &str = include_str!("../../bloodbank-core/tests/wire/envelopes.json");
 
+/// As the first Python version wrote them.
+const FLAT: &str = include_str!("../../bloodbank-core/tests/wire/flat_envelopes.json");
+
 /// Decodes as `E` if the key is one of `E`'s, and encodes back.
 fn round_trip<E: Event>(envelope: &Value) -> Option<Value> {
     let key = envelope["event_type"].as_str()?;
@@ -114,4 +117,31 @@ fn a_webhook_becomes_a_transcript_however_it_is_wrapped() {
     }
     let error = Webhook::read(br#"{"data": {"id": 7}}"#).expect_err("no transcript").to_string();
     assert!(error.contains("transcript 0"), "{error}");
+}
+
+#[test]
+fn the_flat_envelopes_of_the_first_version_are_read() {
+    fn read<E: Event>(envelopes: &[Value], index: usize) -> EventEnvelope<E> {
+        let body = envelopes[index].to_string();
+        let envelope = E::decode(body.as_bytes()).unwrap_or_else(|error| panic!("{body}: {error}"));
+        // The same as an envelope of today that says what this one says.
+        let again = serde_json::to_vec(&envelope).expect("JSON");
+        assert_eq!(E::decode(&again).expect("an envelope").event_id, envelope.event_id);
+        envelope
+    }
+    let flat: Vec<Value> = serde_json::from_str(FLAT).expect("JSON");
+    let prompt = read::<LlmPrompt>(&flat, 0);
+    assert_eq!((&*prompt.payload.prompt, &prompt.payload.tools), ("Explain event sourcing", &Vec::new()));
+    assert_eq!(prompt.payload.metadata["session"], 7);
+    assert_eq!(prompt.timestamp.to_rfc3339(), "2025-10-06T12:00:00.123456+00:00");
+    let meta = prompt.source.meta.expect("what the envelope said besides");
+    assert_eq!((&meta["project"], &meta["tags"][1]), (&"bloodbank".into(), &"rust".into()));
+
+    let response = read::<LlmResponse>(&flat, 1);
+    assert_eq!(response.correlation_id(), Some(prompt.event_id));
+    assert_eq!(response.payload.prompt_id, Some(prompt.event_id.to_string()));
+
+    let artifact = read::<Artifact>(&flat, 2);
+    assert_eq!((&*artifact.event_type, artifact.payload.title.as_deref()), ("artifact.created", Some("Standup")));
+    assert!(artifact.correlation_ids.is_empty(), "`workflow-7` is no event");
 }

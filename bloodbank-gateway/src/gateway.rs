@@ -20,7 +20,7 @@ use crate::mcp;
 use crate::{
     auth::Tokens,
     commands::{self, Commands, WatchCommands},
-    correlation,
+    correlation, dead_letters,
     door::Door,
     health,
     limits::Limits,
@@ -281,6 +281,9 @@ pub(crate) fn routes(gateway: Gateway, is_local: bool) -> Router {
         .route("/asyncapi.json", get(pages::asyncapi_json))
         .route("/asyncapi", get(pages::asyncapi))
         .route("/events/{*key}", post(publish::event))
+        .route("/dead-letters/{queue}", get(dead_letters::list))
+        .route("/dead-letters/{queue}/redrive", post(dead_letters::redrive))
+        .route("/dead-letters/{queue}/discard", post(dead_letters::discard))
         .route("/registry/domains", get(registry::domains))
         .route("/registry/events", get(registry::events))
         .route("/registry/events/{key}", get(registry::event))

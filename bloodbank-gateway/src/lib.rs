@@ -30,6 +30,7 @@ pub mod asyncapi;
 mod auth;
 mod commands;
 mod correlation;
+pub mod dead_letters;
 mod door;
 mod error;
 mod gateway;

@@ -26,12 +26,9 @@ pub(crate) async fn openapi_json(State(gateway): State<Gateway>, prefix: Prefix)
 
 /// With the routes of others, and where clients find all of them.
 fn document(gateway: &Gateway, Prefix(prefix): &Prefix) -> Value {
-    let mut document = openapi::document(Registry::global());
+    let mut document = openapi::of(gateway);
     if !prefix.is_empty() {
         document["servers"][0]["url"] = prefix.as_str().into();
-    }
-    if let Some(paths) = document["paths"].as_object_mut() {
-        paths.extend(gateway.open().paths.clone());
     }
     document
 }

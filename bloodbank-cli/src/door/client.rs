@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use bloodbank_core::Settings;
+use bloodbank_gateway::dead_letters::{Letter, Swept};
 use bytes::Bytes;
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{Stream, StreamExt};
-use reqwest::{RequestBuilder, Response, StatusCode};
+use reqwest::{RequestBuilder, Response, StatusCode, Url, header::DATE};
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
@@ -57,6 +60,15 @@ impl Client {
         &self.url
     }
 
+    /// What time it is there, to the second; `None`: it does not say.
+    pub(crate) async fn time(&self) -> Result<Option<DateTime<Utc>>, Fault> {
+        let response = self.send(self.http.get(format!("{}/healthz", self.url))).await?;
+        let date = response.headers().get(DATE).and_then(|date| date.to_str().ok());
+        // On average it is half a second later by then.
+        let time = date.and_then(|date| DateTime::parse_from_rfc2822(date).ok());
+        Ok(time.map(|time| time.to_utc() + TimeDelta::milliseconds(500)))
+    }
+
     pub(super) async fn publish(&self, draft: &Draft<'_>) -> Result<Published, Fault> {
         let mut envelope = json!({
             "event_type": draft.key,
@@ -85,10 +97,7 @@ impl Client {
         let deadline = Instant::now() + timeout;
         let published = self.publish(draft).await?;
         if published.unrouted {
-            return Err(Fault::failed(format!(
-                "no queue receives `{}`; start its executor, for example with `work`",
-                published.event_type
-            )));
+            return Err(super::nobody_executes(&published.event_type));
         }
         let mut pause = Duration::from_millis(20);
         loop {
@@ -124,9 +133,47 @@ impl Client {
         response.text().await.map_err(|error| self.gone(&error))
     }
 
-    /// The envelopes of the events that match, from now on.
-    pub(crate) async fn stream(&self, pattern: &str) -> Result<impl Stream<Item = Bytes> + use<>, Fault> {
+    /// What a subscriber gave up, as far as the query wants it; `None`: there is no such queue.
+    pub(crate) async fn dead_letters(
+        &self,
+        queue: &str,
+        query: &[(&'static str, String)],
+        whole: bool,
+    ) -> Result<Option<Vec<Letter>>, Fault> {
+        #[derive(Deserialize)]
+        struct Letters {
+            letters: Vec<Letter>,
+        }
+        let request = self.http.get(self.place(&["dead-letters", queue])?).query(query);
+        match self.send_unless_missing(request.query(&[("whole", whole)])).await? {
+            Some(response) => read::<Letters>(response).await.map(|letters| Some(letters.letters)),
+            None => Ok(None),
+        }
+    }
+
+    /// Does it to what a subscriber gave up.
+    pub(crate) async fn sweep(
+        &self,
+        queue: &str,
+        action: &str,
+        query: &[(&'static str, String)],
+        dry_run: bool,
+    ) -> Result<Swept, Fault> {
+        let request = self.http.post(self.place(&["dead-letters", queue, action])?).query(query);
+        read(self.send(request.query(&[("dry_run", dry_run)])).await?).await
+    }
+
+    /// The envelopes of the events that match: since then, where the gateway remembers them, and from now on.
+    pub(crate) async fn stream(
+        &self,
+        pattern: &str,
+        since: Option<DateTime<Utc>>,
+    ) -> Result<impl Stream<Item = Bytes> + use<>, Fault> {
         let request = self.http.get(format!("{}/events/stream", self.url)).query(&[("pattern", pattern)]);
+        let request = match since {
+            Some(since) => request.query(&[("since", since.to_rfc3339())]),
+            None => request,
+        };
         let chunks = self.send(request).await?.bytes_stream();
         let mut rest = Vec::new();
         // Of server-sent events only the data lines are of interest; an envelope is one line.
@@ -140,16 +187,40 @@ impl Client {
         }))
     }
 
+    /// An address, whatever stands in its parts.
+    fn place(&self, parts: &[&str]) -> Result<Url, Fault> {
+        let mut url = Url::parse(&self.url).map_err(|error| Fault::failed(format!("{}: {error}", self.url)))?;
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(parts);
+        }
+        Ok(url)
+    }
+
     async fn send(&self, request: RequestBuilder) -> Result<Response, Fault> {
+        let response = self.answer(request).await?;
+        if response.status().is_success() { Ok(response) } else { Err(self.refused(response).await) }
+    }
+
+    /// `None`: there is no such thing.
+    async fn send_unless_missing(&self, request: RequestBuilder) -> Result<Option<Response>, Fault> {
+        let response = self.answer(request).await?;
+        match response.status() {
+            StatusCode::NOT_FOUND => Ok(None),
+            status if status.is_success() => Ok(Some(response)),
+            _ => Err(self.refused(response).await),
+        }
+    }
+
+    async fn answer(&self, request: RequestBuilder) -> Result<Response, Fault> {
         let request = match &self.token {
             Some(token) => request.bearer_auth(token),
             None => request,
         };
-        let response = request.send().await.map_err(|error| self.gone(&error))?;
+        request.send().await.map_err(|error| self.gone(&error))
+    }
+
+    async fn refused(&self, response: Response) -> Fault {
         let status = response.status();
-        if status.is_success() {
-            return Ok(response);
-        }
         let problem: Value = response.json().await.unwrap_or_default();
         let detail = problem["detail"].as_str().or(problem["title"].as_str()).unwrap_or("it gives no reason");
         let faults = problem["errors"].as_array().or(problem["faults"].as_array()).into_iter().flatten();
@@ -158,7 +229,7 @@ impl Client {
             .collect();
         let remedy = if status == StatusCode::UNAUTHORIZED { "; set BLOODBANK_TOKEN" } else { "" };
         let message = format!("the gateway at {} refuses: {detail}{faults}{remedy}", self.url);
-        Err(if status.is_client_error() { Fault::usage(message) } else { Fault::failed(message) })
+        if status.is_client_error() { Fault::usage(message) } else { Fault::failed(message) }
     }
 
     fn gone(&self, error: &reqwest::Error) -> Fault {
@@ -170,7 +241,7 @@ impl Client {
     }
 }
 
-async fn read(response: Response) -> Result<Value, Fault> {
+async fn read<T: DeserializeOwned>(response: Response) -> Result<T, Fault> {
     response.json().await.map_err(|error| Fault::failed(format!("the answer of the gateway cannot be read: {error}")))
 }
 

@@ -5,7 +5,7 @@ mod record;
 
 use std::time::Duration;
 
-use bloodbank_core::{Bus, Settings, envelope::Source};
+use bloodbank_core::{Bus, ErrorKind, ExecuteError, Settings, envelope::Source};
 use chrono::{DateTime, Utc};
 use clap::ValueEnum;
 use serde::Serialize;
@@ -96,7 +96,10 @@ impl Door {
     pub(crate) async fn execute(&self, draft: &Draft<'_>, timeout: Duration) -> Result<Value, Fault> {
         match self {
             Self::Gateway(client) => client.execute(draft, timeout).await,
-            Self::Bus(bus) => Ok(json!(publish(bus, draft).execute(timeout).await?)),
+            Self::Bus(bus) => match publish(bus, draft).execute(timeout).await {
+                Err(ExecuteError::Bus(error)) if error.kind() == ErrorKind::Unrouted => Err(nobody_executes(draft.key)),
+                reply => Ok(json!(reply?)),
+            },
         }
     }
 
@@ -106,6 +109,11 @@ impl Door {
             Self::Gateway(_) => {}
         }
     }
+}
+
+/// A command without a queue.
+fn nobody_executes(key: &str) -> Fault {
+    Fault::failed(format!("no queue receives `{key}`; start its executor, for example with `work`"))
 }
 
 fn publish<'a>(bus: &'a Bus, draft: &Draft<'a>) -> bloodbank_core::publish::PublishValue<'a> {

@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use bloodbank_core::routing::nearest;
 use serde_json::{Map, Value};
 
 use crate::{fault::Fault, payload::Node};
@@ -37,6 +38,14 @@ impl Assignment {
         let mut place = payload;
         let mut node = schema;
         for name in &self.path {
+            // It would be left out without a word.
+            if let Some(names) = node.names().filter(|names| !names.contains(&name.as_str())) {
+                let remedy = match nearest(name, names.iter().copied()) {
+                    Some(nearest) => format!("did you mean `{nearest}`?"),
+                    None => format!("there are {}", names.join(", ")),
+                };
+                return Err(Fault::usage(format!("cannot set `{}`: no field `{name}`; {remedy}", self.path.join("."))));
+            }
             node = node.member(name);
             place = step(place, name).ok_or_else(|| {
                 Fault::usage(format!(

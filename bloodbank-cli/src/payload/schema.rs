@@ -104,6 +104,26 @@ impl<'a> Node<'a> {
         if is_open { Vec::new() } else { values.concat() }
     }
 
+    /// The names that members may have; `None`: any.
+    pub(crate) fn names(&self) -> Option<Vec<&'a str>> {
+        let is_open = ["additionalProperties", "patternProperties", "unevaluatedProperties"]
+            .iter()
+            .any(|keyword| self.get(keyword).is_some_and(|value| value != &Value::Bool(false)));
+        if is_open {
+            return None;
+        }
+        let mut names: Vec<&str> = self.properties().into_iter().flat_map(Map::keys).map(String::as_str).collect();
+        let parts = ["allOf", "anyOf", "oneOf"].into_iter().flat_map(|keyword| self.list(keyword));
+        let parts: Vec<_> = parts.filter(|part| part.types() != ["null"]).collect();
+        if self.properties().is_none() && parts.is_empty() {
+            return None;
+        }
+        for part in parts {
+            names.extend(part.names()?);
+        }
+        Some(names)
+    }
+
     /// The schema of a member: a property of an object, an item of an array.
     pub(crate) fn member(&self, name: &str) -> Node<'a> {
         let of_this = self.properties().and_then(|properties| properties.get(name)).or_else(|| {

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use serde_json::json;
 
 use crate::{
-    fault::Done,
+    fault::{Done, Fault},
     flow::Flow,
     output::{
         self,
@@ -54,6 +54,11 @@ impl FlowVerb {
         let mut flow = Flow::of(Registry::global());
         if let Some(pattern) = &self.from {
             flow = flow.from(pattern);
+            if flow.events.is_empty() {
+                return Err(Fault::usage(format!(
+                    "no event of this program travels under `{pattern}`; `list-events` shows those there are"
+                )));
+            }
         }
         if self.json {
             let handlers: Vec<_> = flow

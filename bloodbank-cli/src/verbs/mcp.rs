@@ -12,7 +12,9 @@ use crate::{
 
 /// Speak MCP over standard input and output: the events of this program as tools of an AI agent
 ///
-/// What an agent may publish can be limited to patterns. The gateway of `serve` offers the same over HTTP, at /mcp.
+/// What an agent may publish can be limited to patterns. On the embedded bus, which is in one process, the subscribers and
+/// commands of the program are at work too; on RabbitMQ they are where `work` or `serve` runs. The gateway of `serve` offers
+/// the same over HTTP, at /mcp.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -34,14 +36,27 @@ impl Mcp {
                     gateway.url()
                 )));
             }
+            let is_alone = settings.rabbit_url.is_none();
             let bus = Bus::connect(settings).await?;
             let mut builder = (program.gateway)(Gateway::builder(bus.clone()));
             if !self.allow.is_empty() {
                 builder = builder.agents_may_publish(Patterns::from_iter(self.allow));
             }
-            let served = mcp::Server::new(builder.build()).serve_stdio().await;
+            let gateway = builder.build();
+            // Nobody else can be on this bus to execute what the agent asks for.
+            let running = if is_alone {
+                Some((program.app)(bus.clone())?.watched(gateway.watch_commands()).start().await?)
+            } else {
+                None
+            };
+            let served = mcp::Server::new(gateway).serve_stdio().await;
+            let stopped = match running {
+                Some(running) => running.shutdown().await,
+                None => Ok(()),
+            };
             bus.close().await;
-            Ok(served?)
+            served?;
+            Ok(stopped?)
         })
     }
 }

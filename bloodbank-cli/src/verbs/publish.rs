@@ -21,6 +21,7 @@ use crate::{
     bus,
     door::{Door, Draft, Published, Via},
     fault::{Done, Fault},
+    id::event_id,
     output::{
         self,
         style::{GOOD, KEY, paint},
@@ -58,7 +59,7 @@ pub(crate) struct Publish {
     #[arg(short, long, value_name = "PATH=VALUE")]
     set: Vec<Assignment>,
     /// The id of an event that caused this one; several for a fan-in
-    #[arg(short, long, value_name = "ID", alias = "correlation-id")]
+    #[arg(short, long, value_name = "ID", alias = "correlation-id", value_parser = event_id)]
     parent: Vec<Uuid>,
     /// Derive the event id from these fields, so that publishing twice gives the same id
     #[arg(long, value_name = "FIELD", value_delimiter = ',')]
@@ -124,10 +125,12 @@ impl Publish {
         let given = self.given()?;
         let nothing_given = given.is_none() && self.set.is_empty();
         let mut payload = if self.mock { mock(event, &schema)? } else { json!({}) };
-        if self.mock {
+        // A type is a name for the event as declared.
+        let key = if self.key.contains('.') { &*self.key } else { event.routing_key() };
+        if self.mock && key != event.routing_key() {
             // The words of the key come before those that were made up.
             for name in placeholders(event) {
-                if let Some(fields) = payload.as_object_mut().filter(|_| self.key != event.routing_key()) {
+                if let Some(fields) = payload.as_object_mut() {
                     fields.remove(name);
                 }
             }
@@ -140,8 +143,6 @@ impl Publish {
         for assignment in &self.set {
             assignment.apply(&mut payload, node)?;
         }
-        // A type is a name for the event as declared.
-        let key = if self.key.contains('.') { &*self.key } else { event.routing_key() };
         fill_from_key(event, key, &mut payload, node);
         let read = event.read(key, &payload).map_err(|error| match (nothing_given, self.mock) {
             (true, false) => Fault::usage(format!(

@@ -1,9 +1,11 @@
 //! `bb serve`.
 
-use std::{fs, io::Write};
+use std::{fs, io::Write, pin::pin};
 
-use bloodbank_core::{Bus, Settings};
+use bloodbank_core::{Bus, Settings, consume::StopSignals};
 use bloodbank_gateway::{Gateway, GatewayError, ServeOptions, Server, Tokens};
+
+use tokio::sync::oneshot;
 
 use crate::{
     bus,
@@ -78,18 +80,34 @@ impl Serve {
     }
 
     async fn on(&self, bus: &Bus, program: Program, settings: &Settings, options: ServeOptions) -> Done {
+        let mut signals = StopSignals::listen()?;
         let gateway = (program.gateway)(Gateway::builder(bus.clone()).tokens(Tokens::from_env()?)).build();
         let running = (program.app)(bus.clone())?.watched(gateway.watch_commands()).start().await?;
+        let (stop, stopped) = oneshot::channel::<()>();
+        let options = options.until(async {
+            let _ = stopped.await;
+        });
         let server = Server::bind(gateway, options).await?;
         let url = format!("http://{}", server.address());
         let record = Record::leave(settings, url.clone())
             .map_err(|error| Fault::failed(format!("the address of the gateway cannot be left: {error}")))?;
         announce(settings, bus, &url)?;
-        let served = server.run().await;
-        drop(record);
-        let stopped = running.shutdown().await;
-        served?;
-        Ok(stopped?)
+        let serving = async {
+            let served = server.run().await;
+            drop(record);
+            let stopped = running.shutdown().await;
+            served?;
+            Ok(stopped?)
+        };
+        let mut serving = pin!(serving);
+        tokio::select! {
+            done = serving.as_mut() => return done,
+            () = signals.next() => drop(stop),
+        }
+        tokio::select! {
+            done = serving => done,
+            () = signals.next() => Err(Fault::failed("stopped at once; what was in hand is delivered again")),
+        }
     }
 }
 

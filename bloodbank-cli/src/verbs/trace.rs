@@ -13,6 +13,7 @@ use crate::{
     bus,
     door::{Client, Via},
     fault::{Done, Fault},
+    id::event_id,
     output,
 };
 
@@ -29,6 +30,7 @@ Examples:
 )]
 pub(crate) struct TraceVerb {
     /// The id of any event of the chain
+    #[arg(value_parser = event_id)]
     id: Uuid,
     /// How it is drawn
     #[arg(long, value_name = "FORMAT", default_value = "tree")]

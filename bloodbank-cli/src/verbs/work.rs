@@ -1,5 +1,7 @@
 //! `bb work`.
 
+use bloodbank_core::consume::StopSignals;
+
 use crate::{bus, fault::Done, output, program::AppOf};
 
 /// Run the subscribers and commands of this program until SIGTERM or Ctrl-C
@@ -16,13 +18,15 @@ impl Work {
             let bus = bus::connect().await?;
             let app = app(bus)?;
             let topology = app.topology();
-            let running = app.start().await?;
+            let mut signals = StopSignals::listen()?;
+            let Some(running) = signals.let_finish(app.start()).await else { return Ok(()) };
+            let running = running?;
             let system = running.bus().transport().system();
             for binding in topology.bindings.iter().filter(|binding| binding.exchange == *running.bus().exchange()) {
                 output::note(&format!("{} → {} on {system}", binding.pattern, binding.queue));
             }
             output::note("working; Ctrl-C finishes what is in hand and ends");
-            Ok(running.wait().await?)
+            Ok(running.wait_for(signals).await?)
         })
     }
 }

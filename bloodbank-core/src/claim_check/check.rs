@@ -4,8 +4,11 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use super::{CacheType, Claim, ClaimError, ClaimStore, Found, MemoryStore, store::LONGEST_KEY};
-use crate::{error::Result, settings::Settings};
+use super::{CacheType, Claim, ClaimError, ClaimStore, FileStore, Found, MemoryStore, store::LONGEST_KEY};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    settings::Settings,
+};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const KIB: usize = 1024;
@@ -34,17 +37,37 @@ impl ClaimCheck {
         Self::new(MemoryStore::new(MEMORY))
     }
 
-    /// In Redis where one is set, as long as correlation is kept; otherwise in the memory of this process.
+    /// In the store of the settings, as long and from which size on they say.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Settings`] when the address of Redis is none.
+    /// [`ErrorKind::Settings`] when that store needs an address or a directory that is not set, or a feature that is not
+    /// built in; [`ErrorKind::Storage`] when the directory cannot be used.
     pub fn from_settings(settings: &Settings) -> Result<Self> {
-        #[cfg(feature = "redis")]
-        if let Some(url) = &settings.redis_url {
-            let client = crate::tls::redis_client(url, Some(crate::tls::Pem::read(settings)?))?;
-            return Ok(Self::new(super::RedisStore::with_client(client)?).ttl(settings.correlation_ttl));
-        }
-        Ok(Self::memory().ttl(settings.correlation_ttl))
+        let check = match settings.claim_store {
+            CacheType::Memory => Self::memory(),
+            CacheType::File => {
+                let directory =
+                    settings.claim_directory.as_deref().ok_or_else(|| missing("BLOODBANK_CLAIM_DIRECTORY"))?;
+                Self::new(FileStore::open(directory)?)
+            }
+            CacheType::Redis => Self::redis(settings)?,
+        };
+        Ok(check.ttl(settings.claim_ttl).threshold(settings.claim_threshold))
+    }
+
+    #[cfg(feature = "redis")]
+    fn redis(settings: &Settings) -> Result<Self> {
+        let url = settings.redis_url.as_ref().ok_or_else(|| missing("REDIS_URL"))?;
+        let client = crate::tls::redis_client(url, Some(crate::tls::Pem::read(settings)?))?;
+        Ok(Self::new(super::RedisStore::with_client(client)?))
+    }
+
+    #[cfg(not(feature = "redis"))]
+    fn redis(_: &Settings) -> Result<Self> {
+        Err(Error::new(
+            ErrorKind::Settings,
+            "claims in Redis need the feature `redis`; build with it, or set BLOODBANK_CLAIM_STORE to `memory` or `file`",
+        ))
     }
 
     /// How long payloads are kept; at least a millisecond.
@@ -134,6 +157,13 @@ impl ClaimCheck {
         check(&key)?;
         Ok(key)
     }
+}
+
+fn missing(name: &str) -> Error {
+    Error::new(
+        ErrorKind::Settings,
+        format!("large payloads have no place: {name} is not set; set it, or BLOODBANK_CLAIM_STORE"),
+    )
 }
 
 fn check(key: &str) -> Result<(), ClaimError> {

@@ -5,7 +5,7 @@ use std::{collections::HashMap, fmt, marker::PhantomData, sync::Arc, time::Durat
 use tower::{Layer, Service};
 
 use crate::{
-    consume::{Context, HandlerService, RunningApp, running, spec::SubscriberSpec},
+    consume::{Context, HandlerService, RunningApp, StopSignals, running, spec::SubscriberSpec},
     dedupe::Dedupe,
     dispatch::CommandManager,
     error::{BoxError, Error, ErrorKind, Result},
@@ -126,7 +126,11 @@ impl<Provided: 'static> App<Provided> {
     /// # Errors
     /// Like [`App::start`].
     pub async fn run(self) -> Result<()> {
-        self.start().await?.wait().await
+        let mut signals = StopSignals::listen()?;
+        match signals.let_finish(self.start()).await {
+            Some(running) => running?.wait_for(signals).await,
+            None => Ok(()),
+        }
     }
 
     fn check(&self) -> Result<()> {

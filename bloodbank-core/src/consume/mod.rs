@@ -8,6 +8,7 @@ mod once;
 mod running;
 mod runtime;
 mod settle;
+mod signals;
 mod spec;
 
 pub use app::App;
@@ -15,5 +16,6 @@ pub use context::Context;
 pub(crate) use context::{Delivered, Target};
 pub(crate) use linked::linked_queues;
 pub use running::RunningApp;
+pub use signals::StopSignals;
 pub use spec::HandlerService;
 pub(crate) use spec::{panicked, timed_out};

@@ -8,7 +8,8 @@ use crate::{
         settle::{Outcome, copy, give_up, publish_copy, replace},
     },
     dedupe::{Begun, Guard},
-    handler::{HandlerError, SubscriberOptions, input::read_raw},
+    envelope::RawEnvelope,
+    handler::{HandlerError, SubscriberOptions},
     transport::{
         Settlement, names,
         topology::{DELIVERY_LIMIT, LADDER, rung_name},
@@ -18,7 +19,7 @@ use crate::{
 /// Asks for the event.
 pub(super) async fn begin(guard: &Guard, context: &Context) -> Begun {
     let named = context.message().properties.message_id;
-    let Some(event_id) = named.or_else(|| read_raw(context.body()).ok().map(|raw| raw.event_id)) else {
+    let Some(event_id) = named.or_else(|| RawEnvelope::read(context.body()).ok().map(|raw| raw.event_id)) else {
         // Nothing that could be handled twice: it cannot be read, and is parked.
         return Begun::Unchecked;
     };

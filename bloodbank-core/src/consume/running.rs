@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::{
-    consume::{App, Target, runtime, spec::SubscriberSpec},
+    consume::{App, StopSignals, Target, runtime, spec::SubscriberSpec},
     dedupe::{Dedupe, Guard},
     error::{Error, ErrorKind, Result},
     health::{Health, HealthState},
@@ -163,7 +163,14 @@ impl RunningApp {
     /// # Errors
     /// Like [`RunningApp::shutdown`].
     pub async fn wait(self) -> Result<()> {
-        let mut signals = Signals::new()?;
+        self.wait_for(StopSignals::listen()?).await
+    }
+
+    /// The same for signals that were listened for before the app started.
+    ///
+    /// # Errors
+    /// Like [`RunningApp::shutdown`].
+    pub async fn wait_for(self, mut signals: StopSignals) -> Result<()> {
         signals.next().await;
         info!("stopping: finishing what is in hand; a second signal stops at once");
         let bus = self.bus.clone();
@@ -183,31 +190,5 @@ impl Drop for RunningApp {
     fn drop(&mut self) {
         self.stop.cancel();
         self.cancel.cancel();
-    }
-}
-
-/// The signals that ask a process to stop.
-struct Signals {
-    #[cfg(unix)]
-    terminate: tokio::signal::unix::Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self> {
-        Ok(Self {
-            #[cfg(unix)]
-            terminate: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
-                .map_err(|error| Error::new(ErrorKind::Closed, "cannot listen for SIGTERM").with_source(error))?,
-        })
-    }
-
-    async fn next(&mut self) {
-        #[cfg(unix)]
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
-        }
-        #[cfg(not(unix))]
-        let _ = tokio::signal::ctrl_c().await;
     }
 }

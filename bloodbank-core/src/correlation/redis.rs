@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 use redis::{
     Client, Pipeline, RedisError,
@@ -213,6 +214,15 @@ impl CorrelationStore for RedisStore {
             let blocked =
                 sets.into_iter().filter(|(position, _)| matches!(answers.get(*position), Some(Answer::WrongType)));
             Ok(blocked.map(|(_, parent)| wrong_type(parent, codec::reverse_key(parent), "set")).collect())
+        })
+    }
+
+    fn time(&self) -> BoxFuture<'_, Result<Option<DateTime<Utc>>>> {
+        Box::pin(async move {
+            let mut connection = self.connection();
+            let time = redis::cmd("TIME").query_async(&mut connection).await;
+            let (seconds, micros): (i64, u32) = time.map_err(failed)?;
+            Ok(DateTime::from_timestamp(seconds, micros.saturating_mul(1000)))
         })
     }
 

@@ -130,6 +130,14 @@ pub trait CorrelationStore: Send + Sync + 'static {
     /// # Errors
     /// [`crate::ErrorKind::Storage`].
     fn children<'a>(&'a self, events: &'a [Uuid]) -> BoxFuture<'a, Result<Read<Vec<Uuid>>>>;
+
+    /// What time it is there; `None`: it has no clock of its own.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Storage`].
+    fn time(&self) -> BoxFuture<'_, Result<Option<DateTime<Utc>>>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
 }
 
 /// A store that takes links at once and keeps them with what is published.

@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
+use chrono::{DateTime, Utc};
 use futures_util::future::try_join;
 use serde_json::{Map, Value};
 use tokio::time::{Duration, timeout};
@@ -224,6 +225,14 @@ impl CorrelationTracker {
 
     async fn read_entry(&self, event: Uuid) -> Result<Read<Option<Entry>>> {
         self.store().entries(&[event]).await
+    }
+
+    /// What time it is at the store; `None`: it has no clock of its own.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Storage`] when the store fails.
+    pub async fn store_time(&self) -> Result<Option<DateTime<Utc>>> {
+        self.store().time().await
     }
 
     /// The direct parents of an event, in the order of its envelope.

@@ -7,9 +7,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
-    envelope::EventEnvelope,
+    envelope::{EventEnvelope, RawEnvelope},
     error::Result,
-    handler::input::read_raw,
     registry::{AnyEvent, Registry},
     transport::{Headers, Incoming, names},
 };
@@ -47,7 +46,7 @@ impl DeadLetter {
         let properties = &message.properties;
         let headers = &properties.headers;
         let head = if properties.message_id.is_none() || properties.event_type.is_none() {
-            read_raw(&message.body).ok()
+            RawEnvelope::read(&message.body).ok()
         } else {
             None
         };
@@ -76,7 +75,7 @@ impl DeadLetter {
     /// [`crate::ErrorKind::InvalidEnvelope`], [`crate::ErrorKind::UnknownEvent`] or [`crate::ErrorKind::InvalidPayload`]
     /// naming every fault.
     pub fn decode(&self) -> Result<EventEnvelope<Box<dyn AnyEvent>>> {
-        let raw = read_raw(&self.message.body)?;
+        let raw = RawEnvelope::read(&self.message.body)?;
         let registry = Registry::global();
         let descriptor = registry.event(&raw.event_type).ok_or_else(|| registry.unknown(&raw.event_type))?;
         let payload: Value = serde_json::from_str(raw.payload.get()).map_err(|error| {

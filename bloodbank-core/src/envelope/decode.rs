@@ -7,13 +7,29 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::{AgentContext, ENVELOPE_VERSION, EventEnvelope, Source, TriggerType, time};
+use super::{AgentContext, ENVELOPE_VERSION, EventEnvelope, Source, TriggerType, flat, time};
 use crate::error::{Error, ErrorKind, PayloadFault, Result};
 
 /// An envelope whose payload is still the text of its JSON.
 pub type RawEnvelope<'a> = EventEnvelope<&'a RawValue>;
 
-/// The envelope as it may arrive: version 1 has one `correlation_id`, older publishers leave fields out.
+impl<'a> RawEnvelope<'a> {
+    /// Reads the envelope and leaves the payload alone; also the flat envelope of the first Python version.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidEnvelope`] with what is missing, or the version.
+    pub fn read(body: &'a [u8]) -> Result<Self> {
+        let read = serde_json::from_slice(body);
+        // Looked at only where it is no envelope of today, which costs that one nothing.
+        let read = read.or_else(|error| flat::read(body).unwrap_or(Err(error)));
+        let raw: Self =
+            read.map_err(|error| Error::new(ErrorKind::InvalidEnvelope, "not an event envelope").with_source(error))?;
+        check_version(&raw.version)?;
+        Ok(raw)
+    }
+}
+
+/// The envelope as it may arrive: an early one has one `correlation_id`, older publishers leave fields out.
 #[derive(Deserialize)]
 pub(super) struct Wire<T> {
     event_id: Uuid,
@@ -113,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_single_correlation_id_of_version_1_becomes_the_list() {
+    fn a_single_correlation_id_becomes_the_list() {
         let parent = Uuid::from_u128(7);
         let mut body = minimal();
         body["correlation_id"] = json!(parent);

@@ -3,6 +3,7 @@
 mod agent;
 mod decode;
 mod encode;
+mod flat;
 mod source;
 mod time;
 
@@ -53,7 +54,7 @@ pub struct EventEnvelope<T> {
 pub type EnvelopeHead = EventEnvelope<()>;
 
 impl<T> EventEnvelope<T> {
-    /// The first parent, as version 1 of the envelope had it.
+    /// The first parent, as the envelope had it before there could be several.
     #[must_use]
     pub fn correlation_id(&self) -> Option<Uuid> {
         self.correlation_ids.first().copied()

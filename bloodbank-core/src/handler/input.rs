@@ -49,7 +49,7 @@ impl<E: Event> Payload for E {
             }
             return Ok(envelope);
         }
-        let raw = read_raw(body)?;
+        let raw = RawEnvelope::read(body)?;
         match read_variant::<E>(&raw)? {
             Some(payload) => Ok(raw.map(|_| payload)),
             None => Err(unexpected(&raw, Self::DECLARATIONS)),
@@ -113,14 +113,6 @@ fn read<P: Payload>(context: &Context) -> Result<EventEnvelope<P>, HandlerError>
         let reason = if error.kind() == ErrorKind::InvalidPayload { "invalid" } else { "undecodable" };
         HandlerError::unreadable(reason, error.to_string())
     })
-}
-
-/// Reads the head and leaves the payload alone.
-pub(crate) fn read_raw(body: &[u8]) -> Result<RawEnvelope<'_>> {
-    let raw: RawEnvelope<'_> = serde_json::from_slice(body)
-        .map_err(|error| Error::new(ErrorKind::InvalidEnvelope, "not an event envelope").with_source(error))?;
-    check_version(&raw.version)?;
-    Ok(raw)
 }
 
 /// Reads the payload as `E` if the envelope holds one, or an older version of one.

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, LazyLock, Mutex, PoisonError},
 };
 
-use jsonschema::Validator;
+use jsonschema::{ValidationError, Validator, error::ValidationErrorKind};
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 use serde_json::Value;
 
@@ -24,7 +24,7 @@ pub(super) fn check(descriptor: &EventDescriptor, key: &str, payload: &Value) ->
     let validator = validator(descriptor)?;
     let faults: Vec<_> = validator
         .iter_errors(payload)
-        .map(|fault| PayloadFault { pointer: fault.instance_path().to_string(), detail: fault.masked().to_string() })
+        .map(|fault| PayloadFault { pointer: fault.instance_path().to_string(), detail: detail(descriptor, &fault) })
         .collect();
     if faults.is_empty() {
         return Ok(());
@@ -39,6 +39,31 @@ pub(super) fn check(descriptor: &EventDescriptor, key: &str, payload: &Value) ->
         ),
     )
     .with_faults(faults))
+}
+
+/// What is wrong, without the value. A word that is none of several is told which there are.
+fn detail(descriptor: &EventDescriptor, fault: &ValidationError<'_>) -> String {
+    if let ValidationErrorKind::OneOfNotValid { .. } | ValidationErrorKind::AnyOf { .. } = fault.kind() {
+        let schema = descriptor.schema().to_value();
+        let choices = schema.pointer(&fault.schema_path().to_string()).and_then(Value::as_array);
+        if let Some(words) = choices.and_then(|choices| words(choices)) {
+            return format!("value is none of {}", words.join(", "));
+        }
+    }
+    fault.masked().to_string()
+}
+
+/// The words, where all choices are words.
+fn words(choices: &[Value]) -> Option<Vec<String>> {
+    let mut words = Vec::new();
+    for choice in choices {
+        match (choice.get("const"), choice.get("enum").and_then(Value::as_array)) {
+            (Some(word), _) => words.push(word.to_string()),
+            (None, Some(several)) => words.extend(several.iter().map(Value::to_string)),
+            (None, None) => return None,
+        }
+    }
+    Some(words)
 }
 
 /// Compiling a schema costs much more than checking against it: each is compiled once.

@@ -36,9 +36,14 @@ pub(super) const TLS_KEY: Field = field(&["BLOODBANK_TLS_KEY"]);
 pub(super) const MAX_BODY_BYTES: Field = field(&["BLOODBANK_MAX_BODY_BYTES"]);
 pub(super) const PUBLISH_WINDOW: Field = field(&["BLOODBANK_PUBLISH_WINDOW"]);
 pub(super) const PUBLISH_TIMEOUT_MS: Field = field(&["BLOODBANK_PUBLISH_TIMEOUT_MS"]);
+pub(super) const CLAIM_STORE: Field = field(&["BLOODBANK_CLAIM_STORE"]);
+pub(super) const CLAIM_DIRECTORY: Field = field(&["BLOODBANK_CLAIM_DIRECTORY"]);
+pub(super) const CLAIM_TTL_DAYS: Field = field(&["BLOODBANK_CLAIM_TTL_DAYS"]);
+pub(super) const CLAIM_THRESHOLD_BYTES: Field = field(&["BLOODBANK_CLAIM_THRESHOLD_BYTES"]);
 
-/// Every setting: what `bloodbank.toml` may hold.
-pub(super) const ALL: [Field; 20] = [
+/// Every setting: what `bloodbank.toml` may hold. The last ones are read by other parts of Bloodbank ([`super::Reader`]):
+/// programs with and without such a part share one file.
+const ALL: [Field; 33] = [
     SERVICE_NAME,
     ENVIRONMENT,
     RABBIT_URL,
@@ -59,7 +64,25 @@ pub(super) const ALL: [Field; 20] = [
     MAX_BODY_BYTES,
     PUBLISH_WINDOW,
     PUBLISH_TIMEOUT_MS,
+    CLAIM_STORE,
+    CLAIM_DIRECTORY,
+    CLAIM_TTL_DAYS,
+    CLAIM_THRESHOLD_BYTES,
+    field(&["BLOODBANK_AGENT"]),
+    field(&["BLOODBANK_AGENT_COMMAND"]),
+    field(&["BLOODBANK_AGENT_DIRECTORY"]),
+    field(&["BLOODBANK_AGENT_OUTPUT"]),
+    secret(&["BLOODBANK_AGENT_URL"]),
+    secret(&["BLOODBANK_AGENT_KEY"]),
+    field(&["BLOODBANK_AGENT_MODEL"]),
+    field(&["BLOODBANK_AGENT_TIMEOUT_SECONDS"]),
+    field(&["BLOODBANK_AGENT_MAX_OUTPUT_BYTES"]),
 ];
+
+/// The setting with this name.
+pub(super) fn named(name: &str) -> Option<Field> {
+    ALL.into_iter().find(|field| field.names.contains(&name))
+}
 
 /// Every name of every setting.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {

@@ -9,7 +9,8 @@ use std::{path::PathBuf, time::Duration};
 
 use secrecy::SecretString;
 
-use crate::{error::Result, transport::topology::QueueKind};
+pub use self::read::Reader;
+use crate::{claim_check::CacheType, error::Result, transport::topology::QueueKind};
 
 /// Everything that can be set.
 ///
@@ -59,6 +60,15 @@ pub struct Settings {
     pub publish_window: usize,
     /// `BLOODBANK_PUBLISH_TIMEOUT_MS`: how long a publisher waits for the confirm.
     pub publish_timeout: Duration,
+    /// `BLOODBANK_CLAIM_STORE`: where large payloads are kept, `memory`, `redis` or `file`; unset: a file where a directory
+    /// is set, otherwise Redis where one is set, otherwise memory.
+    pub claim_store: CacheType,
+    /// `BLOODBANK_CLAIM_DIRECTORY`: the directory of the store `file`.
+    pub claim_directory: Option<PathBuf>,
+    /// `BLOODBANK_CLAIM_TTL_DAYS`: how long large payloads are kept; unset: as long as correlation.
+    pub claim_ttl: Duration,
+    /// `BLOODBANK_CLAIM_THRESHOLD_BYTES`: longer texts stay out of their events.
+    pub claim_threshold: usize,
 }
 
 impl Default for Settings {
@@ -80,6 +90,10 @@ impl Default for Settings {
             max_body_bytes: 16 * 1024 * 1024,
             publish_window: 256,
             publish_timeout: Duration::from_secs(30),
+            claim_store: CacheType::Memory,
+            claim_directory: None,
+            claim_ttl: Duration::from_secs(30 * 24 * 60 * 60),
+            claim_threshold: 64 * 1024,
         }
     }
 }
@@ -91,7 +105,7 @@ impl Settings {
     /// [`crate::ErrorKind::Settings`] naming every variable with a bad value, where it stands, the value (unless it may
     /// hold a secret) and what is allowed.
     pub fn load() -> Result<Self> {
-        read::settings(&layers::all(std::path::Path::new("."), std::env::vars_os())?)
+        read::settings(Reader::load()?)
     }
 
     /// From `.env` and `bloodbank.toml` in this folder, and these variables in place of the environment's.
@@ -102,8 +116,7 @@ impl Settings {
         folder: impl AsRef<std::path::Path>,
         vars: impl IntoIterator<Item = (K, V)>,
     ) -> Result<Self> {
-        let vars = vars.into_iter().map(|(name, value)| (name.into().into(), value.into().into()));
-        read::settings(&layers::all(folder.as_ref(), vars)?)
+        read::settings(Reader::load_from(folder, vars)?)
     }
 
     /// From these variables alone, for tests.
@@ -123,7 +136,6 @@ impl Settings {
     /// # Errors
     /// Like [`Settings::load`].
     pub fn from_vars<K: Into<String>, V: Into<String>>(vars: impl IntoIterator<Item = (K, V)>) -> Result<Self> {
-        let vars = vars.into_iter().map(|(name, value)| (name.into().into(), value.into().into()));
-        read::settings(&[layers::environment(vars)])
+        read::settings(Reader::from_vars(vars))
     }
 }

@@ -1,16 +1,17 @@
 //! From layers to settings; every bad value is reported, not only the first.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use secrecy::SecretString;
 
 use super::{
     Settings,
     field::{self, Field},
-    layers::{Layer, Raw},
+    layers::{self, Layer, Raw},
     urls,
 };
 use crate::{
+    claim_check::CacheType,
     error::{Error, ErrorKind, Result},
     transport::topology::QueueKind,
 };
@@ -23,48 +24,139 @@ const LONGEST_NAME: usize = 255;
 /// A queue is named `{service}.{subscriber}`; something is left for the subscriber.
 const LONGEST_SERVICE: usize = 127;
 
-pub(super) fn settings(layers: &[Layer]) -> Result<Settings> {
-    let mut reader = Reader { layers, problems: Vec::new() };
+pub(super) fn settings(mut reader: Reader) -> Result<Settings> {
+    let reader = &mut reader;
     let default = Settings::default();
+    let redis_url = reader.redis_url();
+    let claim_directory = reader.field(field::CLAIM_DIRECTORY, |path| Ok(path.into()));
+    let claim_store = reader.claim_store(redis_url.is_some(), claim_directory.is_some());
+    let correlation_ttl = reader.field(field::CORRELATION_TTL_DAYS, ttl).unwrap_or(default.correlation_ttl);
     let settings = Settings {
-        service_name: reader.get(field::SERVICE_NAME, service_name).unwrap_or(default.service_name),
-        environment: reader.get(field::ENVIRONMENT, text).unwrap_or(default.environment),
-        rabbit_url: reader.get(field::RABBIT_URL, urls::rabbit),
-        exchange_name: reader.get(field::EXCHANGE_NAME, exchange_name).unwrap_or(default.exchange_name),
-        queue_kind: reader.get(field::QUEUE_TYPE, queue_kind).unwrap_or(default.queue_kind),
-        redis_url: reader.redis_url(),
-        correlation_ttl: reader.get(field::CORRELATION_TTL_DAYS, ttl).unwrap_or(default.correlation_ttl),
-        http_host: reader.get(field::HTTP_HOST, host).unwrap_or(default.http_host),
-        http_port: reader.get(field::HTTP_PORT, port).unwrap_or(default.http_port),
-        tls_ca: reader.get(field::TLS_CA, |path| Ok(path.into())),
-        tls_cert: reader.get(field::TLS_CERT, |path| Ok(path.into())),
-        tls_key: reader.get(field::TLS_KEY, |path| Ok(path.into())),
-        embedded_path: reader.get(field::EMBEDDED_PATH, |path| Ok(path.into())),
+        service_name: reader.field(field::SERVICE_NAME, service_name).unwrap_or(default.service_name),
+        environment: reader.field(field::ENVIRONMENT, text).unwrap_or(default.environment),
+        rabbit_url: reader.field(field::RABBIT_URL, urls::rabbit),
+        exchange_name: reader.field(field::EXCHANGE_NAME, exchange_name).unwrap_or(default.exchange_name),
+        queue_kind: reader.field(field::QUEUE_TYPE, queue_kind).unwrap_or(default.queue_kind),
+        redis_url,
+        correlation_ttl,
+        http_host: reader.field(field::HTTP_HOST, host).unwrap_or(default.http_host),
+        http_port: reader.field(field::HTTP_PORT, port).unwrap_or(default.http_port),
+        tls_ca: reader.field(field::TLS_CA, |path| Ok(path.into())),
+        tls_cert: reader.field(field::TLS_CERT, |path| Ok(path.into())),
+        tls_key: reader.field(field::TLS_KEY, |path| Ok(path.into())),
+        embedded_path: reader.field(field::EMBEDDED_PATH, |path| Ok(path.into())),
         max_body_bytes: reader
-            .get(field::MAX_BODY_BYTES, |value| from_one(value, "bytes"))
+            .field(field::MAX_BODY_BYTES, |value| from_one(value, "bytes"))
             .unwrap_or(default.max_body_bytes),
         publish_window: reader
-            .get(field::PUBLISH_WINDOW, |value| from_one(value, "events"))
+            .field(field::PUBLISH_WINDOW, |value| from_one(value, "events"))
             .unwrap_or(default.publish_window),
         publish_timeout: reader
-            .get(field::PUBLISH_TIMEOUT_MS, |value| from_one(value, "milliseconds"))
+            .field(field::PUBLISH_TIMEOUT_MS, |value| from_one(value, "milliseconds"))
             .map_or(default.publish_timeout, |millis| Duration::from_millis(millis as u64)),
+        claim_store,
+        claim_directory,
+        claim_ttl: reader.field(field::CLAIM_TTL_DAYS, ttl).unwrap_or(correlation_ttl),
+        claim_threshold: reader
+            .field(field::CLAIM_THRESHOLD_BYTES, |value| from_one(value, "bytes"))
+            .unwrap_or(default.claim_threshold),
     };
-    if reader.problems.is_empty() {
-        Ok(settings)
-    } else {
-        Err(Error::new(ErrorKind::Settings, reader.problems.join("\n")))
-    }
+    reader.finish().map(|()| settings)
 }
 
-struct Reader<'a> {
-    layers: &'a [Layer],
+/// Reads the settings of a part of Bloodbank that has its own, from where [`Settings`] come from and with their errors.
+///
+/// Its names are those that `bloodbank.toml` may hold.
+///
+/// ```
+/// # use bloodbank_core::settings::Reader;
+/// let mut reader = Reader::from_vars([("BLOODBANK_AGENT", "oracle")]);
+/// let agent = reader.get("BLOODBANK_AGENT", |value| match value {
+///     "echo" => Ok(value.to_owned()),
+///     _ => Err("`echo`".to_owned()),
+/// });
+/// assert_eq!(agent, None);
+/// assert_eq!(
+///     reader.finish().unwrap_err().to_string(),
+///     "BLOODBANK_AGENT in the environment is \"oracle\"; it must be `echo`"
+/// );
+/// ```
+#[must_use = "what is wrong, `finish` says"]
+pub struct Reader {
+    layers: Vec<Layer>,
     problems: Vec<String>,
 }
 
-impl Reader<'_> {
-    /// The strongest value, read; a problem says what is allowed.
-    fn get<T>(&mut self, field: Field, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The values may be secrets.
+        f.debug_struct("Reader").finish_non_exhaustive()
+    }
+}
+
+impl Reader {
+    /// Of the environment, `.env` and `bloodbank.toml` in the working directory.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Settings`] when one of the files cannot be read.
+    pub fn load() -> Result<Self> {
+        Ok(Self { layers: layers::all(Path::new("."), std::env::vars_os())?, problems: Vec::new() })
+    }
+
+    /// Of `.env` and `bloodbank.toml` in this folder, and these variables in place of the environment's.
+    ///
+    /// # Errors
+    /// Like [`Reader::load`].
+    pub fn load_from<K: Into<String>, V: Into<String>>(
+        folder: impl AsRef<Path>,
+        vars: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<Self> {
+        let vars = vars.into_iter().map(|(name, value)| (name.into().into(), value.into().into()));
+        Ok(Self { layers: layers::all(folder.as_ref(), vars)?, problems: Vec::new() })
+    }
+
+    /// Of these variables alone, for tests.
+    pub fn from_vars<K: Into<String>, V: Into<String>>(vars: impl IntoIterator<Item = (K, V)>) -> Self {
+        let vars = vars.into_iter().map(|(name, value)| (name.into().into(), value.into().into()));
+        Self { layers: vec![layers::environment(vars)], problems: Vec::new() }
+    }
+
+    /// The strongest value of a setting, read; what is wrong with it is kept for [`Reader::finish`].
+    ///
+    /// `read` says what is allowed, as in “it must be …”; for a secret, whose value is not shown, the whole of it, as in
+    /// “must be …”.
+    pub fn get<T>(&mut self, name: &str, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        match field::named(name) {
+            Some(field) => self.field(field, read),
+            None => {
+                self.problem(format!("{name} is no setting that can be read"));
+                None
+            }
+        }
+    }
+
+    /// Whether it is set, to whatever value.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        field::named(name).is_some_and(|field| self.layers.iter().any(|layer| layer.get(field).is_some()))
+    }
+
+    /// Adds what is wrong, such as one setting without the other.
+    pub fn problem(&mut self, problem: impl Into<String>) {
+        self.problems.push(problem.into());
+    }
+
+    /// Everything that is wrong, each on a line of its own.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Settings`] naming every setting with a bad value, where it stands, the value (unless it may hold a
+    /// secret) and what is allowed.
+    pub fn finish(&mut self) -> Result<()> {
+        let problems = std::mem::take(&mut self.problems);
+        if problems.is_empty() { Ok(()) } else { Err(Error::new(ErrorKind::Settings, problems.join("\n"))) }
+    }
+
+    fn field<T>(&mut self, field: Field, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let layers = self.layers.iter();
         let (place, name, raw) =
             layers.filter_map(|layer| layer.get(field).map(|(name, raw)| (layer.place, name, raw))).next()?;
@@ -86,16 +178,35 @@ impl Reader<'_> {
         }
     }
 
+    /// The store that is named, or the one that is there.
+    fn claim_store(&mut self, has_redis: bool, has_directory: bool) -> CacheType {
+        let named = self.field(field::CLAIM_STORE, claim_store);
+        match named {
+            Some(CacheType::Redis) if !has_redis => {
+                self.problem("BLOODBANK_CLAIM_STORE is `redis`, and no Redis is set; set REDIS_URL");
+            }
+            Some(CacheType::File) if !has_directory => self.problem(
+                "BLOODBANK_CLAIM_STORE is `file`, and BLOODBANK_CLAIM_DIRECTORY is not set; set it to a directory for claims alone",
+            ),
+            _ => {}
+        }
+        named.unwrap_or(match (has_directory, has_redis) {
+            (true, _) => CacheType::File,
+            (false, true) => CacheType::Redis,
+            (false, false) => CacheType::Memory,
+        })
+    }
+
     /// `REDIS_URL`, or composed of its parts. Parts win where the host stands in a stronger layer.
     fn redis_url(&mut self) -> Option<SecretString> {
         let rank = |field| self.layers.iter().position(|layer| layer.get(field).is_some());
         let url_rank = rank(field::REDIS_URL).unwrap_or(usize::MAX);
         let host_is_stronger = rank(field::REDIS_HOST).is_some_and(|host_rank| host_rank < url_rank);
-        let url = self.get(field::REDIS_URL, urls::redis);
-        let host = self.get(field::REDIS_HOST, host);
-        let port = self.get(field::REDIS_PORT, port);
-        let db = self.get(field::REDIS_DB, database);
-        let password = self.get(field::REDIS_PASSWORD, |password| Ok(password.to_owned()));
+        let url = self.field(field::REDIS_URL, urls::redis);
+        let host = self.field(field::REDIS_HOST, host);
+        let port = self.field(field::REDIS_PORT, port);
+        let db = self.field(field::REDIS_DB, database);
+        let password = self.field(field::REDIS_PASSWORD, |password| Ok(password.to_owned()));
         if url.is_some() && !host_is_stronger {
             return url;
         }
@@ -108,6 +219,15 @@ impl Reader<'_> {
             db.unwrap_or(0),
             password.as_deref(),
         ))
+    }
+}
+
+fn claim_store(value: &str) -> Result<CacheType, String> {
+    match value {
+        "memory" => Ok(CacheType::Memory),
+        "redis" => Ok(CacheType::Redis),
+        "file" => Ok(CacheType::File),
+        _ => Err("`memory`, `redis` or `file`".to_owned()),
     }
 }
 

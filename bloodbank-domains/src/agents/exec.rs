@@ -5,7 +5,6 @@ use std::{
     io,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
-    time::Duration,
 };
 
 use futures_util::future::BoxFuture;
@@ -13,11 +12,10 @@ use serde_json::Value;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     process::{Child, Command},
-    time::timeout,
 };
 
 use super::{
-    AgentFailure, AgentProvider, Answer, Asked,
+    AgentFailure, AgentProvider, Answer, Asked, Terms,
     provider::{excerpt, tokens},
 };
 
@@ -26,7 +24,17 @@ const TEMPORARY: i32 = 75;
 /// How much of what the program complains about is kept, in bytes.
 const COMPLAINT: usize = 4096;
 /// What services know and agents have no need of.
-const SECRETS: [&str; 4] = ["RABBIT_URL", "REDIS_URL", "REDIS_PASSWORD", "BLOODBANK_AGENT_KEY"];
+const SECRETS: [&str; 9] = [
+    "RABBIT_URL",
+    "REDIS_URL",
+    "REDIS_PASSWORD",
+    "BLOODBANK_AGENT_KEY",
+    "BLOODBANK_TOKEN",
+    "BLOODBANK_TOKENS",
+    "BLOODBANK_TOKENS_FILE",
+    "FIREFLIES_WEBHOOK_SECRET",
+    "GITHUB_WEBHOOK_SECRET",
+];
 
 /// Runs a program for each prompt.
 ///
@@ -42,9 +50,7 @@ pub struct Exec {
     arguments: Vec<OsString>,
     directory: Option<PathBuf>,
     output: Output,
-    timeout: Duration,
-    max_output: usize,
-    model: Option<String>,
+    terms: Terms,
 }
 
 /// What a program prints.
@@ -58,16 +64,14 @@ pub enum Output {
 }
 
 impl Exec {
-    /// A program with its arguments; five minutes, 1 MiB of output.
+    /// A program with its arguments.
     pub fn new<A: Into<OsString>>(program: impl Into<OsString>, arguments: impl IntoIterator<Item = A>) -> Self {
         Self {
             program: program.into(),
             arguments: arguments.into_iter().map(Into::into).collect(),
             directory: None,
             output: Output::Text,
-            timeout: Duration::from_secs(300),
-            max_output: 1024 * 1024,
-            model: None,
+            terms: Terms::default(),
         }
     }
 
@@ -85,29 +89,16 @@ impl Exec {
         self
     }
 
-    /// How long it may take.
+    /// How long it may take, how much it may print, and the model for prompts that want none.
     #[must_use]
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
-        self
-    }
-
-    /// How many bytes it may print.
-    #[must_use]
-    pub fn max_output(mut self, bytes: usize) -> Self {
-        self.max_output = bytes;
-        self
-    }
-
-    /// The model for prompts that want none.
-    #[must_use]
-    pub fn model(mut self, model: impl Into<String>) -> Self {
-        self.model = Some(model.into());
+    pub fn terms(mut self, terms: Terms) -> Self {
+        self.terms = terms;
         self
     }
 
     async fn run(&self, asked: Asked<'_>) -> Result<Answer, AgentFailure> {
-        let model = asked.model.or(self.model.as_deref());
+        let Terms { timeout, max_output, .. } = self.terms;
+        let model = self.terms.model_for(asked);
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.kill_on_drop(true).env_remove("BLOODBANK_AGENT_MODEL");
@@ -126,17 +117,17 @@ impl Exec {
             let program = Path::new(&self.program).display();
             AgentFailure::permanent("CANNOT_START", format!("`{program}` cannot be started: {error}"))
         })?;
-        let finished = match timeout(self.timeout, talk(child, asked.prompt, self.max_output)).await {
+        let finished = match tokio::time::timeout(timeout, talk(child, asked.prompt, max_output)).await {
             Ok(Ok(finished)) => finished,
             Ok(Err(Broken::TooLarge)) => {
-                let message = format!("the agent printed more than {} bytes and was stopped", self.max_output);
+                let message = format!("the agent printed more than {max_output} bytes and was stopped");
                 return Err(AgentFailure::permanent("TOO_LARGE", message));
             }
             Ok(Err(Broken::Pipe(error))) => {
                 return Err(AgentFailure::retryable("BROKEN_PIPE", format!("the agent cannot be talked to: {error}")));
             }
             Err(_) => {
-                let message = format!("the agent did not answer within {:?} and was stopped", self.timeout);
+                let message = format!("the agent did not answer within {timeout:?} and was stopped");
                 return Err(AgentFailure::permanent("TIMEOUT", message));
             }
         };

@@ -1,6 +1,6 @@
 //! A chat endpoint with the interface of OpenAI: OpenAI itself, Ollama, vLLM, llama.cpp, LiteLLM, …
 
-use std::{fmt, time::Duration};
+use std::fmt;
 
 use futures_util::future::BoxFuture;
 use reqwest::{
@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    AgentFailure, AgentProvider, Answer, Asked,
+    AgentFailure, AgentProvider, Answer, Asked, Terms,
     provider::{excerpt, tokens},
 };
 
@@ -29,9 +29,7 @@ pub(super) const ALLOWED: &str = if cfg!(feature = "http-tls") {
 pub struct Http {
     endpoint: Url,
     key: Option<HeaderValue>,
-    model: Option<String>,
-    timeout: Duration,
-    max_output: usize,
+    terms: Terms,
     client: Client,
 }
 
@@ -39,16 +37,23 @@ pub struct Http {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unusable(&'static str);
 
+impl Unusable {
+    /// What is allowed, after the name of a setting.
+    pub(super) fn must_be(self) -> String {
+        format!("must be {}", self.0)
+    }
+}
+
 impl fmt::Display for Unusable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "it must be {}", self.0)
+        write!(f, "it {}", self.must_be())
     }
 }
 
 impl std::error::Error for Unusable {}
 
 impl Http {
-    /// The endpoint under this address, such as `http://localhost:11434/v1`; five minutes, 1 MiB of answer.
+    /// The endpoint under this address, such as `http://localhost:11434/v1`.
     ///
     /// # Errors
     /// [`Unusable`] when it is no such address.
@@ -64,14 +69,7 @@ impl Http {
         // Another part of the program may have chosen one already; that one is used.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder().redirect(Policy::none()).build().map_err(|_| unusable)?;
-        Ok(Self {
-            endpoint,
-            key: None,
-            model: None,
-            timeout: Duration::from_secs(300),
-            max_output: 1024 * 1024,
-            client,
-        })
+        Ok(Self { endpoint, key: None, terms: Terms::default(), client })
     }
 
     /// The key, sent as a bearer token.
@@ -85,34 +83,21 @@ impl Http {
         Ok(self)
     }
 
-    /// The model for prompts that want none.
+    /// How long an answer may take, how many bytes it may have with everything around it, and the model for prompts that
+    /// want none.
     #[must_use]
-    pub fn model(mut self, model: impl Into<String>) -> Self {
-        self.model = Some(model.into());
-        self
-    }
-
-    /// How long an answer may take.
-    #[must_use]
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
-        self
-    }
-
-    /// How many bytes an answer may have, with everything around it.
-    #[must_use]
-    pub fn max_output(mut self, bytes: usize) -> Self {
-        self.max_output = bytes;
+    pub fn terms(mut self, terms: Terms) -> Self {
+        self.terms = terms;
         self
     }
 
     async fn run(&self, asked: Asked<'_>) -> Result<Answer, AgentFailure> {
-        let Some(model) = asked.model.or(self.model.as_deref()) else {
+        let Some(model) = self.terms.model_for(asked) else {
             let message = "the prompt wants no model; give it one, or set BLOODBANK_AGENT_MODEL";
             return Err(AgentFailure::permanent("NO_MODEL", message));
         };
         let body = json!({"model": model, "messages": [{"role": "user", "content": asked.prompt}]});
-        let mut request = self.client.post(self.endpoint.clone()).timeout(self.timeout);
+        let mut request = self.client.post(self.endpoint.clone()).timeout(self.terms.timeout);
         if let Some(key) = &self.key {
             request = request.header(AUTHORIZATION, key);
         }
@@ -139,8 +124,8 @@ impl Http {
     async fn body(&self, mut response: Response) -> Result<Vec<u8>, AgentFailure> {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.unreachable(error))? {
-            if body.len() + chunk.len() > self.max_output {
-                let message = format!("the agent answered with more than {} bytes", self.max_output);
+            if body.len() + chunk.len() > self.terms.max_output {
+                let message = format!("the agent answered with more than {} bytes", self.terms.max_output);
                 return Err(AgentFailure::permanent("TOO_LARGE", message));
             }
             body.extend_from_slice(&chunk);
@@ -150,7 +135,10 @@ impl Http {
 
     fn unreachable(&self, error: reqwest::Error) -> AgentFailure {
         if error.is_timeout() {
-            return AgentFailure::retryable("TIMEOUT", format!("the agent did not answer within {:?}", self.timeout));
+            return AgentFailure::retryable(
+                "TIMEOUT",
+                format!("the agent did not answer within {:?}", self.terms.timeout),
+            );
         }
         // An address may hold a key.
         let error = error.without_url();
@@ -210,8 +198,7 @@ impl fmt::Debug for Http {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Http")
             .field("host", &self.endpoint.host_str())
-            .field("model", &self.model)
-            .field("timeout", &self.timeout)
+            .field("terms", &self.terms)
             .finish_non_exhaustive()
     }
 }

@@ -13,7 +13,7 @@
 //! # drop(app); Ok(()) }
 //! ```
 //!
-//! Which agent is asked, the environment says ([`AgentSettings`]): a program (`exec`), a chat endpoint (`http`), or
+//! Which agent is asked, the settings say ([`AgentSettings`]): a program (`exec`), a chat endpoint (`http`), or
 //! nobody (`echo`, to try things out). Nothing is the default: without a choice every prompt ends in
 //! `agent.thread.error`, which says what to set.
 
@@ -37,7 +37,7 @@ pub use echo::Echo;
 pub use exec::{Exec, Output};
 #[cfg(feature = "http")]
 pub use http::{Http, Unusable};
-pub use provider::{AgentFailure, AgentProvider, Answer, Asked};
+pub use provider::{AgentFailure, AgentProvider, Answer, Asked, Terms};
 pub use settings::{AgentSettings, Choice};
 
 /// Whom prompts are put to: the state of the command. Cheap to clone.
@@ -52,7 +52,7 @@ impl Agents {
         Self { provider: Some(Arc::new(provider)) }
     }
 
-    /// The one that the environment chooses.
+    /// The one that the environment, `.env` or `bloodbank.toml` chooses.
     ///
     /// # Errors
     /// [`bloodbank_core::ErrorKind::Settings`] naming every variable with a bad value, and what is allowed.

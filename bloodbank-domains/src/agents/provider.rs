@@ -1,6 +1,6 @@
 //! What an agent must do.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use futures_util::future::BoxFuture;
 
@@ -25,6 +25,29 @@ pub struct Asked<'a> {
     pub model: Option<&'a str>,
     /// Where the agent shall work.
     pub working_dir: Option<&'a str>,
+}
+
+/// What holds for every prompt; by default five minutes and 1 MiB.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    /// How long an answer may take.
+    pub timeout: Duration,
+    /// How many bytes it may have.
+    pub max_output: usize,
+    /// The model for prompts that want none.
+    pub model: Option<String>,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self { timeout: Duration::from_secs(300), max_output: 1024 * 1024, model: None }
+    }
+}
+
+impl Terms {
+    pub(super) fn model_for<'a>(&'a self, asked: Asked<'a>) -> Option<&'a str> {
+        asked.model.or(self.model.as_deref())
+    }
 }
 
 /// What an agent said.

@@ -1,10 +1,10 @@
-//! Which agent is asked, from the environment.
+//! Which agent is asked.
 
-use std::{collections::HashMap, time::Duration};
+use std::{path::Path, time::Duration};
 
-use bloodbank_core::{Error, ErrorKind, Result};
+use bloodbank_core::{Result, settings::Reader};
 
-use super::{Exec, Output};
+use super::{Exec, Output, Terms};
 
 const AGENT: &str = "BLOODBANK_AGENT";
 const COMMAND: &str = "BLOODBANK_AGENT_COMMAND";
@@ -25,7 +25,7 @@ const LONGEST: u64 = 840;
 pub(super) const NOT_CONFIGURED: &str = "no agent is configured; set BLOODBANK_AGENT to `exec` (with \
     BLOODBANK_AGENT_COMMAND), to `http` (with BLOODBANK_AGENT_URL), or to `echo` to try things out";
 
-/// Which agent is asked.
+/// Which agent is asked: from the environment, `.env` and `bloodbank.toml`, as [`bloodbank_core::Settings`] are.
 ///
 /// | variable | meaning |
 /// |---|---|
@@ -60,18 +60,24 @@ pub enum Choice {
 }
 
 impl AgentSettings {
-    /// From the environment.
+    /// From the environment, `.env` and `bloodbank.toml` in the working directory.
     ///
     /// # Errors
-    /// [`ErrorKind::Settings`] naming every variable with a bad value, the value (unless it may hold a secret) and what
-    /// is allowed.
+    /// [`bloodbank_core::ErrorKind::Settings`] naming every variable with a bad value, where it stands, the value (unless
+    /// it may hold a secret) and what is allowed.
     pub fn load() -> Result<Self> {
-        // Other variables need not be Unicode.
-        Self::from_vars(
-            std::env::vars_os()
-                .filter(|(name, _)| name.to_string_lossy().starts_with(AGENT))
-                .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned())),
-        )
+        Self::read(Reader::load()?)
+    }
+
+    /// From `.env` and `bloodbank.toml` in this folder, and these variables in place of the environment's.
+    ///
+    /// # Errors
+    /// Like [`AgentSettings::load`].
+    pub fn load_from<K: Into<String>, V: Into<String>>(
+        folder: impl AsRef<Path>,
+        vars: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<Self> {
+        Self::read(Reader::load_from(folder, vars)?)
     }
 
     /// From these variables alone.
@@ -81,48 +87,38 @@ impl AgentSettings {
     /// let error = AgentSettings::from_vars([("BLOODBANK_AGENT", "oracle")]).unwrap_err();
     /// assert_eq!(
     ///     error.to_string(),
-    ///     "BLOODBANK_AGENT is \"oracle\"; it must be `exec`, `http` or `echo`"
+    ///     "BLOODBANK_AGENT in the environment is \"oracle\"; it must be `exec`, `http` or `echo`"
     /// );
     /// ```
     ///
     /// # Errors
     /// Like [`AgentSettings::load`].
     pub fn from_vars<K: Into<String>, V: Into<String>>(vars: impl IntoIterator<Item = (K, V)>) -> Result<Self> {
-        let values = vars.into_iter().map(|(name, value)| (name.into(), value.into().trim().to_owned()));
-        let values = values.filter(|(_, value)| !value.is_empty()).collect();
-        let mut reader = Reader { values, problems: Vec::new() };
-        let choice = reader.choice();
-        if reader.problems.is_empty() {
-            Ok(Self { choice })
-        } else {
-            Err(Error::new(ErrorKind::Settings, reader.problems.join("\n")))
-        }
+        Self::read(Reader::from_vars(vars))
+    }
+
+    fn read(reader: Reader) -> Result<Self> {
+        let mut settings = SettingsOfAgents(reader);
+        let choice = settings.choice();
+        settings.0.finish().map(|()| Self { choice })
     }
 }
 
-struct Reader {
-    values: HashMap<String, String>,
-    problems: Vec<String>,
-}
+struct SettingsOfAgents(Reader);
 
-impl Reader {
-    /// A value, read; a problem says what is allowed.
+impl SettingsOfAgents {
+    /// A value; a problem says what is allowed.
     fn get<T>(&mut self, name: &str, allowed: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
-        let value = self.values.get(name)?;
-        let result = read(value);
-        if result.is_none() {
-            self.problems.push(format!("{name} is {value:?}; it must be {allowed}"));
-        }
-        result
+        self.0.get(name, |value| read(value).ok_or_else(|| allowed.to_owned()))
     }
 
-    /// Like [`Reader::get`], for a value that must be there.
-    fn need<T>(&mut self, name: &str, allowed: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
-        if !self.values.contains_key(name) {
-            let agent = self.values.get(AGENT).map_or("", String::as_str);
-            self.problems.push(format!("{AGENT} is `{agent}`, and {name} is not set; it must be {allowed}"));
+    /// Whether a setting is there that this kind of agent cannot do without.
+    fn has(&mut self, name: &str, agent: &str, allowed: &str) -> bool {
+        let has = self.0.has(name);
+        if !has {
+            self.0.problem(format!("{AGENT} is `{agent}`, and {name} is not set; it must be {allowed}"));
         }
-        self.get(name, allowed, read)
+        has
     }
 
     fn text(&mut self, name: &str) -> Option<String> {
@@ -142,79 +138,53 @@ impl Reader {
             "json" => Some(Output::Json),
             _ => None,
         });
-        let common = Common { timeout, max_output, model: self.text(MODEL) };
+        let default = Terms::default();
+        let terms = Terms {
+            timeout: timeout.unwrap_or(default.timeout),
+            max_output: max_output.unwrap_or(default.max_output),
+            model: self.text(MODEL),
+        };
         match self.get(AGENT, "`exec`, `http` or `echo`", Kind::read)? {
             Kind::Echo => Some(Choice::Echo),
-            Kind::Exec => self.exec(common, output).map(Choice::Exec),
-            Kind::Http => self.http(common),
+            Kind::Exec => self.exec(terms, output).map(Choice::Exec),
+            Kind::Http => self.http(terms),
         }
     }
 
-    fn exec(&mut self, common: Common, output: Option<Output>) -> Option<Exec> {
-        let words = self.need(COMMAND, "a program and its arguments, such as `claude -p`", |value| {
-            shlex::split(value).filter(|words| !words.is_empty())
-        })?;
+    fn exec(&mut self, terms: Terms, output: Option<Output>) -> Option<Exec> {
+        const ALLOWED: &str = "a program and its arguments, such as `claude -p`";
+        if !self.has(COMMAND, "exec", ALLOWED) {
+            return None;
+        }
+        let split = |value: &str| shlex::split(value).filter(|words| !words.is_empty());
+        let words = self.get(COMMAND, ALLOWED, split)?;
         let (program, arguments) = words.split_first()?;
-        let mut exec = Exec::new(program, arguments).output(output.unwrap_or_default());
-        if let Some(directory) = self.text(DIRECTORY) {
-            exec = exec.directory(directory);
-        }
-        if let Some(timeout) = common.timeout {
-            exec = exec.timeout(timeout);
-        }
-        if let Some(bytes) = common.max_output {
-            exec = exec.max_output(bytes);
-        }
-        Some(match common.model {
-            Some(model) => exec.model(model),
+        let exec = Exec::new(program, arguments).output(output.unwrap_or_default()).terms(terms);
+        Some(match self.text(DIRECTORY) {
+            Some(directory) => exec.directory(directory),
             None => exec,
         })
     }
 
     #[cfg(feature = "http")]
-    fn http(&mut self, common: Common) -> Option<Choice> {
+    fn http(&mut self, terms: Terms) -> Option<Choice> {
         let allowed = super::http::ALLOWED;
-        // Checked by hand: an address may hold a password, and would be shown.
-        let Some(url) = self.values.get(URL) else {
-            self.problems.push(format!("{AGENT} is `http`, and {URL} is not set; it must be {allowed}"));
+        if !self.has(URL, "http", allowed) {
             return None;
-        };
-        let Ok(mut http) = super::Http::new(url) else {
-            self.problems.push(format!("{URL} (not shown) must be {allowed}"));
-            return None;
-        };
-        if let Some(key) = self.values.get(KEY) {
-            let Ok(keyed) = http.key(key) else {
-                self.problems.push(format!("{KEY} (not shown) must be printable ASCII"));
-                return None;
-            };
-            http = keyed;
         }
-        if let Some(timeout) = common.timeout {
-            http = http.timeout(timeout);
+        let mut http = self.0.get(URL, |url| super::Http::new(url).map_err(|error| error.must_be()))?;
+        if self.0.has(KEY) {
+            http = self.0.get(KEY, |key| http.key(key).map_err(|error| error.must_be()))?;
         }
-        if let Some(bytes) = common.max_output {
-            http = http.max_output(bytes);
-        }
-        Some(Choice::Http(match common.model {
-            Some(model) => http.model(model),
-            None => http,
-        }))
+        Some(Choice::Http(http.terms(terms)))
     }
 
     #[cfg(not(feature = "http"))]
-    fn http(&mut self, _: Common) -> Option<Choice> {
+    fn http(&mut self, _: Terms) -> Option<Choice> {
         let remedy = "`exec` or `echo`: this program is built without the feature `http` of bloodbank-domains";
-        self.problems.push(format!("{AGENT} is \"http\"; it must be {remedy}"));
+        self.0.problem(format!("{AGENT} is \"http\"; it must be {remedy}"));
         None
     }
-}
-
-/// What more than one kind of agent has.
-struct Common {
-    timeout: Option<Duration>,
-    max_output: Option<usize>,
-    model: Option<String>,
 }
 
 enum Kind {

@@ -4,7 +4,7 @@ use std::{fs, time::Duration};
 
 use bloodbank_domains::{
     agent::AgentThreadPrompt,
-    agents::{AgentProvider, Agents, Asked, Exec, Output},
+    agents::{AgentProvider, Agents, Asked, Exec, Output, Terms},
 };
 use tokio::time::timeout;
 
@@ -16,7 +16,10 @@ fn shell(script: &str) -> Exec {
 
 #[tokio::test]
 async fn the_prompt_goes_in_and_the_answer_comes_out() {
-    let agents = Agents::new(shell("printf 'model %s, prompt: ' \"$BLOODBANK_AGENT_MODEL\"; cat").model("default"));
+    let agents = Agents::new(
+        shell("printf 'model %s, prompt: ' \"$BLOODBANK_AGENT_MODEL\"; cat")
+            .terms(Terms { model: Some("default".into()), ..Terms::default() }),
+    );
     // Longer than a pipe holds, and nothing that a shell would understand as a prompt does.
     let text = format!("$(touch here) `x` \"'{}", "é".repeat(200_000));
     let answer = ask(agents.clone(), prompt(&text)).await.unwrap();
@@ -62,10 +65,10 @@ async fn exit_codes_and_complaints_are_reported() {
 
 #[tokio::test]
 async fn too_much_output_stops_the_program() {
-    let agent = shell("yes").max_output(10_000);
+    let agent = shell("yes").terms(Terms { max_output: 10_000, ..Terms::default() });
     let failure = fails(Agents::new(agent), prompt("hi"), "TOO_LARGE").await;
     assert!(failure.error_message.contains("10000 bytes"), "{failure:?}");
-    let exact = shell("printf 1234567890").max_output(10);
+    let exact = shell("printf 1234567890").terms(Terms { max_output: 10, ..Terms::default() });
     assert_eq!(ask(Agents::new(exact), prompt("hi")).await.unwrap().response, "1234567890");
 }
 
@@ -87,7 +90,7 @@ async fn assert_group_dies(agent: impl FnOnce(Exec) -> Exec, stop: impl AsyncFnO
 #[tokio::test]
 async fn when_the_time_is_over_the_whole_group_is_killed() {
     assert_group_dies(
-        |exec| exec.timeout(Duration::from_secs(5)),
+        |exec| exec.terms(Terms { timeout: Duration::from_secs(5), ..Terms::default() }),
         async |exec| {
             let failure = fails(Agents::new(exec), prompt("hi"), "TIMEOUT").await;
             assert!(failure.error_message.contains("within 5s"), "{failure:?}");

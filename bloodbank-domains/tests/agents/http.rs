@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bloodbank_domains::agents::{Agents, Http};
+use bloodbank_domains::agents::{Agents, Http, Terms};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -53,6 +53,14 @@ async fn server(status: &'static str, body: String) -> (String, JoinHandle<Reque
     (url, request)
 }
 
+fn with_model() -> Terms {
+    Terms { model: Some("llama".into()), ..Terms::default() }
+}
+
+fn llama(url: &str) -> Http {
+    Http::new(url).unwrap().terms(with_model())
+}
+
 fn completion(text: &str) -> String {
     json!({
         "id": "chatcmpl-1", "object": "chat.completion", "model": "llama-served",
@@ -65,7 +73,7 @@ fn completion(text: &str) -> String {
 #[tokio::test]
 async fn the_prompt_is_posted_and_the_answer_says_what_it_cost() {
     let (url, request) = server("200 OK", completion("Event sourcing is…")).await;
-    let http = Http::new(&url).unwrap().key("sk-secret").unwrap().model("llama");
+    let http = llama(&url).key("sk-secret").unwrap();
     let answer = ask(Agents::new(http), prompt("Explain event sourcing")).await.unwrap();
     assert_eq!(answer.response, "Event sourcing is…");
     assert_eq!((answer.model.as_deref(), answer.tokens_used), (Some("llama-served"), Some(12)));
@@ -87,7 +95,7 @@ async fn refusals_keep_their_status_and_say_whether_another_attempt_can_help() {
     ];
     for (status, code, is_retryable) in statuses {
         let (url, _request) = server(status, rate_limited.clone()).await;
-        let failure = fails(Agents::new(Http::new(&url).unwrap().model("llama")), prompt("hi"), code).await;
+        let failure = fails(Agents::new(llama(&url)), prompt("hi"), code).await;
         assert_eq!(failure.is_retryable, is_retryable, "{failure:?}");
         assert!(failure.error_message.ends_with("rate limited"), "{failure:?}");
     }
@@ -97,10 +105,10 @@ async fn refusals_keep_their_status_and_say_whether_another_attempt_can_help() {
 async fn answers_that_are_none_are_failures() {
     for body in ["<html>", "{}", r#"{"choices": []}"#, r#"{"choices": [{"message": {"content": null}}]}"#] {
         let (url, _request) = server("200 OK", body.to_owned()).await;
-        fails(Agents::new(Http::new(&url).unwrap().model("llama")), prompt("hi"), "BAD_ANSWER").await;
+        fails(Agents::new(llama(&url)), prompt("hi"), "BAD_ANSWER").await;
     }
     let (url, _request) = server("200 OK", completion(&"x".repeat(10_000))).await;
-    let http = Http::new(&url).unwrap().model("llama").max_output(5_000);
+    let http = llama(&url).terms(Terms { max_output: 5_000, ..with_model() });
     fails(Agents::new(http), prompt("hi"), "TOO_LARGE").await;
 }
 
@@ -108,11 +116,11 @@ async fn answers_that_are_none_are_failures() {
 async fn nobody_there_or_nobody_answering_is_worth_another_attempt() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/v1", listener.local_addr().unwrap());
-    let silent = Http::new(&url).unwrap().model("llama").timeout(Duration::from_millis(200));
+    let silent = llama(&url).terms(Terms { timeout: Duration::from_millis(200), ..with_model() });
     let failure = fails(Agents::new(silent), prompt("hi"), "TIMEOUT").await;
     assert!(failure.is_retryable && failure.error_message.contains("200ms"), "{failure:?}");
     drop(listener);
-    let failure = fails(Agents::new(Http::new(&url).unwrap().model("llama")), prompt("hi"), "UNREACHABLE").await;
+    let failure = fails(Agents::new(llama(&url)), prompt("hi"), "UNREACHABLE").await;
     assert!(failure.is_retryable && !failure.error_message.contains("http://"), "{failure:?}");
     let failure = fails(Agents::new(Http::new(&url).unwrap()), prompt("hi"), "NO_MODEL").await;
     assert!(failure.error_message.contains("BLOODBANK_AGENT_MODEL"), "{failure:?}");

@@ -40,6 +40,16 @@ pub(super) fn paths() -> Map<String, Value> {
     let summary = "What led to an event, or what it led to";
     add("/debug/correlation/{id}/chain", "get", get("correlation_chain", summary, chain, object(), &debug));
     add("/debug/correlation/{id}/graph", "get", graph(&debug));
+    let whole = json!({ "name": "whole", "in": "query", "description": "With headers and message.", "schema": { "type": "boolean" } });
+    let dry =
+        json!({ "name": "dry_run", "in": "query", "description": "Nothing changes.", "schema": { "type": "boolean" } });
+    let summary = "What a subscriber gave up, the oldest first";
+    add("/dead-letters/{queue}", "get", get("dead_letters", summary, letters_parameters(whole), object(), &debug));
+    for (action, summary) in [("redrive", "Brings dead letters back"), ("discard", "Drops dead letters for good")] {
+        let operation =
+            get(&format!("dead_letters_{action}"), summary, letters_parameters(dry.clone()), object(), &debug);
+        add(&format!("/dead-letters/{{queue}}/{action}"), "post", operation);
+    }
     let lists = [401, 503];
     add("/registry/domains", "get", get("domains", "The domains and their events", json!([]), object(), &lists));
     add("/registry/events", "get", get("events", "Every event", json!([]), object(), &lists));
@@ -55,6 +65,26 @@ pub(super) fn paths() -> Map<String, Value> {
     add("/docs", "get", text("docs", "This document as a page", "text/html", &lists));
     add("/asyncapi", "get", text("asyncapi_page", "The AsyncAPI document as a page", "text/html", &lists));
     paths
+}
+
+/// Which dead letters are meant, and one parameter more.
+fn letters_parameters(more: Value) -> Value {
+    let query = |name: &str, schema: Value| json!({ "name": name, "in": "query", "schema": schema });
+    let time = || json!({ "type": "string", "format": "date-time" });
+    json!([
+        { "name": "queue", "in": "path", "required": true, "description": "The queue of the subscriber.",
+          "schema": { "type": "string" } },
+        { "name": "id", "in": "query", "description": "Events. May stand several times.",
+          "schema": { "type": "array", "items": { "type": "string", "format": "uuid" } } },
+        { "name": "type", "in": "query", "description": "A pattern of event types.", "schema": { "type": "string" } },
+        query("reason", json!({ "type": "string" })),
+        query("error", json!({ "type": "string" })),
+        query("since", time()),
+        query("before", time()),
+        query("readable", json!({ "type": "boolean" })),
+        query("limit", json!({ "type": "integer", "minimum": 0, "maximum": 100_000 })),
+        more,
+    ])
 }
 
 fn object() -> Value {
@@ -140,6 +170,8 @@ fn stream() -> Value {
             { "name": "pattern", "in": "query", "description": "Routing keys: `*` is one word, `#` any number. May stand several times.",
               "schema": { "type": "array", "items": { "type": "string" } } },
             { "name": "format", "in": "query", "schema": { "enum": ["envelope", "cloudevents"] } },
+            { "name": "since", "in": "query", "description": "Begins with what was published since then, where the bus keeps history.",
+              "schema": { "type": "string", "format": "date-time" } },
             { "name": "Last-Event-ID", "in": "header", "description": "Resumes after this event, where the gateway or the bus still has what followed.",
               "schema": { "type": "string", "format": "uuid" } },
         ],

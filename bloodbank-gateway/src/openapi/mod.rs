@@ -7,7 +7,7 @@ use bloodbank_core::{Registry, event::EventKind, registry::EventDescriptor, rout
 use components::{options, problems, reference};
 use serde_json::{Map, Value, json};
 
-use crate::schemas;
+use crate::{Gateway, schemas};
 
 /// The document: the endpoints of every registered event, and those that are always there.
 ///
@@ -37,6 +37,16 @@ pub fn document(registry: &Registry) -> Value {
         "paths": paths,
         "components": components::all(registry),
     })
+}
+
+/// The document of a gateway: with the routes of others that it serves.
+#[must_use]
+pub fn of(gateway: &Gateway) -> Value {
+    let mut document = document(Registry::global());
+    if let Some(paths) = document["paths"].as_object_mut() {
+        paths.extend(gateway.open().paths.clone());
+    }
+    document
 }
 
 /// `artifact.{action}` is at `/events/artifact/{action}`.

@@ -1,6 +1,6 @@
 //! An event on its way to streams.
 
-use bloodbank_core::{EventEnvelope, transport::Incoming};
+use bloodbank_core::{EventEnvelope, envelope::RawEnvelope, transport::Incoming};
 use bytes::Bytes;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -52,5 +52,7 @@ impl Seen {
 }
 
 fn envelope(body: &[u8]) -> Option<EventEnvelope<Value>> {
-    EventEnvelope::from_json(serde_json::from_slice(body).ok()?).ok()
+    let raw = RawEnvelope::read(body).ok()?;
+    let payload = serde_json::from_str(raw.payload.get()).ok()?;
+    Some(raw.map(|_| payload))
 }

@@ -15,6 +15,7 @@ use bloodbank_core::{
     routing::{BindingPattern, matches},
     transport::embedded::HistoryFilter,
 };
+use chrono::{DateTime, Utc};
 use futures_util::{StreamExt, stream};
 use uuid::Uuid;
 
@@ -37,7 +38,8 @@ enum Format {
 
 /// Streams the events that match `pattern` (several may be given; default `#`) and that the caller may read. With
 /// `Last-Event-ID`, those after that one come first, where it is known: from the history of the bus, or among the recent
-/// events of this gateway. `bloodbank-resumed` in the answer says whether it was.
+/// events of this gateway. `bloodbank-resumed` in the answer says whether it was. With `since`, those published since then
+/// come first, which a bus without history refuses.
 pub(crate) async fn stream(
     State(gateway): State<Gateway>,
     caller: Caller,
@@ -57,14 +59,16 @@ pub(crate) async fn stream(
             Some(id)
         }
     };
+    let since = since(&params, gateway.bus())?;
     let permit = Arc::clone(gateway.stream_permits())
         .try_acquire_owned()
         .map_err(|_| Problem::unavailable("as many streams are open as the gateway takes; try again"))?;
     // First the live events, then the past: nothing falls between the two.
     let (missed, live) = gateway.hub().subscribe(&patterns, last).await?;
-    let missed = match last {
-        Some(last) => past(gateway.bus(), last, &patterns).await?.or(missed),
-        None => None,
+    let missed = match (last, since) {
+        (Some(last), _) => after(gateway.bus(), last, &patterns).await?.or(missed),
+        (None, Some(since)) => Some(past(gateway.bus(), since, None, &patterns).await?.0),
+        (None, None) => None,
     };
     let resumed = last.map(|_| missed.is_some());
     let past = missed.unwrap_or_default();
@@ -115,29 +119,53 @@ fn patterns(params: &Params, read: &Patterns) -> Result<Vec<String>, Problem> {
     Ok(patterns)
 }
 
+/// `since=…`.
+fn since(params: &Params, bus: &Bus) -> Result<Option<DateTime<Utc>>, Problem> {
+    let Some(text) = params.one("since")? else { return Ok(None) };
+    let time = text.parse().map_err(|_| Problem::bad_request("`since` is no RFC 3339 time"))?;
+    if bus.transport().history().is_none() {
+        return Err(Problem::bad_request("this bus remembers no events; leave out `since`"));
+    }
+    Ok(Some(time))
+}
+
 /// What was published after an event, oldest first; `None` where the bus does not know, or it is more than is sent.
-async fn past(bus: &Bus, last: Uuid, patterns: &[String]) -> Result<Option<Vec<Arc<Seen>>>, Problem> {
+async fn after(bus: &Bus, last: Uuid, patterns: &[String]) -> Result<Option<Vec<Arc<Seen>>>, Problem> {
     let Some(history) = bus.transport().history() else { return Ok(None) };
     let Some(recorded) = history.recorded(last).await? else { return Ok(None) };
+    let (events, is_met) = past(bus, recorded.published_at, Some(last), patterns).await?;
+    Ok(is_met.then_some(events))
+}
+
+/// What was published since then, oldest first, and whether the event was met behind which it begins.
+async fn past(
+    bus: &Bus,
+    since: DateTime<Utc>,
+    last: Option<Uuid>,
+    patterns: &[String],
+) -> Result<(Vec<Arc<Seen>>, bool), Problem> {
+    let mut events = Vec::new();
+    let Some(history) = bus.transport().history() else { return Ok((events, false)) };
     let filter = HistoryFilter {
         pattern: None,
         exchange: Some(bus.exchange().to_string()),
-        since: Some(recorded.published_at),
+        since: Some(since),
         limit: MOST_OF_THE_PAST,
     };
-    let mut events = Vec::new();
+    let mut is_met = false;
     // The newest come first.
     for recorded in history.history(filter).await? {
         let seen = Seen::of(&recorded.message);
-        if seen.event_id == Some(last) {
-            events.reverse();
-            return Ok(Some(events));
+        if last.is_some() && seen.event_id == last {
+            is_met = true;
+            break;
         }
         if patterns.iter().any(|pattern| matches(pattern, &seen.key)) {
             events.push(Arc::new(seen));
         }
     }
-    Ok(None)
+    events.reverse();
+    Ok((events, is_met))
 }
 
 fn event_of(seen: &Seen, format: Format) -> Option<Event> {

@@ -1,5 +1,6 @@
 //! The gateway on a real listener, asked by a real client.
 
+mod dead_letters;
 mod documents;
 mod https;
 mod mcp;

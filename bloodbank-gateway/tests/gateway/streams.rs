@@ -122,6 +122,29 @@ async fn a_stream_is_resumed_where_it_was_left() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stream_begins_in_the_past_where_there_is_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let vars = [("BLOODBANK_EMBEDDED_PATH", folder.path().join("bus.db").to_str().unwrap().to_owned())];
+    let bus = Bus::connect(Settings::from_vars(vars).unwrap()).await.unwrap();
+    let gateway = serve_with(bus, |builder| builder).await;
+    let before = publish(&gateway, "/events/llm/prompt", &PROMPT).await;
+    let mut stream = Events::open(&gateway, "/events/stream?pattern=llm.%23&since=2025-01-01T00:00:00Z", None).await;
+    let mut later = Events::open(&gateway, "/events/stream?since=2999-01-01T00:00:00Z", None).await;
+    let after = publish(&gateway, "/events/llm/prompt", &PROMPT).await;
+    assert_eq!(stream.next().await.unwrap().0, before);
+    assert_eq!(stream.next().await.unwrap().0, after);
+    assert_eq!(later.next().await.unwrap().0, after, "what is live comes in any case");
+    assert_eq!(json_of(gateway.get("/events/stream?since=yesterday")).await.0, StatusCode::BAD_REQUEST);
+
+    for bus in buses().await {
+        let gateway = serve_with(bus, |builder| builder).await;
+        let (status, problem) = json_of(gateway.get("/events/stream?since=2025-01-01T00:00:00Z")).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST);
+        assert!(problem["detail"].as_str().unwrap().contains("remembers no events"), "{problem}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_was_away_for_a_moment_misses_nothing() {
     for bus in buses().await {
         let mut limits = Limits::default();

@@ -1,6 +1,7 @@
 //! `bb dlq`.
 
 mod list;
+mod places;
 mod select;
 mod show;
 mod sweep;
@@ -11,7 +12,7 @@ use self::{
     select::{Place, Select},
     sweep::Sweep,
 };
-use crate::{bus, fault::Done, program::AppOf};
+use crate::{bus, fault::Done, id::event_id, program::AppOf};
 
 /// List, show, redrive or discard dead letters: what subscribers gave up
 ///
@@ -45,6 +46,7 @@ enum Action {
     /// Show one dead letter: why it was given up, whether it can be read now, its headers, its envelope
     Show {
         /// The id of the event
+        #[arg(value_parser = event_id)]
         id: Uuid,
         #[command(flatten)]
         place: Place,

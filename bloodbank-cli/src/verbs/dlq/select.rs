@@ -1,15 +1,14 @@
 //! Which dead letters are meant.
 
-use bloodbank_core::{
-    Bus, DeadLetters, ErrorKind,
-    dead_letter::{DeadLetter, Filter},
-    routing::BindingPattern,
-};
+use bloodbank_core::{Settings, dead_letter::Filter, routing::BindingPattern};
 use uuid::Uuid;
 
+use super::places::Places;
 use crate::{
     bus,
+    door::{Client, Door, Via},
     fault::Fault,
+    id::event_id,
     program::{self, AppOf},
     when::Past,
 };
@@ -23,10 +22,10 @@ pub(super) struct Place {
 }
 
 /// Which of them.
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct Select {
     /// Only these events
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = event_id)]
     id: Vec<Uuid>,
     /// Only events whose type matches, such as `orders.#`
     #[arg(short = 't', long = "type", value_name = "PATTERN")]
@@ -55,6 +54,11 @@ pub(super) struct Select {
 }
 
 impl Select {
+    /// This event.
+    pub(super) fn event(id: Uuid) -> Self {
+        Self { id: vec![id], ..Self::default() }
+    }
+
     /// Whether it means all of them.
     pub(super) fn is_open(&self) -> bool {
         let Self { id, event_type, reason, error, since, before, readable, unreadable, limit } = self;
@@ -67,6 +71,27 @@ impl Select {
             && limit.is_none()
             && !readable
             && !unreadable
+    }
+
+    /// The same for a gateway.
+    pub(super) fn query(&self) -> Vec<(&'static str, String)> {
+        let Self { id, event_type, reason, error, since, before, readable, unreadable, limit } = self;
+        let time = |past: &Past| past.0.to_rfc3339();
+        let mut query: Vec<_> = id.iter().map(|id| ("id", id.to_string())).collect();
+        let mut add = |name, value: Option<String>| query.extend(value.map(|value| (name, value)));
+        add("type", event_type.clone());
+        add("reason", reason.clone());
+        add("error", error.clone());
+        add("since", since.as_ref().map(time));
+        add("before", before.as_ref().map(time));
+        add("readable", (*readable || *unreadable).then(|| readable.to_string()));
+        add("limit", limit.map(|limit| limit.to_string()));
+        query
+    }
+
+    /// At most so many of them.
+    pub(super) fn at_most(&self, limit: usize) -> Self {
+        Self { limit: Some(limit), ..self.clone() }
     }
 
     pub(super) fn filter(&self) -> Result<Filter, Fault> {
@@ -89,14 +114,6 @@ impl Select {
     }
 }
 
-/// The dead-letter queues that are meant, on an open bus.
-pub(super) struct Places {
-    bus: Bus,
-    queues: Vec<DeadLetters>,
-    /// The queues were named, so each must exist.
-    named: bool,
-}
-
 impl Place {
     pub(super) async fn open(&self, app: AppOf) -> Result<Places, Fault> {
         let named = !self.queue.is_empty();
@@ -108,28 +125,11 @@ impl Place {
             let parked = topology.queues.iter().filter_map(|queue| queue.name.strip_suffix(".dlq"));
             parked.map(str::to_owned).collect::<Vec<_>>()
         };
-        let bus = bus::connect_lasting().await?;
-        let queues = queues.into_iter().map(|queue| DeadLetters::of(&bus, queue)).collect();
-        Ok(Places { bus, queues, named })
-    }
-}
-
-impl Places {
-    /// Every queue that is there, with its letters that pass.
-    pub(super) async fn letters(&self, filter: &Filter) -> Result<Vec<(&DeadLetters, Vec<DeadLetter>)>, Fault> {
-        let mut found = Vec::new();
-        for queue in &self.queues {
-            match queue.list(filter).await {
-                Ok(letters) => found.push((queue, letters)),
-                // An app that never ran has no queues yet.
-                Err(error) if error.kind() == ErrorKind::Topology && !self.named => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(found)
-    }
-
-    pub(super) async fn close(&self) {
-        self.bus.close().await;
+        let settings = Settings::load()?;
+        let door = match Client::find(&settings, Via::Auto).await? {
+            Some(gateway) => Door::Gateway(gateway),
+            None => Door::Bus(bus::connect_lasting().await?),
+        };
+        Ok(Places { door, queues, named })
     }
 }

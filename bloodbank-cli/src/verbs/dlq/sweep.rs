@@ -2,14 +2,15 @@
 
 use std::io::Write;
 
-use bloodbank_core::{
-    DeadLetters,
-    dead_letter::{Filter, Mode, Report},
-};
+use bloodbank_core::dead_letter::Mode;
+use bloodbank_gateway::dead_letters::Swept;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use super::select::{Place, Places, Select};
+use super::{
+    places::{Parked, Places},
+    select::{Place, Select},
+};
 use crate::{
     fault::{Done, Fault},
     output::{
@@ -23,6 +24,16 @@ use crate::{
 pub(super) enum Action {
     Redrive,
     Discard,
+}
+
+impl Action {
+    /// As the gateway calls it.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Redrive => "redrive",
+            Self::Discard => "discard",
+        }
+    }
 }
 
 /// Which letters, and whether it is done.
@@ -51,31 +62,33 @@ impl Sweep {
         if self.select.is_open() && !self.all {
             return Err(Fault::usage("say which dead letters: with a filter such as --type or --id, or --all"));
         }
-        let filter = self.select.filter()?;
+        // What is wrong with it is said before anything is opened.
+        self.select.filter()?;
         let places = self.place.open(app).await?;
-        let reports = self.sweep(&places, &filter, action).await;
+        let swept = self.sweep(&places, action).await;
         places.close().await;
-        self.tell(&reports?, action)
+        self.tell(&swept?, action)
     }
 
-    async fn sweep(&self, places: &Places, filter: &Filter, action: Action) -> Result<Vec<Report>, Fault> {
+    async fn sweep(&self, places: &Places, action: Action) -> Result<Vec<Swept>, Fault> {
         // What is looked at now is what is meant: a letter that fails again meanwhile is not swept twice.
-        let found = places.letters(filter).await?;
-        let mut reports = Vec::new();
-        for (queue, letters) in found.iter().filter(|(_, letters)| !letters.is_empty()) {
+        let found = places.letters(&self.select, false).await?;
+        let mut all = Vec::new();
+        for parked in found.iter().filter(|parked| !parked.letters.is_empty()) {
             if self.dry_run {
-                reports.push(step(queue, filter, Mode::DryRun, action).await?);
+                all.push(places.sweep(&parked.queue, &self.select, Mode::DryRun, action).await?);
                 continue;
             }
-            let progress = progress(letters.len(), queue);
-            let mut left = letters.len();
+            let progress = progress(parked);
+            let mut left = parked.letters.len();
             while left > 0 {
-                let filter = Filter { limit: Some(left.min(STEP)), ..filter.clone() };
-                let report = step(queue, &filter, Mode::Apply, action).await?;
-                let (done, met) = (report.done(), report.letters.len());
-                let is_over = met == 0 || report.failed() > 0 || report.interrupted.is_some();
-                progress.inc(done as u64);
-                reports.push(report);
+                let select = self.select.at_most(left.min(STEP));
+                let swept = places.sweep(&parked.queue, &select, Mode::Apply, action).await?;
+                let met = swept.letters.len();
+                let failed = swept.letters.iter().filter(|letter| letter.error.is_some()).count();
+                let is_over = met == 0 || failed > 0 || swept.interrupted.is_some();
+                progress.inc((met - failed) as u64);
+                all.push(swept);
                 left = left.saturating_sub(met);
                 if is_over {
                     break;
@@ -83,30 +96,26 @@ impl Sweep {
             }
             progress.finish_and_clear();
         }
-        Ok(reports)
+        Ok(all)
     }
 
-    fn tell(&self, reports: &[Report], action: Action) -> Done {
-        let settled = || reports.iter().flat_map(|report| &report.letters);
-        let done = settled().filter(|settled| settled.result.is_ok()).count();
-        let failed: Vec<_> = settled()
-            .filter_map(|settled| settled.result.as_ref().err().map(|error| (&settled.letter, error)))
-            .collect();
-        let interrupted: Vec<_> = reports.iter().filter_map(|report| report.interrupted.as_ref()).collect();
+    fn tell(&self, all: &[Swept], action: Action) -> Done {
+        let letters = || all.iter().flat_map(|swept| &swept.letters);
+        let done = letters().filter(|letter| letter.error.is_none()).count();
+        let failed: Vec<_> = letters().filter_map(|letter| Some((letter, letter.error.as_ref()?))).collect();
+        let interrupted: Vec<_> = all.iter().filter_map(|swept| swept.interrupted.as_ref()).collect();
         if self.json {
-            let faults =
-                failed.iter().map(|(letter, error)| json!({"event_id": letter.event_id, "error": error.to_string()}));
+            let faults = failed.iter().map(|(letter, error)| json!({"event_id": letter.event_id, "error": error}));
             output::json(&json!({
                 "dry_run": self.dry_run,
                 "done": done,
                 "failed": faults.collect::<Vec<_>>(),
-                "interrupted": interrupted.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                "interrupted": interrupted,
             }))?;
         } else {
             let mut out = output::out();
             if self.dry_run {
-                for settled in settled() {
-                    let letter = &settled.letter;
+                for letter in letters() {
                     let id = letter.event_id.map(|id| id.to_string()).unwrap_or_default();
                     writeln!(out, "{} {id} {}", paint(KEY, printable(&letter.event_type)), letter.queue)?;
                 }
@@ -119,7 +128,9 @@ impl Sweep {
             };
             writeln!(out, "{done} {word}")?;
             for (letter, error) in &failed {
-                writeln!(out, "{} {letter}: {error}", paint(BAD, "stays"))?;
+                let id = letter.event_id.map(|id| id.to_string()).unwrap_or_default();
+                let (event_type, error) = (printable(&letter.event_type), printable(error));
+                writeln!(out, "{} {event_type} {id} in {}: {error}", paint(BAD, "stays"), letter.queue)?;
             }
         }
         match interrupted.first() {
@@ -130,19 +141,13 @@ impl Sweep {
     }
 }
 
-async fn step(queue: &DeadLetters, filter: &Filter, mode: Mode, action: Action) -> Result<Report, Fault> {
-    Ok(match action {
-        Action::Redrive => queue.redrive(filter, mode).await?,
-        Action::Discard => queue.discard(filter, mode).await?,
-    })
-}
-
 /// Drawn on a terminal only, and only where it takes long enough to be looked at.
-fn progress(count: usize, queue: &DeadLetters) -> ProgressBar {
+fn progress(parked: &Parked) -> ProgressBar {
+    let count = parked.letters.len();
     if count <= STEP {
         return ProgressBar::hidden();
     }
     let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {per_sec} {eta}");
-    let bar = ProgressBar::new(count as u64).with_message(queue.parked().to_string());
+    let bar = ProgressBar::new(count as u64).with_message(parked.name());
     bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }

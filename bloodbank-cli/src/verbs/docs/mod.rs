@@ -5,13 +5,15 @@ mod markdown;
 use std::{fs, io::Write, path::PathBuf};
 
 use bloodbank_core::Registry;
-use bloodbank_gateway::{asyncapi, openapi};
+use bloodbank_gateway::asyncapi;
 use clap::ValueEnum;
 use serde_json::Value;
 
 use crate::{
+    bus,
     fault::{Done, Fault},
     output,
+    program::{self, GatewayOf},
 };
 
 /// Generate the documentation of the events
@@ -41,11 +43,11 @@ enum Format {
 }
 
 impl Docs {
-    pub(crate) fn run(self) -> Done {
+    pub(crate) fn run(self, gateway: GatewayOf) -> Done {
         let text = match self.format {
             Format::Markdown => markdown::page(),
             Format::Asyncapi => document(asyncapi::document(Registry::global()))?,
-            Format::Openapi => document(openapi::document(Registry::global()))?,
+            Format::Openapi => document(bus::block_on(async { Ok(program::openapi(gateway).await?) })?)?,
         };
         match &self.out {
             None => Ok(output::out().write_all(text.as_bytes())?),

@@ -38,6 +38,77 @@ const FILES: [(&str, &str); 6] = [
     (".gitignore", "/target\n.env\n*.db*\n"),
 ];
 
+/// Words of Rust, folders of cargo, and what the new crate uses.
+const RESERVED: &[&str] = &[
+    "abstract",
+    "alloc",
+    "as",
+    "async",
+    "await",
+    "become",
+    "bloodbank",
+    "bloodbank-cli",
+    "bloodbank_cli",
+    "box",
+    "break",
+    "build",
+    "const",
+    "continue",
+    "core",
+    "crate",
+    "deps",
+    "do",
+    "dyn",
+    "else",
+    "enum",
+    "examples",
+    "extern",
+    "false",
+    "final",
+    "fn",
+    "for",
+    "gen",
+    "if",
+    "impl",
+    "in",
+    "incremental",
+    "let",
+    "loop",
+    "macro",
+    "match",
+    "mod",
+    "move",
+    "mut",
+    "override",
+    "priv",
+    "proc-macro",
+    "proc_macro",
+    "pub",
+    "ref",
+    "return",
+    "self",
+    "serde",
+    "static",
+    "std",
+    "struct",
+    "super",
+    "test",
+    "tokio",
+    "trait",
+    "true",
+    "try",
+    "type",
+    "typeof",
+    "unsafe",
+    "unsized",
+    "use",
+    "virtual",
+    "where",
+    "while",
+    "yield",
+    "union",
+];
+
 impl New {
     pub(crate) fn run(self) -> Done {
         let name = &self.name;
@@ -49,6 +120,9 @@ impl New {
             return Err(Fault::usage(format!(
                 "`{name}` is no name of a crate; use lower-case letters, digits, `-` and `_`"
             )));
+        }
+        if RESERVED.contains(&&**name) {
+            return Err(Fault::usage(format!("cargo takes no crate named `{name}`; choose another name")));
         }
         let folder = Path::new(name);
         if folder.exists() {

@@ -33,7 +33,7 @@ pub(super) fn of(body: &[u8], style: Style) -> String {
 }
 
 fn line(body: &[u8]) -> String {
-    let Ok(envelope) = serde_json::from_slice::<RawEnvelope<'_>>(body) else {
+    let Ok(envelope) = RawEnvelope::read(body) else {
         return unreadable(body);
     };
     let mut text = paint(DIM, envelope.timestamp.format("%H:%M:%S%.3f"));

@@ -27,8 +27,9 @@ use crate::{
 
 /// Watch events as they are published
 ///
-/// On RabbitMQ: from now on, through a queue of its own that is gone with it; nobody's events are taken away. A file of
-/// the embedded bus belongs to one process: without another one that has it open, what it remembers is shown.
+/// On RabbitMQ: from now on, through a queue of its own that is gone with it; nobody's events are taken away. The embedded
+/// bus remembers events: through a gateway that has its file, --since begins with those; without one, what the file
+/// remembers is shown.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -65,16 +66,18 @@ impl Tail {
         };
         bus::block_on(async {
             let settings = Settings::load()?;
+            if let Some(note) = matched_by_mistake(&pattern) {
+                output::note(&note);
+            }
             if settings.rabbit_url.is_some() {
                 if self.since.is_some() {
-                    return Err(Fault::usage("RabbitMQ remembers no events; leave out --since"));
+                    return Err(Fault::usage(
+                        "RabbitMQ remembers no events, so there is nothing since then; leave out --since",
+                    ));
                 }
                 return self.live(&Bus::connect(settings).await?, &pattern, style).await;
             }
             if let Some(gateway) = Client::find(&settings, Via::Auto).await? {
-                if self.since.is_some() {
-                    return Err(Fault::usage("the gateway streams from now on; leave out --since, or stop it first"));
-                }
                 return self.through(&gateway, &pattern, style).await;
             }
             match settings.embedded_path.as_deref() {
@@ -98,9 +101,6 @@ impl Tail {
         bus.transport().declare(topology).await?;
         let mut deliveries = bus.transport().consume(name, 256).await?;
         output::note(&format!("watching `{pattern}` on {}; Ctrl-C ends", bus.exchange()));
-        if let Some(events) = matched_by_mistake(pattern) {
-            output::note(&events);
-        }
         let mut left = self.count.unwrap_or(usize::MAX);
         while left > 0 {
             let delivery = tokio::select! {
@@ -119,7 +119,8 @@ impl Tail {
 
     /// What is published from now on, as a gateway sees it.
     async fn through(&self, gateway: &Client, pattern: &BindingPattern, style: Style) -> Done {
-        let mut events = std::pin::pin!(gateway.stream(pattern.as_str()).await?);
+        let mut events =
+            std::pin::pin!(gateway.stream(pattern.as_str(), self.since.as_ref().map(|since| since.0)).await?);
         output::note(&format!("watching `{pattern}` through {}; Ctrl-C ends", gateway.url()));
         let mut left = self.count.unwrap_or(usize::MAX);
         while left > 0 {

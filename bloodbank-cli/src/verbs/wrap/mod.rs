@@ -6,15 +6,18 @@ mod record;
 mod redact;
 
 use std::{
+    borrow::Cow,
     ffi::OsString,
     io::{self, IsTerminal},
     process::ExitStatus,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use bloodbank_core::envelope::{Source, TriggerType};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
+use tokio::{sync::mpsc, task::JoinHandle};
 use uuid::Uuid;
 
 use self::record::Record;
@@ -29,8 +32,9 @@ use crate::{
 /// Run the command line of a language model; publish what was asked and what it answered
 ///
 /// The program runs as it would without this: at a terminal in a terminal of its own, otherwise on pipes. Its exit code is
-/// passed on. `llm.prompt` holds what it was given on standard input, otherwise its arguments, in which secrets are blotted
-/// out; `llm.response` or, when it fails, `llm.error` follows as its effect. Without a bus it runs all the same.
+/// passed on. `llm.prompt` is published while it runs, as soon as the prompt is known: what it is given on standard input,
+/// otherwise its arguments, in which secrets are blotted out. At its end follows `llm.response` or, when it fails,
+/// `llm.error`, as an effect of the prompt. The program never waits for the bus, and runs without one, too.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -59,9 +63,18 @@ pub(crate) struct Wrap {
 /// What happened.
 pub(super) struct Ran {
     status: ExitStatus,
-    /// What it was given on standard input; `None` at a terminal.
-    input: Option<Record>,
     output: Record,
+}
+
+/// Tells what a program was given on standard input as soon as that is known; `None`: nothing that would be a prompt.
+type Known = mpsc::Sender<Option<Record>>;
+
+/// What was asked, and whether it is on the bus.
+struct Prompt {
+    id: Uuid,
+    payload: Value,
+    started: DateTime<Utc>,
+    published: Done,
 }
 
 /// A bus that does not answer keeps nobody longer.
@@ -69,20 +82,24 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Wrap {
     pub(crate) fn run(self) -> Done {
-        bus::block_on(async {
+        bus::block_on_quietly(async {
+            let wrap = Arc::new(self);
             let (started, start) = (Utc::now(), Instant::now());
+            let (known, given) = mpsc::channel(1);
+            // Beside the program, which waits for nothing of it.
+            let asking = tokio::spawn(Arc::clone(&wrap).ask(given, started));
             let at_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
             let ran = if at_terminal {
-                pty::run(&self.program, &self.args, self.limit).await
+                pty::run(&wrap.program, &wrap.args, wrap.limit, known).await
             } else {
-                pipes::run(&self.program, &self.args, self.limit).await
+                pipes::run(&wrap.program, &wrap.args, wrap.limit, known).await
             };
             let ran = ran.map_err(|error| {
                 let code = if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 };
-                Fault::failed(format!("`{}` cannot be run: {error}", self.program.display())).with_code(code)
+                Fault::failed(format!("`{}` cannot be run: {error}", wrap.program.display())).with_code(code)
             })?;
             let code = exit_code(ran.status);
-            match tokio::time::timeout(PATIENCE, self.publish(&ran, started, start.elapsed())).await {
+            match tokio::time::timeout(PATIENCE, wrap.finish(asking, &ran, start.elapsed())).await {
                 Ok(Ok(())) => {}
                 Ok(Err(fault)) => output::note(&format!("not published: {fault}")),
                 Err(_) => output::note("not published: the bus does not answer"),
@@ -91,41 +108,80 @@ impl Wrap {
         })
     }
 
-    async fn publish(&self, ran: &Ran, started: DateTime<Utc>, took: Duration) -> Done {
+    /// Publishes the prompt once it is known; `None`: the program was never started.
+    async fn ask(self: Arc<Self>, mut given: mpsc::Receiver<Option<Record>>, started: DateTime<Utc>) -> Option<Prompt> {
+        let given = given.recv().await?;
+        let (id, payload) = (Uuid::new_v4(), self.prompt(given));
+        let published = self.publish(&[draft("llm.prompt", &payload, &[], Some(id), started)]).await;
+        Some(Prompt { id, payload, started, published })
+    }
+
+    /// Publishes what became of it, and the prompt where that did not succeed before.
+    async fn finish(&self, asking: JoinHandle<Option<Prompt>>, ran: &Ran, took: Duration) -> Done {
+        let prompt = asking.await.ok().flatten().ok_or_else(|| Fault::failed("the prompt is not known"))?;
+        let (key, answer) = self.answer(ran, prompt.id, took);
+        let (parents, now) = ([prompt.id], Utc::now());
+        let answer = draft(key, &answer, &parents, None, now);
+        match prompt.published {
+            Ok(()) => self.publish(&[answer]).await,
+            Err(_) => {
+                let asked = draft("llm.prompt", &prompt.payload, &[], Some(prompt.id), prompt.started);
+                self.publish(&[asked, answer]).await
+            }
+        }
+    }
+
+    /// On a bus that is open no longer than this takes: the file of one belongs to whoever has it open, such as what the
+    /// program runs.
+    async fn publish(&self, drafts: &[Draft<'_>]) -> Done {
         let Some(door) = Door::open_lasting(self.via).await? else {
             return Err(Fault::failed(
                 "no bus is configured; start `serve`, or set RABBIT_URL, or BLOODBANK_EMBEDDED_PATH to a file",
             ));
         };
-        let name = std::path::Path::new(&self.program).file_name().unwrap_or(&self.program).to_string_lossy();
-        let provider = self.provider.as_deref().unwrap_or(&name);
+        let mut done = Ok(());
+        for draft in drafts {
+            done = door.publish(draft).await.map(|_| ());
+            if done.is_err() {
+                break;
+            }
+        }
+        door.close().await;
+        done
+    }
+
+    fn name(&self) -> Cow<'_, str> {
+        std::path::Path::new(&self.program).file_name().unwrap_or(&self.program).to_string_lossy()
+    }
+
+    fn provider(&self) -> Cow<'_, str> {
+        self.provider.as_deref().map_or_else(|| self.name(), Cow::Borrowed)
+    }
+
+    /// What it was given on standard input, otherwise its arguments.
+    fn prompt(&self, given: Option<Record>) -> Value {
         let arguments = redact::command_line(&self.args);
-        let given = ran.input.as_ref().map(Record::text).filter(|text| !text.trim().is_empty());
+        let given = given.as_ref().map(Record::text).filter(|text| !text.trim().is_empty());
         let asked = match given {
             Some(text) => text,
-            None if arguments.is_empty() => name.to_string(),
+            None if arguments.is_empty() => self.name().into_owned(),
             None => arguments.clone(),
         };
         let project = Project::here();
-        let prompt = json!({
-            "provider": provider,
+        json!({
+            "provider": self.provider(),
             "model": self.model,
             "prompt": asked,
             "project": project.name,
             "working_dir": project.folder,
             "tags": ["wrap"],
-            "metadata": { "program": name, "arguments": arguments },
-        });
-        let prompt = self.send(&door, "llm.prompt", &prompt, &[], started).await?;
-        let (key, answer) = self.answer(ran, provider, prompt, took);
-        self.send(&door, key, &answer, &[prompt], Utc::now()).await?;
-        door.close().await;
-        Ok(())
+            "metadata": { "program": self.name(), "arguments": arguments },
+        })
     }
 
     /// What became of it.
-    fn answer(&self, ran: &Ran, provider: &str, prompt: Uuid, took: Duration) -> (&'static str, Value) {
-        let said = ran.output.text();
+    fn answer(&self, ran: &Ran, prompt: Uuid, took: Duration) -> (&'static str, Value) {
+        let (provider, said) = (self.provider(), ran.output.text());
         if ran.status.success() {
             let took = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
             return (
@@ -145,19 +201,17 @@ impl Wrap {
             }),
         )
     }
+}
 
-    async fn send(
-        &self,
-        door: &Door,
-        key: &str,
-        payload: &Value,
-        parents: &[Uuid],
-        time: DateTime<Utc>,
-    ) -> Result<Uuid, Fault> {
-        let source = Source::new(TriggerType::Agent, program::name());
-        let draft = Draft { key, payload, parents, event_id: None, timestamp: Some(time), source };
-        Ok(door.publish(&draft).await?.event_id)
-    }
+fn draft<'a>(
+    key: &'a str,
+    payload: &'a Value,
+    parents: &'a [Uuid],
+    event_id: Option<Uuid>,
+    time: DateTime<Utc>,
+) -> Draft<'a> {
+    let source = Source::new(TriggerType::Agent, program::name());
+    Draft { key, payload, parents, event_id, timestamp: Some(time), source }
 }
 
 /// As a shell has it: 128 and the signal for a program that was killed.

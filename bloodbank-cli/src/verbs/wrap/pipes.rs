@@ -7,10 +7,10 @@ use tokio::{
     process::Command,
 };
 
-use super::{Ran, record::Record};
+use super::{Known, Ran, record::Record};
 
 /// Runs it until it ends and its output is read.
-pub(super) async fn run(program: &OsString, args: &[OsString], limit: usize) -> io::Result<Ran> {
+pub(super) async fn run(program: &OsString, args: &[OsString], limit: usize, known: Known) -> io::Result<Ran> {
     let mut child = Command::new(program)
         .args(args)
         .stdin(Stdio::piped())
@@ -19,13 +19,14 @@ pub(super) async fn run(program: &OsString, args: &[OsString], limit: usize) -> 
         .spawn()?;
     let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
     let signals = super::pty::Signals::new(child.id())?;
+    let given = known.clone();
     let input = tokio::spawn(async move {
         let mut record = Record::new(limit);
         if let Some(stdin) = stdin {
             // A program that reads no further is no fault.
             let _ = pass(tokio::io::stdin(), stdin, &mut record).await;
         }
-        record
+        let _ = given.try_send(Some(record));
     });
     let mut output = Record::new(limit);
     let passed = async {
@@ -37,8 +38,10 @@ pub(super) async fn run(program: &OsString, args: &[OsString], limit: usize) -> 
     let (passed, status) = tokio::join!(passed, signals.pass_on_until(child.wait()));
     drop(passed);
     // What nobody has read does not belong to what was asked; a terminal may never end.
-    let input = if input.is_finished() { input.await.ok() } else { None };
-    Ok(Ran { status: status?, input, output })
+    input.abort();
+    // Only what is told first counts.
+    let _ = known.try_send(None);
+    Ok(Ran { status: status?, output })
 }
 
 /// Copies as it comes.

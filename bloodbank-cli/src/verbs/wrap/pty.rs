@@ -18,10 +18,10 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-use super::{Ran, record::Record};
+use super::{Known, Ran, record::Record};
 
 /// Runs it until it ends and its output is read.
-pub(super) async fn run(program: &OsString, args: &[OsString], limit: usize) -> io::Result<Ran> {
+pub(super) async fn run(program: &OsString, args: &[OsString], limit: usize, known: Known) -> io::Result<Ran> {
     let (pty, pts) = pty_process::open().map_err(other)?;
     let size = || tcgetwinsize(io::stdin()).map(|size| pty_process::Size::new(size.ws_row, size.ws_col));
     if let Ok(size) = size() {
@@ -31,6 +31,8 @@ pub(super) async fn run(program: &OsString, args: &[OsString], limit: usize) -> 
         pty_process::Error::Io(error) => error,
         error => other(error),
     })?;
+    // Keys are not recorded.
+    let _ = known.try_send(None);
     let raw = RawTerminal::new()?;
     let (mut from, mut to) = pty.into_split();
     let signals = Signals::new(child.id())?;
@@ -75,7 +77,7 @@ pub(super) async fn run(program: &OsString, args: &[OsString], limit: usize) -> 
     }
     input.abort();
     drop(raw);
-    Ok(Ran { status: status.unwrap_or_else(|| Err(io::Error::other("it has no end")))?, input: None, output })
+    Ok(Ran { status: status.unwrap_or_else(|| Err(io::Error::other("it has no end")))?, output })
 }
 
 fn other(error: pty_process::Error) -> io::Error {

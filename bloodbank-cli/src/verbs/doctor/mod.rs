@@ -1,0 +1,309 @@
+//! `bb doctor`.
+
+mod clock;
+
+use std::{
+    collections::BTreeSet,
+    future::Future,
+    io::Write,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bloodbank_core::{
+    Bus, Registry, Settings,
+    correlation::CorrelationTracker,
+    envelope::ENVELOPE_VERSION,
+    transport::{Outgoing, Properties, Topology, embedded::HistoryFilter, topology::Queue, topology::QueueKind},
+};
+use bytes::Bytes;
+use chrono::Utc;
+use futures_util::StreamExt;
+use serde::Serialize;
+use uuid::Uuid;
+
+use self::clock::Other;
+use crate::{
+    bus,
+    door::{Client, Via},
+    fault::{Done, Fault},
+    output::{
+        self,
+        style::{BAD, GOOD, WARN, paint},
+    },
+    program::{self, AppOf},
+};
+
+/// Check what this program stands on: settings, bus, correlation, versions, and its clock against theirs
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  bb doctor
+  RABBIT_URL=amqp://localhost bb doctor --json")]
+pub(crate) struct Doctor {
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// How something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum State {
+    Ok,
+    Warning,
+    Broken,
+}
+
+/// What was looked at, and what to do about it.
+#[derive(Debug, Serialize)]
+struct Finding {
+    what: &'static str,
+    state: State,
+    says: String,
+}
+
+fn finding(what: &'static str, state: State, says: impl Into<String>) -> Finding {
+    Finding { what, state, says: says.into() }
+}
+
+/// No look takes longer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl Doctor {
+    pub(crate) fn run(self, app: AppOf) -> Done {
+        bus::block_on(async {
+            let findings = look(app).await;
+            if self.json {
+                output::json(&findings)?;
+            } else {
+                let mut out = output::out();
+                for Finding { what, state, says } in &findings {
+                    let mark = match state {
+                        State::Ok => paint(GOOD, "ok     "),
+                        State::Warning => paint(WARN, "warning"),
+                        State::Broken => paint(BAD, "broken "),
+                    };
+                    writeln!(out, "{mark} {what:<12} {says}")?;
+                }
+            }
+            let is_broken = findings.iter().any(|finding| finding.state == State::Broken);
+            if is_broken { Err(Fault::found()) } else { Ok(()) }
+        })
+    }
+}
+
+async fn look(app: AppOf) -> Vec<Finding> {
+    let mut findings = vec![versions(), events()];
+    let settings = match Settings::load() {
+        Ok(settings) => settings,
+        Err(error) => {
+            findings.push(clock::look(Utc::now(), &[]));
+            findings.push(finding("settings", State::Broken, error.to_string().replace('\n', "; ")));
+            return findings;
+        }
+    };
+    findings.push(finding(
+        "settings",
+        State::Ok,
+        format!(
+            "service {}, environment {}, exchange {}",
+            settings.service_name, settings.environment, settings.exchange_name
+        ),
+    ));
+    findings.push(look_at_app(app).await);
+    let mut clocks = Vec::new();
+    let mut add = |(found, clock): (Finding, Option<Other>)| {
+        findings.push(found);
+        clocks.extend(clock);
+    };
+    match Client::find(&settings, Via::Auto).await {
+        Ok(Some(gateway)) => {
+            add(in_time("bus", look_at_gateway(&gateway)).await);
+            // The file of the bus is the gateway's, and so is the correlation in it.
+            if settings.redis_url.is_none() {
+                add((finding("correlation", State::Ok, format!("kept by the gateway at {}", gateway.url())), None));
+            }
+        }
+        Ok(None) => {
+            add(in_time("bus", look_at_bus(settings.clone())).await);
+            if settings.redis_url.is_none() {
+                add((correlation(&settings), None));
+            }
+        }
+        Err(fault) => add((finding("bus", State::Broken, fault.to_string()), None)),
+    }
+    if settings.redis_url.is_some() {
+        add(in_time("correlation", look_at_redis(settings)).await);
+    }
+    findings.push(clock::look(Utc::now(), &clocks));
+    findings
+}
+
+/// Whether it can be made: its own settings are read then.
+async fn look_at_app(app: AppOf) -> Finding {
+    match program::topology(app).await {
+        Ok(topology) => {
+            let queues = topology.queues.iter().filter(|queue| queue.name.ends_with(".dlq")).count();
+            let says = format!("{queues} queue{} of subscribers and commands", if queues == 1 { "" } else { "s" });
+            finding("app", State::Ok, says)
+        }
+        Err(error) => finding("app", State::Broken, error.to_string().replace('\n', "; ")),
+    }
+}
+
+/// Without Redis it is where the bus is.
+fn correlation(settings: &Settings) -> Finding {
+    let (state, says) = match (&settings.rabbit_url, &settings.embedded_path) {
+        (None, Some(path)) => (State::Ok, format!("kept in {}", path.display())),
+        (None, None) => (State::Ok, "kept in memory, as the bus is".to_owned()),
+        (Some(_), _) => (
+            State::Warning,
+            "kept in the memory of each process; set REDIS_URL, so that events can be traced across services"
+                .to_owned(),
+        ),
+    };
+    finding("correlation", state, says)
+}
+
+/// What was found, and the clock that is there.
+type Found = (Finding, Option<Other>);
+
+async fn in_time(what: &'static str, look: impl Future<Output = Found>) -> Found {
+    let late = || {
+        let says = format!("no answer within {PATIENCE:?}; check that it is up and can be reached");
+        (finding(what, State::Broken, says), None)
+    };
+    tokio::time::timeout(PATIENCE, look).await.unwrap_or_else(|_| late())
+}
+
+fn versions() -> Finding {
+    let crates: BTreeSet<_> = Registry::global()
+        .events()
+        .iter()
+        .map(|event| format!("{} {}", event.location().crate_name, event.location().crate_version))
+        .collect();
+    let crates = crates.into_iter().collect::<Vec<_>>().join(", ");
+    finding(
+        "versions",
+        State::Ok,
+        format!("bloodbank {}, envelope {ENVELOPE_VERSION}; events of {crates}", env!("CARGO_PKG_VERSION")),
+    )
+}
+
+fn events() -> Finding {
+    let registry = Registry::global();
+    let faults = registry.check().faults;
+    match faults.first() {
+        _ if registry.events().is_empty() => finding(
+            "events",
+            State::Warning,
+            "none are linked into this program; name the crate that declares them: `use its_crate as _;`",
+        ),
+        None => finding("events", State::Ok, format!("{} linked, without contradiction", registry.events().len())),
+        Some(fault) => finding("events", State::Broken, format!("{fault}; `check` shows all of them")),
+    }
+}
+
+async fn look_at_gateway(gateway: &Client) -> Found {
+    let (before, start) = (Utc::now(), Instant::now());
+    match gateway.time().await {
+        Ok(time) => {
+            let says = format!("the gateway at {} has it, and answers in {:.1?}", gateway.url(), start.elapsed());
+            let clock = time.map(|time| Other::said("the gateway", before, time, Utc::now()));
+            (finding("bus", State::Ok, says), clock)
+        }
+        Err(fault) => (finding("bus", State::Broken, fault.to_string()), None),
+    }
+}
+
+async fn look_at_bus(settings: Settings) -> Found {
+    let is_in_memory = bus::is_in_memory(&settings);
+    let is_rabbit = settings.rabbit_url.is_some();
+    let start = Instant::now();
+    let bus = match Bus::connect(settings).await {
+        Ok(bus) => bus,
+        Err(error) => return (finding("bus", State::Broken, error.to_string()), None),
+    };
+    let connected = start.elapsed();
+    let system = bus.transport().system();
+    let clock = if is_rabbit { Some(Other::None("RabbitMQ")) } else { newest(&bus).await };
+    let there_and_back = there_and_back(&bus).await;
+    bus.close().await;
+    let found = match there_and_back {
+        Err(error) => {
+            finding("bus", State::Broken, format!("{system} is there, but a message did not come back: {error}"))
+        }
+        Ok(_) if is_in_memory => finding(
+            "bus",
+            State::Warning,
+            "works, but in memory: events end with each process; set RABBIT_URL, or BLOODBANK_EMBEDDED_PATH to a file",
+        ),
+        Ok(time) => finding(
+            "bus",
+            State::Ok,
+            format!("{system}, connected in {connected:.0?}, a message there and back in {time:.1?}"),
+        ),
+    };
+    (found, clock)
+}
+
+/// When the newest event came that the embedded bus remembers.
+async fn newest(bus: &Bus) -> Option<Other> {
+    let filter = HistoryFilter { limit: 1, ..HistoryFilter::default() };
+    let newest = bus.transport().history()?.history(filter).await.ok()?;
+    Some(Other::Past("the file of the bus", newest.first()?.published_at))
+}
+
+/// Through a queue of our own that nobody else sees.
+async fn there_and_back(bus: &Bus) -> Result<Duration, Fault> {
+    let queue: Arc<str> = format!("bloodbank.doctor.{}", Uuid::new_v4()).into();
+    let topology =
+        Topology { queues: vec![Queue::new(Arc::clone(&queue), QueueKind::Transient)], ..Topology::default() };
+    bus.transport().declare(topology).await?;
+    let mut deliveries = bus.transport().consume(Arc::clone(&queue), 1).await?;
+    let start = Instant::now();
+    let message = Outgoing {
+        exchange: "".into(),
+        routing_key: queue,
+        properties: Properties::default(),
+        body: Bytes::from_static(b"?"),
+        mandatory: true,
+    };
+    bus.transport().publish(message).await?;
+    let delivery = deliveries.next().await.ok_or_else(|| Fault::failed("the queue ended"))?;
+    let time = start.elapsed();
+    delivery.ack();
+    Ok(time)
+}
+
+async fn look_at_redis(settings: Settings) -> Found {
+    let tracker = match CorrelationTracker::open(&settings).await {
+        Ok(Some(tracker)) => tracker,
+        Ok(None) => return (finding("correlation", State::Warning, "switched off"), None),
+        Err(error) => return (finding("correlation", State::Broken, error.to_string()), None),
+    };
+    // The connection is made by the first question, which therefore is not the one about the time.
+    let answered = tracker.parents(Uuid::new_v4()).await;
+    let before = Utc::now();
+    let time = if answered.is_ok() { tracker.store_time().await } else { Ok(None) };
+    let after = Utc::now();
+    match answered.and(time) {
+        Ok(time) => {
+            let days = settings.correlation_ttl.as_secs() / 86_400;
+            let says = format!("Redis answers; links are kept {days} days");
+            let clock = time.map(|time| Other::said("Redis", before, time, after));
+            (finding("correlation", State::Ok, says), clock)
+        }
+        Err(error) => (
+            finding(
+                "correlation",
+                State::Broken,
+                format!(
+                    "{error}; check REDIS_URL and that Redis is up: events are published without it, but cannot be traced"
+                ),
+            ),
+            None,
+        ),
+    }
+}
