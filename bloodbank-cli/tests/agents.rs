@@ -24,17 +24,18 @@ fn installed(script: &str) -> PathBuf {
 
 /// Clients of Python and of TypeScript, with the handshake of old and without one, each with a bus of its own.
 fn each_client(mut hold: impl FnMut(&str, Command)) {
-    let (python, node) = (installed("venv.sh").join("bin/python"), installed("node.sh"));
+    let (python, of_npm) = (installed("venv.sh").join("bin/python"), installed("node.sh"));
+    let (node, packages) = (of_npm.join("node"), of_npm.join("node_modules"));
     let (of_python, of_node) = (gateway().join("mcp_client.py"), gateway().join("node/mcp_client.cjs"));
     let clients: [(&Path, &Path, &[&str]); 3] = [
         (&python, &of_python, &["--mode", "legacy"]),
         (&python, &of_python, &["--mode", "auto"]),
-        (Path::new("node"), &of_node, &["--sdk", "2", "--mode", "auto"]),
+        (&node, &of_node, &["--sdk", "2", "--mode", "auto"]),
     ];
     for (program, script, args) in clients {
         let folder = tempfile::tempdir().unwrap();
         let mut client = command(program, folder.path(), &[]);
-        client.arg(script).args(args).env("NODE_PATH", &node);
+        client.arg(script).args(args).env("NODE_PATH", &packages);
         client.env("BLOODBANK_EMBEDDED_PATH", folder.path().join("bus.db")).env("BLOODBANK_AGENT", "echo");
         hold(&format!("{} {args:?}", program.display()), client);
     }
