@@ -3,7 +3,7 @@
 //!
 //! The short form runs with the other tests; `scripts/faults.sh` runs the long one.
 //!
-//! Where each fault is: `R` a [`rabbit::RabbitFault`], `F` a [`file::FileFault`], `E` a [`child::Fate`] of one event, which
+//! Where each fault is: `R` a `RabbitFault`, `F` a `FileFault`, `E` a `Fate` of one event, which
 //! comes among the others all the time; else the file and the test. Names without a file are of this one.
 //!
 //! | fault | on RabbitMQ | on a file |
