@@ -18,7 +18,7 @@ use super::{child::ROLE, ledger::Ledger};
 
 /// What a child may take of memory, in KiB of addresses. And writing more than it may to a file is an error of the call, not
 /// a signal: a disk that is full.
-const LIMITS: &str = "ulimit -S -v 6000000 -c 0; trap '' XFSZ; exec \"$0\" \"$@\"";
+const LIMITS: &str = "ulimit -S -v 6000000 && ulimit -c 0 && trap '' XFSZ && exec \"$0\" \"$@\"";
 
 /// A process that is started again whenever it ends.
 pub(crate) struct Member {

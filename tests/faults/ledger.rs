@@ -19,6 +19,8 @@ struct Books {
     unknown: usize,
     /// Publishes that nobody waited for.
     abandoned: usize,
+    /// Publishes that reached no queue; there are always queues.
+    unrouted: usize,
     /// How often the plain subscriber handled it.
     handled: HashMap<Uuid, u32>,
     /// How the subscriber with `dedupe` handled it.
@@ -74,6 +76,7 @@ impl Ledger {
             "sent" => drop(books.sent.insert(id)),
             "confirmed" => drop(books.confirmed.insert(id)),
             "unknown" => books.unknown += 1,
+            "unrouted" => books.unrouted += 1,
             "abandoned" => books.abandoned += 1,
             "handled" => *books.handled.entry(id).or_default() += 1,
             "once" => {
@@ -137,6 +140,10 @@ impl Ledger {
             times.len() > 1 && !was_forgotten && !times.iter().any(|time| time.is_flagged)
         };
         self.books().once.values().filter(|times| is_unflagged(times)).count()
+    }
+
+    pub(crate) fn unrouted(&self) -> usize {
+        self.books().unrouted
     }
 
     /// Events that were handled and never sent. To be asked in the end: the line of the sender is written before it sends,

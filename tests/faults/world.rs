@@ -73,7 +73,7 @@ pub(crate) fn run<W: World>(mut random: Random, faults: &[W::Fault]) {
         recovered[recovered.len() - 1],
     );
     assert_eq!(missing.total(), 0, "lost: {missing:?}");
-    assert_eq!((unflagged, invented), (0, 0), "unflagged and invented");
+    assert_eq!((unflagged, invented, ledger.unrouted()), (0, 0, 0), "unflagged, invented and unrouted");
     assert!(left.is_empty(), "left: {left}");
 }
 
