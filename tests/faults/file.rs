@@ -1,12 +1,6 @@
 //! A bus in a file, with the one process that may open it: and what is done to it.
 
-use std::{
-    fs,
-    path::PathBuf,
-    sync::Arc,
-    thread::sleep,
-    time::{Duration, Instant},
-};
+use std::{fs, path::PathBuf, sync::Arc, thread::sleep, time::Duration};
 
 use bloodbank_harness::{Random, unique};
 use tempfile::TempDir;
@@ -15,7 +9,7 @@ use super::{
     child::SERVICE,
     crew::{Member, kill_again_and_again},
     ledger::Ledger,
-    world::{PATIENCE, World, eventually, faults},
+    world::{World, drained, eventually, faults},
 };
 
 faults! {
@@ -108,15 +102,15 @@ impl World for FileWorld {
     }
 
     fn end(&mut self) -> String {
-        let begun = Instant::now();
         let mut left = None;
-        while (self.ledger.missing().total() > 0 || left != Some(0)) && begun.elapsed() < PATIENCE {
+        drained(&self.ledger, || {
             // Said again: one that has died meanwhile has not heard it, or not said all.
             self.process().order("stop");
             self.process().order("look");
-            sleep(Duration::from_millis(500));
+            sleep(Duration::from_millis(300));
             left = self.ledger.take_left();
-        }
+            left.unwrap_or(1)
+        });
         let [process] = &mut self.processes;
         process.let_end();
         process.terminate();

@@ -1,11 +1,6 @@
 //! A RabbitMQ, a network, a Redis, publishers and consumers: and what is done to them.
 
-use std::{
-    fs,
-    sync::Arc,
-    thread::sleep,
-    time::{Duration, Instant},
-};
+use std::{fs, sync::Arc, thread::sleep, time::Duration};
 
 use bloodbank::{Bus, DeadLetters, Settings, dead_letter::Filter};
 use bloodbank_harness::{Direction, Ending, HarnessError, Proxy, RabbitMq, Random, Redis, unique};
@@ -14,7 +9,7 @@ use super::{
     child::SERVICE,
     crew::{Member, kill_again_and_again},
     ledger::Ledger,
-    world::{PATIENCE, World, eventually, faults},
+    world::{World, drained, eventually, faults},
 };
 
 faults! {
@@ -325,17 +320,13 @@ impl World for RabbitWorld {
         self.publishers.iter().for_each(Member::let_end);
         self.publishers("stop");
         self.publishers.iter_mut().for_each(Member::join);
-        let begun = Instant::now();
-        while self.ledger.missing().total() > 0 && begun.elapsed() < PATIENCE {
-            sleep(Duration::from_millis(200));
-            self.parked();
-        }
         // What came twice is acknowledged too, in the end.
-        let begun = Instant::now();
-        let mut left = self.left();
-        while !left.is_empty() && begun.elapsed() < PATIENCE {
+        let mut left = Vec::new();
+        drained(&self.ledger, || {
+            self.parked();
             left = self.left();
-        }
+            left.len()
+        });
         self.consumers.iter().for_each(Member::let_end);
         self.consumers.iter().for_each(Member::terminate);
         self.consumers.iter_mut().for_each(Member::join);

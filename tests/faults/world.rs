@@ -77,6 +77,21 @@ pub(crate) fn run<W: World>(mut random: Random, faults: &[W::Fault]) {
     assert!(left.is_empty(), "left: {left}");
 }
 
+/// Waits until nothing is missing or on its way any more, and gives up when it does not get less: `look` says how much that is.
+pub(crate) fn drained(ledger: &Ledger, mut look: impl FnMut() -> usize) {
+    let (mut least, mut since) = (usize::MAX, Instant::now());
+    loop {
+        let left = look() + ledger.missing().total();
+        if left < least {
+            (least, since) = (left, Instant::now());
+        }
+        if left == 0 || since.elapsed() > PATIENCE {
+            return;
+        }
+        sleep(Duration::from_millis(200));
+    }
+}
+
 /// Waits for what a fault must show before it counts.
 pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     bloodbank_harness::until(what, PATIENCE, || condition()).unwrap();
