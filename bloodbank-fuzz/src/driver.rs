@@ -142,8 +142,10 @@ fn execute(target: &mut dyn Target, input: &[u8]) -> Result<String, String> {
 fn kind(answer: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     let mut quote = None;
-    for letter in answer.chars().take(400) {
+    let mut letters = answer.chars().take(400);
+    while let Some(letter) = letters.next() {
         match quote {
+            Some(_) if letter == '\\' => drop(letters.next()),
             Some(open) if letter == open => quote = None,
             Some(_) => {}
             None if matches!(letter, '`' | '"') => quote = Some(letter),

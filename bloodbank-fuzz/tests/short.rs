@@ -9,7 +9,7 @@ fn briefly(name: &str, executions: u64) {
     let report = fuzz(&mut *targets::named(name).unwrap(), executions, seed).unwrap_or_else(|found| panic!("{found}"));
     println!("{report}");
     // Inputs that all end at the first check would find nothing behind it.
-    assert!(report.answers > 20, "the inputs come nowhere: {report}");
+    assert!(report.answers > 10, "the inputs come nowhere: {report}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bloodbank_harness::Random;
+use bloodbank_harness::{Random, until};
 
 use super::ledger::Ledger;
 
@@ -93,8 +93,8 @@ pub(crate) fn drained(ledger: &Ledger, mut look: impl FnMut() -> usize) {
 }
 
 /// Waits for what a fault must show before it counts.
-pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
-    bloodbank_harness::until(what, PATIENCE, || condition()).unwrap();
+pub(crate) fn eventually(what: &str, condition: impl FnMut() -> bool) {
+    until(what, PATIENCE, condition).unwrap();
 }
 
 /// An enumeration that can list itself.

@@ -84,11 +84,14 @@ impl Bench {
             let letters = DeadLetters::of(&self.bus, "fuzz.read");
             let parked = letters.list(&Filter::default()).await.expect("they can be listed");
             assert!(way > 1 || parked.len() == 1, "what fails is parked: {parked:?}");
+            // Numbers count as strokes: that they differ is another kind of answer.
+            let strokes = |number: u32| "I".repeat(usize::try_from(number.min(6)).unwrap_or_default());
             let seen = parked.iter().map(|letter| {
                 assert!(letter.to_string().contains("fuzz.read"));
-                (letter.attempts, letter.redriven, letter.error.is_some(), letter.first_failed.is_some())
+                let known = (letter.error.is_some(), letter.first_failed.is_some(), letter.last_failed.is_some());
+                format!("{known:?} {} {} {}", strokes(letter.attempts), strokes(letter.redriven), letter.reason)
             });
-            let seen = format!("{:?}", seen.collect::<Vec<_>>());
+            let seen = seen.collect::<String>();
             letters.redrive(&Filter::default(), Mode::Apply).await.expect("they can be redriven");
             self.bus.run_out().await;
             letters.discard(&Filter::default(), Mode::Apply).await.expect("they can be discarded");
