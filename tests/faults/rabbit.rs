@@ -129,7 +129,10 @@ impl RabbitWorld {
         };
         let refused = self.ledger.unknown() + 3;
         most("1");
+        // Who is quick keeps it empty.
+        self.consumers.iter().for_each(Member::pause);
         eventually("something is refused", || self.ledger.unknown() >= refused);
+        self.consumers.iter().for_each(Member::resume);
         // Without any limit, RabbitMQ 3.10 does not notice that it is no longer reached, and refuses on and on.
         most("1000000");
         self.makes_progress();
