@@ -39,8 +39,28 @@
 //! | a lease that ends in the handler | `dedupe::a_lease_that_ends_in_the_handler_leads_to_a_second_call_and_to_no_third` | the same |
 //! | two redrives at once, and one that is dropped | R `DeadLettersRedriven`, `dead_letters::two_redrives_at_once_neither_double_nor_lose` | F `DeadLettersRedriven` |
 //!
-//! The properties of a transport are in `bloodbank_core::testing::conformance`, one function each; what is above transports
-//! (ordered lanes, `dedupe`, request and reply, body limits, deadlines) in `subscribers`, `dedupe`, `commands`, `publishing`.
+//! The properties that every transport passes, in `bloodbank_core::testing::conformance`:
+//!
+//! | property | function |
+//! |---|---|
+//! | payload and headers arrive | `keeps_payload_headers_and_properties`, `keeps_what_is_absent_absent` |
+//! | 5,000 messages, 50 consumers | `delivers_each_message_once_to_many_consumers` |
+//! | 20 topics of 100 | `keeps_many_topics_apart`, `isolates_similar_topics` |
+//! | sent again after an error, and on | `sends_again_what_is_rejected`, `continues_after_errors` |
+//! | no ack blocks the next | `waits_for_the_ack_with_prefetch_one` |
+//! | others close | `continues_after_a_subscriber_closes`, `closes_once_for_all`, `survives_cancellation` |
+//! | order of 1,000 | `keeps_the_order_of_one_queue`, `publishes_in_the_order_of_the_caller` |
+//! | a publisher closes under 10,000 | `closes_under_load` |
+//! | an old queue, a new subscriber | `keeps_messages_for_a_later_subscriber` |
+//! | 100 publishers, two restarts | `reconnects_and_loses_nothing` |
+//! | groups of consumers | `serves_groups_of_consumers` |
+//! | delays | `delays_and_returns_to_one_queue` |
+//! | delivery limit | `parks_what_is_rejected_too_often`, `parks_what_ends_its_consumer_too_often` |
+//! | dead letters | `sends_rejected_messages_to_the_dead_letter_exchange`, and above transports `dead_letters` |
+//! | unrouted | `reports_what_no_queue_receives` |
+//! | body limits | `carries_bodies_of_megabytes`, and above transports `publishing` |
+//! | topics | `routes_by_the_table`, `routes_random_keys_as_the_matcher_does` |
+//! | lanes, `dedupe`, requests, deadlines | above transports: `subscribers`, `dedupe`, `commands`, `amqp_faults` |
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "what fails in a test or its child shall fail the test")]
 
