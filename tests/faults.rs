@@ -60,7 +60,8 @@
 //! | unrouted | `reports_what_no_queue_receives` |
 //! | body limits | `carries_bodies_of_megabytes`, and above transports `publishing` |
 //! | topics | `routes_by_the_table`, `routes_random_keys_as_the_matcher_does` |
-//! | lanes, `dedupe`, requests, deadlines | above transports: `subscribers`, `dedupe`, `commands`, `amqp_faults` |
+//! | deadlines | `calls_end_in_time_and_memory_stays_flat_while_nobody_confirms`, `commands` |
+//! | lanes, `dedupe`, requests | above transports: `subscribers`, `dedupe`, `commands` |
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "what fails in a test or its child shall fail the test")]
 
@@ -68,6 +69,8 @@
 mod child;
 #[path = "faults/crew.rs"]
 mod crew;
+#[path = "faults/deadline.rs"]
+mod deadline;
 #[path = "faults/delayed.rs"]
 mod delayed;
 #[path = "faults/file.rs"]
@@ -131,6 +134,11 @@ fn many<W: World>(faults: &[W::Fault]) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_broker_keeps_what_waits_for_its_retry() {
     delayed::what_waits_for_its_retry_survives().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_end_in_time_and_memory_stays_flat_while_nobody_confirms() {
+    deadline::calls_end_in_time_and_memory_stays_flat().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
