@@ -21,6 +21,8 @@ impl Target for Envelopes {
         // Of version 1, and with as little as there may be.
         corpus.push(br#"{"event_id":"00000000-0000-0000-0000-000000000001","event_type":"llm.prompt","timestamp":"2025-10-18T12:00:00","version":"1.0.0","source":{"host":"a","type":"manual"},"correlation_id":"00000000-0000-0000-0000-000000000002","payload":{"provider":"a","prompt":"b"}}"#.to_vec());
         corpus.push(br#"{"event_id":"00000000-0000-0000-0000-000000000001","event_type":"a.b","timestamp":"2025-10-18T12:00:00Z","payload":null}"#.to_vec());
+        // A leap second, where there is none.
+        corpus.push(br#"{"event_id":"00000000-0000-0000-0000-000000000001","event_type":"a.b","timestamp":"5025-10-18T12:00:60.1236+00:00","payload":1.5}"#.to_vec());
         corpus
     }
 
@@ -82,9 +84,11 @@ impl Target for Envelopes {
         assert_eq!((&raw.event_id, &raw.event_type), (&envelope.event_id, &envelope.event_type));
         let written = serde_json::to_string(&envelope).expect("what was read can be written");
         let again: EventEnvelope<Value> = serde_json::from_str(&written).expect("what was written can be read");
-        // Times are written in microseconds.
+        // Times are written in microseconds, and a leap second as the last one of its minute.
+        let is_leap = envelope.timestamp.timestamp_subsec_nanos() >= 1_000_000_000;
+        let most = if is_leap { TimeDelta::seconds(1) } else { TimeDelta::microseconds(1) };
         let late = envelope.timestamp - again.timestamp;
-        assert!(late.abs() < TimeDelta::microseconds(1), "{late}");
+        assert!(late.abs() < most, "{late}");
         let envelope = EventEnvelope { timestamp: again.timestamp, ..envelope };
         assert_eq!(again, envelope, "something is lost in {written}");
         let value = serde_json::to_value(&envelope).expect("what was read is a value");
