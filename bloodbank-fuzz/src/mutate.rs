@@ -4,8 +4,18 @@ use bloodbank_harness::Random;
 
 /// Longer inputs are cut.
 const LONGEST: usize = 4 * 1024;
-/// What breaks things in general.
-const UGLY: [&[u8]; 16] = [
+/// What JSON is made of, and what breaks things in general.
+const EVERYWHERE: [&[u8]; 26] = [
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b",",
+    b":",
+    b"\"",
+    b"true",
+    b"0",
+    b"1.5",
     b"\0",
     b"\xff",
     b"\xc3\x28",
@@ -30,7 +40,7 @@ pub struct Mutator {
 }
 
 impl Mutator {
-    /// With these words, beside those that are ugly everywhere.
+    /// With these words, beside those that are good everywhere.
     pub fn new(words: &'static [&'static str]) -> Self {
         Self { words }
     }
@@ -65,7 +75,7 @@ impl Mutator {
             }
             7 => {
                 // A word of the language in place of another.
-                let known = self.words.iter().map(|word| word.as_bytes());
+                let known = self.words.iter().map(|word| word.as_bytes()).chain(EVERYWHERE);
                 let present: Vec<_> = known.filter_map(|word| Some((position(input, word)?, word.len()))).collect();
                 if !present.is_empty() {
                     let (at, length) = *random.choose(&present);
@@ -83,10 +93,10 @@ impl Mutator {
     }
 
     fn word(&self, random: &mut Random) -> &'static [u8] {
-        let place = random.place(self.words.len() + UGLY.len());
+        let place = random.place(self.words.len() + EVERYWHERE.len());
         match self.words.get(place) {
             Some(word) => word.as_bytes(),
-            None => UGLY[place - self.words.len()],
+            None => EVERYWHERE[place - self.words.len()],
         }
     }
 }
