@@ -1,7 +1,7 @@
 //! Each target for a short while; `scripts/fuzz-inputs.sh` is the long form.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use bloodbank_fuzz::{fuzz, targets};
+use bloodbank_fuzz::{fuzz, replay, targets};
 use bloodbank_harness::Random;
 
 fn briefly(name: &str, executions: u64) {
@@ -40,4 +40,25 @@ fn requests_to_the_gateway() {
 #[test]
 fn calls_of_agents() {
     briefly("mcp", 3_000);
+}
+
+/// What is mutated is good to begin with.
+#[test]
+fn golden_inputs_are_accepted() {
+    for (name, part, answer) in [
+        ("envelope", "llm.prompt", "an event of"),
+        ("settings", "SERVICE_NAME", "accepted"),
+        ("gateway", "POST /events/llm/prompt", "\"event_type\":\"llm.prompt\""),
+        ("gateway", "GET /schemas/", "\"$schema\""),
+        ("mcp", "\"publish_event\"", "\"isError\":false"),
+        ("mcp", "get_event_schema", "\"isError\":false"),
+        ("mcp", "publish_llm_prompt", "\"isError\":false"),
+        ("mcp", "resources/read", "\"contents\""),
+    ] {
+        let mut target = targets::named(name).unwrap();
+        let corpus = target.corpus();
+        let input = corpus.iter().find(|input| String::from_utf8_lossy(input).contains(part)).unwrap();
+        let said = replay(&mut *target, input).unwrap();
+        assert!(said.contains(answer), "{name}, {part}: {said}");
+    }
 }

@@ -46,18 +46,19 @@ impl Target for Calls {
         let mut corpus = vec![
             json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/list" }),
             json!({ "jsonrpc": "2.0", "id": 2, "method": "resources/list", "params": { "cursor": "a" } }),
-            json!({ "jsonrpc": "2.0", "id": "a", "method": "resources/read", "params": { "uri": "bloodbank://events/llm.prompt" } }),
+            json!({ "jsonrpc": "2.0", "id": "a", "method": "resources/read", "params": { "uri": "bloodbank://schemas/llm.prompt" } }),
             json!({ "jsonrpc": "2.0", "id": 2, "method": "ping" }),
             json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 2, "reason": "a" } }),
-            call("list_events", json!({ "domain": "llm" })),
-            call("get_event_schema", json!({ "event_type": "llm.prompt" })),
+            call("list_events", json!({ "domain": "llm", "pattern": "llm.*", "kind": "fact" })),
+            call("get_event_schema", json!({ "key": "llm.prompt" })),
             call(
                 "publish_event",
-                json!({ "event_type": "llm.prompt", "payload": { "provider": "a", "prompt": "b" }, "correlation_ids": [id] }),
+                json!({ "key": "llm.prompt", "payload": { "provider": "a", "prompt": "b" }, "correlation_ids": [id] }),
             ),
             call("publish_llm_prompt", json!({ "provider": "a", "prompt": "b" })),
-            call("trace_event", json!({ "event_id": id })),
+            call("trace_event", json!({ "event_id": id, "format": "mermaid" })),
             call("query_events", json!({ "pattern": "llm.*", "limit": 3 })),
+            call("execute_command", json!({ "key": "agent.thread.prompt", "payload": {}, "timeout_seconds": 1 })),
         ];
         corpus.push(json!([corpus[0], corpus[3]]));
         corpus.iter().map(|message| message.to_string().into_bytes()).collect()
@@ -104,7 +105,13 @@ impl Target for Calls {
             "#",
             "*",
             "00000000-0000-0000-0000-000000000001",
-            "bloodbank://events/",
+            "bloodbank://schemas/",
+            "bloodbank://asyncapi",
+            "execute_command",
+            "timeout_seconds",
+            "format",
+            "mermaid",
+            "key",
         ]
     }
 
