@@ -13,13 +13,14 @@ use std::{
 };
 
 use bloodbank::{
-    DeadLetters, ErrorKind, RunningApp,
+    DeadLetters, ErrorKind, Result, RunningApp,
     dedupe::{Acquired, Dedupe, DedupeKey, DedupeStore, MemoryStore, OnOutage, RedisStore},
     prelude::*,
     transport::{Outgoing, names, topology::DELIVERY_LIMIT},
 };
 use bloodbank_harness::{Redis, shared_redis_url, unique};
 use common::soon;
+use futures_util::future::BoxFuture;
 use tokio::sync::{Notify, mpsc};
 use uuid::Uuid;
 
@@ -28,6 +29,7 @@ on_every_bus! {
     a_duplicate_of_what_is_being_handled_waits_and_uses_up_no_attempt,
     what_failed_is_tried_again,
     a_lease_of_somebody_who_died_ends,
+    a_lease_that_ends_in_the_handler_leads_to_a_second_call_and_to_no_third,
     what_kills_its_consumer_again_and_again_is_parked_in_the_end,
 }
 
@@ -95,15 +97,12 @@ struct Bank {
 }
 
 impl Bank {
-    /// With the bus's own store, or one in Redis.
     async fn open(bus: Bus) -> Self {
-        let store = match bus.transport().dedupe() {
-            Some(store) => store,
-            None => {
-                let url = tokio::task::spawn_blocking(shared_redis_url).await.unwrap();
-                Arc::new(RedisStore::new(&url.into()).unwrap())
-            }
-        };
+        let store = store_of(&bus).await;
+        Self::in_store(bus, store).await
+    }
+
+    async fn in_store(bus: Bus, store: Arc<dyn DedupeStore>) -> Self {
         let lease = Duration::from_secs(2);
         Self::with(bus, Dedupe::in_store(Arc::clone(&store)).lease(lease), store).await
     }
@@ -151,6 +150,62 @@ impl Bank {
         })
         .await;
     }
+}
+
+/// The bus's own store, or one in Redis.
+async fn store_of(bus: &Bus) -> Arc<dyn DedupeStore> {
+    if let Some(store) = bus.transport().dedupe() {
+        return store;
+    }
+    let url = tokio::task::spawn_blocking(shared_redis_url).await.unwrap();
+    Arc::new(RedisStore::new(&url.into()).unwrap())
+}
+
+/// Its leases cannot be renewed: as of a process that stands still, or is cut off from the store, for longer than a lease.
+struct Unrenewed(Arc<dyn DedupeStore>);
+
+impl DedupeStore for Unrenewed {
+    fn describe(&self) -> String {
+        self.0.describe()
+    }
+
+    fn acquire<'a>(&'a self, key: &'a DedupeKey, token: Uuid, lease: Duration) -> BoxFuture<'a, Result<Acquired>> {
+        self.0.acquire(key, token, lease)
+    }
+
+    fn renew<'a>(&'a self, _: &'a DedupeKey, _: Uuid, _: Duration) -> BoxFuture<'a, Result<bool>> {
+        Box::pin(async { Ok(false) })
+    }
+
+    fn finish<'a>(&'a self, key: &'a DedupeKey, token: Uuid, within: Duration) -> BoxFuture<'a, Result<bool>> {
+        self.0.finish(key, token, within)
+    }
+
+    fn release<'a>(&'a self, key: &'a DedupeKey, token: Uuid) -> BoxFuture<'a, Result<()>> {
+        self.0.release(key, token)
+    }
+}
+
+async fn a_lease_that_ends_in_the_handler_leads_to_a_second_call_and_to_no_third(bus: Bus) {
+    let store = Arc::new(Unrenewed(store_of(&bus).await));
+    let mut bank = Bank::in_store(bus, store).await;
+    let id = Uuid::new_v4();
+    bank.gate.close();
+    let begun = std::time::Instant::now();
+    bank.publish(1, id).await;
+    assert_eq!(bank.call().await, (1, 1, false));
+    bank.publish(1, id).await;
+    assert_eq!(bank.call().await, (1, 1, false), "the duplicate is not lost with the one who may never finish");
+    assert!(begun.elapsed() > Duration::from_millis(1_900), "not before the lease has ended");
+    bank.gate.open();
+    bank.until(id, Acquired::Done).await;
+    for _ in 0..5 {
+        bank.publish(1, id).await;
+    }
+    bank.barrier(2).await;
+    bank.app.shutdown().await.unwrap();
+    assert!(bank.calls.try_recv().is_err());
+    assert_eq!(DeadLetters::of(&bank.bus, bank.queue).count().await.unwrap(), 0);
 }
 
 async fn what_was_handled_is_not_handled_again(bus: Bus) {

@@ -1,7 +1,7 @@
 //! TLS towards RabbitMQ and Redis: whom to trust, and who we are.
 //!
-//! Certificates are always verified; there is no switch that skips it. Beside the authorities of the system, those of
-//! `BLOODBANK_TLS_CA` are trusted.
+//! Certificates are always verified; there is no switch that skips it. Those of `BLOODBANK_TLS_CA` are trusted in place of
+//! the authorities of the system: who runs an authority of his own does not want a stranger's to vouch for his broker.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ use crate::{
 /// What the files of the settings hold, as PEM.
 #[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "checked all the same"))]
 pub(crate) struct Pem {
-    /// Authorities that are trusted.
+    /// Authorities that are trusted, and no others.
     pub(crate) ca: Option<String>,
     /// The certificate that we show, and its key.
     pub(crate) identity: Option<(String, String)>,

@@ -7,6 +7,7 @@ mod amqp_support;
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
     sync::Arc,
     time::Duration,
 };
@@ -154,6 +155,58 @@ async fn redis_is_verified_and_sees_who_we_are() {
     let insecure = with(&format!("{url}#insecure"), Some(&ca), Some(&client));
     let error = RedisStore::from_settings(&insecure).err().unwrap();
     assert!(error.to_string().contains("would switch off the verification"), "{error}");
+}
+
+const FOLDER: &str = "BLOODBANK_TEST_AUTHORITIES";
+
+/// The servers' certificates are signed by an authority that the system trusts.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_authority_of_ones_own_replaces_those_of_the_system() {
+    let (system, own) = (Authority::new(), Authority::new());
+    let server = system.sign("localhost");
+    system.sign("shipping");
+    fs::copy(own.file("ca.pem"), system.file("own.pem")).unwrap();
+    let both = [system.file("ca.pem"), own.file("ca.pem")].map(|file| fs::read_to_string(file).unwrap());
+    fs::write(system.file("both.pem"), both.concat()).unwrap();
+    let servers = move || (RabbitMq::start_with_tls(&server).unwrap(), Redis::start_with_tls(&server).unwrap());
+    let (broker, redis) = blocking(servers).await;
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child
+        .args(["--exact", "with_an_authority_that_the_system_trusts", "--nocapture"])
+        .env("SSL_CERT_FILE", system.file("ca.pem"))
+        .env(FOLDER, system.folder.path())
+        .env("RABBIT_URL", broker.tls_url().unwrap())
+        .env("REDIS_URL", redis.tls_url().unwrap());
+    let ended = blocking(move || child.output().unwrap()).await;
+    let said = [ended.stdout, ended.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
+    assert!(ended.status.success() && said.contains("as it should be"), "{said}");
+}
+
+/// A process of its own: which authorities the system trusts, its environment says. Nothing to do for the test runner itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn with_an_authority_that_the_system_trusts() {
+    let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else { return };
+    let file = |name: &str| folder.join(name);
+    let client = TlsFiles { authority: file("ca.pem"), certificate: file("shipping.pem"), key: file("shipping.key") };
+    for (ca, is_trusted) in [(None, true), (Some("own.pem"), false), (Some("both.pem"), true)] {
+        let ca = ca.map(file);
+        let mut settings = settings(&std::env::var("RABBIT_URL").unwrap(), ca.as_deref(), Some(&client));
+        settings.redis_url = Some(std::env::var("REDIS_URL").unwrap().into());
+        let broker = Amqp::connect(&settings).await;
+        assert_eq!(
+            broker.as_ref().err().map(|error| error.kind()),
+            (!is_trusted).then_some(ErrorKind::Connection),
+            "{ca:?}"
+        );
+        if let Ok(broker) = broker {
+            broker.close().await;
+        }
+        let store = RedisStore::from_settings(&settings).unwrap().unwrap();
+        let key = DedupeKey { queue: "q".into(), event_id: Uuid::new_v4() };
+        let acquired = store.acquire(&key, Uuid::new_v4(), Duration::from_secs(60)).await;
+        assert_eq!(acquired.map_err(|error| error.kind()).is_ok(), is_trusted, "{ca:?}");
+    }
+    println!("as it should be");
 }
 
 #[tokio::test]

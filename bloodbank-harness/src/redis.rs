@@ -1,4 +1,8 @@
-use std::path::{Path, PathBuf};
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::TcpStream,
+    path::{Path, PathBuf},
+};
 
 use rustix::process::Signal;
 
@@ -7,7 +11,7 @@ use crate::{
     keeper::{Keeper, find},
     ports::Port,
     process::Process,
-    rabbit::{TlsFiles, ask},
+    rabbit::{PROBE_DEADLINE, TlsFiles, ask, loopback},
 };
 
 const PROGRAM: &str = "redis-server";
@@ -128,6 +132,19 @@ impl Redis {
     /// Lets a frozen server go on (SIGCONT).
     pub fn resume(&self) -> Result<(), HarnessError> {
         self.server.signal(Signal::CONT)
+    }
+
+    /// Gives a command and returns the first line of the answer: `redis.tell("FLUSHALL")` is `+OK`.
+    pub fn tell(&self, command: &str) -> Result<String, HarnessError> {
+        let tell = || {
+            let mut stream = TcpStream::connect_timeout(&loopback(self.port()), PROBE_DEADLINE)?;
+            stream.set_read_timeout(Some(PROBE_DEADLINE))?;
+            stream.write_all(format!("{command}\r\n").as_bytes())?;
+            let mut answer = String::new();
+            BufReader::new(stream).read_line(&mut answer)?;
+            Ok(answer.trim_end().to_owned())
+        };
+        tell().map_err(HarnessError::io(format!("tell Redis `{command}`")))
     }
 }
 

@@ -48,7 +48,7 @@ fn two_servers_side_by_side_and_one_that_keeps_its_data() {
     let plain = Redis::start().unwrap();
     let durable = Redis::start_with(&["--appendonly", "yes", "--appendfsync", "always"]).unwrap();
     assert_ne!(plain.port(), durable.port());
-    redis_answer(durable.port(), "SET colour red").unwrap();
+    assert_eq!(durable.tell("SET colour red").unwrap(), "+OK");
     assert_eq!(redis_answer(plain.port(), "GET colour").unwrap(), "$-1\r\n");
     durable.kill().unwrap();
     durable.start_again().unwrap();

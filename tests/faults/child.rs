@@ -2,6 +2,7 @@
 
 use std::{
     env,
+    hint::black_box,
     io::{BufRead, Write},
     sync::{
         Arc,
@@ -11,13 +12,17 @@ use std::{
 };
 
 use bloodbank::{
-    Settings,
+    DeadLetters, Settings,
+    dead_letter::{Filter, Mode},
     prelude::*,
-    transport::{Outgoing, Properties, names},
+    transport::{Outgoing, Properties, names, topology::rung_name},
 };
+use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
 pub(crate) const ROLE: &str = "BLOODBANK_FAULT_ROLE";
+/// How long each of the 24 tasks of a publisher waits between two events.
+pub(crate) const PACE: &str = "BLOODBANK_FAULT_PACE_MS";
 pub(crate) const SERVICE: &str = "faults";
 
 /// What becomes of an event in the handler.
@@ -33,6 +38,12 @@ pub(crate) enum Fate {
     KillsInTheHandler,
     /// The process dies after it has published a follow-up and before the acknowledgement, once.
     KillsBeforeTheAck,
+    /// The handler calls itself without end, once.
+    OverflowsTheStack,
+    /// The handler takes memory without end, once.
+    TakesAllMemory,
+    /// The process dies in the handler, each time.
+    KillsEachTime,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Event)]
@@ -62,87 +73,131 @@ async fn as_a_process_of_its_own() {
     // Poison panics by design.
     std::panic::set_hook(Box::new(|_| {}));
     let settings = Settings::from_vars(env::vars().filter(|(name, _)| {
-        ["RABBIT_URL", "REDIS_URL", "EXCHANGE_NAME", "SERVICE_NAME", "BLOODBANK_PUBLISH_TIMEOUT_MS"]
-            .contains(&name.as_str())
+        [
+            "RABBIT_URL",
+            "REDIS_URL",
+            "EXCHANGE_NAME",
+            "SERVICE_NAME",
+            "BLOODBANK_PUBLISH_TIMEOUT_MS",
+            "BLOODBANK_EMBEDDED_PATH",
+        ]
+        .contains(&name.as_str())
     }))
     .unwrap();
-    // A broker that is down: the parent starts another.
+    // A broker that is down, or a disk that is full: the parent starts another.
     let Ok(bus) = Bus::connect(settings).await else { std::process::exit(1) };
     match role.as_str() {
-        "publisher" => publish(bus).await,
-        "consumer" => consume(bus).await,
+        "publisher" => {
+            publish(&bus).await;
+            bus.close().await;
+        }
+        // A broker that goes down just now: the parent starts another.
+        "consumer" | "both" => {
+            let Ok(app) = consumers(bus.clone()).start().await else { std::process::exit(1) };
+            if role == "both" {
+                // The embedded file belongs to one process.
+                tokio::spawn(async move { publish(&bus).await });
+            }
+            std::process::exit(i32::from(app.wait().await.is_err()));
+        }
         _ => panic!("no role {role}"),
     }
+    std::process::exit(0);
 }
 
 fn fate() -> Fate {
     match Uuid::new_v4().as_u128() % 20_000 {
         0..=1 => Fate::KillsInTheHandler,
         2..=3 => Fate::KillsBeforeTheAck,
+        4 => Fate::OverflowsTheStack,
+        5 => Fate::TakesAllMemory,
         100..=139 => Fate::Hangs,
         200..=299 => Fate::Panics,
         300..=399 => Fate::Refused,
-        400..=799 => Fate::FailsOnce,
+        // Enough of them that some wait for their retry at any time.
+        400..=2_399 => Fate::FailsOnce,
         _ => Fate::Handled,
     }
 }
 
+/// What a publisher is told to do.
+#[derive(Default)]
+struct Orders {
+    /// For good.
+    stop: AtomicBool,
+    hold: AtomicBool,
+}
+
 /// Publishes until it is told to stop, and says what was confirmed.
-async fn publish(bus: Bus) {
-    let stop = Arc::new(AtomicBool::new(false));
+async fn publish(bus: &Bus) {
+    let pace = Duration::from_millis(env::var(PACE).map_or(150, |pace| pace.parse().unwrap()));
+    let orders = Arc::new(Orders::default());
     let publishers: Vec<_> = (0..24)
         .map(|_| {
-            let (bus, stop) = (bus.clone(), Arc::clone(&stop));
+            let (bus, orders) = (bus.clone(), Arc::clone(&orders));
             tokio::spawn(async move {
-                while !stop.load(Ordering::Relaxed) {
-                    publish_one(&bus).await;
-                    tokio::time::sleep(Duration::from_millis(150)).await;
+                while !orders.stop.load(Ordering::Relaxed) {
+                    if !orders.hold.load(Ordering::Relaxed) {
+                        publish_one(&bus, fate()).await;
+                    }
+                    sleep(pace).await;
                 }
             })
         })
         .collect();
-    let poked = bus.clone();
+    let (told, heard) = (bus.clone(), Arc::clone(&orders));
     let lines = tokio::task::spawn_blocking(move || {
         let runtime = tokio::runtime::Handle::current();
-        for line in std::io::stdin().lock().lines() {
-            match line.as_deref() {
+        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+            let bus = told.clone();
+            match &*line {
                 // The broker closes the channel, with everything that is in flight on it.
-                Ok("channel error") => drop(runtime.spawn(missing_exchange(poked.clone()))),
-                Ok("stop") | Err(_) => break,
-                Ok(other) => panic!("no order {other:?}"),
+                "channel error" => drop(runtime.spawn(missing_exchange(bus))),
+                "poison" => drop(runtime.spawn(async move { publish_one(&bus, Fate::KillsEachTime).await })),
+                "redrive" => drop(runtime.spawn(redrive(bus))),
+                "look" => drop(runtime.spawn(look(bus))),
+                "hold" => heard.hold.store(true, Ordering::Relaxed),
+                "go on" => heard.hold.store(false, Ordering::Relaxed),
+                "stop" => heard.stop.store(true, Ordering::Relaxed),
+                other => panic!("no order {other:?}"),
+            }
+            if &*line == "stop" && env::var(ROLE).unwrap() == "publisher" {
+                return;
             }
         }
+        heard.stop.store(true, Ordering::Relaxed);
     });
     lines.await.unwrap();
-    stop.store(true, Ordering::Relaxed);
     for publisher in publishers {
         publisher.await.unwrap();
     }
-    bus.close().await;
-    std::process::exit(0);
 }
 
-async fn publish_one(bus: &Bus) {
+async fn publish_one(bus: &Bus, fate: Fate) {
     let id = Uuid::new_v4();
     say(format_args!("sent {id}"));
-    let published = if id.as_u128().is_multiple_of(200) {
-        let message = Outgoing {
-            exchange: Arc::clone(bus.exchange()),
-            routing_key: "faults.job.created".into(),
-            properties: Properties { message_id: Some(id), ..Properties::default() },
-            body: "no envelope".into(),
-            mandatory: true,
-        };
-        bus.transport().publish(message).await.map(|published| published.unrouted)
-    } else {
-        bus.publish(Job { fate: fate() }).event_id(id).await.map(|receipt| receipt.unrouted)
-    };
-    match published {
-        Ok(unrouted) => {
-            assert!(!unrouted, "the queues exist");
-            say(format_args!("confirmed {id}"));
+    let publishing = async {
+        if id.as_u128() % 200 == 1 {
+            let message = Outgoing {
+                exchange: Arc::clone(bus.exchange()),
+                routing_key: "faults.job.created".into(),
+                properties: Properties { message_id: Some(id), ..Properties::default() },
+                body: "no envelope".into(),
+                mandatory: true,
+            };
+            bus.transport().publish(message).await.map(|published| published.unrouted)
+        } else {
+            bus.publish(Job { fate }).event_id(id).await.map(|receipt| receipt.unrouted)
         }
-        Err(_) => say(format_args!("unknown {id}")),
+    };
+    // Some do not wait for the answer; the others must not notice.
+    let is_patient = !id.as_u128().is_multiple_of(50);
+    let patience = if is_patient { Duration::MAX } else { Duration::from_micros(id.as_u64_pair().0 % 3_000) };
+    match timeout(patience, publishing).await {
+        Ok(Ok(false)) => say(format_args!("confirmed {id}")),
+        Ok(Ok(true)) => say(format_args!("unrouted {id}")),
+        Ok(Err(_)) => say(format_args!("unknown {id}")),
+        Err(_) => say(format_args!("abandoned {id}")),
     }
 }
 
@@ -157,12 +212,36 @@ async fn missing_exchange(bus: Bus) {
     assert!(bus.transport().publish(message).await.is_err(), "there is no such exchange");
 }
 
-/// Consumes until it is told to stop, and says what was handled.
-async fn consume(bus: Bus) {
-    let app = App::new(SERVICE, bus).subscribe(work).subscribe(once).subscribe(audit);
-    // A broker that goes down just now: the parent starts another.
-    let stopped = app.run().await;
-    std::process::exit(i32::from(stopped.is_err()));
+/// Two redrive at once, and a third gives up on the way.
+async fn redrive(bus: Bus) {
+    let letters = DeadLetters::of(&bus, format!("{SERVICE}.work"));
+    let all = Filter::default();
+    let third = Duration::from_millis(Uuid::new_v4().as_u64_pair().0 % 50);
+    let _ = tokio::join!(
+        letters.redrive(&all, Mode::Apply),
+        letters.redrive(&all, Mode::Apply),
+        timeout(third, letters.redrive(&all, Mode::Apply)),
+    );
+}
+
+/// Says what is parked and what is left; only the process that has the file can see it.
+async fn look(bus: Bus) {
+    for subscriber in ["work", "once"] {
+        let letters = DeadLetters::of(&bus, format!("{SERVICE}.{subscriber}"));
+        for id in letters.list(&Filter::default()).await.unwrap().into_iter().filter_map(|letter| letter.event_id) {
+            say(format_args!("parked {id} {subscriber}"));
+        }
+    }
+    let file = bus.transport().history().expect("a bus in a file");
+    let rungs = [250, 1_000].map(|delay| rung_name(bus.settings().queue_kind, Duration::from_millis(delay)));
+    let queues = ["work", "once", "audit"].map(|subscriber| format!("{SERVICE}.{subscriber}"));
+    let depths = queues.iter().chain(&rungs).filter_map(|queue| file.depth(queue));
+    say(format_args!("left {}", depths.map(|(ready, taken)| ready + taken).sum::<usize>()));
+}
+
+/// What consumes, and says what was handled.
+fn consumers(bus: Bus) -> App {
+    App::new(SERVICE, bus).subscribe(work).subscribe(once).subscribe(audit)
 }
 
 #[subscriber(concurrency = 8, timeout = "1s", retry(max_attempts = 2, backoff = "250ms"))]
@@ -175,14 +254,37 @@ async fn work(job: Job, context: Context, publisher: Publisher) -> Result<Finish
             publisher.publish(Finished { of: id }).await?;
             std::process::abort();
         }
+        Fate::OverflowsTheStack if is_first => drop(deeper(0)),
+        Fate::TakesAllMemory if is_first => take_all_memory(),
+        // Until somebody has found out why.
+        Fate::KillsEachTime if context.headers().get(names::REDRIVEN).is_none() => std::process::abort(),
         Fate::FailsOnce if context.attempt() == 1 => return Err(HandlerError::retry("not yet")),
         Fate::Refused => return Err(HandlerError::permanent("refused")),
         Fate::Panics => panic!("as it must"),
         Fate::Hangs => std::future::pending::<()>().await,
-        Fate::Handled | Fate::FailsOnce | Fate::KillsInTheHandler | Fate::KillsBeforeTheAck => {}
+        Fate::Handled
+        | Fate::FailsOnce
+        | Fate::KillsInTheHandler
+        | Fate::KillsBeforeTheAck
+        | Fate::OverflowsTheStack
+        | Fate::TakesAllMemory
+        | Fate::KillsEachTime => {}
     }
     say(format_args!("handled {id}"));
     Ok(Finished { of: id })
+}
+
+#[allow(unconditional_recursion, reason = "the stack is to overflow")]
+fn deeper(depth: u64) -> u64 {
+    black_box(deeper(black_box(depth) + 1)) + 1
+}
+
+/// The parent has set a limit on what there is.
+fn take_all_memory() {
+    let mut hoard = Vec::new();
+    loop {
+        hoard.push(black_box(Vec::<u8>::with_capacity(64 << 20)));
+    }
 }
 
 #[subscriber(concurrency = 8, dedupe(within = "1h"))]

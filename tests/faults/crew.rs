@@ -12,7 +12,13 @@ use std::{
     time::Duration,
 };
 
+use bloodbank_harness::Random;
+
 use super::{child::ROLE, ledger::Ledger};
+
+/// What a child may take of memory, in KiB of addresses. And writing more than it may to a file is an error of the call, not
+/// a signal: a disk that is full.
+const LIMITS: &str = "ulimit -S -v 6000000 && ulimit -c 0 && trap '' XFSZ && exec \"$0\" \"$@\"";
 
 /// A process that is started again whenever it ends.
 pub(crate) struct Member {
@@ -57,10 +63,34 @@ impl Member {
         self.with(|child| child.kill().unwrap());
     }
 
+    fn signal(&self, signal: &str) {
+        // One that has ended, and is still to be waited for, takes it and does nothing.
+        self.with(|child| run(Command::new("kill").args([signal, &child.id().to_string()])));
+    }
+
     /// SIGTERM: it ends in an orderly way.
     pub(crate) fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    /// SIGSTOP.
+    pub(crate) fn pause(&self) {
+        self.signal("-STOP");
+    }
+
+    /// SIGCONT.
+    pub(crate) fn resume(&self) {
+        self.signal("-CONT");
+    }
+
+    /// No file of it may grow beyond so many bytes; a process that is started later knows no limit.
+    pub(crate) fn limit_files(&self, bytes: Option<u64>) {
+        let bytes = bytes.map_or_else(|| "unlimited".to_owned(), |bytes| bytes.to_string());
         self.with(|child| {
-            assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+            // The soft limit alone: the hard one could not be raised again. One that has ended has no limits.
+            let limit = format!("--fsize={bytes}:");
+            let _ =
+                Command::new("prlimit").args(["--pid", &child.id().to_string(), &limit]).stderr(Stdio::null()).status();
         });
     }
 
@@ -88,8 +118,22 @@ impl Drop for Member {
     }
 }
 
+/// Kills one of them again and again, sooner or later after it has begun again.
+pub(crate) fn kill_again_and_again(members: &[Member], random: &mut Random) {
+    for _ in 0..6 {
+        random.choose(members).kill();
+        random.pause(600);
+    }
+}
+
+fn run(command: &mut Command) {
+    assert!(command.status().unwrap().success(), "{command:?}");
+}
+
 fn spawn(role: &str, settings: &[(&'static str, String)]) -> Child {
-    Command::new(env::current_exe().unwrap())
+    Command::new("sh")
+        .args(["-c", LIMITS])
+        .arg(env::current_exe().unwrap())
         .args(["--exact", "child::as_a_process_of_its_own", "--nocapture"])
         .env(ROLE, role)
         .envs(settings.iter().map(|(name, value)| (name, value)))

@@ -15,17 +15,32 @@ pub(crate) struct Ledger(Mutex<Books>);
 struct Books {
     sent: HashSet<Uuid>,
     confirmed: HashSet<Uuid>,
-    /// Publishes of which nobody knows whether they arrived.
+    /// Publishes that failed, and of which nobody knows whether they arrived.
     unknown: usize,
+    /// Publishes that nobody waited for.
+    abandoned: usize,
+    /// Publishes that reached no queue; there are always queues.
+    unrouted: usize,
     /// How often the plain subscriber handled it.
     handled: HashMap<Uuid, u32>,
-    /// How the subscriber with `dedupe` handled it: whether it knew each time that it might not be the first.
-    once: HashMap<Uuid, Vec<bool>>,
+    /// How the subscriber with `dedupe` handled it.
+    once: HashMap<Uuid, Vec<Once>>,
+    /// How often the store of `dedupe` has begun to forget everything, and how often it was done with it.
+    forgetting: u32,
     /// Its follow-up arrived.
     followed: HashSet<Uuid>,
     parked: HashSet<Uuid>,
     parked_once: HashSet<Uuid>,
-    invented: Vec<Uuid>,
+    /// What is left in the queues, where a child has looked.
+    left: Option<usize>,
+}
+
+#[derive(Clone, Copy)]
+struct Once {
+    /// It knew that it might not be the first.
+    is_flagged: bool,
+    /// An odd number: just then the store forgot.
+    forgetting: u32,
 }
 
 /// What is missing.
@@ -50,23 +65,35 @@ impl Ledger {
     /// A line of a child: what happened, and to which event.
     pub(crate) fn note(&self, line: &str) {
         let mut words = line.split(' ');
-        let (Some(what), Some(id)) = (words.next(), words.next().and_then(|id| id.parse::<Uuid>().ok())) else {
-            return;
-        };
+        let (Some(what), Some(which)) = (words.next(), words.next()) else { return };
         let mut books = self.books();
+        if what == "left" {
+            books.left = Some(which.parse().unwrap());
+            return;
+        }
+        let Ok(id) = which.parse::<Uuid>() else { return };
         match what {
             "sent" => drop(books.sent.insert(id)),
             "confirmed" => drop(books.confirmed.insert(id)),
             "unknown" => books.unknown += 1,
-            "handled" => {
-                *books.handled.entry(id).or_default() += 1;
-                // The line of the sender is written before it is sent, but it may be read later: looked at in the end.
-                books.invented.push(id);
+            "unrouted" => books.unrouted += 1,
+            "abandoned" => books.abandoned += 1,
+            "handled" => *books.handled.entry(id).or_default() += 1,
+            "once" => {
+                let once = Once { is_flagged: words.next() == Some("flagged"), forgetting: books.forgetting };
+                books.once.entry(id).or_default().push(once);
             }
-            "once" => books.once.entry(id).or_default().push(words.next() == Some("flagged")),
             "followed" => drop(books.followed.insert(id)),
+            "parked" if words.next() == Some("once") => drop(books.parked_once.insert(id)),
+            "parked" => drop(books.parked.insert(id)),
             other => panic!("a child says {other:?}"),
         }
+    }
+
+    /// The store of `dedupe` forgets everything: what was handled before may be handled again without a sign. Called
+    /// before and after.
+    pub(crate) fn forgets(&self) {
+        self.books().forgetting += 1;
     }
 
     pub(crate) fn park(&self, plain: impl IntoIterator<Item = Uuid>, once: impl IntoIterator<Item = Uuid>) {
@@ -79,9 +106,18 @@ impl Ledger {
         self.books().confirmed.len()
     }
 
+    pub(crate) fn unknown(&self) -> usize {
+        self.books().unknown
+    }
+
     pub(crate) fn handled(&self) -> usize {
         let books = self.books();
         books.handled.len().min(books.once.len())
+    }
+
+    /// What was left in the queues when a child last looked; asked again, it is unknown until one has looked again.
+    pub(crate) fn take_left(&self) -> Option<usize> {
+        self.books().left.take()
     }
 
     pub(crate) fn missing(&self) -> Missing {
@@ -98,13 +134,23 @@ impl Ledger {
 
     /// Events that the subscriber with `dedupe` handled twice without a sign that it might.
     pub(crate) fn unflagged(&self) -> usize {
-        self.books().once.values().filter(|times| times.len() > 1 && !times.contains(&true)).count()
+        let is_unflagged = |times: &Vec<Once>| {
+            let (first, last) = (times[0], times[times.len() - 1]);
+            let was_forgotten = first.forgetting != last.forgetting || last.forgetting % 2 == 1;
+            times.len() > 1 && !was_forgotten && !times.iter().any(|time| time.is_flagged)
+        };
+        self.books().once.values().filter(|times| is_unflagged(times)).count()
     }
 
-    /// Events that were handled and never sent.
+    pub(crate) fn unrouted(&self) -> usize {
+        self.books().unrouted
+    }
+
+    /// Events that were handled and never sent. To be asked in the end: the line of the sender is written before it sends,
+    /// but it may be read later.
     pub(crate) fn invented(&self) -> usize {
         let books = self.books();
-        books.invented.iter().filter(|id| !books.sent.contains(id)).count()
+        books.handled.keys().chain(books.once.keys()).filter(|id| !books.sent.contains(id)).count()
     }
 
     pub(crate) fn summary(&self) -> String {
@@ -112,10 +158,11 @@ impl Ledger {
         let again: u32 = books.handled.values().map(|times| times - 1).sum();
         let once_again: usize = books.once.values().map(|times| times.len() - 1).sum();
         format!(
-            "sent {} confirmed {} unknown {} handled {} duplicated {again} (with dedupe {once_again})",
+            "sent {} confirmed {} unknown {} abandoned {} handled {} duplicated {again} (with dedupe {once_again})",
             books.sent.len(),
             books.confirmed.len(),
             books.unknown,
+            books.abandoned,
             books.handled.len(),
         )
     }
@@ -123,5 +170,43 @@ impl Ledger {
     pub(crate) fn parked(&self) -> (usize, usize) {
         let books = self.books();
         (books.parked.len(), books.parked_once.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the suite would say of a bus that breaks its promises.
+    #[test]
+    fn every_kind_of_fault_is_seen() {
+        let id = Uuid::new_v4();
+        let told = |lines: &[&str]| {
+            let ledger = Ledger::default();
+            for line in lines {
+                let (what, how) = line.split_once(' ').unwrap_or((line, ""));
+                ledger.note(&format!("{what} {id} {how}"));
+            }
+            ledger
+        };
+        let all = ["sent", "confirmed", "handled", "once first", "followed"];
+        let good = told(&all);
+        assert_eq!((good.missing().total(), good.unflagged(), good.invented()), (0, 0, 0));
+        for (without, missing) in [(2, (1, 0, 0)), (3, (0, 1, 0)), (4, (0, 0, 1))] {
+            let lines: Vec<_> =
+                all.iter().enumerate().filter(|(place, _)| *place != without).map(|(_, line)| *line).collect();
+            let Missing { handled, once, followed } = told(&lines).missing();
+            assert_eq!((handled, once, followed), missing, "{lines:?}");
+        }
+        assert_eq!(told(&["sent", "confirmed", "parked work", "parked once"]).missing().total(), 0);
+        assert_eq!(told(&["handled"]).invented(), 1);
+        assert_eq!(told(&["once first", "once first"]).unflagged(), 1);
+        assert_eq!(told(&["once first", "once flagged"]).unflagged(), 0);
+        let forgetful = told(&["once first"]);
+        forgetful.forgets();
+        forgetful.forgets();
+        forgetful.note(&format!("once {id} first"));
+        assert_eq!(forgetful.unflagged(), 0, "the store forgot in between");
+        assert_eq!(forgetful.invented(), 1);
     }
 }

@@ -48,7 +48,7 @@ pub struct Settings {
     pub http_port: u16,
     /// `BLOODBANK_EMBEDDED_PATH`: the file of the embedded bus; unset: memory.
     pub embedded_path: Option<PathBuf>,
-    /// `BLOODBANK_TLS_CA`: a PEM file with authorities to trust beside those of the system, for `amqps://` and `rediss://`.
+    /// `BLOODBANK_TLS_CA`: a PEM file with the authorities to trust in place of those of the system, for `amqps://` and `rediss://`.
     pub tls_ca: Option<PathBuf>,
     /// `BLOODBANK_TLS_CERT`: a PEM file with the certificate that this program shows.
     pub tls_cert: Option<PathBuf>,

@@ -21,6 +21,7 @@ use super::{
     backoff,
     deadline::{CALL, within},
     declare,
+    dial::dial,
     fault::Fault,
     remembered::Remembered,
     session::Session,
@@ -327,9 +328,5 @@ fn refusal(address: &Address, fault: &Fault) -> Option<Error> {
 async fn connect(address: &Address, role: Role) -> Result<lapin::Connection, Fault> {
     let name = format!("{} ({})", address.service, role.name());
     let properties = lapin::ConnectionProperties::default().with_connection_name(name.into());
-    let connect = async {
-        let builder = lapin::ConnectionBuilder::new()?;
-        builder.with_uri(address.uri()).with_properties(properties).with_tls_config(address.tls()).connect().await
-    };
-    within(CALL, connect.boxed()).await
+    within(CALL, dial(address, properties).boxed()).await
 }

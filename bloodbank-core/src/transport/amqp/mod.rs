@@ -15,6 +15,7 @@ mod conflict;
 mod consume;
 mod deadline;
 mod declare;
+mod dial;
 mod fault;
 mod incoming;
 mod intern;

@@ -1,0 +1,86 @@
+//! The gateway's router in process, without a network.
+
+use std::{cell::RefCell, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    http::{Request, StatusCode, header::CONTENT_TYPE},
+};
+use bloodbank::Bus;
+use bloodbank_domains as _;
+use bloodbank_gateway::{Gateway, router};
+use bloodbank_webhooks::Webhooks;
+use http_body_util::BodyExt;
+use tokio::{runtime::Runtime, time::timeout};
+use tower::ServiceExt;
+
+/// An endless answer, such as a stream of events, is read for so long.
+const PATIENCE: Duration = Duration::from_millis(20);
+/// What is published stays in memory.
+const MOST: u32 = 20_000;
+
+/// A gateway on a bus in memory.
+pub(super) struct Web {
+    runtime: Runtime,
+    router: RefCell<(Router, u32)>,
+}
+
+/// What it answered.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: axum::http::HeaderMap,
+    pub(super) body: Vec<u8>,
+}
+
+impl Web {
+    pub(super) fn new() -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let router = RefCell::new((Self::router(&runtime), 0));
+        Self { runtime, router }
+    }
+
+    fn router(runtime: &Runtime) -> Router {
+        let _inside = runtime.enter();
+        router(Gateway::builder(Bus::embedded()).open_routes(Webhooks::default().routes()).build())
+    }
+
+    /// Whether the next request goes to a gateway that knows nothing of those before.
+    pub(super) fn is_worn_out(&self) -> bool {
+        self.router.borrow().1 >= MOST
+    }
+
+    pub(super) fn ask(&self, request: Request<Body>) -> Answer {
+        if self.is_worn_out() {
+            *self.router.borrow_mut() = (Self::router(&self.runtime), 0);
+        }
+        self.router.borrow_mut().1 += 1;
+        let router = self.router.borrow().0.clone();
+        self.runtime.block_on(async {
+            let response = router.oneshot(request).await.unwrap_or_else(|never| match never {});
+            let (parts, mut body) = response.into_parts();
+            let mut read = Vec::new();
+            while let Ok(Some(frame)) = timeout(PATIENCE, body.frame()).await {
+                read.extend_from_slice(
+                    frame.ok().and_then(|frame| frame.into_data().ok()).as_deref().unwrap_or_default(),
+                );
+            }
+            Answer { status: parts.status, headers: parts.headers, body: read }
+        })
+    }
+}
+
+impl Answer {
+    /// Nobody outside can make it fail, and what it refuses is explained as JSON.
+    pub(super) fn check(&self) {
+        let Self { status, headers, body } = self;
+        let text = String::from_utf8_lossy(body);
+        assert!(!status.is_server_error() || *status == StatusCode::SERVICE_UNAVAILABLE, "{status}: {text}");
+        let is_json = headers
+            .get(CONTENT_TYPE)
+            .is_some_and(|kind| kind.as_bytes().ends_with(b"json") && !kind.as_bytes().ends_with(b"ndjson"));
+        // To HEAD, the answer is without its body.
+        let is_read = body.is_empty() || serde_json::from_slice::<serde_json::Value>(body).is_ok();
+        assert!(!is_json || is_read, "{status} is no JSON: {text}");
+    }
+}
