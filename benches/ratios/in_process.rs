@@ -29,8 +29,7 @@ async fn listen(heard: SentenceHeard, State(handled): State<Handled>) {
 }
 
 pub(crate) async fn run() {
-    let rounds: Vec<Figure> = tokio::spawn(async { publish_to_handler().await }).await.unwrap();
-    let figure = Figure::median(&rounds);
+    let figure = Figure::median(&publish_to_handler().await);
     println!("publish → typed handler, CPU µs/event: {:.2} ({:.0} events/s)", figure.cpu, figure.rate);
 
     let json = sample::body();

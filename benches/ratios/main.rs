@@ -27,27 +27,28 @@ fn main() {
     let wanted = |name: &str| part.as_deref().is_none_or(|part| part == name);
     if wanted("in-process") {
         println!("in process (embedded bus in memory, default allocator)");
-        runtime.block_on(in_process::run());
+        runtime.block_on(runtime.spawn(in_process::run())).unwrap();
     }
     if !wanted("publish") && !wanted("consume") {
         return;
     }
     let broker = RabbitMq::start().unwrap();
+    // Both sides in tasks, as in a service: the main thread of a runtime is no worker.
     for kind in [QueueKind::Classic, QueueKind::Quorum] {
         println!("\nRabbitMQ, {kind:?} queue, {EVENTS} events × {ROUNDS} rounds, body {} bytes", sample::body().len());
         println!("{:<44}{:>12}{:>12}{:>8}", "", "raw lapin", "Bloodbank", "ratio");
         if wanted("publish") {
-            runtime.block_on(publishing(&broker, kind));
+            runtime.block_on(runtime.spawn(publishing(broker.url(), kind))).unwrap();
         }
         if wanted("consume") {
-            runtime.block_on(consuming(&broker, kind));
+            runtime.block_on(runtime.spawn(consuming(broker.url(), kind))).unwrap();
         }
     }
 }
 
-async fn publishing(broker: &RabbitMq, kind: QueueKind) {
-    let ours = ours::Service::start(&broker.url(), kind).await;
-    let raw = raw::Client::connect(&broker.url()).await;
+async fn publishing(url: String, kind: QueueKind) {
+    let ours = ours::Service::start(&url, kind).await;
+    let raw = raw::Client::connect(&url).await;
     let (mut theirs_all, mut ours_all) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         theirs_all.push(raw.publish(ours.exchange(), sample::KEY, EVENTS, WINDOW).await);
@@ -62,9 +63,9 @@ async fn publishing(broker: &RabbitMq, kind: QueueKind) {
     ours.close().await;
 }
 
-async fn consuming(broker: &RabbitMq, kind: QueueKind) {
-    let ours = ours::Service::start(&broker.url(), kind).await;
-    let raw = raw::Client::connect(&broker.url()).await;
+async fn consuming(url: String, kind: QueueKind) {
+    let ours = ours::Service::start(&url, kind).await;
+    let raw = raw::Client::connect(&url).await;
     let (mut theirs_all, mut ours_all) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         raw.publish(ours.exchange(), sample::KEY, EVENTS, WINDOW).await;

@@ -70,16 +70,11 @@ impl Service {
     }
 
     pub(crate) async fn publish(&self, events: usize) -> Figure {
-        let bus = self.bus.clone();
-        // In a task, as in a service; the main thread of a runtime is no worker.
-        let published = tokio::spawn(async move {
-            let round = Round::begin();
-            let receipts = bus.publish_all((0..events).map(|_| sample::event())).await;
-            let figure = round.end(events);
-            assert!(receipts.iter().all(|receipt| receipt.as_ref().is_ok_and(|receipt| !receipt.unrouted)));
-            figure
-        });
-        published.await.unwrap()
+        let round = Round::begin();
+        let receipts = self.bus.publish_all((0..events).map(|_| sample::event())).await;
+        let figure = round.end(events);
+        assert!(receipts.iter().all(|receipt| receipt.as_ref().is_ok_and(|receipt| !receipt.unrouted)));
+        figure
     }
 
     pub(crate) async fn consume(&self, events: usize) -> Figure {

@@ -22,7 +22,8 @@ impl Bus {
             Ok(draft) => Either::Left(self.send(draft)),
             Err(error) => Either::Right(ready(Err(error))),
         };
-        in_order(events.into_iter(), self.window(), send).await
+        // Some wait for their turn, so that it can go on at once where others are confirmed.
+        in_order(events.into_iter(), self.window() + self.window() / 4, send).await
     }
 }
 
