@@ -89,9 +89,9 @@ oldest_rust() {
 with_services() {
     step "tests"
     if cargo nextest --version >/dev/null 2>&1; then
-        cargo nextest run --workspace --all-features
+        cargo nextest run --workspace --all-features --no-fail-fast
     else
-        cargo test --workspace --all-features --lib --bins --examples --tests
+        cargo test --workspace --all-features --no-fail-fast --lib --bins --examples --tests
     fi
 
     step "a crate that is only named is found, in release too"
