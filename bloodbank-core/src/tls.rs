@@ -62,13 +62,14 @@ pub(crate) fn redis_client(url: &secrecy::SecretString, pem: Option<Pem>) -> Res
     use secrecy::ExposeSecret;
 
     let url = url.expose_secret();
-    let invalid = |error: redis::RedisError| {
+    let invalid = || {
         Error::new(
             ErrorKind::Settings,
             "REDIS_URL is no address of a Redis; it looks like `redis://:password@host:6379/0`",
         )
-        .with_source(error)
     };
+    // Without what the client says about it: that repeats parts of the address, of which the password may be one.
+    let address = redis::IntoConnectionInfo::into_connection_info(url).map_err(|_| invalid())?;
     let is_tls = url.starts_with("rediss://");
     if is_tls && url.contains('#') {
         return Err(Error::new(
@@ -85,7 +86,7 @@ pub(crate) fn redis_client(url: &secrecy::SecretString, pem: Option<Pem>) -> Res
             }),
             root_cert: ca.map(String::into_bytes),
         };
-        return redis::Client::build_with_tls(url, certificates).map_err(invalid);
+        return redis::Client::build_with_tls(address, certificates).map_err(|error| invalid().with_source(error));
     }
     #[cfg(not(feature = "tls"))]
     {
@@ -97,5 +98,5 @@ pub(crate) fn redis_client(url: &secrecy::SecretString, pem: Option<Pem>) -> Res
             ));
         }
     }
-    redis::Client::open(url).map_err(invalid)
+    redis::Client::open(address).map_err(|error| invalid().with_source(error))
 }

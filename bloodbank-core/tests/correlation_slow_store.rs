@@ -94,7 +94,9 @@ const SECOND: Duration = Duration::from_secs(1);
 async fn many_links_go_in_few_writes() {
     let (store, tracker) = tracker().await;
     store.take(10);
-    assert_eq!(publish(&tracker, 1_000).await, Duration::from_millis(40));
+    // After a full batch one that is not full waits for more, some 2 ms.
+    let took = publish(&tracker, 1_000).await;
+    assert!((40..=50).contains(&took.as_millis()), "{took:?}");
     assert_eq!(store.writes.load(Ordering::SeqCst), 4, "256 at once");
 }
 

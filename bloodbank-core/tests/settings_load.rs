@@ -200,6 +200,16 @@ fn all_bad_values_are_reported_together() {
     }
 }
 
+#[cfg(feature = "redis")]
+#[tokio::test]
+async fn what_the_client_of_redis_says_about_an_address_is_not_repeated() {
+    let settings = from_vars(&[("REDIS_URL", "redis://redis/0?protocol=hunter2")]);
+    let error = bloodbank_core::dedupe::RedisStore::from_settings(&settings).err().unwrap();
+    assert!(error.to_string().starts_with("REDIS_URL is no address of a Redis"), "{error}");
+    let shown = format!("{error:?}");
+    assert!(!shown.contains("hunter2") && std::error::Error::source(&error).is_none(), "{shown}");
+}
+
 #[test]
 fn a_bad_address_is_explained_without_being_shown() {
     for (name, value, said) in [

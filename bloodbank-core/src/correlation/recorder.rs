@@ -226,6 +226,10 @@ impl Inner {
         due.unwrap_or_else(|| Instant::now() + 2 * PATIENCE)
     }
 
+    fn has_full_batch(&self) -> bool {
+        self.queue().waiting.front().is_some_and(|batch| batch.links.len() >= BATCH)
+    }
+
     fn let_go(&self, now: Instant) {
         for batch in &mut self.queue().waiting {
             batch.hold.let_go(now);
@@ -271,7 +275,7 @@ impl Task {
                 }
                 back_since = Instant::now();
             }
-            if is_crowded {
+            if is_crowded && !self.0.has_full_batch() {
                 sleep(GATHERING).await;
             }
             let Some(batch) = self.next().await else { return };
