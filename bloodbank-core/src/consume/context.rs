@@ -29,7 +29,7 @@ struct Inner {
     head: OnceLock<EnvelopeHead>,
     position: AtomicU32,
     unchecked: AtomicBool,
-    deadline: Instant,
+    begun: OnceLock<Instant>,
 }
 
 /// What all deliveries of a subscriber share.
@@ -50,14 +50,13 @@ pub(crate) struct Delivered {
 
 impl Context {
     pub(crate) fn new(target: Arc<Target>, delivered: Delivered) -> Self {
-        let deadline = Instant::now() + target.timeout;
         Self(Arc::new(Inner {
             target,
             delivered,
             head: OnceLock::new(),
             position: AtomicU32::new(0),
             unchecked: AtomicBool::new(false),
-            deadline,
+            begun: OnceLock::new(),
         }))
     }
 
@@ -126,10 +125,15 @@ impl Context {
         self.0.target.timeout
     }
 
+    /// Begins the attempt, unless it has begun: what waits for its lane, or for its lease, has not. When it began.
+    pub(crate) fn begin(&self) -> Instant {
+        *self.0.begun.get_or_init(Instant::now)
+    }
+
     /// When this attempt ends.
     #[must_use]
     pub fn deadline(&self) -> Instant {
-        self.0.deadline
+        self.begin() + self.timeout()
     }
 
     /// Set when the app shuts down: finish soon.

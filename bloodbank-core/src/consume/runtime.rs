@@ -4,7 +4,6 @@ use std::{
     collections::HashMap,
     pin::pin,
     sync::{Arc, PoisonError, RwLock},
-    time::Instant,
 };
 
 use futures_util::StreamExt;
@@ -31,6 +30,8 @@ struct Worker {
     spec: Arc<SubscriberSpec>,
     service: HandlerService,
     counters: Arc<Counters>,
+    /// The counter of the last event type: most queues have one.
+    consumed: Option<(Arc<str>, Counter)>,
     guard: Option<Guard>,
 }
 
@@ -58,14 +59,14 @@ impl Counters {
         }
     }
 
-    fn consumed(&self, event_type: &str) {
+    fn consumed(&self, event_type: &str) -> Counter {
         let label = Registry::global().label(event_type);
         if let Some(counter) = self.consumed.read().unwrap_or_else(PoisonError::into_inner).get(label) {
-            return counter.increment(1);
+            return counter.clone();
         }
         let counter = counter!("bloodbank_consumed_total", "event_type" => label);
-        counter.increment(1);
-        self.consumed.write().unwrap_or_else(PoisonError::into_inner).insert(label, counter);
+        self.consumed.write().unwrap_or_else(PoisonError::into_inner).insert(label, counter.clone());
+        counter
     }
 }
 
@@ -80,6 +81,7 @@ pub(super) async fn run(
     let worker = Worker {
         service: spec.service.clone(),
         counters: Arc::new(Counters::new(&spec.queue)),
+        consumed: None,
         spec: Arc::new(spec),
         target,
         guard,
@@ -188,22 +190,13 @@ impl Worker {
     }
 
     async fn handle(&mut self, context: Context, settlement: Settlement) {
-        let outcome = match &self.guard {
+        // Boxes keep what is rare out of the future that every event fills anew.
+        let outcome = match self.guard.clone() {
             None => self.work(&context, settlement, None).await,
-            Some(guard) => match once::begin(guard, &context).await {
-                Begun::Leased(lease) => lease.during(self.work(&context, settlement, Some(&lease))).await,
-                Begun::Unchecked => {
-                    context.set_unchecked();
-                    self.work(&context, settlement, None).await
-                }
-                Begun::Duplicate => {
-                    settlement.ack();
-                    return;
-                }
-                Begun::Wait(delay) => once::put_off(settlement, &context, &self.spec.options, delay).await,
-            },
+            Some(guard) => Box::pin(self.once(&guard, &context, settlement)).await,
         };
         match outcome {
+            Outcome::Duplicate => {}
             Outcome::Ack => self.counters.handled.increment(1),
             Outcome::Retry => self.counters.retried.increment(1),
             Outcome::DeadLetter => self.counters.dead_lettered.increment(1),
@@ -212,14 +205,40 @@ impl Worker {
         }
     }
 
+    async fn once(&mut self, guard: &Guard, context: &Context, settlement: Settlement) -> Outcome {
+        match once::begin(guard, context).await {
+            Begun::Leased(lease) => lease.during(self.work(context, settlement, Some(&lease))).await,
+            Begun::Unchecked => {
+                context.set_unchecked();
+                self.work(context, settlement, None).await
+            }
+            Begun::Duplicate => {
+                settlement.ack();
+                Outcome::Duplicate
+            }
+            Begun::Wait(delay) => once::put_off(settlement, context, &self.spec.options, delay).await,
+        }
+    }
+
     async fn work(&mut self, context: &Context, settlement: Settlement, lease: Option<&Lease>) -> Outcome {
-        let start = Instant::now();
+        let start = context.begin();
         let result = match self.service.ready().await {
             Ok(service) => service.call(context.clone()).await,
             Err(error) => Err(error),
         };
         self.counters.seconds.record(start.elapsed().as_secs_f64());
-        self.counters.consumed(context.message().properties.event_type.as_deref().unwrap_or_default());
+        self.count(context.message().properties.event_type.as_ref());
         settle(settlement, context, &self.spec.options, result, lease).await
+    }
+
+    fn count(&mut self, event_type: Option<&Arc<str>>) {
+        if let (Some(event_type), Some((last, counter))) = (event_type, &self.consumed)
+            && Arc::ptr_eq(event_type, last)
+        {
+            return counter.increment(1);
+        }
+        let counter = self.counters.consumed(event_type.map_or("", |event_type| event_type));
+        counter.increment(1);
+        self.consumed = event_type.map(|event_type| (Arc::clone(event_type), counter));
     }
 }

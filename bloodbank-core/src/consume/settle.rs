@@ -33,6 +33,8 @@ pub(super) enum Outcome {
     DeadLetter,
     /// Left with the broker, which delivers it again: nothing could be published.
     Kept,
+    /// It was handled before.
+    Duplicate,
     /// Comes back to this queue in a moment, as it is: it could not yet be known whether it is a duplicate.
     PutOff,
 }
@@ -58,7 +60,7 @@ pub(super) async fn settle(
         },
         Err(failure) => failure,
     };
-    replace(settlement, context, || give_up(&failure, context, options), lease).await
+    Box::pin(replace(settlement, context, || give_up(&failure, context, options), lease)).await
 }
 
 /// Acknowledges a delivery once something has replaced it; until then it is kept.
@@ -96,9 +98,15 @@ pub(super) async fn replace<F: Future<Output = Result<Outcome>>>(
 
 /// Publishes what follows and answers a requester.
 async fn finish(events: EventCollector, context: &Context) -> Result<()> {
-    let reply = if events.is_empty() { None } else { publish_collected(events, context).await? };
-    answer(context, Answer::Reply(reply)).await;
-    Ok(())
+    if events.is_empty() && context.message().properties.reply_to.is_none() {
+        return Ok(());
+    }
+    Box::pin(async {
+        let reply = publish_collected(events, context).await?;
+        answer(context, Answer::Reply(reply)).await;
+        Ok(())
+    })
+    .await
 }
 
 /// The failure of a handler that succeeded, but whose follow-ups could not be published.

@@ -2,7 +2,6 @@
 
 use std::{
     any::{Any, TypeId, type_name},
-    collections::HashMap,
     fmt,
     ops::{Deref, DerefMut},
     sync::Arc,
@@ -113,26 +112,28 @@ pub struct There<Index>(std::marker::PhantomData<Index>);
 impl<S, Rest> Provides<S, Here> for (S, Rest) {}
 impl<S, Other, Rest: Provides<S, Index>, Index> Provides<S, There<Index>> for (Other, Rest) {}
 
-/// The states of an app, by type.
+/// The states of an app, by type: few, and looked up for each event.
 #[derive(Clone, Default)]
-pub struct States(Arc<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>);
+pub struct States(Arc<Vec<(TypeId, Arc<dyn Any + Send + Sync>)>>);
 
 impl States {
     pub(crate) fn insert<S: Clone + Send + Sync + 'static>(&mut self, state: S) {
-        Arc::make_mut(&mut self.0).insert(TypeId::of::<S>(), Arc::new(state));
+        let states = Arc::make_mut(&mut self.0);
+        states.retain(|(id, _)| *id != TypeId::of::<S>());
+        states.push((TypeId::of::<S>(), Arc::new(state)));
     }
 
     /// A clone of the state of that type; `()` is always there.
     #[must_use]
     pub fn get<S: Clone + 'static>(&self) -> Option<S> {
-        match self.0.get(&TypeId::of::<S>()) {
-            Some(state) => state.downcast_ref::<S>().cloned(),
+        match self.0.iter().find(|(id, _)| *id == TypeId::of::<S>()) {
+            Some((_, state)) => state.downcast_ref::<S>().cloned(),
             None => (&() as &dyn Any).downcast_ref::<S>().cloned(),
         }
     }
 
     pub(crate) fn has(&self, state: TypeId) -> bool {
-        state == TypeId::of::<()>() || self.0.contains_key(&state)
+        state == TypeId::of::<()>() || self.0.iter().any(|(id, _)| *id == state)
     }
 }
 

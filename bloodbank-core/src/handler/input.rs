@@ -41,7 +41,8 @@ impl<E: Event> Payload for E {
         // The common case in one pass. What it does not explain is read again, for the sake of the message.
         if declaration.supersedes.is_none()
             && let Ok(envelope) = serde_json::from_slice::<EventEnvelope<E>>(body)
-            && template_matches(declaration.routing_key, &envelope.event_type)
+            && (declaration.routing_key == envelope.event_type
+                || template_matches(declaration.routing_key, &envelope.event_type))
         {
             check_version(&envelope.version)?;
             if declaration.validated {

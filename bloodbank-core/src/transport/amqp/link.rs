@@ -35,7 +35,9 @@ use crate::{
 const FIRST: Duration = Duration::from_secs(4);
 /// How often the connection is looked at, in case it ends without an event.
 const LOOK: Duration = Duration::from_secs(1);
-/// Two deaths within this time, and what was being consumed may be the reason.
+/// A connection that dies so soon may have died of what it consumed: that comes first, and comes again.
+const BRIEF: Duration = Duration::from_secs(1);
+/// Two such deaths within this time, and it is likely.
 const SUSPICIOUS: Duration = Duration::from_secs(30);
 /// How long consumers then take one message at a time.
 const CAUTION: Duration = Duration::from_secs(30);
@@ -168,14 +170,16 @@ struct Supervisor {
     sessions: watch::Sender<Option<Arc<Session>>>,
     state: watch::Sender<ConnectionState>,
     closing: CancellationToken,
-    /// When connections died lately.
+    /// When connections died lately that had lived briefly.
     deaths: VecDeque<Instant>,
 }
 
 impl Supervisor {
     async fn run(mut self, mut session: Arc<Session>) {
         loop {
+            let begun = Instant::now();
             let cause = self.watch(&session).await;
+            let was_brief = begun.elapsed() < BRIEF;
             self.sessions.send_replace(None);
             let Some(cause) = cause else {
                 session.close().await;
@@ -188,7 +192,7 @@ impl Supervisor {
             self.enter(ConnectionState::Connecting, &cause);
             let closing = self.closing.clone();
             session = tokio::select! {
-                session = self.reconnect() => session,
+                session = self.reconnect(was_brief) => session,
                 () = closing.cancelled() => {
                     self.state.send_replace(ConnectionState::Down);
                     return;
@@ -228,14 +232,16 @@ impl Supervisor {
         }
     }
 
-    async fn reconnect(&mut self) -> Arc<Session> {
+    async fn reconnect(&mut self, was_brief: bool) -> Arc<Session> {
         let lost = Instant::now();
         while self.deaths.front().is_some_and(|death| lost - *death > SUSPICIOUS) {
             self.deaths.pop_front();
         }
         // One that dies again and again is not made again at once.
         let mut attempt = u32::try_from(self.deaths.len()).unwrap_or(u32::MAX);
-        self.deaths.push_back(lost);
+        if was_brief {
+            self.deaths.push_back(lost);
+        }
         if self.deaths.len() > 16 {
             self.deaths.pop_front();
         }

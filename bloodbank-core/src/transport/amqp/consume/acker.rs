@@ -32,7 +32,7 @@ use crate::transport::{
 /// How long an acknowledgement waits for others.
 const LULL: Duration = Duration::from_millis(5);
 /// So many do not wait for more.
-const MANY: usize = 128;
+const MANY: usize = 256;
 /// How long acknowledgements wait for an older delivery, so that one can speak for all.
 const GAP: Duration = Duration::from_millis(5);
 /// How long a channel outlives its last acknowledgements. With more than 32 commands on the way to a quorum queue the
