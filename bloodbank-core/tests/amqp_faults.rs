@@ -268,13 +268,23 @@ async fn after_two_early_deaths_messages_are_taken_one_by_one() {
         cut().await;
     }
     eventually("it takes one message at a time", || async { prefetches().await == [1] }).await;
-    publish_all(&amqp, (0..20).map(|n| to_queue(&queue, n.to_string()))).await;
     // When it stays quiet, it takes more again.
     eventually("it consumes with its own prefetch again", || async { prefetches().await == [50] }).await;
-    publish_all(&amqp, (20..40).map(|n| to_queue(&queue, n.to_string()))).await;
+    for _ in 0..3 {
+        cut().await;
+    }
+    eventually("it takes one message at a time", || async { prefetches().await == [1] }).await;
+    publish_all(&amqp, (0..20).map(|n| to_queue(&queue, n.to_string()))).await;
+    assert_eq!(prefetches().await, [1]);
+    // Also when so many did no harm.
+    publish_all(&amqp, (20..150).map(|n| to_queue(&queue, n.to_string()))).await;
+    let begin = Instant::now();
+    eventually("it consumes with its own prefetch again", || async { prefetches().await == [50] }).await;
+    assert!(begin.elapsed() < Duration::from_secs(15), "{:?}", begin.elapsed());
+    publish_all(&amqp, (150..200).map(|n| to_queue(&queue, n.to_string()))).await;
     Observer::at(&broker.url()).await.waits(&queue, 0).await;
     amqp.close().await;
-    let expected: Vec<_> = (0..40).map(|n: usize| n.to_string()).collect();
+    let expected: Vec<_> = (0..200).map(|n: usize| n.to_string()).collect();
     assert_eq!(consumer.await.unwrap(), expected);
 }
 

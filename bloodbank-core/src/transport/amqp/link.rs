@@ -39,7 +39,7 @@ const LOOK: Duration = Duration::from_secs(1);
 const BRIEF: Duration = Duration::from_secs(1);
 /// Two such deaths within this time, and it is likely.
 const SUSPICIOUS: Duration = Duration::from_secs(30);
-/// How long consumers then take one message at a time.
+/// How long consumers then take one message at a time, at most.
 const CAUTION: Duration = Duration::from_secs(30);
 /// How long declaring everything again may take.
 const RESTORING: Duration = Duration::from_secs(30);

@@ -13,8 +13,8 @@ use super::{
 /// One connection to the broker. Everything on it ends with it; nothing is repaired.
 pub(super) struct Session {
     connection: lapin::Connection,
-    /// Until then its consumers take one message at a time.
-    pub(super) cautious_until: Option<Instant>,
+    /// Until then its consumers begin with one message at a time.
+    cautious_until: Option<Instant>,
     dead: CancellationToken,
     doubt: OnceLock<String>,
 }
@@ -26,6 +26,11 @@ impl Session {
 
     pub(super) fn connection(&self) -> &lapin::Connection {
         &self.connection
+    }
+
+    /// Until when a consumer that begins now takes one message at a time.
+    pub(super) fn caution(&self) -> Option<Instant> {
+        self.cautious_until.filter(|until| *until > Instant::now())
     }
 
     /// Opens a channel.

@@ -71,7 +71,7 @@ impl Consumers {
     pub(super) async fn consume(&self, queue: Arc<str>, prefetch: u16) -> Result<Deliveries> {
         let subscribe = |session: Arc<Session>| {
             let (shared, queue) = (Arc::clone(&self.shared), Arc::clone(&queue));
-            async move { subscribe(&shared, &session, &queue, prefetch).await }
+            async move { subscribe(&shared, &session, &queue, prefetch, session.caution()).await }
         };
         let subscription = self.patiently("starting to consume", subscribe).await?;
         let shared = Arc::clone(&self.shared);

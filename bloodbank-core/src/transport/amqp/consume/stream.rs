@@ -8,7 +8,10 @@ use std::{
 };
 
 use futures_util::{FutureExt, Stream, future::BoxFuture};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep, sleep_until},
+};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 use tracing::{info, warn};
 
@@ -36,23 +39,46 @@ pub(super) struct AmqpDeliveries {
 enum State {
     Active {
         subscription: Box<Subscription>,
-        /// Makes one that takes more than one message at a time.
-        widening: Option<BoxFuture<'static, Option<Subscription>>>,
+        widening: Option<Widening>,
     },
     Resuming(BoxFuture<'static, Option<Subscription>>),
     Ended,
 }
 
+/// Makes a subscription that takes more than one message at a time.
+struct Widening {
+    opening: BoxFuture<'static, Option<Subscription>>,
+    /// After so many messages that did no harm.
+    harmless: u32,
+    enough: Arc<Notify>,
+}
+
+impl Widening {
+    fn new(until: Instant, shared: &Arc<Shared>, queue: &Arc<str>, prefetch: u16) -> Self {
+        let enough = Arc::<Notify>::default();
+        let (shared, queue, told) = (Arc::clone(shared), Arc::clone(queue), Arc::clone(&enough));
+        let opening = async move {
+            tokio::select! {
+                () = sleep_until(until) => {}
+                () = told.notified() => {}
+            }
+            widen(shared, queue, prefetch).await
+        };
+        // What was on its way when the connection died comes first: not more than a window of it.
+        Self { opening: opening.boxed(), harmless: 2 * u32::from(prefetch), enough }
+    }
+
+    fn handed_out(&mut self) {
+        self.harmless = self.harmless.saturating_sub(1);
+        if self.harmless == 0 {
+            self.enough.notify_one();
+        }
+    }
+}
+
 impl State {
     fn active(subscription: Subscription, shared: &Arc<Shared>, queue: &Arc<str>, prefetch: u16) -> Self {
-        let widening = subscription.cautious_until.map(|until| {
-            let (shared, queue) = (Arc::clone(shared), Arc::clone(queue));
-            async move {
-                sleep_until(until).await;
-                widen(shared, queue, prefetch).await
-            }
-            .boxed()
-        });
+        let widening = subscription.cautious_until.map(|until| Widening::new(until, shared, queue, prefetch));
         Self::Active { subscription: Box::new(subscription), widening }
     }
 }
@@ -94,15 +120,20 @@ impl Stream for AmqpDeliveries {
         loop {
             match &mut this.state {
                 State::Active { subscription, widening } => {
-                    if let Some(opening) = widening
-                        && let Poll::Ready(wider) = opening.as_mut().poll(context)
+                    if let Some(widening) = widening
+                        && let Poll::Ready(wider) = widening.opening.as_mut().poll(context)
                     {
                         this.retire();
                         this.enter(wider);
                         continue;
                     }
                     match subscription.poll_next(context) {
-                        Poll::Ready(Some(delivery)) => return Poll::Ready(Some(delivery)),
+                        Poll::Ready(Some(delivery)) => {
+                            if let Some(widening) = widening {
+                                widening.handed_out();
+                            }
+                            return Poll::Ready(Some(delivery));
+                        }
                         Poll::Ready(None) => {
                             this.retire();
                             let (shared, queue) = (Arc::clone(&this.shared), Arc::clone(&this.queue));
@@ -140,7 +171,7 @@ async fn resume(shared: Arc<Shared>, queue: Arc<str>, prefetch: u16) -> Option<S
     let (mut attempt, begin) = (0, Instant::now());
     loop {
         let session = shared.link.session().await?;
-        match subscribe(&shared, &session, &queue, prefetch).await {
+        match subscribe(&shared, &session, &queue, prefetch, session.caution()).await {
             Ok(subscription) => {
                 info!(%queue, "consuming again");
                 return Some(subscription);
@@ -163,7 +194,7 @@ async fn resume(shared: Arc<Shared>, queue: Arc<str>, prefetch: u16) -> Option<S
 async fn widen(shared: Arc<Shared>, queue: Arc<str>, prefetch: u16) -> Option<Subscription> {
     loop {
         let session = shared.link.session().await?;
-        match subscribe(&shared, &session, &queue, prefetch).await {
+        match subscribe(&shared, &session, &queue, prefetch, None).await {
             Ok(subscription) => return Some(subscription),
             Err(Refusal::Lost(_) | Refusal::Refused(_)) => sleep(WIDEN_AGAIN).await,
         }

@@ -43,12 +43,13 @@ pub(super) struct Subscription {
     pub(super) cautious_until: Option<Instant>,
 }
 
-/// Opens a channel and consumes there.
+/// Opens a channel and consumes there, one message at a time until then.
 pub(super) async fn subscribe(
     shared: &Shared,
     session: &Session,
     queue: &str,
     prefetch: u16,
+    cautious_until: Option<Instant>,
 ) -> Result<Subscription, Refusal> {
     let Ok(name) = ShortString::try_new(queue) else {
         return Err(Refusal::Refused(Error::new(
@@ -56,7 +57,6 @@ pub(super) async fn subscribe(
             format!("the name of queue `{queue}` is longer than 255 bytes; shorten it"),
         )));
     };
-    let cautious_until = session.cautious_until.filter(|until| *until > Instant::now());
     let prefetch = if cautious_until.is_some() { 1 } else { prefetch };
     let channel = session.channel().await.map_err(Refusal::Lost)?;
     let refused = |fault| refusal(session, queue, fault);
