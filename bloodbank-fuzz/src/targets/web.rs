@@ -7,7 +7,7 @@ use axum::{
     body::Body,
     http::{Request, StatusCode, header::CONTENT_TYPE},
 };
-use bloodbank::{Bus, claim_check::ClaimCheck};
+use bloodbank::Bus;
 use bloodbank_domains as _;
 use bloodbank_gateway::{Gateway, router};
 use bloodbank_webhooks::Webhooks;
@@ -53,8 +53,7 @@ impl Web {
     fn start(runtime: &Runtime) -> Running {
         let _inside = runtime.enter();
         let bus = Bus::embedded();
-        let webhooks =
-            Webhooks { fireflies: Some(SECRET.into()), github: Some(SECRET.into()), cache: Some(ClaimCheck::memory()) };
+        let webhooks = Webhooks { fireflies: Some(SECRET.into()), github: Some(SECRET.into()), cache: None };
         let router = router(Gateway::builder(bus.clone()).open_routes(webhooks.routes()).build());
         Running { bus, router, requests: 0 }
     }
