@@ -2,7 +2,11 @@
 //!
 //! [`Letter`] and [`Swept`] are what they answer, and what the command line shows wherever it has the letters from.
 
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    extract::State,
+    routing::{MethodRouter, post},
+};
 use bloodbank_core::{
     DeadLetters, ErrorKind,
     dead_letter::{DeadLetter, Filter, Mode, Report},
@@ -149,42 +153,32 @@ pub(crate) async fn list(
     Ok(Json(json!({ "letters": letters.iter().map(letter).collect::<Vec<_>>() })))
 }
 
-/// `POST /dead-letters/{queue}/redrive`: back to the subscriber that gave them up.
-pub(crate) async fn redrive(
-    State(gateway): State<Gateway>,
-    caller: Caller,
-    Segment(queue): Segment,
-    params: Params,
-) -> Result<Json<Swept>, Problem> {
-    let (letters, filter, mode) = sweep(&gateway, &caller, queue, &params)?;
-    Ok(Json(letters.redrive(&filter, mode).await.map_err(problem)?.into()))
+/// What is done with dead letters.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Sweep {
+    /// Back to the subscriber that gave them up.
+    Redrive,
+    /// Dropped for good.
+    Discard,
 }
 
-/// `POST /dead-letters/{queue}/discard`: dropped for good.
-pub(crate) async fn discard(
-    State(gateway): State<Gateway>,
-    caller: Caller,
-    Segment(queue): Segment,
-    params: Params,
-) -> Result<Json<Swept>, Problem> {
-    let (letters, filter, mode) = sweep(&gateway, &caller, queue, &params)?;
-    Ok(Json(letters.discard(&filter, mode).await.map_err(problem)?.into()))
-}
-
-fn sweep(
-    gateway: &Gateway,
-    caller: &Caller,
-    queue: String,
-    params: &Params,
-) -> Result<(DeadLetters, Filter, Mode), Problem> {
-    caller.check_read_all()?;
-    if !caller.publish.are_everything() {
-        return Err(Problem::forbidden(
-            "this token may not publish everything; use one whose `publish` patterns have `#`",
-        ));
-    }
-    let mode = if flag(params, "dry_run")? { Mode::DryRun } else { Mode::Apply };
-    Ok((DeadLetters::of(gateway.bus(), queue), filter(params)?, mode))
+/// `POST /dead-letters/{queue}/redrive` and `…/discard`.
+pub(crate) fn sweep(sweep: Sweep) -> MethodRouter<Gateway> {
+    post(move |State(gateway): State<Gateway>, caller: Caller, Segment(queue): Segment, params: Params| async move {
+        caller.check_read_all()?;
+        if !caller.publish.are_everything() {
+            return Err(Problem::forbidden(
+                "this token may not publish everything; use one whose `publish` patterns have `#`",
+            ));
+        }
+        let mode = if flag(&params, "dry_run")? { Mode::DryRun } else { Mode::Apply };
+        let (letters, filter) = (DeadLetters::of(gateway.bus(), queue), filter(&params)?);
+        let report = match sweep {
+            Sweep::Redrive => letters.redrive(&filter, mode).await,
+            Sweep::Discard => letters.discard(&filter, mode).await,
+        };
+        Ok(Json(Swept::from(report.map_err(problem)?)))
+    })
 }
 
 fn filter(params: &Params) -> Result<Filter, Problem> {

@@ -30,17 +30,24 @@ pub(crate) struct Door {
     /// Whether only this machine can reach it, and needs no token.
     is_local: bool,
     asks: bool,
+    /// The route behind it, where no router says.
+    route: Option<&'static str>,
 }
 
 impl Door {
     /// For routes that need a token, where there are tokens.
     pub(crate) fn guarded(gateway: &Gateway, is_local: bool) -> Self {
-        Self { gateway: gateway.clone(), is_local, asks: true }
+        Self { gateway: gateway.clone(), is_local, asks: true, route: None }
+    }
+
+    /// Of one route, before which there is no router.
+    pub(crate) fn to(self, route: &'static str) -> Self {
+        Self { route: Some(route), ..self }
     }
 
     /// For routes that need none.
     pub(crate) fn open(gateway: &Gateway, is_local: bool) -> Self {
-        Self { gateway: gateway.clone(), is_local, asks: false }
+        Self { gateway: gateway.clone(), is_local, asks: false, route: None }
     }
 
     fn check(&self, request: &mut Request) -> Result<OwnedSemaphorePermit, Problem> {
@@ -83,7 +90,8 @@ where
 
     fn call(&mut self, mut request: Request) -> Self::Future {
         let start = Instant::now();
-        let route = metrics::route(request.extensions().get::<MatchedPath>());
+        let matched = || request.extensions().get().map(MatchedPath::as_str);
+        let route = metrics::route(self.door.route.or_else(matched));
         let gateway = self.door.gateway.clone();
         let begun = self
             .door

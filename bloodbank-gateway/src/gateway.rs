@@ -20,7 +20,8 @@ use crate::mcp;
 use crate::{
     auth::Tokens,
     commands::{self, Commands, WatchCommands},
-    correlation, dead_letters,
+    correlation,
+    dead_letters::{self, Sweep},
     door::Door,
     health,
     limits::Limits,
@@ -282,8 +283,8 @@ pub(crate) fn routes(gateway: Gateway, is_local: bool) -> Router {
         .route("/asyncapi", get(pages::asyncapi))
         .route("/events/{*key}", post(publish::event))
         .route("/dead-letters/{queue}", get(dead_letters::list))
-        .route("/dead-letters/{queue}/redrive", post(dead_letters::redrive))
-        .route("/dead-letters/{queue}/discard", post(dead_letters::discard))
+        .route("/dead-letters/{queue}/redrive", dead_letters::sweep(Sweep::Redrive))
+        .route("/dead-letters/{queue}/discard", dead_letters::sweep(Sweep::Discard))
         .route("/registry/domains", get(registry::domains))
         .route("/registry/events", get(registry::events))
         .route("/registry/events/{key}", get(registry::event))

@@ -1,6 +1,6 @@
 //! Reading bodies: bytes within the limit, JSON not nested too deep.
 
-use std::error::Error as _;
+use std::{borrow::Cow, error::Error as _};
 
 use axum::{
     body::{Body, to_bytes},
@@ -30,9 +30,11 @@ pub async fn read(body: Body, limit: usize) -> Result<Bytes, Problem> {
 }
 
 /// The media type without its parameters, in lower case.
-pub(crate) fn media_type(headers: &HeaderMap) -> Option<String> {
+pub(crate) fn media_type(headers: &HeaderMap) -> Option<Cow<'_, str>> {
     let text = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
-    Some(text.split(';').next().unwrap_or(text).trim().to_ascii_lowercase())
+    let text = text.split(';').next().unwrap_or(text).trim();
+    let is_lower = !text.bytes().any(|byte| byte.is_ascii_uppercase());
+    Some(if is_lower { text.into() } else { text.to_ascii_lowercase().into() })
 }
 
 /// A body as JSON.

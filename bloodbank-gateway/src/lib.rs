@@ -33,6 +33,7 @@ mod correlation;
 pub mod dead_letters;
 mod door;
 mod error;
+mod front;
 mod gateway;
 mod health;
 pub mod json;

@@ -7,7 +7,6 @@ use std::{
 };
 
 use axum::{
-    extract::MatchedPath,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -57,9 +56,9 @@ pub(crate) struct Route {
 }
 
 /// The route of a request, not its path: those are without end.
-pub(crate) fn route(path: Option<&MatchedPath>) -> Arc<Route> {
+pub(crate) fn route(path: Option<&str>) -> Arc<Route> {
     static ROUTES: LazyLock<RwLock<HashMap<Arc<str>, Arc<Route>>>> = LazyLock::new(RwLock::default);
-    let name = path.map_or("none", MatchedPath::as_str);
+    let name = path.unwrap_or("none");
     if let Some(route) = ROUTES.read().unwrap_or_else(PoisonError::into_inner).get(name) {
         return Arc::clone(route);
     }

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use axum::{
     extract::{FromRequestParts, OriginalUri, Path},
-    http::request::Parts,
+    http::{Uri, request::Parts},
 };
 
 use crate::{Gateway, problem::Problem};
@@ -29,6 +29,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Segment {
 pub(crate) struct Params(Vec<(String, String)>);
 
 impl Params {
+    pub(crate) fn of(uri: &Uri) -> Self {
+        let query = uri.query().unwrap_or_default();
+        Self(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
+    }
+
     /// The value of a name that may stand once.
     pub(crate) fn one(&self, name: &str) -> Result<Option<&str>, Problem> {
         let mut values = self.all(name);
@@ -49,8 +54,7 @@ impl<S: Sync> FromRequestParts<S> for Params {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
-        let query = parts.uri.query().unwrap_or_default();
-        Ok(Self(form_urlencoded::parse(query.as_bytes()).into_owned().collect()))
+        Ok(Self::of(&parts.uri))
     }
 }
 
@@ -58,16 +62,22 @@ impl<S: Sync> FromRequestParts<S> for Params {
 #[derive(Debug)]
 pub(crate) struct Prefix(pub(crate) String);
 
-impl FromRequestParts<Gateway> for Prefix {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Infallible> {
+impl Prefix {
+    pub(crate) fn of(parts: &Parts, gateway: &Gateway) -> Self {
         if let Some(url) = gateway.public_url() {
-            return Ok(Self(url.to_owned()));
+            return Self(url.to_owned());
         }
         // An application that nests the gateway takes a part of the path away.
         let original = parts.extensions.get::<OriginalUri>().map(|original| original.path());
         let nested = original.and_then(|path| path.strip_suffix(parts.uri.path())).unwrap_or_default();
-        Ok(Self(nested.to_owned()))
+        Self(nested.to_owned())
+    }
+}
+
+impl FromRequestParts<Gateway> for Prefix {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Infallible> {
+        Ok(Self::of(parts, gateway))
     }
 }

@@ -1,15 +1,16 @@
 //! The endpoints on an address: who may reach them, for how long, and how they end.
 
-use std::{future::Future, net::SocketAddr, pin::Pin, time::Duration};
+use std::{convert::Infallible, future::Future, net::SocketAddr, pin::Pin, time::Duration};
 
 use axum_server::{Handle, accept::NoDelayAcceptor};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::net::TcpListener;
+use tower::service_fn;
 use tracing::info;
 
 #[cfg(feature = "tls")]
 use crate::tls::Tls;
-use crate::{Gateway, error::GatewayError, gateway::routes, patience::Patience};
+use crate::{Gateway, error::GatewayError, front::Front, patience::Patience};
 
 /// Requests at a time in one connection of HTTP/2, and the bytes of the headers of each of them.
 const MOST_STREAMS: u32 = 256;
@@ -132,7 +133,7 @@ impl Server {
     /// When the listener fails.
     pub async fn run(self) -> Result<(), GatewayError> {
         let Self { gateway, options, listener, address, is_local } = self;
-        let app = routes(gateway.clone(), is_local && gateway.tokens().is_empty());
+        let app = Front::new(&gateway, is_local && gateway.tokens().is_empty());
         let handle = Handle::new();
         let ending = {
             let (handle, gateway, drain) = (handle.clone(), gateway.clone(), options.drain);
@@ -147,7 +148,7 @@ impl Server {
         let failed =
             |error: std::io::Error| GatewayError::new(format!("the listener on {address} failed")).with_source(error);
         let header_time = gateway.limits().header_time;
-        let app = app.into_make_service();
+        let app = service_fn(move |_: SocketAddr| std::future::ready(Ok::<_, Infallible>(app.clone())));
         let ending = tokio::spawn(ending);
         info!(%address, "serving");
         #[cfg(feature = "tls")]
@@ -173,7 +174,8 @@ impl Server {
 
 /// Both versions of HTTP, neither of which lets a client keep a connection without saying anything.
 fn configure(builder: &mut hyper_util::server::conn::auto::Builder<TokioExecutor>, header_time: Duration) {
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(header_time);
+    // Answers are small: to write them in one piece costs less than to let the kernel gather two.
+    builder.http1().writev(false).timer(TokioTimer::new()).header_read_timeout(header_time);
     builder
         .http2()
         .timer(TokioTimer::new())

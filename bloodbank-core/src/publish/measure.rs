@@ -1,40 +1,117 @@
 //! What is counted about publishing.
 
-use std::time::Instant;
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock, PoisonError, RwLock},
+    time::Instant,
+};
 
-use metrics::{counter, gauge, histogram};
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
 use crate::{error::Result, registry::Registry, transport::Published};
 
-/// A publish in flight. How it ended is counted once, with one lookup: this is on the way of every event.
+/// A publish in flight. How it ended is counted once.
 pub(super) struct Measured {
-    event_type: &'static str,
+    handles: Arc<Handles>,
+    published: Arc<Outcomes>,
     start: Instant,
-    outcome: &'static str,
+    outcome: Outcome,
+}
+
+#[derive(Clone, Copy)]
+enum Outcome {
+    Confirmed,
+    Unrouted,
+    Failed,
+    Abandoned,
+}
+
+impl Outcome {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Confirmed => "confirmed",
+            Self::Unrouted => "unrouted",
+            Self::Failed => "failed",
+            Self::Abandoned => "abandoned",
+        }
+    }
 }
 
 impl Measured {
     pub(super) fn begin(event_type: &str) -> Self {
-        gauge!("bloodbank_in_flight").increment(1.0);
-        Self { event_type: Registry::global().label(event_type), start: Instant::now(), outcome: "abandoned" }
+        let handles = Handles::of_recorder();
+        handles.in_flight.increment(1.0);
+        let published = handles.published(Registry::global().label(event_type));
+        Self { handles, published, start: Instant::now(), outcome: Outcome::Abandoned }
     }
 
     pub(super) fn end(mut self, published: &Result<Published>) {
         self.outcome = match published {
-            Ok(Published { unrouted: false }) => "confirmed",
-            Ok(Published { unrouted: true }) => "unrouted",
-            Err(_) => "failed",
+            Ok(Published { unrouted: false }) => Outcome::Confirmed,
+            Ok(Published { unrouted: true }) => Outcome::Unrouted,
+            Err(_) => Outcome::Failed,
         };
         if published.is_ok() {
-            histogram!("bloodbank_confirm_seconds").record(self.start.elapsed().as_secs_f64());
+            self.handles.confirm_seconds.record(self.start.elapsed().as_secs_f64());
         }
     }
 }
 
 impl Drop for Measured {
     fn drop(&mut self) {
-        gauge!("bloodbank_in_flight").decrement(1.0);
-        let (event_type, outcome) = (self.event_type, self.outcome);
-        counter!("bloodbank_published_total", "event_type" => event_type, "outcome" => outcome).increment(1);
+        self.handles.in_flight.decrement(1.0);
+        self.published.count(self.outcome);
+    }
+}
+
+/// What a recorder handed out. Asking it for each event would cost as much as writing a small one.
+struct Handles {
+    /// Where the recorder is: another one may be installed after the first event.
+    recorder: usize,
+    in_flight: Gauge,
+    confirm_seconds: Histogram,
+    published: RwLock<HashMap<&'static str, Arc<Outcomes>>>,
+}
+
+impl Handles {
+    /// Those of the recorder that counts now.
+    fn of_recorder() -> Arc<Self> {
+        static LAST: RwLock<Option<Arc<Handles>>> = RwLock::new(None);
+        let recorder = metrics::with_recorder(|recorder| std::ptr::from_ref(recorder).addr());
+        let last = LAST.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(last) = last.filter(|last| last.recorder == recorder) {
+            return last;
+        }
+        let new = Arc::new(Self {
+            recorder,
+            in_flight: gauge!("bloodbank_in_flight"),
+            confirm_seconds: histogram!("bloodbank_confirm_seconds"),
+            published: RwLock::default(),
+        });
+        *LAST.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&new));
+        new
+    }
+
+    fn published(&self, event_type: &'static str) -> Arc<Outcomes> {
+        if let Some(known) = self.published.read().unwrap_or_else(PoisonError::into_inner).get(event_type) {
+            return Arc::clone(known);
+        }
+        let new = || Arc::new(Outcomes { event_type, counters: [const { OnceLock::new() }; 4] });
+        Arc::clone(self.published.write().unwrap_or_else(PoisonError::into_inner).entry(event_type).or_insert_with(new))
+    }
+}
+
+/// How events of a type ended: a counter for each way in which one did.
+struct Outcomes {
+    event_type: &'static str,
+    counters: [OnceLock<Counter>; 4],
+}
+
+impl Outcomes {
+    fn count(&self, outcome: Outcome) {
+        let counter = self.counters[outcome as usize].get_or_init(
+            || counter!("bloodbank_published_total", "event_type" => self.event_type, "outcome" => outcome.name()),
+        );
+        counter.increment(1);
     }
 }

@@ -26,7 +26,7 @@ impl Bus {
     /// [`ErrorKind::UnknownEvent`] naming the key and the nearest one; [`ErrorKind::InvalidPayload`] naming the JSON
     /// pointer of every fault ([`Error::faults`]).
     pub fn publish_value<'a>(&'a self, key: &'a str, payload: &'a Value) -> PublishValue<'a> {
-        PublishValue { bus: self, key, payload, options: PublishOptions::default(), unregistered: false }
+        PublishValue { bus: self, key, payload, text: None, options: PublishOptions::default(), unregistered: false }
     }
 }
 
@@ -36,11 +36,19 @@ pub struct PublishValue<'a> {
     bus: &'a Bus,
     key: &'a str,
     payload: &'a Value,
+    text: Option<&'a str>,
     options: PublishOptions,
     unregistered: bool,
 }
 
 impl<'a> PublishValue<'a> {
+    /// The JSON text that the payload was read from, where it is still at hand: it need not be written again to be read as
+    /// the type of the event. Nothing but that text may be given: the payload is what is checked against the schema.
+    pub fn read_from(mut self, text: &'a str) -> Self {
+        self.text = Some(text);
+        self
+    }
+
     /// The event that caused this one. It becomes a parent; its agent and its trace are inherited.
     pub fn caused_by(mut self, cause: &(impl Cause + ?Sized)) -> Self {
         self.options.caused_by(cause);
@@ -146,7 +154,7 @@ impl<'a> PublishValue<'a> {
     }
 
     fn draft(self) -> Result<Draft> {
-        let Self { bus, key, payload, mut options, unregistered } = self;
+        let Self { bus, key, payload, text, mut options, unregistered } = self;
         routing::check_wire_key(key)
             .map_err(|fault| Error::new(ErrorKind::InvalidKey, routing::explain(key, &fault)))?;
         let registry = Registry::global();
@@ -156,7 +164,10 @@ impl<'a> PublishValue<'a> {
             }
             return Err(registry.unknown(key));
         };
-        let event = descriptor.read(key, payload)?;
+        let event = match text {
+            Some(text) => descriptor.read_text(key, payload, text)?,
+            None => descriptor.read(key, payload)?,
+        };
         let own_key = event.routing_key()?;
         if &*own_key != key {
             let field = routing::template_segments(descriptor.routing_key()).find_map(|segment| match segment {

@@ -173,6 +173,12 @@ impl EventDescriptor {
         schema::check(self, key, payload)?;
         (self.decode)(key, &payload.to_string())
     }
+
+    /// Like [`Self::read`], for who has the payload as text too: it need not be written again.
+    pub(crate) fn read_text(&self, key: &str, payload: &Value, text: &str) -> Result<Box<dyn AnyEvent>> {
+        schema::check(self, key, payload)?;
+        (self.decode)(key, text)
+    }
 }
 
 impl fmt::Debug for EventDescriptor {

@@ -60,13 +60,24 @@ pub struct Queue {
     pub message_ttl: Option<Duration>,
     /// How many messages it holds before publishing to it is refused.
     pub max_length: Option<u64>,
+    /// How long it stays when nobody consumes from it. The embedded bus keeps it: nothing comes between it and its consumers.
+    #[serde(default)]
+    pub expires: Option<Duration>,
 }
 
 impl Queue {
     /// A queue with nothing but a name and a kind.
     #[must_use]
     pub fn new(name: impl Into<Arc<str>>, kind: QueueKind) -> Self {
-        Self { name: name.into(), kind, dead_letter: None, delivery_limit: None, message_ttl: None, max_length: None }
+        Self {
+            name: name.into(),
+            kind,
+            dead_letter: None,
+            delivery_limit: None,
+            message_ttl: None,
+            max_length: None,
+            expires: None,
+        }
     }
 }
 

@@ -2,8 +2,11 @@
 
 use axum::{body::Body, http::Request};
 
-use super::web::Web;
+use super::web::{Web, sign};
 use crate::Target;
+
+/// In a header: the right signature of the body.
+const RIGHT: &str = "sha256=right";
 
 /// Requests as text: the method and the path, headers, an empty line, the body. No answer is a 5xx, and what says that it is
 /// JSON is.
@@ -24,6 +27,11 @@ impl Target for Requests {
             "POST /events/batch\ncontent-type: application/x-ndjson\n\n{\"event_type\":\"llm.prompt\",\"payload\":{\"provider\":\"a\",\"prompt\":\"b\"}}\n{}",
             "POST /webhooks/fireflies\ncontent-type: application/json\nx-hub-signature: sha256=00\n\n{\"meetingId\":\"a\",\"eventType\":\"Transcription completed\"}",
             "POST /webhooks/github\ncontent-type: application/json\nx-github-event: pull_request\nx-hub-signature-256: sha256=00\n\n{\"action\":\"opened\"}",
+            "POST /webhooks/github\ncontent-type: application/json\nx-github-event: pull_request\nx-hub-signature-256: sha256=right\n\n{\"action\":\"opened\",\"number\":7,\"pull_request\":{\"body\":\"It ships.\"},\"repository\":{\"name\":\"trinote\"}}",
+            "POST /webhooks/fireflies\ncontent-type: application/json\nx-hub-signature: sha256=right\n\n{\"meetingId\":\"a\",\"eventType\":\"Transcription completed\"}",
+            "GET /events/stream\n\n",
+            "GET /events/stream?pattern=llm.*&pattern=%23&format=cloudevents\nlast-event-id: 00000000-0000-0000-0000-000000000001\n\n",
+            "GET /events/stream?since=2026-01-01T00:00:00Z\n\n",
             "GET /registry/events/llm.prompt\naccept: application/json\n\n",
             "GET /registry/events?domain=llm\n\n",
             "GET /registry/domains\n\n",
@@ -40,6 +48,9 @@ impl Target for Requests {
         for envelope in super::golden() {
             corpus.push([b"POST /events/custom\ncontent-type: application/json\n\n", &*envelope].concat());
         }
+        let transcript = include_bytes!("../../../examples/data/fireflies_webhook.json");
+        let head = b"POST /webhooks/fireflies\ncontent-type: application/json\nx-hub-signature: sha256=right\n\n";
+        corpus.push([&head[..], &transcript[..]].concat());
         corpus
     }
 
@@ -54,6 +65,7 @@ impl Target for Requests {
             "/events/",
             "/events/custom",
             "/events/batch",
+            "/events/stream",
             "/webhooks/",
             "/registry/events/",
             "/schemas/",
@@ -75,6 +87,16 @@ impl Target for Requests {
             "origin: ",
             "host: ",
             "content-length: ",
+            "last-event-id: ",
+            "pattern=",
+            "format=",
+            "since=",
+            "x-hub-signature: ",
+            "x-hub-signature-256: ",
+            "x-github-event: ",
+            RIGHT,
+            "pull_request",
+            "repository",
             "idempotency-key: ",
             "x-correlation-id: ",
             "traceparent: ",
@@ -102,13 +124,12 @@ impl Target for Requests {
         let head = String::from_utf8_lossy(head);
         let mut lines = head.lines();
         let Some((method, path)) = lines.next().and_then(|first| first.split_once(' ')) else { return String::new() };
-        // Its answer does not end.
-        if path.starts_with("/events/stream") {
-            return String::new();
-        }
         let mut request = Request::builder().method(method).uri(path);
         for (name, value) in lines.filter_map(|line| line.split_once(": ")) {
-            request = request.header(name, value);
+            request = match value {
+                RIGHT => request.header(name, sign(body)),
+                _ => request.header(name, value),
+            };
         }
         // What is no request never gets so far.
         let Ok(request) = request.body(Body::from(body.to_owned())) else { return "no request".to_owned() };

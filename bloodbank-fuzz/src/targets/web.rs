@@ -11,19 +11,29 @@ use bloodbank::Bus;
 use bloodbank_domains as _;
 use bloodbank_gateway::{Gateway, router};
 use bloodbank_webhooks::Webhooks;
+use hmac::{Hmac, KeyInit, Mac};
 use http_body_util::BodyExt;
+use sha2::Sha256;
 use tokio::{runtime::Runtime, time::timeout};
 use tower::ServiceExt;
 
 /// An endless answer, such as a stream of events, is read for so long.
 const PATIENCE: Duration = Duration::from_millis(20);
+/// What webhooks are signed with.
+const SECRET: &str = "a secret";
 /// What is published stays in memory.
 const MOST: u32 = 20_000;
 
 /// A gateway on a bus in memory.
 pub(super) struct Web {
     runtime: Runtime,
-    router: RefCell<(Router, u32)>,
+    running: RefCell<Running>,
+}
+
+struct Running {
+    bus: Bus,
+    router: Router,
+    requests: u32,
 }
 
 /// What it answered.
@@ -36,31 +46,41 @@ pub(super) struct Answer {
 impl Web {
     pub(super) fn new() -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let router = RefCell::new((Self::router(&runtime), 0));
-        Self { runtime, router }
+        let running = RefCell::new(Self::start(&runtime));
+        Self { runtime, running }
     }
 
-    fn router(runtime: &Runtime) -> Router {
+    fn start(runtime: &Runtime) -> Running {
         let _inside = runtime.enter();
-        router(Gateway::builder(Bus::embedded()).open_routes(Webhooks::default().routes()).build())
+        let bus = Bus::embedded();
+        let webhooks = Webhooks { fireflies: Some(SECRET.into()), github: Some(SECRET.into()), cache: None };
+        let router = router(Gateway::builder(bus.clone()).open_routes(webhooks.routes()).build());
+        Running { bus, router, requests: 0 }
     }
 
     /// Whether the next request goes to a gateway that knows nothing of those before.
     pub(super) fn is_worn_out(&self) -> bool {
-        self.router.borrow().1 >= MOST
+        self.running.borrow().requests >= MOST
     }
 
     pub(super) fn ask(&self, request: Request<Body>) -> Answer {
         if self.is_worn_out() {
-            *self.router.borrow_mut() = (Self::router(&self.runtime), 0);
+            let old = self.running.replace(Self::start(&self.runtime));
+            // Ends its streams, which would keep all of it.
+            self.runtime.block_on(old.bus.close());
         }
-        self.router.borrow_mut().1 += 1;
-        let router = self.router.borrow().0.clone();
+        let router = {
+            let mut running = self.running.borrow_mut();
+            running.requests += 1;
+            running.router.clone()
+        };
+        // Of a stream that does not end, only the head is looked at.
+        let is_stream = request.uri().path() == "/events/stream";
         self.runtime.block_on(async {
             let response = router.oneshot(request).await.unwrap_or_else(|never| match never {});
             let (parts, mut body) = response.into_parts();
             let mut read = Vec::new();
-            while let Ok(Some(frame)) = timeout(PATIENCE, body.frame()).await {
+            while !is_stream && let Ok(Some(frame)) = timeout(PATIENCE, body.frame()).await {
                 read.extend_from_slice(
                     frame.ok().and_then(|frame| frame.into_data().ok()).as_deref().unwrap_or_default(),
                 );
@@ -68,6 +88,13 @@ impl Web {
             Answer { status: parts.status, headers: parts.headers, body: read }
         })
     }
+}
+
+/// The signature of a webhook.
+pub(super) fn sign(body: &[u8]) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).expect("any length");
+    mac.update(body);
+    format!("sha256={}", hex::encode(mac.finalize().into_bytes()))
 }
 
 impl Answer {

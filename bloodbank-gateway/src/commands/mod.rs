@@ -76,7 +76,7 @@ pub(crate) struct Commands {
     /// Of answers only: bound to more, it would hide that nobody executes a command.
     answers: Hub,
     known: Arc<Mutex<Known>>,
-    listening: tokio::sync::Mutex<bool>,
+    listening: tokio::sync::Mutex<Option<tokio::task::JoinHandle<()>>>,
 }
 
 #[derive(Default)]
@@ -116,17 +116,16 @@ impl Commands {
     /// Listens for answers from now on; called before the first command is published.
     pub(crate) async fn listen(&self) -> Result<(), Problem> {
         let mut listening = self.listening.lock().await;
-        if *listening {
+        if listening.as_ref().is_some_and(|listening| !listening.is_finished()) {
             return Ok(());
         }
         let mut live = self.answers.subscribe(&["#".to_owned()], None).await?.1;
         let known = Arc::clone(&self.known);
-        tokio::spawn(async move {
+        *listening = Some(tokio::spawn(async move {
             while let Some(seen) = live.next().await {
                 see(&known, &seen);
             }
-        });
-        *listening = true;
+        }));
         Ok(())
     }
 
@@ -136,7 +135,10 @@ impl Commands {
 
     /// An executor of this process has begun with it.
     fn started(&self, id: Uuid) {
-        if let Some(state) = lock(&self.known).states.get_mut(&id).filter(|state| state.status == Status::Accepted) {
+        // It may begin before the gateway knows that it was accepted.
+        let mut known = lock(&self.known);
+        let state = known.entry(id, None);
+        if state.status == Status::Accepted {
             state.status = Status::Running;
         }
     }

@@ -31,7 +31,7 @@ pub(crate) async fn batch(
 ) -> Result<Response, Problem> {
     let media_type = json::media_type(&headers).unwrap_or_default();
     let is_cloud_events = media_type == cloud_event::BATCH;
-    if !is_cloud_events && !LINES.contains(&media_type.as_str()) {
+    if !is_cloud_events && !LINES.contains(&&*media_type) {
         return Err(Problem::media_type("send envelopes as `application/x-ndjson`, one in each line"));
     }
     let body = json::read(body, gateway.limits().batch_bytes).await?;

@@ -25,7 +25,8 @@ pub(crate) async fn custom(
     let submission = {
         let (parts, body) = request.into_parts();
         let options = Options::read(&params, &parts.headers)?;
-        let submission = body::read(&gateway, &parts.headers, body, "an envelope", Submission::envelope).await?;
+        let submission =
+            body::read(&gateway, &parts.headers, body, "an envelope", |body, _| Submission::envelope(body)).await?;
         submission.with(&options, &caller)
     };
     let (receipt, _) = submission.publish(&gateway, &caller).await?;

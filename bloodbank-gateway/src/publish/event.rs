@@ -1,12 +1,20 @@
 //! `POST /events/{a}/{b}/{c}`: one registered event; the body is its payload.
 
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
 use axum::{
+    body::Body,
     extract::{Request, State},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use bloodbank_core::{Receipt, Registry, event::EventKind, routing};
 use bytes::Bytes;
+use tower::Service;
 
 use super::{
     body,
@@ -20,26 +28,56 @@ use crate::{
     problem::Problem,
 };
 
+/// The endpoint without the router before it: no other gets so many requests.
+#[derive(Clone)]
+pub(crate) struct Direct(Gateway);
+
+impl Direct {
+    /// Its path, as the router has it.
+    pub(crate) const ROUTE: &str = "/events/{*key}";
+
+    pub(crate) const fn new(gateway: Gateway) -> Self {
+        Self(gateway)
+    }
+
+    /// Whether the router would lead a request to the endpoint.
+    pub(crate) fn takes<B>(request: &axum::http::Request<B>) -> bool {
+        let rest = request.uri().path().strip_prefix("/events/");
+        request.method() == Method::POST && rest.is_some_and(|rest| !matches!(rest, "" | "custom" | "batch" | "stream"))
+    }
+}
+
+impl Service<Request> for Direct {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let answer = event(State(self.0.clone()), request);
+        Box::pin(async { Ok(answer.await.into_response()) })
+    }
+}
+
 /// Publishes one event; answers 202 with its envelope.
-pub(crate) async fn event(
-    State(gateway): State<Gateway>,
-    caller: Caller,
-    prefix: Prefix,
-    params: Params,
-    request: Request,
-) -> Result<Response, Problem> {
+pub(crate) async fn event(State(gateway): State<Gateway>, request: Request) -> Result<Response, Problem> {
     // The request goes before the wait: the server reads the next one into its memory.
-    let submission = {
+    let (submission, caller, prefix) = {
         let (parts, body) = request.into_parts();
+        let caller = parts.extensions.get::<Caller>().cloned().ok_or_else(Problem::internal)?;
+        let (prefix, params) = (Prefix::of(&parts, &gateway), Params::of(&parts.uri));
         let key = key_of(parts.uri.path())?;
         let options = Options::read(&params, &parts.headers)?;
-        let plain = |payload| Ok(Submission::payload(key.as_str(), payload));
+        let plain = |payload, text| Ok(Submission { text: Some(text), ..Submission::payload(key.as_str(), payload) });
         let submission = body::read(&gateway, &parts.headers, body, "the payload", plain).await?;
         if submission.key != key {
             let faults = vec![fault("/type", "is another event than the path names")];
             return Err(Problem::invalid(format!("this is the path of `{key}`"), faults));
         }
-        submission.with(&options, &caller)
+        (submission.with(&options, &caller), caller, prefix)
     };
     let (receipt, envelope) = submission.publish(&gateway, &caller).await?;
     Ok(accepted(&receipt, envelope, &prefix))
@@ -47,7 +85,8 @@ pub(crate) async fn event(
 
 /// 202 with a body in JSON, where to look for the answer to a command, and whether nobody receives the event.
 pub(super) fn accepted(receipt: &Receipt, body: impl Into<Bytes>, Prefix(prefix): &Prefix) -> Response {
-    let mut response = (StatusCode::ACCEPTED, body.into()).into_response();
+    let mut response = Response::new(Body::from(body.into()));
+    *response.status_mut() = StatusCode::ACCEPTED;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if receipt.unrouted {

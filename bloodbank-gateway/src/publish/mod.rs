@@ -10,7 +10,7 @@ mod submission;
 
 pub(crate) use batch::batch;
 pub(crate) use custom::custom;
-pub(crate) use event::event;
+pub(crate) use event::{Direct, event};
 pub(crate) use options::MOST_PARENTS;
 #[cfg(feature = "mcp")]
 pub(crate) use submission::Submission;

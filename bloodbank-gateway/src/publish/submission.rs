@@ -25,6 +25,8 @@ use crate::{
 pub(crate) struct Submission {
     pub(crate) key: String,
     pub(crate) payload: Value,
+    /// What the payload was read from, where that is nothing but the payload.
+    pub(crate) text: Option<Bytes>,
     pub(crate) event_id: Option<Uuid>,
     pub(crate) timestamp: Option<DateTime<Utc>>,
     pub(crate) source: Option<Source>,
@@ -41,6 +43,7 @@ impl Submission {
         Self {
             key: key.into(),
             payload,
+            text: None,
             event_id: None,
             timestamp: None,
             source: None,
@@ -123,7 +126,9 @@ impl Submission {
 
     fn check(&mut self, caller: &Caller) -> Result<(), Problem> {
         caller.check_publish(&self.key)?;
-        fill_placeholders(&self.key, &mut self.payload);
+        if fill_placeholders(&self.key, &mut self.payload) {
+            self.text = None;
+        }
         Ok(())
     }
 
@@ -132,6 +137,9 @@ impl Submission {
         let causes = std::mem::take(&mut self.causes);
         let bus = gateway.bus();
         let mut publish = bus.publish_value(&self.key, &self.payload).causes(causes).source(source);
+        if let Some(Ok(text)) = self.text.as_deref().map(std::str::from_utf8) {
+            publish = publish.read_from(text);
+        }
         if gateway.allows_unregistered() {
             publish = publish.allow_unregistered();
         }
@@ -163,16 +171,20 @@ fn source_of(gateway: &Gateway, caller: &Caller) -> Source {
 }
 
 /// `artifact.created` says already what the field `action` of `artifact.{action}` is.
-fn fill_placeholders(key: &str, payload: &mut Value) {
-    let Some(template) = Registry::global().event(key).map(|event| event.routing_key()) else { return };
-    let Some(payload) = payload.as_object_mut().filter(|_| routing::is_template(template)) else { return };
+/// Whether that had to be filled in.
+fn fill_placeholders(key: &str, payload: &mut Value) -> bool {
+    let Some(template) = Registry::global().event(key).map(|event| event.routing_key()) else { return false };
+    let Some(payload) = payload.as_object_mut().filter(|_| routing::is_template(template)) else { return false };
+    let mut filled = false;
     for (segment, word) in routing::template_segments(template).zip(key.split('.')) {
         if let routing::Segment::Placeholder(name) = segment
             && !payload.contains_key(name)
         {
             payload.insert(name.to_owned(), word.into());
+            filled = true;
         }
     }
+    filled
 }
 
 pub(crate) fn fault(pointer: &str, detail: &str) -> ProblemFault {

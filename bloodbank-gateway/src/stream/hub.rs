@@ -6,18 +6,22 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use bloodbank_core::{
     Bus, Result,
     routing::{PatternTrie, matches},
     transport::{
-        ConnectionState, Deliveries, Incoming, Topology,
+        ConnectionState, Deliveries, Delivery, Topology,
         topology::{Binding, Queue, QueueKind},
     },
 };
 use futures_util::StreamExt;
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    time::Instant,
+};
 use tracing::warn;
 use uuid::Uuid;
 
@@ -27,12 +31,20 @@ use super::{recent::Recent, seen::Seen};
 const PATIENCE: usize = 1024;
 const PATIENCE_BYTES: usize = 32 * 1024 * 1024;
 const PREFETCH: u16 = 512;
+/// How long the queue waits for a gateway whose connection was lost, and gathers events for one that will not come back.
+const EXPIRES: Duration = Duration::from_secs(180);
+/// A connection that was lost for longer may have lost the queue too: the broker may have noticed earlier.
+const BRIDGED: Duration = Duration::from_secs(60);
 
 /// Takes every event once from the bus and hands it to the streams that want it. Consumes from the first of them on.
+///
+/// Its queue outlives a connection that is lost, and a broker that starts again: streams get what was published meanwhile.
 pub(crate) struct Hub {
     bus: Bus,
     queue: Arc<str>,
     bindings: Vec<Arc<str>>,
+    /// How the connection is that the events come over; `None` where there is none that can be lost.
+    connection: Option<watch::Receiver<ConnectionState>>,
     streams: Arc<Mutex<Streams>>,
     /// One start at a time.
     starting: tokio::sync::Mutex<()>,
@@ -40,8 +52,6 @@ pub(crate) struct Hub {
 
 struct Streams {
     recent: Recent,
-    /// How the connection is that the events come over; `None` where there is none that can be lost.
-    connection: Option<watch::Receiver<ConnectionState>>,
     wanted: PatternTrie<u64>,
     senders: HashMap<u64, Sender>,
     next: u64,
@@ -49,15 +59,12 @@ struct Streams {
 }
 
 impl Streams {
-    /// Forgets the recent events where the connection was lost since they came: its queue was lost with it, and there may be
-    /// events after them that nobody here saw.
-    fn forget_where_broken(&mut self) {
-        if let Some(connection) =
-            self.connection.as_mut().filter(|connection| connection.has_changed().unwrap_or(false))
-        {
-            connection.mark_unchanged();
-            self.recent.clear();
-        }
+    /// Ends all of them, and forgets the recent events: there may be others after them that nobody here saw. A client that
+    /// resumes is told so.
+    fn end(&mut self) {
+        self.recent.clear();
+        self.senders.clear();
+        self.wanted = PatternTrie::new();
     }
 }
 
@@ -91,17 +98,12 @@ impl Hub {
     pub(crate) fn new(bus: &Bus, bindings: impl IntoIterator<Item = String>, recent: Recent) -> Self {
         let connections = bus.transport().connections().into_iter();
         let mut consuming = connections.filter(|connection| connection.name == "consume");
-        let streams = Streams {
-            recent,
-            connection: consuming.next().map(|connection| connection.state),
-            wanted: PatternTrie::new(),
-            senders: HashMap::new(),
-            next: 0,
-            is_consuming: false,
-        };
+        let streams =
+            Streams { recent, wanted: PatternTrie::new(), senders: HashMap::new(), next: 0, is_consuming: false };
         Self {
             bindings: bindings.into_iter().map(Arc::from).collect(),
             bus: bus.clone(),
+            connection: consuming.next().map(|connection| connection.state),
             queue: format!("bloodbank.gateway.{}", Uuid::new_v4()).into(),
             streams: Arc::new(Mutex::new(streams)),
             starting: tokio::sync::Mutex::new(()),
@@ -117,7 +119,7 @@ impl Hub {
         if !is_consuming {
             let deliveries = self.consume().await?;
             lock(&self.streams).is_consuming = true;
-            tokio::spawn(run(Arc::clone(&self.streams), deliveries));
+            tokio::spawn(run(Arc::clone(&self.streams), deliveries, self.connection.clone()));
         }
         Ok(subscribed)
     }
@@ -126,7 +128,6 @@ impl Hub {
         let (sender, events) = mpsc::channel(PATIENCE);
         let waiting = Arc::<AtomicUsize>::default();
         let mut streams = lock(&self.streams);
-        streams.forget_where_broken();
         let number = streams.next;
         streams.next += 1;
         for pattern in patterns {
@@ -146,37 +147,73 @@ impl Hub {
             queue: Arc::clone(&self.queue),
             pattern: Arc::clone(pattern),
         });
-        let topology = Topology {
-            queues: vec![Queue::new(Arc::clone(&self.queue), QueueKind::Transient)],
-            bindings: bindings.collect(),
-            ..Topology::default()
+        let queue = Queue::new(Arc::clone(&self.queue), QueueKind::Transient);
+        let queue = match self.connection {
+            // Not a replicated one, which would make every publisher wait for what only streams read.
+            Some(_) => Queue { kind: QueueKind::Classic, expires: Some(EXPIRES), ..queue },
+            None => queue,
         };
+        let topology = Topology { queues: vec![queue], bindings: bindings.collect(), ..Topology::default() };
         transport.declare(topology).await?;
         transport.consume(Arc::clone(&self.queue), PREFETCH).await
     }
 }
 
-async fn run(streams: Arc<Mutex<Streams>>, mut deliveries: Deliveries) {
-    while let Some(delivery) = deliveries.next().await {
-        hand_out(&streams, &delivery.message);
-        delivery.ack();
+async fn run(
+    streams: Arc<Mutex<Streams>>,
+    mut deliveries: Deliveries,
+    connection: Option<watch::Receiver<ConnectionState>>,
+) {
+    let handing_out = async {
+        while let Some(delivery) = deliveries.next().await {
+            hand_out(&streams, &delivery);
+            delivery.ack();
+        }
+    };
+    let watching = async {
+        if let Some(connection) = connection {
+            watch_for_gaps(&streams, connection, BRIDGED).await;
+        }
+        std::future::pending().await
+    };
+    tokio::select! {
+        () = watching => {}
+        () = handing_out => {}
     }
     // The bus was closed.
     let mut streams = lock(&streams);
-    streams.recent.clear();
-    streams.senders.clear();
-    streams.wanted = PatternTrie::new();
+    streams.end();
     streams.is_consuming = false;
 }
 
+/// Ends the streams where the connection was lost for longer than the queue is sure to have waited.
+async fn watch_for_gaps(streams: &Mutex<Streams>, mut connection: watch::Receiver<ConnectionState>, bridged: Duration) {
+    let mut lost: Option<Instant> = None;
+    loop {
+        let is_there = matches!(*connection.borrow_and_update(), ConnectionState::Up | ConnectionState::Blocked);
+        if !is_there {
+            lost.get_or_insert_with(Instant::now);
+        } else if lost.take().is_some_and(|lost| lost.elapsed() > bridged) {
+            warn!("streams are ended: the connection was lost for so long that events may be missing");
+            lock(streams).end();
+        }
+        if connection.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
 /// Hands an event to every stream that wants it.
-fn hand_out(streams: &Mutex<Streams>, message: &Incoming) {
+fn hand_out(streams: &Mutex<Streams>, delivery: &Delivery) {
     let mut streams = lock(streams);
     if streams.senders.is_empty() && streams.recent.is_off() {
         return;
     }
-    let seen = Arc::new(Seen::of(message));
-    streams.forget_where_broken();
+    let seen = Arc::new(Seen::of(&delivery.message));
+    // What was handed out, but not acknowledged when the connection was lost.
+    if delivery.redelivered && seen.event_id.is_some_and(|id| streams.recent.has(id)) {
+        return;
+    }
     streams.recent.push(&seen);
     let mut numbers = Vec::new();
     streams.wanted.for_each_match(&seen.key, |number| numbers.push(*number));
@@ -211,4 +248,29 @@ impl Drop for Live {
 
 fn lock(streams: &Mutex<Streams>) -> MutexGuard<'_, Streams> {
     streams.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn streams_end_where_the_queue_may_be_gone() {
+        let bridged = Duration::from_millis(500);
+        let hub = Hub::new(&Bus::embedded(), ["#".to_owned()], Recent::new(9, 99));
+        let (state, connection) = watch::channel(ConnectionState::Up);
+        let streams = Arc::clone(&hub.streams);
+        tokio::spawn(async move { watch_for_gaps(&streams, connection, bridged).await });
+        let (_, mut live) = hub.subscribe(&["#".to_owned()], None).await.unwrap();
+        let lose = async |time| {
+            state.send(ConnectionState::Down).unwrap();
+            tokio::time::sleep(time).await;
+            state.send(ConnectionState::Up).unwrap();
+        };
+        lose(Duration::from_millis(10)).await;
+        assert!(tokio::time::timeout(Duration::from_millis(100), live.next()).await.is_err(), "it ended for nothing");
+        lose(bridged * 2).await;
+        let end = tokio::time::timeout(Duration::from_secs(20), live.next()).await;
+        assert!(end.expect("it ends").is_none());
+    }
 }

@@ -34,6 +34,10 @@ impl Recent {
         }
     }
 
+    pub(super) fn has(&self, id: Uuid) -> bool {
+        self.events.iter().any(|seen| seen.event_id == Some(id))
+    }
+
     /// Those after this one, oldest first; `None` where it is not among them.
     pub(super) fn after(&self, id: Uuid) -> Option<impl Iterator<Item = &Arc<Seen>>> {
         let at = self.events.iter().position(|seen| seen.event_id == Some(id))?;

@@ -234,6 +234,9 @@ pub(super) fn queue_arguments(queue: &Queue) -> FieldTable {
     if let Some(ttl) = queue.message_ttl {
         set("x-message-ttl", milliseconds(ttl));
     }
+    if let Some(time) = queue.expires {
+        set("x-expires", milliseconds(time));
+    }
     if let Some(length) = queue.max_length {
         set("x-max-length", integer(length));
         set("x-overflow", text("reject-publish"));

@@ -50,6 +50,7 @@ fn properties(declared: &Queue, existing: &Queue) -> Vec<Option<Difference>> {
         property("x-delivery-limit", &declared.delivery_limit, &existing.delivery_limit),
         property("x-message-ttl", &declared.message_ttl, &existing.message_ttl),
         property("x-max-length", &declared.max_length, &existing.max_length),
+        property("x-expires", &declared.expires, &existing.expires),
     ]
 }
 
