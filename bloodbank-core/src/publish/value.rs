@@ -44,6 +44,7 @@ pub struct PublishValue<'a> {
 impl<'a> PublishValue<'a> {
     /// The JSON text that the payload was read from, where it is still at hand: it need not be written again to be read as
     /// the type of the event. Nothing but that text may be given: the payload is what is checked against the schema.
+    #[doc(hidden)]
     pub fn read_from(mut self, text: &'a str) -> Self {
         self.text = Some(text);
         self

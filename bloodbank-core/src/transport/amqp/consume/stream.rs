@@ -37,10 +37,7 @@ pub(super) struct AmqpDeliveries {
 }
 
 enum State {
-    Active {
-        subscription: Box<Subscription>,
-        widening: Option<Widening>,
-    },
+    Active { subscription: Box<Subscription>, widening: Option<Widening> },
     Resuming(BoxFuture<'static, Option<Subscription>>),
     Ended,
 }
