@@ -23,7 +23,7 @@ use bloodbank_core::{
         topology::{Queue, QueueKind},
     },
 };
-use bloodbank_harness::{Ending, Proxy, RabbitMq};
+use bloodbank_harness::{Direction, Ending, Proxy, RabbitMq};
 use tokio::{sync::watch, task::JoinSet, time::timeout};
 
 /// RabbitMQ 3.10 that is killed right after a quorum queue was declared comes back with an empty queue that elects no
@@ -286,6 +286,31 @@ async fn after_two_early_deaths_messages_are_taken_one_by_one() {
     amqp.close().await;
     let expected: Vec<_> = (0..200).map(|n: usize| n.to_string()).collect();
     assert_eq!(consumer.await.unwrap(), expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn acknowledgements_that_never_arrive_are_noticed() {
+    let broker = broker().await;
+    let proxy = proxy(&broker).await;
+    let publisher = connect_to(&broker.url()).await;
+    let queue = name("queue");
+    publisher.declare(queues(vec![Queue::new(Arc::clone(&queue), QueueKind::Quorum)])).await.unwrap();
+    let amqp = connect_to(&broker.url_through(proxy.port())).await;
+    let mut deliveries = amqp.consume(Arc::clone(&queue), 10).await.unwrap();
+    // The header of a frame: the broker takes for its body what comes next, and waits for the rest.
+    proxy.inject(Direction::ToServer, &[1, 0, 1, 0, 0, 64, 0]).unwrap();
+    publish_all(&publisher, (0..30).map(|n| to_queue(&queue, n.to_string()))).await;
+    let (mut bodies, begin) = (BTreeSet::new(), Instant::now());
+    while bodies.len() < 30 {
+        let delivery = next(&mut deliveries).await;
+        bodies.insert(body(&delivery));
+        delivery.ack();
+    }
+    assert!(begin.elapsed() < Duration::from_secs(30), "{:?}", begin.elapsed());
+    // What the old connection holds comes back when the broker gives it up.
+    Observer::at(&broker.url()).await.waits(&queue, 0).await;
+    amqp.close().await;
+    publisher.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

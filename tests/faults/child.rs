@@ -244,7 +244,7 @@ fn consumers(bus: Bus) -> App {
     App::new(SERVICE, bus).subscribe(work).subscribe(once).subscribe(audit)
 }
 
-#[subscriber(concurrency = 8, timeout = "1s", retry(max_attempts = 2, backoff = "250ms"))]
+#[subscriber(concurrency = 32, timeout = "1s", retry(max_attempts = 2, backoff = "250ms"))]
 async fn work(job: Job, context: Context, publisher: Publisher) -> Result<Finished, HandlerError> {
     let id = context.event_id();
     let is_first = context.attempt() == 1 && !context.redelivered();
@@ -287,7 +287,7 @@ fn take_all_memory() {
     }
 }
 
-#[subscriber(concurrency = 8, dedupe(within = "1h"))]
+#[subscriber(concurrency = 32, dedupe(within = "1h"))]
 async fn once(_: Job, context: Context) {
     let is_flagged = context.may_be_duplicate()
         || context.redelivered()
@@ -296,7 +296,7 @@ async fn once(_: Job, context: Context) {
     say(format_args!("once {} {}", context.event_id(), if is_flagged { "flagged" } else { "first" }));
 }
 
-#[subscriber(concurrency = 4)]
+#[subscriber(concurrency = 16)]
 async fn audit(finished: Finished) {
     say(format_args!("followed {}", finished.of));
 }

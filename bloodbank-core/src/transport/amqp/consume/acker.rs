@@ -15,7 +15,7 @@ use std::{
 use futures_util::{StreamExt, future::join_all};
 use lapin::{
     Channel, Consumer,
-    options::{BasicAckOptions, BasicCancelOptions, BasicRejectOptions},
+    options::{BasicAckOptions, BasicCancelOptions, BasicQosOptions, BasicRejectOptions},
 };
 use tokio::time::{Instant, Sleep, sleep};
 use tokio_util::sync::WaitForCancellationFutureOwned;
@@ -25,6 +25,7 @@ use crate::transport::{
     Settle,
     amqp::{
         deadline::{CALL, CLOSING, LAST_ACKS, within},
+        fault::Fault,
         session::Session,
     },
 };
@@ -39,6 +40,9 @@ const GAP: Duration = Duration::from_millis(5);
 /// broker keeps further acknowledgements in the process of the channel, and forgets them with it (seen on 3.10): what
 /// they are about would be delivered again.
 const LINGER: Duration = Duration::from_millis(100);
+/// How long after an acknowledgement that nothing followed the broker is asked whether it arrived. One that is lost on the way
+/// leaves both sides waiting for each other, while heartbeats say that all is well.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// Takes the settlements of one channel. Those of a channel that is gone mean nothing any more: the broker delivers the
 /// messages again.
@@ -124,6 +128,8 @@ enum Work {
     Inbox,
     /// An older delivery has been open for long.
     Gap,
+    /// Nothing followed the last acknowledgement.
+    Look,
     /// The transport is being closed.
     Closing,
     /// The connection is gone.
@@ -140,6 +146,10 @@ pub(super) struct Task {
     lull: Pin<Box<Sleep>>,
     lulls: bool,
     gap: Option<Pin<Box<Sleep>>>,
+    /// Begins anew with each acknowledgement that is written.
+    look: Pin<Box<Sleep>>,
+    looks: bool,
+    session: Arc<Session>,
     /// When the last acknowledgement was written.
     told: Option<Instant>,
     dead: Pin<Box<WaitForCancellationFutureOwned>>,
@@ -147,7 +157,13 @@ pub(super) struct Task {
 }
 
 impl Task {
-    pub(super) fn new(acker: &Arc<Acker>, channel: Channel, prefetch: u16, session: &Session, shared: &Shared) -> Self {
+    pub(super) fn new(
+        acker: &Arc<Acker>,
+        channel: Channel,
+        prefetch: u16,
+        session: &Arc<Session>,
+        shared: &Shared,
+    ) -> Self {
         Self {
             acker: Arc::clone(acker),
             channel,
@@ -157,6 +173,9 @@ impl Task {
             lull: Box::pin(sleep(LULL)),
             lulls: false,
             gap: None,
+            look: Box::pin(sleep(LOOK)),
+            looks: false,
+            session: Arc::clone(session),
             told: None,
             dead: Box::pin(session.dead()),
             closing: Box::pin(shared.closing.clone().cancelled_owned()),
@@ -186,6 +205,7 @@ impl Task {
             match work {
                 Work::Inbox => self.tell(false).await?,
                 Work::Gap => self.tell(true).await?,
+                Work::Look => self.ask().await?,
                 Work::Closing => {
                     // Not in an orderly way if the broker is slow; then it delivers again.
                     let _ = tokio::time::timeout(LAST_ACKS, self.tell(true)).await;
@@ -214,6 +234,10 @@ impl Task {
         {
             self.gap = None;
             return Poll::Ready(Work::Gap);
+        }
+        if self.looks && self.look.as_mut().poll(context).is_ready() {
+            self.looks = false;
+            return Poll::Ready(Work::Look);
         }
         Poll::Pending
     }
@@ -272,7 +296,7 @@ impl Task {
         }
         if let Some(tag) = self.tracker.prefix() {
             self.channel.basic_ack(tag, BasicAckOptions { multiple: true }).await?;
-            self.told = Some(Instant::now());
+            self.told();
         }
         let waiting = self.tracker.unsent();
         if waiting > 0 && (everything || waiting * 2 >= self.prefetch) {
@@ -281,7 +305,7 @@ impl Task {
             for told in join_all(tags.into_iter().map(|tag| self.channel.basic_ack(tag, each))).await {
                 told?;
             }
-            self.told = Some(Instant::now());
+            self.told();
         }
         let waits = self.tracker.unsent();
         if waits == 0 {
@@ -292,6 +316,28 @@ impl Task {
         // The broker goes on while it knows of half of what it sent.
         self.acker.lock().enough = (self.prefetch / 2).saturating_sub(waits).min(MANY);
         self.begin_lull();
+        Ok(())
+    }
+
+    /// An acknowledgement was written.
+    fn told(&mut self) {
+        let now = Instant::now();
+        self.told = Some(now);
+        self.look.as_mut().reset(now + LOOK);
+        self.looks = true;
+    }
+
+    /// Asks for something that changes nothing: the broker answers when it has read what was written before.
+    async fn ask(&mut self) -> lapin::Result<()> {
+        let prefetch = u16::try_from(self.prefetch).unwrap_or(u16::MAX);
+        let asked = within(CALL, self.channel.basic_qos(prefetch, BasicQosOptions::default()));
+        tokio::select! {
+            answer = asked => if let Err(fault @ Fault::Silence) = answer {
+                self.session.suspect(&fault);
+            },
+            () = &mut self.dead => {}
+            () = &mut self.closing => {}
+        }
         Ok(())
     }
 

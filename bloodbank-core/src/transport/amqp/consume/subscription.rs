@@ -46,7 +46,7 @@ pub(super) struct Subscription {
 /// Opens a channel and consumes there, one message at a time until then.
 pub(super) async fn subscribe(
     shared: &Shared,
-    session: &Session,
+    session: &Arc<Session>,
     queue: &str,
     prefetch: u16,
     cautious_until: Option<Instant>,
