@@ -16,7 +16,7 @@
 //! | RST, FIN | R `ConnectionsReset`, `ConnectionsEnded` | |
 //! | cut in a frame, before a confirm, before an ack | R `ConnectionsCutAfterSomeBytes`, `amqp_faults::cutting_the_network_under_load_loses_nothing` | |
 //! | half open | R `NetworkHalfOpen`, `NetworkSilentForLong` | |
-//! | garbage | R `NetworkGarbled`, `bloodbank-fuzz` | |
+//! | garbage | R `NetworkGarbled`, `amqp_faults::acknowledgements_that_never_arrive_are_noticed`, `bloodbank-fuzz` | |
 //! | 1 KB/s | R `NetworkSlow` | |
 //! | memory alarm | R `BrokerOutOfMemory`, `amqp_faults::a_broker_that_accepts_nothing_makes_publishers_wait_but_not_consumers` | |
 //! | disk full | | F `DiskFull`, `DiskFullAndProcessKilled`, `embedded_file::kill::a_file_that_may_not_grow_refuses_and_recovers` |

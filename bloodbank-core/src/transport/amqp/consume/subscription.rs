@@ -1,8 +1,9 @@
 //! One consumer on one channel.
 
 use std::{
+    pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use futures_util::StreamExt;
@@ -13,6 +14,7 @@ use lapin::{
     types::{FieldTable, ShortString},
 };
 use tokio::time::Instant;
+use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::{
     Shared,
@@ -35,6 +37,8 @@ use crate::{
 /// One consumer on one channel.
 pub(super) struct Subscription {
     consumer: Consumer,
+    /// The connection is given up, which lapin may learn much later.
+    dead: Pin<Box<WaitForCancellationFutureOwned>>,
     acker: Arc<Acker>,
     reader: Reader,
     /// The last delivery that was handed out.
@@ -67,7 +71,8 @@ pub(super) async fn subscribe(
     let acker = Arc::new(Acker::default());
     let task = Task::new(&acker, channel, prefetch, session, shared);
     shared.ackers.spawn(task.run());
-    Ok(Subscription { consumer, acker, reader: Reader::default(), last: 0, cautious_until })
+    let dead = Box::pin(session.dead());
+    Ok(Subscription { consumer, dead, acker, reader: Reader::default(), last: 0, cautious_until })
 }
 
 fn refusal(session: &Session, queue: &str, fault: Fault) -> Refusal {
@@ -99,9 +104,10 @@ fn refusal(session: &Session, queue: &str, fault: Fault) -> Refusal {
 impl Subscription {
     /// The next delivery; `None` when the channel is gone or the broker has cancelled the consumer.
     pub(super) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Delivery>> {
-        match ready!(self.consumer.poll_next_unpin(context)) {
-            Some(Ok(raw)) => Poll::Ready(Some(self.hand_out(raw))),
-            Some(Err(_)) | None => Poll::Ready(None),
+        match self.consumer.poll_next_unpin(context) {
+            Poll::Ready(Some(Ok(raw))) => Poll::Ready(Some(self.hand_out(raw))),
+            Poll::Ready(Some(Err(_)) | None) => Poll::Ready(None),
+            Poll::Pending => self.dead.as_mut().poll(context).map(|()| None),
         }
     }
 
