@@ -24,7 +24,8 @@ fn changes_are_debounced_and_have_deterministic_ids() {
     let watchers = [folder.path(), &folder.path().join("second")].map(|folder| {
         fs::create_dir_all(folder).unwrap();
         let path = notes.to_str().unwrap();
-        let running = Running::start(watch(folder, &["watch", path, "--ignore", "*.log", "-n", "3"]));
+        let running =
+            Running::start(watch(folder, &["watch", path, "--ignore", "*.log", "--debounce", "1000", "-n", "3"]));
         running.line("watching");
         running
     });
