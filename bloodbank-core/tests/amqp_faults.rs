@@ -261,6 +261,7 @@ async fn after_two_early_deaths_messages_are_taken_one_by_one() {
     // Connections that lived for a while do not die of what they consume.
     for _ in 0..4 {
         eventually("it consumes", || async { prefetches().await == [50] }).await;
+        // So old must a connection be; nothing shows when it is.
         tokio::time::sleep(Duration::from_secs(1)).await;
         cut().await;
     }

@@ -30,7 +30,7 @@ const BATCH: usize = 256;
 /// After a batch of so many the next one waits [`GATHERING`] for more: under load the confirms take longer than that, and
 /// what each write costs, the broker could have had.
 const CROWD: usize = 24;
-const GATHERING: Duration = Duration::from_millis(5);
+const GATHERING: Duration = Duration::from_millis(2);
 /// How many batches may wait; beyond that links are missed rather than memory used.
 const WAITING: usize = 256;
 /// How long a write may take before the store counts as away: a second, less what scheduling takes.
