@@ -58,8 +58,10 @@ async fn post(
     State(seen): State<Seen>,
     State(strike): State<Strike>,
 ) -> Result<(), HandlerError> {
+    // Before anybody hears of the call: a strike that begins then is for the next letter.
+    let refuses = strike.0.load(Ordering::SeqCst);
     seen.send(("post", letter.number, context.attempt())).unwrap();
-    if strike.0.load(Ordering::SeqCst) {
+    if refuses {
         return Err(HandlerError::permanent(format!("no post for {}", letter.number)));
     }
     Ok(())

@@ -2,6 +2,7 @@
 
 mod acker;
 mod fetch;
+mod nap;
 mod stream;
 mod subscription;
 mod tracker;

@@ -3,7 +3,7 @@
 use std::{
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker, ready},
 };
 
 use futures_util::StreamExt;
@@ -19,6 +19,7 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 use super::{
     Shared,
     acker::{Acker, Task},
+    nap::Nap,
 };
 use crate::{
     error::{Error, ErrorKind},
@@ -41,6 +42,7 @@ pub(super) struct Subscription {
     dead: Pin<Box<WaitForCancellationFutureOwned>>,
     acker: Arc<Acker>,
     reader: Reader,
+    nap: Nap,
     /// The last delivery that was handed out.
     last: u64,
     /// It takes one message at a time until then.
@@ -72,7 +74,8 @@ pub(super) async fn subscribe(
     let task = Task::new(&acker, channel, prefetch, session, shared);
     shared.ackers.spawn(task.run());
     let dead = Box::pin(session.dead());
-    Ok(Subscription { consumer, dead, acker, reader: Reader::default(), last: 0, cautious_until })
+    let nap = Nap::new(prefetch);
+    Ok(Subscription { consumer, dead, acker, reader: Reader::default(), nap, last: 0, cautious_until })
 }
 
 fn refusal(session: &Session, queue: &str, fault: Fault) -> Refusal {
@@ -104,7 +107,16 @@ fn refusal(session: &Session, queue: &str, fault: Fault) -> Refusal {
 impl Subscription {
     /// The next delivery; `None` when the channel is gone or the broker has cancelled the consumer.
     pub(super) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Delivery>> {
-        match self.consumer.poll_next_unpin(context) {
+        ready!(self.nap.poll(context));
+        // Not woken by the next one: perhaps there is no need to.
+        let mut next = self.consumer.poll_next_unpin(&mut Context::from_waker(Waker::noop()));
+        if next.is_pending() {
+            if self.nap.begin() {
+                ready!(self.nap.poll(context));
+            }
+            next = self.consumer.poll_next_unpin(context);
+        }
+        match next {
             Poll::Ready(Some(Ok(raw))) => Poll::Ready(Some(self.hand_out(raw))),
             Poll::Ready(Some(Err(_)) | None) => Poll::Ready(None),
             Poll::Pending => self.dead.as_mut().poll(context).map(|()| None),
@@ -114,6 +126,7 @@ impl Subscription {
     fn hand_out(&mut self, raw: Raw) -> Delivery {
         let Raw { delivery_tag, exchange, routing_key, redelivered, properties, data, acker: _ } = raw;
         self.last = delivery_tag;
+        self.nap.handed_out();
         let message = self.reader.read(&exchange, &routing_key, &properties, data);
         Delivery::new(message, redelivered, Arc::clone(&self.acker) as _, delivery_tag)
     }

@@ -16,6 +16,10 @@ use crate::transport::amqp::outgoing::Frame;
 
 /// How long the oldest confirm may be the only one that is looked at.
 const PATIENCE: Duration = Duration::from_millis(20);
+/// So many in flight are many: the broker has enough to do while some confirms wait for others.
+const MANY: usize = 128;
+/// How long they wait for each other at most; the clock of the runtime makes it up to twice as much.
+const GROUPING: Duration = Duration::from_millis(1);
 
 /// The number of a message and what became of it.
 type Landed = (u64, lapin::Result<Confirmation>);
@@ -35,6 +39,8 @@ pub(super) struct Flights<'a> {
     overtaken: FuturesUnordered<Confirming>,
     landed: VecDeque<Landed>,
     patience: Pin<Box<Sleep>>,
+    grouping: Pin<Box<Sleep>>,
+    groups: bool,
     /// A first one was confirmed since patience began.
     moved: bool,
     spare: Vec<Write<'a>>,
@@ -49,6 +55,8 @@ impl<'a> Flights<'a> {
             overtaken: FuturesUnordered::new(),
             landed: VecDeque::new(),
             patience: Box::pin(sleep(PATIENCE)),
+            grouping: Box::pin(sleep(GROUPING)),
+            groups: false,
             moved: true,
             spare: Vec::new(),
         }
@@ -83,9 +91,7 @@ impl<'a> Flights<'a> {
             if let Some(landed) = self.landed.pop_front() {
                 return Poll::Ready(landed);
             }
-            if let Some(first) = self.confirming.front_mut()
-                && let Poll::Ready(landed) = Pin::new(first).poll(context)
-            {
+            if let Poll::Ready(landed) = self.poll_first(context) {
                 self.confirming.pop_front();
                 self.moved = true;
                 return Poll::Ready(landed);
@@ -101,6 +107,25 @@ impl<'a> Flights<'a> {
                 self.look_behind();
             }
         }
+    }
+
+    /// The oldest confirm. Where many are in flight it waits a moment for those behind it: being woken by each costs as much
+    /// as dealing with it.
+    fn poll_first(&mut self, context: &mut Context<'_>) -> Poll<Landed> {
+        let many = self.confirming.len() >= MANY;
+        let Some(first) = self.confirming.front_mut() else { return Poll::Pending };
+        if many {
+            let first = Pin::new(&mut *first).poll(&mut Context::from_waker(Waker::noop()));
+            if first.is_ready() {
+                self.groups = false;
+                return first;
+            }
+            if !std::mem::replace(&mut self.groups, true) {
+                self.grouping.as_mut().reset(Instant::now() + GROUPING);
+            }
+            ready!(self.grouping.as_mut().poll(context));
+        }
+        Pin::new(first).poll(context)
     }
 
     /// Finds what was confirmed behind the first one.
