@@ -1,6 +1,6 @@
 //! What correlation costs beside publishing, what it takes in Redis, and how fast a chain is read.
 //!
-//!     cargo bench -p bloodbank-core --bench correlation
+//!     cargo bench -p bloodbank-core --bench correlation [-- classic | quorum | links | embedded | chain]
 //!
 //! Starts its own RabbitMQ and Redis. Machines are noisy and drift: the rounds with and without tracking alternate; read
 //! the ratios of the medians, not the rates.
@@ -52,27 +52,40 @@ fn heard() -> Heard {
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let (rabbit, redis) = (RabbitMq::start().unwrap(), Redis::start().unwrap());
+    let part = std::env::args().nth(1).filter(|argument| !argument.starts_with('-'));
+    let wanted = |name: &str| part.as_deref().is_none_or(|part| part == name);
+    let kinds = [("classic", QueueKind::Classic, 0.97), ("quorum", QueueKind::Quorum, 0.9)];
+    let redis = Redis::start().unwrap();
     println!("{ROUNDS} alternating rounds of {EVENTS} events, each with one parent; medians");
     println!(
-        "{:<34}{:>12}{:>12}{:>8}{:>7}{:>16}",
-        "publishing, events/s", "without", "with", "ratio", "bar", "CPU, µs/event"
+        "{:<34}{:>12}{:>12}{:>8}{:>7}{:>16}{:>8}",
+        "publishing, events/s", "without", "with", "ratio", "bar", "CPU, µs/event", "Redis"
     );
     runtime.block_on(async {
         let server = Server::connect(&redis).await;
         let mut bytes = Vec::new();
-        for (kind, bar) in [(QueueKind::Classic, 0.97), (QueueKind::Quorum, 0.9)] {
-            for window in [256, 1_024] {
-                bytes.extend(on_rabbit(&rabbit, &redis, &server, kind, window, bar).await);
+        if kinds.iter().any(|(name, ..)| wanted(name)) {
+            let rabbit = RabbitMq::start().unwrap();
+            for (_, kind, bar) in kinds.into_iter().filter(|(name, ..)| wanted(name)) {
+                for window in [256, 1_024] {
+                    bytes.extend(on_rabbit(&rabbit, &redis, &server, kind, window, bar).await);
+                }
             }
+            bytes.sort_by(f64::total_cmp);
+            println!("{:<34}{:>12.0}{:>27}", "Redis, bytes/event", bytes[bytes.len() / 2], 1_024);
         }
-        in_a_file().await;
-        bytes.sort_by(f64::total_cmp);
-        println!("{:<34}{:>12.0}{:>27}", "Redis, bytes/event", bytes[bytes.len() / 2], 1_024);
-        for direction in [Direction::Descendants, Direction::Ancestors] {
-            let took = chain(&redis, direction).await;
-            let what = format!("chain of 10 × 100, {direction:?}, ms");
-            println!("{what:<34}{:>12.1}{:>27}", took.as_secs_f64() * 1e3, 25);
+        if wanted("links") {
+            links(&redis, &server).await;
+        }
+        if wanted("embedded") {
+            in_a_file().await;
+        }
+        if wanted("chain") {
+            for direction in [Direction::Descendants, Direction::Ancestors] {
+                let took = chain(&redis, direction).await;
+                let what = format!("chain of 10 × 100, {direction:?}, ms");
+                println!("{what:<34}{:>12.1}{:>27}", took.as_secs_f64() * 1e3, 25);
+            }
         }
     });
 }
@@ -96,7 +109,7 @@ impl Server {
     }
 }
 
-/// Prints a row; returns the bytes per event of each round.
+/// Prints a row, with what Redis' process has used per event; returns the bytes per event of each round.
 async fn on_rabbit(
     rabbit: &RabbitMq,
     redis: &Redis,
@@ -121,7 +134,8 @@ async fn on_rabbit(
     };
 
     let mut bytes = Vec::new();
-    let (mut plain, mut tracked) = (Vec::new(), Vec::new());
+    let redis_cpu = || cpu_seconds(redis.pid().unwrap()) * 1e6 / EVENTS as f64;
+    let (mut plain, mut tracked, mut writing) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..=ROUNDS {
         // Whoever goes second may find a warmer broker.
         for is_tracked in [round % 2 == 0, round % 2 == 1] {
@@ -130,22 +144,52 @@ async fn on_rabbit(
             } else {
                 server.clear().await;
                 let before = server.used().await;
+                let cpu = redis_cpu();
                 tracked.push(publish(&with, window).await);
+                writing.push(redis_cpu() - cpu);
                 bytes.push((server.used().await - before) / EVENTS as f64);
             }
             purge().await;
         }
         if round == 0 {
             // Warming up.
-            (plain, tracked, bytes) = Default::default();
+            (plain, tracked, writing, bytes) = Default::default();
         }
     }
     let health = with.correlation().unwrap().health();
     assert!(health.available && health.missed == 0, "{health:?}");
-    row(&format!("{kind:?} queue, window {window}"), &plain, &tracked, Some(bar));
+    let what = format!("{kind:?} queue, window {window}");
+    println!("{} {:>7.1}", row(&what, &plain, &tracked, Some(bar)), median(writing));
     with.close().await;
     without.close().await;
     bytes
+}
+
+/// Links alone, without anything that is published: what they cost is steadier than the rates.
+async fn links(redis: &Redis, server: &Server) {
+    let store = RedisStore::new(&redis.url().into(), Duration::from_secs(3_600)).unwrap();
+    let tracker = CorrelationTracker::with_store(Arc::new(store)).await;
+    let (event_type, app) = (Arc::from(KEY), Arc::from("bench"));
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        server.clear().await;
+        let ids: Vec<Uuid> = (0..=EVENTS).map(|_| Uuid::new_v4()).collect();
+        let cpu = [std::process::id(), redis.pid().unwrap()].map(cpu_seconds);
+        for number in 1..=EVENTS {
+            let _ = tracker.record(Link {
+                child: ids[number],
+                parents: vec![ids[number - 1]],
+                event_type: Some(Arc::clone(&event_type)),
+                created_at: chrono::Utc::now(),
+                app: Some(Arc::clone(&app)),
+                metadata: None,
+            });
+        }
+        tracker.flush().await;
+        ours.push((cpu_seconds(std::process::id()) - cpu[0]) * 1e6 / EVENTS as f64);
+        theirs.push((cpu_seconds(redis.pid().unwrap()) - cpu[1]) * 1e6 / EVENTS as f64);
+    }
+    println!("{:<34}{:>53.1} {:>7.1}", "links alone", median(ours), median(theirs));
 }
 
 /// The same on the embedded bus: the links share the transactions of the events.
@@ -164,7 +208,7 @@ async fn in_a_file() {
         plain.push(publish(&buses[0], 256).await);
         tracked.push(publish(&buses[1], 256).await);
     }
-    row("embedded, in a file, window 256", &plain, &tracked, None);
+    println!("{}", row("embedded, in a file, window 256", &plain, &tracked, None));
 }
 
 /// Events per second, and CPU of this process in µs per event.
@@ -179,7 +223,7 @@ async fn publish(bus: &Bus, window: usize) -> Figure {
     let bus = bus.clone();
     let publishing = async move {
         let ids: Vec<Uuid> = (0..=EVENTS).map(|_| Uuid::new_v4()).collect();
-        let (start, cpu) = (Instant::now(), cpu_seconds());
+        let (start, cpu) = (Instant::now(), cpu_seconds(std::process::id()));
         stream::iter(0..EVENTS)
             .map(|number| bus.publish(heard()).event_id(ids[number + 1]).caused_by(&ids[number]).into_future())
             .buffered(window)
@@ -187,7 +231,7 @@ async fn publish(bus: &Bus, window: usize) -> Figure {
                 published.unwrap();
             })
             .await;
-        let (seconds, cpu) = (start.elapsed().as_secs_f64(), cpu_seconds() - cpu);
+        let (seconds, cpu) = (start.elapsed().as_secs_f64(), cpu_seconds(std::process::id()) - cpu);
         Figure { rate: EVENTS as f64 / seconds, cpu: cpu * 1e6 / EVENTS as f64 }
     };
     // In a task, as in a service; the main thread of a runtime is no worker.
@@ -199,18 +243,18 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-fn row(what: &str, plain: &[Figure], tracked: &[Figure], bar: Option<f64>) {
+fn row(what: &str, plain: &[Figure], tracked: &[Figure], bar: Option<f64>) -> String {
     let rates = [plain, tracked].map(|figures| median(figures.iter().map(|figure| figure.rate).collect()));
     let cpu = [plain, tracked].map(|figures| median(figures.iter().map(|figure| figure.cpu).collect()));
     let bar = bar.map(|bar| bar.to_string()).unwrap_or_default();
-    println!(
+    format!(
         "{what:<34}{:>12.0}{:>12.0}{:>8.2}{bar:>7}{:>9.1} → {:.1}",
         rates[0],
         rates[1],
         rates[1] / rates[0],
         cpu[0],
         cpu[1]
-    );
+    )
 }
 
 /// How long a chain of ten levels of a hundred events takes to be read; each event is caused by one of the level before,
@@ -247,9 +291,9 @@ async fn chain(redis: &Redis, direction: Direction) -> Duration {
     times[times.len() / 2]
 }
 
-/// What all threads of this process have used, to the nanosecond.
-fn cpu_seconds() -> f64 {
-    let Ok(tasks) = fs::read_dir("/proc/self/task") else { return f64::NAN };
+/// What all threads of a process have used, to the nanosecond.
+fn cpu_seconds(process: u32) -> f64 {
+    let Ok(tasks) = fs::read_dir(format!("/proc/{process}/task")) else { return f64::NAN };
     let nanos = tasks.filter_map(|task| {
         let text = fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
         text.split_whitespace().next()?.parse::<u64>().ok()

@@ -94,10 +94,24 @@ const SECOND: Duration = Duration::from_secs(1);
 async fn many_links_go_in_few_writes() {
     let (store, tracker) = tracker().await;
     store.take(10);
-    // After a full batch one that is not full waits for more, some 2 ms.
+    // After a full batch one that is not full waits for more, some milliseconds.
     let took = publish(&tracker, 1_000).await;
     assert!((40..=50).contains(&took.as_millis()), "{took:?}");
     assert_eq!(store.writes.load(Ordering::SeqCst), 4, "256 at once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_fills_up_waits_no_longer() {
+    let (store, tracker) = tracker().await;
+    store.take(10);
+    // A batch and 44 links, which wait for more once it is written; after 1 ms there are enough.
+    let more = async {
+        tokio::time::sleep(Duration::from_millis(11)).await;
+        publish(&tracker, 256 - 44).await
+    };
+    let (first, second) = tokio::join!(publish(&tracker, 256 + 44), more);
+    assert_eq!((first.as_millis(), second.as_millis()), (21, 10));
+    assert_eq!(store.writes.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,21 +1,49 @@
 //! Keys and values as the Python side writes and reads them (frozen).
 
+use std::fmt;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use uuid::Uuid;
+use uuid::{Uuid, fmt::Hyphenated};
 
 use super::store::{Entry, Link};
 use crate::envelope;
 
+/// A key, on the stack: a link has several, and they are written and forgotten.
+#[derive(Clone, Copy)]
+pub(super) struct Key([u8; Key::LENGTH]);
+
+impl Key {
+    const PREFIX: usize = "bloodbank:correlation:forward:".len();
+    const LENGTH: usize = Self::PREFIX + Hyphenated::LENGTH;
+
+    fn new(prefix: &[u8; Self::PREFIX], event: Uuid) -> Self {
+        let mut key = [0; Self::LENGTH];
+        key[..Self::PREFIX].copy_from_slice(prefix);
+        event.hyphenated().encode_lower(&mut key[Self::PREFIX..]);
+        Self(key)
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(&self.0))
+    }
+}
+
 /// The key of what is known about an event.
-pub(super) fn forward_key(child: Uuid) -> String {
-    format!("bloodbank:correlation:forward:{child}")
+pub(super) fn forward_key(child: Uuid) -> Key {
+    Key::new(b"bloodbank:correlation:forward:", child)
 }
 
 /// The key of the set of an event's children.
-pub(super) fn reverse_key(parent: Uuid) -> String {
-    format!("bloodbank:correlation:reverse:{parent}")
+pub(super) fn reverse_key(parent: Uuid) -> Key {
+    Key::new(b"bloodbank:correlation:reverse:", parent)
 }
 
 /// Written as it is read by Python: hyphenated ids, a time without an offset.
@@ -50,14 +78,16 @@ fn naive<S: serde::Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S:
     serializer.serialize_str(std::str::from_utf8(shown).unwrap_or_default())
 }
 
-/// The value under the forward key.
-pub(super) fn encode(link: &Link) -> String {
+/// Writes the value under the forward key.
+pub(super) fn encode(link: &Link, into: &mut Vec<u8>) {
     let metadata = match &link.metadata {
         None => Metadata::Ours { app: link.app.as_deref(), event_type: link.event_type.as_deref() },
         Some(_) => Metadata::More(link.entry().metadata),
     };
     let written = Written { parent_event_ids: &link.parents, created_at: link.created_at, metadata };
-    serde_json::to_string(&written).unwrap_or_else(|error| unreachable!("ids, a time and JSON are JSON: {error}"))
+    if let Err(error) = serde_json::to_writer(into, &written) {
+        unreachable!("ids, a time and JSON are JSON: {error}");
+    }
 }
 
 #[derive(Deserialize)]
@@ -111,6 +141,12 @@ mod tests {
     use super::*;
     use std::sync::Arc;
 
+    fn encode(link: &Link) -> String {
+        let mut value = Vec::new();
+        super::encode(link, &mut value);
+        String::from_utf8(value).unwrap()
+    }
+
     fn link(micros: u32) -> Link {
         Link {
             child: Uuid::from_u128(3),
@@ -120,6 +156,14 @@ mod tests {
             app: Some(Arc::from("shop")),
             metadata: None,
         }
+    }
+
+    #[test]
+    fn keys_are_those_of_python() {
+        let event = Uuid::from_u128(0xa1);
+        let keys = [forward_key(event), reverse_key(event)].map(|key| key.to_string());
+        assert_eq!(keys[0], "bloodbank:correlation:forward:00000000-0000-0000-0000-0000000000a1");
+        assert_eq!(keys[1], "bloodbank:correlation:reverse:00000000-0000-0000-0000-0000000000a1");
     }
 
     #[test]

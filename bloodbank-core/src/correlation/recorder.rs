@@ -74,6 +74,8 @@ struct Inner {
     store: Arc<dyn CorrelationStore>,
     queue: Mutex<Queue>,
     work: Notify,
+    /// A batch is full.
+    filled: Notify,
     missed: Missed,
 }
 
@@ -142,6 +144,7 @@ impl Recorder {
             store,
             queue: Mutex::new(Queue { state: State::Recording, waiting: VecDeque::new(), settled: None }),
             work: Notify::new(),
+            filled: Notify::new(),
             missed: Missed::default(),
         });
         let reachable = inner.probe().await;
@@ -169,6 +172,8 @@ impl Recorder {
     /// Hands a link to the task. `None` when it is missed.
     pub(super) fn record(&self, link: Link) -> Option<Recorded> {
         let mut queue = self.0.queue();
+        // What follows the first is found by the task without a word.
+        let is_first = queue.waiting.is_empty();
         let is_full = queue.waiting.back().is_none_or(|batch| batch.links.len() >= BATCH);
         if queue.state != State::Recording || (is_full && queue.waiting.len() >= WAITING) {
             drop(queue);
@@ -183,10 +188,13 @@ impl Recorder {
         let batch = queue.waiting.back_mut()?;
         batch.links.push(link);
         let recorded = batch.recorded.clone();
-        let wake = queue.waiting.len() == 1;
+        let fills = batch.links.len() == BATCH;
         drop(queue);
-        if wake {
+        if is_first {
             self.0.work.notify_one();
+        }
+        if fills {
+            self.0.filled.notify_waiters();
         }
         Some(recorded)
     }
@@ -275,12 +283,21 @@ impl Task {
                 }
                 back_since = Instant::now();
             }
-            if is_crowded && !self.0.has_full_batch() {
-                sleep(GATHERING).await;
+            if is_crowded {
+                self.gather().await;
             }
             let Some(batch) = self.next().await else { return };
             is_crowded = batch.links.len() >= CROWD;
             is_away = !self.write(batch).await;
+        }
+    }
+
+    /// Waits until a batch is full, but not for long.
+    async fn gather(&self) {
+        let filled = self.0.filled.notified();
+        if !self.0.has_full_batch() {
+            // Written when time is up, full or not.
+            let _ = timeout(GATHERING, filled).await;
         }
     }
 

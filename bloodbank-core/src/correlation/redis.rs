@@ -1,7 +1,6 @@
 //! Links in Redis, under the keys of the Python side.
 
 use std::{
-    collections::HashMap,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -9,14 +8,14 @@ use std::{
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 use redis::{
-    Client, Pipeline, RedisError,
+    Client, Cmd, Pipeline, RedisError,
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
 use secrecy::SecretString;
-use uuid::Uuid;
+use uuid::{Uuid, fmt::Hyphenated};
 
 use super::{
-    codec,
+    codec::{self, Key},
     store::{CorrelationStore, Entry, Link, Malformed, Read},
 };
 use crate::{
@@ -85,12 +84,12 @@ impl RedisStore {
     }
 
     /// The answers to one command for each event, in few round trips.
-    async fn ask(&self, command: &str, keys: &[String]) -> Result<Vec<Answer>> {
+    async fn ask(&self, command: &str, keys: &[Key]) -> Result<Vec<Answer>> {
         let mut answers = Vec::with_capacity(keys.len());
         for keys in keys.chunks(WIDTH) {
             let mut pipeline = Pipeline::with_capacity(keys.len());
             for key in keys {
-                pipeline.cmd(command).arg(key);
+                pipeline.cmd(command).arg(key.as_bytes());
             }
             for value in self.send(&mut pipeline).await? {
                 answers.push(answer(value)?);
@@ -111,7 +110,7 @@ impl RedisStore {
         let mut pipeline = Pipeline::with_capacity(open.len());
         for scan in open {
             let key = codec::reverse_key(events[scan.event]);
-            pipeline.cmd("SSCAN").arg(key).arg(scan.cursor).arg("COUNT").arg(count);
+            pipeline.cmd("SSCAN").arg(key.as_bytes()).arg(scan.cursor).arg("COUNT").arg(count);
         }
         let mut more = Vec::new();
         for (value, &Scan { event, .. }) in self.send(&mut pipeline).await?.into_iter().zip(open) {
@@ -124,9 +123,9 @@ impl RedisStore {
             let (found, problem) = codec::ids(members.iter().map(Vec::as_slice));
             children[event].extend(found);
             if let Some(problem) = problem
-                && !malformed.iter().any(|known| known.key == key)
+                && !malformed.iter().any(|known| known.event_id == event_id)
             {
-                malformed.push(Malformed { event_id, key, problem });
+                malformed.push(Malformed { event_id, key: key.to_string(), problem });
             }
             if cursor != 0 {
                 more.push(Scan { event, cursor });
@@ -135,30 +134,46 @@ impl RedisStore {
         Ok(more)
     }
 
-    fn write_pipeline<'a>(&self, links: &'a [Link]) -> (Pipeline, Vec<(usize, Uuid)>) {
+    /// What records the links, and where in it which parent gets its children.
+    fn write_pipeline(&self, links: &[Link]) -> (Pipeline, Vec<(usize, Uuid)>) {
+        let ttl = self.ttl.to_string();
         let mut pipeline = Pipeline::with_capacity(links.len() * 3);
-        let mut children: HashMap<Uuid, Vec<&'a Link>> = HashMap::new();
+        let mut children = Vec::with_capacity(links.len());
+        let mut value = Vec::new();
         for link in links {
-            pipeline.cmd("SETEX").arg(codec::forward_key(link.child)).arg(self.ttl).arg(codec::encode(link));
-            for parent in &link.parents {
-                children.entry(*parent).or_default().push(link);
-            }
+            value.clear();
+            codec::encode(link, &mut value);
+            let key = codec::forward_key(link.child);
+            pipeline.add_command(command(&[b"SETEX", key.as_bytes(), ttl.as_bytes(), &value]));
+            children.extend(link.parents.iter().map(|parent| (*parent, link.child)));
         }
         // The siblings of a batch are added to their parent at once.
+        children.sort_unstable();
         let mut sets = Vec::with_capacity(children.len());
-        for (parent, children) in children {
+        for siblings in children.chunk_by(|(one, _), (other, _)| one == other) {
+            let parent = siblings[0].0;
             let key = codec::reverse_key(parent);
-            sets.push((pipeline.len(), parent));
-            let mut add = redis::cmd("SADD");
-            add.arg(&key);
-            for link in children {
-                add.arg(link.child.hyphenated().encode_lower(&mut Uuid::encode_buffer()).as_bytes());
+            let mut add = Cmd::with_capacity(siblings.len() + 2, (siblings.len() + 3) * Hyphenated::LENGTH);
+            add.arg("SADD").arg(key.as_bytes());
+            for (_, child) in siblings {
+                add.arg(child.hyphenated().encode_lower(&mut Uuid::encode_buffer()).as_bytes());
             }
+            sets.push((pipeline.len(), parent));
             pipeline.add_command(add);
-            pipeline.cmd("EXPIRE").arg(&key).arg(self.ttl);
+            pipeline.add_command(command(&[b"EXPIRE", key.as_bytes(), ttl.as_bytes()]));
         }
         (pipeline, sets)
     }
+}
+
+/// A command in two allocations, however long it is.
+fn command(arguments: &[&[u8]]) -> Cmd {
+    let length = arguments.iter().map(|argument| argument.len()).sum();
+    let mut command = Cmd::with_capacity(arguments.len(), length);
+    for argument in arguments {
+        command.arg(*argument);
+    }
+    command
 }
 
 fn connect(client: &Client) -> Result<ConnectionManager, RedisError> {
@@ -194,8 +209,8 @@ fn answer(value: redis::Value) -> Result<Answer> {
     }
 }
 
-fn wrong_type(event_id: Uuid, key: String, expected: &str) -> Malformed {
-    Malformed { event_id, key, problem: format!("holds another type than a {expected}; delete it") }
+fn wrong_type(event_id: Uuid, key: Key, expected: &str) -> Malformed {
+    Malformed { event_id, key: key.to_string(), problem: format!("holds another type than a {expected}; delete it") }
 }
 
 impl CorrelationStore for RedisStore {
@@ -207,13 +222,16 @@ impl CorrelationStore for RedisStore {
     fn write<'a>(&'a self, links: &'a [Link]) -> BoxFuture<'a, Result<Vec<Malformed>>> {
         Box::pin(async move {
             let (mut pipeline, sets) = self.write_pipeline(links);
-            let mut answers = Vec::with_capacity(pipeline.len());
-            for value in self.send(&mut pipeline).await? {
-                answers.push(answer(value)?);
+            let mut in_the_way = Vec::new();
+            for (position, value) in self.send(&mut pipeline).await?.into_iter().enumerate() {
+                if let Answer::WrongType = answer(value)?
+                    && let Ok(set) = sets.binary_search_by_key(&position, |(position, _)| *position)
+                {
+                    let parent = sets[set].1;
+                    in_the_way.push(wrong_type(parent, codec::reverse_key(parent), "set"));
+                }
             }
-            let blocked =
-                sets.into_iter().filter(|(position, _)| matches!(answers.get(*position), Some(Answer::WrongType)));
-            Ok(blocked.map(|(_, parent)| wrong_type(parent, codec::reverse_key(parent), "set")).collect())
+            Ok(in_the_way)
         })
     }
 
@@ -231,7 +249,11 @@ impl CorrelationStore for RedisStore {
         Box::pin(async move {
             let mut connection = connect(&self.client).map_err(failed)?;
             let mut pipeline = Pipeline::new();
-            pipeline.cmd("SETEX").arg(codec::forward_key(Uuid::nil())).arg(1).arg(r#"{"parent_event_ids":[]}"#);
+            pipeline
+                .cmd("SETEX")
+                .arg(codec::forward_key(Uuid::nil()).as_bytes())
+                .arg(1)
+                .arg(r#"{"parent_event_ids":[]}"#);
             pipeline.exec_async(&mut connection).await.map_err(failed)?;
             self.set_connection(connection);
             Ok(())
@@ -240,7 +262,7 @@ impl CorrelationStore for RedisStore {
 
     fn entries<'a>(&'a self, events: &'a [Uuid]) -> BoxFuture<'a, Result<Read<Option<Entry>>>> {
         Box::pin(async move {
-            let keys: Vec<String> = events.iter().map(|event| codec::forward_key(*event)).collect();
+            let keys: Vec<Key> = events.iter().map(|event| codec::forward_key(*event)).collect();
             let answers = self.ask("GET", &keys).await?;
             let mut read = Read::from(Vec::with_capacity(events.len()));
             for ((answer, key), &event_id) in answers.into_iter().zip(keys).zip(events) {
@@ -248,7 +270,7 @@ impl CorrelationStore for RedisStore {
                     Answer::Value(redis::Value::BulkString(value)) => {
                         let (entry, problem) = codec::decode(&value);
                         if let Some(problem) = problem {
-                            read.malformed.push(Malformed { event_id, key, problem });
+                            read.malformed.push(Malformed { event_id, key: key.to_string(), problem });
                         }
                         entry
                     }
