@@ -4,7 +4,10 @@ use std::{
     collections::VecDeque,
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -27,10 +30,10 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// How many links are written at once.
 const BATCH: usize = 256;
-/// After a batch of so many the next one waits [`GATHERING`] for more: under load the confirms take longer than that, and
-/// what each write costs, the broker could have had.
+/// After a batch of so many the next one waits [`GATHERING`] for more, unless a publisher has its confirm and waits for nothing
+/// but its link: what each write costs, the broker could have had.
 const CROWD: usize = 24;
-const GATHERING: Duration = Duration::from_millis(2);
+const GATHERING: Duration = Duration::from_millis(5);
 /// How many batches may wait; beyond that links are missed rather than memory used.
 const WAITING: usize = 256;
 /// How long a write may take before the store counts as away: a second, less what scheduling takes.
@@ -45,14 +48,28 @@ const STABLE: Duration = Duration::from_secs(30);
 /// Resolves when a link is recorded, or given up and counted as missed, but after a second in every case: a link that
 /// waits behind many others is then recorded later.
 #[derive(Debug, Clone)]
-pub struct Recorded(Shared<oneshot::Receiver<()>>);
+pub struct Recorded {
+    /// The task drops the sender: that is the signal.
+    settled: Shared<oneshot::Receiver<()>>,
+    awaited: Arc<Awaited>,
+}
+
+/// Whether somebody waits for a batch.
+#[derive(Debug)]
+struct Awaited {
+    yes: AtomicBool,
+    urgent: Arc<Notify>,
+}
 
 impl Future for Recorded {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        // The task drops the sender: that is the signal.
-        self.0.poll_unpin(cx).map(|_| ())
+        let settled = self.settled.poll_unpin(cx).map(|_| ());
+        if settled.is_pending() && !self.awaited.yes.swap(true, Ordering::AcqRel) {
+            self.awaited.urgent.notify_waiters();
+        }
+        settled
     }
 }
 
@@ -74,8 +91,8 @@ struct Inner {
     store: Arc<dyn CorrelationStore>,
     queue: Mutex<Queue>,
     work: Notify,
-    /// A batch is full.
-    filled: Notify,
+    /// A batch is full, or awaited.
+    urgent: Arc<Notify>,
     missed: Missed,
 }
 
@@ -123,13 +140,20 @@ impl Hold {
 }
 
 impl Batch {
+    fn is_urgent(&self) -> bool {
+        self.links.len() >= BATCH || self.recorded.awaited.yes.load(Ordering::Acquire)
+    }
+
     /// A batch, and when it is settled.
-    fn new() -> (Self, Shared<oneshot::Receiver<()>>) {
+    fn new(urgent: &Arc<Notify>) -> (Self, Shared<oneshot::Receiver<()>>) {
         let (publishers, recorded) = oneshot::channel();
         let (settled, when_settled) = oneshot::channel();
         let batch = Self {
             links: Vec::new(),
-            recorded: Recorded(recorded.shared()),
+            recorded: Recorded {
+                settled: recorded.shared(),
+                awaited: Arc::new(Awaited { yes: AtomicBool::new(false), urgent: Arc::clone(urgent) }),
+            },
             hold: Hold { until: Instant::now() + HOLD, publishers: Some(publishers) },
             _settled: settled,
         };
@@ -144,7 +168,7 @@ impl Recorder {
             store,
             queue: Mutex::new(Queue { state: State::Recording, waiting: VecDeque::new(), settled: None }),
             work: Notify::new(),
-            filled: Notify::new(),
+            urgent: Arc::default(),
             missed: Missed::default(),
         });
         let reachable = inner.probe().await;
@@ -181,7 +205,7 @@ impl Recorder {
             return None;
         }
         if is_full {
-            let (batch, settled) = Batch::new();
+            let (batch, settled) = Batch::new(&self.0.urgent);
             queue.settled = Some(settled);
             queue.waiting.push_back(batch);
         }
@@ -194,7 +218,7 @@ impl Recorder {
             self.0.work.notify_one();
         }
         if fills {
-            self.0.filled.notify_waiters();
+            self.0.urgent.notify_waiters();
         }
         Some(recorded)
     }
@@ -234,8 +258,8 @@ impl Inner {
         due.unwrap_or_else(|| Instant::now() + 2 * PATIENCE)
     }
 
-    fn has_full_batch(&self) -> bool {
-        self.queue().waiting.front().is_some_and(|batch| batch.links.len() >= BATCH)
+    fn is_urgent(&self) -> bool {
+        self.queue().waiting.front().is_some_and(Batch::is_urgent)
     }
 
     fn let_go(&self, now: Instant) {
@@ -292,12 +316,12 @@ impl Task {
         }
     }
 
-    /// Waits until a batch is full, but not for long.
+    /// Waits until a batch is full or somebody waits for it, but not for long.
     async fn gather(&self) {
-        let filled = self.0.filled.notified();
-        if !self.0.has_full_batch() {
-            // Written when time is up, full or not.
-            let _ = timeout(GATHERING, filled).await;
+        let urgent = self.0.urgent.notified();
+        if !self.0.is_urgent() {
+            // Written when time is up in every case.
+            let _ = timeout(GATHERING, urgent).await;
         }
     }
 
