@@ -11,6 +11,8 @@ use tokio::{
 
 /// What makes this program the client.
 pub(crate) const ARGUMENT: &str = "load";
+/// This process, for [`processor_seconds`].
+pub(crate) const SELF: &str = "self";
 
 /// How fast it went, and what it cost whom, for each event.
 #[derive(Clone, Copy)]
@@ -20,6 +22,18 @@ pub(crate) struct Round {
     pub(crate) server: f64,
     /// Of the process of the HTTP client.
     pub(crate) client: f64,
+    /// Of the broker.
+    pub(crate) broker: f64,
+}
+
+/// So many requests over so many connections, one after the other on each.
+#[derive(Clone, Copy)]
+pub(crate) struct Order<'a> {
+    pub(crate) address: &'a str,
+    pub(crate) connections: usize,
+    pub(crate) requests: usize,
+    pub(crate) status: u16,
+    pub(crate) request: &'a str,
 }
 
 /// The client, as its parent sees it.
@@ -43,16 +57,9 @@ impl Load {
         Self { _child: child, input, output }
     }
 
-    /// Sends so many requests over so many connections, one after the other on each; returns the seconds that they and
-    /// the client's processor took.
-    pub(crate) async fn send(
-        &mut self,
-        address: &str,
-        connections: usize,
-        requests: usize,
-        status: u16,
-        request: &str,
-    ) -> (f64, f64) {
+    /// Sends requests; returns the seconds that they and the client's processor took.
+    pub(crate) async fn send(&mut self, order: Order<'_>) -> (f64, f64) {
+        let Order { address, connections, requests, status, request } = order;
         let order = format!("{address} {connections} {requests} {status} {}\n", request.len());
         self.input.write_all(order.as_bytes()).await.expect("the client lives");
         self.input.write_all(request.as_bytes()).await.expect("the client lives");
@@ -85,7 +92,7 @@ pub(crate) fn main() {
 async fn run(address: &str, connections: usize, requests: usize, status: usize, request: &[u8]) -> String {
     let expected = format!("HTTP/1.1 {status} ");
     let mut clients = join_all((0..connections).map(|_| Client::connect(address))).await;
-    let (start, before) = (Instant::now(), processor_seconds());
+    let (start, before) = (Instant::now(), processor_seconds(SELF));
     join_all(clients.iter_mut().map(async |client| {
         for _ in 0..requests / connections {
             client.send(request, expected.as_bytes()).await;
@@ -93,13 +100,13 @@ async fn run(address: &str, connections: usize, requests: usize, status: usize, 
     }))
     .await;
     let mut answer = String::new();
-    let _ = write!(answer, "{} {}", start.elapsed().as_secs_f64(), processor_seconds() - before);
+    let _ = write!(answer, "{} {}", start.elapsed().as_secs_f64(), processor_seconds(SELF) - before);
     answer
 }
 
-/// What all threads of this process have used.
-pub(crate) fn processor_seconds() -> f64 {
-    let tasks = fs::read_dir("/proc/self/task").into_iter().flatten();
+/// What all threads of a process have used.
+pub(crate) fn processor_seconds(process: &str) -> f64 {
+    let tasks = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten();
     let nanos: u64 = tasks
         .filter_map(|task| fs::read_to_string(task.ok()?.path().join("schedstat")).ok())
         .filter_map(|text| text.split(' ').next()?.parse::<u64>().ok())

@@ -1,21 +1,25 @@
 //! Publishing through the gateway against publishing in this process: the same events, the same bus, the same number of
 //! publishers at a time, in turns.
 //!
-//! Run: `cargo bench -p bloodbank-gateway --bench publish`. On RabbitMQ, which it starts itself; with `embedded` as an
-//! argument, on the embedded bus in memory. With `profile`, only one event in a request, for a profiler. The HTTP client is a
+//! Run: `cargo bench -p bloodbank-gateway --bench publish`. On RabbitMQ, which it starts itself, into a quorum queue, or with
+//! `classic` as an argument into a classic one, emptied between the rounds; with `unrouted` into none, and the broker sends
+//! everything back. With `embedded`, on the embedded bus in memory. With `profile`, only one event in a request, for a profiler; with `own`, only in process. The HTTP client is a
 //! process of its own; it, the gateway and the broker share the machine, so the processor time of each event is printed too.
 
+mod bare;
 mod load;
+mod rabbit;
 
 use std::time::{Duration, Instant};
 
-use bloodbank_core::{App, Bus, Settings};
+use bloodbank_core::{App, Bus, transport::topology::QueueKind};
 use bloodbank_domains::llm::LlmPrompt;
 use bloodbank_gateway::{Gateway, ServeOptions, Server};
-use bloodbank_harness::{shared_rabbit_url, unique};
 use futures_util::future::join_all;
-use load::{Client, Load, Round, processor_seconds};
+use load::{Client, Load, Order, Round, processor_seconds};
+use rabbit::Rabbit;
 
+const KEY: &str = "llm.prompt";
 const PUBLISHERS: usize = 64;
 const EVENTS: usize = 19_200;
 const ROUNDS: usize = 7;
@@ -33,52 +37,139 @@ fn main() {
 }
 
 async fn run() {
-    let is_embedded = std::env::args().any(|argument| argument == "embedded");
-    let bus = if is_embedded { Bus::embedded() } else { rabbit().await };
-    println!("{} · {PUBLISHERS} publishers · {EVENTS} events · median of {ROUNDS} rounds", bus.transport().system());
+    let says = |word| std::env::args().any(|argument| argument == word);
+    let kind = match () {
+        () if says("unrouted") => None,
+        () if says("classic") => Some(QueueKind::Classic),
+        () => Some(QueueKind::Quorum),
+    };
+    let rabbit = if says("embedded") { None } else { Some(Rabbit::start(KEY, kind).await) };
+    let bus = rabbit.as_ref().map_or_else(Bus::embedded, |rabbit| rabbit.bus.clone());
+    let place = match (&rabbit, kind) {
+        (None, _) => "embedded bus".to_owned(),
+        (Some(_), None) => "RabbitMQ, no queue".to_owned(),
+        (Some(_), Some(kind)) => format!("RabbitMQ, {kind:?} queue"),
+    };
+    println!("{place} · {PUBLISHERS} publishers · {EVENTS} events · median of {ROUNDS} rounds");
     let app = App::new("bench", bus.clone()).start().await.expect("it starts");
     let gateway = Gateway::builder(bus.clone()).build();
     let server = Server::bind(gateway, ServeOptions::on("127.0.0.1", 0)).await.expect("a free port");
     let address = server.address().to_string();
     tokio::spawn(server.run());
-    let mut load = Load::start();
+    let bare = bare::serve(bus.clone()).await;
+    let mut bench = Bench { bus, rabbit, load: Load::start() };
     let single = request("/events/llm/prompt", "application/json", &payload().to_string());
-    let line = serde_json::json!({ "event_type": "llm.prompt", "payload": payload() }).to_string() + "\n";
+    let line = serde_json::json!({ "event_type": KEY, "payload": payload() }).to_string() + "\n";
     let batch = request("/events/batch", "application/x-ndjson", &line.repeat(LINES));
+    let single = Order { address: &address, connections: PUBLISHERS, requests: EVENTS, status: 202, request: &single };
+    let batch = Order { connections: SENDERS, requests: EVENTS / LINES, status: 200, request: &batch, ..single };
 
-    if std::env::args().any(|argument| argument == "profile") {
+    if says("profile") || says("own") {
         for _ in 0..ROUNDS {
-            let round = over_http(&mut load, &address, PUBLISHERS, EVENTS, 202, &single).await;
-            println!("{:>7.0} events/s   publisher {:.1} µs, client {:.1} µs", round.rate, round.server, round.client);
+            let round = if says("own") { bench.in_process().await } else { bench.over_http(single).await };
+            println!("{:>7.0} events/s   {}", round.rate, costs(&[round]));
         }
         return;
     }
-    let mut rounds = [const { Vec::new() }; 3];
-    in_process(&bus).await;
-    over_http(&mut load, &address, PUBLISHERS, EVENTS, 202, &single).await;
+    let mut rounds = [const { Vec::new() }; 4];
+    bench.in_process().await;
+    bench.over_http(single).await;
     for _ in 0..ROUNDS {
-        rounds[0].push(in_process(&bus).await);
-        rounds[1].push(over_http(&mut load, &address, PUBLISHERS, EVENTS, 202, &single).await);
-        rounds[2].push(over_http(&mut load, &address, SENDERS, EVENTS / LINES, 200, &batch).await);
+        rounds[0].push(bench.in_process().await);
+        rounds[1].push(bench.over_http(single).await);
+        rounds[2].push(bench.over_http(Order { address: &bare, ..single }).await);
+        rounds[3].push(bench.over_http(batch).await);
     }
     let own = median(&rounds[0], |round| round.rate);
-    for (name, rounds) in ["in process", "one in a request", "480 in a request"].into_iter().zip(&rounds) {
+    println!("{:45}processor per event, in µs", "");
+    const NAMES: [&str; 4] = ["in process", "one in a request", "the same, bare", "480 in a request"];
+    for (name, rounds) in NAMES.into_iter().zip(&rounds) {
         let rate = median(rounds, |round| round.rate);
-        let (server, client) = (median(rounds, |round| round.server), median(rounds, |round| round.client));
-        println!(
-            "{name:<17} {rate:>7.0} events/s   {:.2} of in process   processor per event: publisher {server:>5.1} µs, client {client:>4.1} µs",
-            rate / own
-        );
+        println!("{name:<17} {rate:>7.0} events/s   {:.2} of own   {}", rate / own, costs(rounds));
     }
-    let (own, over_http) = latencies(&bus, &address, single.as_bytes()).await;
+    let (own, over_http) = bench.latencies(single.address, single.request.as_bytes()).await;
     println!("one publisher alone: p50/p99 in process {}, over HTTP {}", show(&own), show(&over_http));
     println!("p99 over HTTP is {:.2} ms above", (over_http.1.as_secs_f64() - own.1.as_secs_f64()) * 1e3);
     app.shutdown().await.expect("it ends");
 }
 
-async fn rabbit() -> Bus {
-    let vars = [("RABBIT_URL", shared_rabbit_url()), ("EXCHANGE_NAME", unique("bench"))];
-    Bus::connect(Settings::from_vars(vars).expect("settings")).await.expect("it connects")
+struct Bench {
+    bus: Bus,
+    rabbit: Option<Rabbit>,
+    load: Load,
+}
+
+impl Bench {
+    /// As services publish: many tasks, each of which waits for its confirm.
+    async fn in_process(&mut self) -> Round {
+        let begun = Begun::now(self.rabbit.as_ref());
+        let event = event();
+        join_all((0..PUBLISHERS).map(|_| {
+            let (bus, event) = (self.bus.clone(), event.clone());
+            tokio::spawn(async move {
+                for _ in 0..EVENTS / PUBLISHERS {
+                    bus.publish(event.clone()).await.expect("published");
+                }
+            })
+        }))
+        .await;
+        let seconds = begun.start.elapsed().as_secs_f64();
+        self.end(&begun, seconds, 0.0).await
+    }
+
+    async fn over_http(&mut self, order: Order<'_>) -> Round {
+        let begun = Begun::now(self.rabbit.as_ref());
+        let (seconds, client) = self.load.send(order).await;
+        self.end(&begun, seconds, client).await
+    }
+
+    async fn end(&self, begun: &Begun, seconds: f64, client: f64) -> Round {
+        let now = Begun::now(self.rabbit.as_ref());
+        if let Some(rabbit) = &self.rabbit {
+            rabbit.purge(EVENTS).await;
+        }
+        let micros = |seconds: f64| seconds / EVENTS as f64 * 1e6;
+        Round {
+            rate: EVENTS as f64 / seconds,
+            server: micros(now.own - begun.own),
+            client: micros(client),
+            broker: micros(now.broker - begun.broker),
+        }
+    }
+
+    /// Median and 99th percentile of one publisher alone.
+    async fn latencies(&self, address: &str, request: &[u8]) -> ((Duration, Duration), (Duration, Duration)) {
+        const SAMPLES: usize = 3000;
+        let mut client = Client::connect(address).await;
+        let (mut own, mut over_http) = (Vec::with_capacity(SAMPLES), Vec::with_capacity(SAMPLES));
+        for _ in 0..SAMPLES {
+            let start = Instant::now();
+            self.bus.publish(event()).await.expect("published");
+            own.push(start.elapsed());
+            let start = Instant::now();
+            client.send(request, b"HTTP/1.1 202 ").await;
+            over_http.push(start.elapsed());
+        }
+        let percentiles = |samples: &mut Vec<Duration>| {
+            samples.sort_unstable();
+            (samples[SAMPLES / 2], samples[SAMPLES * 99 / 100])
+        };
+        (percentiles(&mut own), percentiles(&mut over_http))
+    }
+}
+
+/// When a round began, and what had been used by then.
+struct Begun {
+    start: Instant,
+    own: f64,
+    broker: f64,
+}
+
+impl Begun {
+    fn now(rabbit: Option<&Rabbit>) -> Self {
+        let broker = rabbit.map_or(0.0, Rabbit::processor_seconds);
+        Self { own: processor_seconds(load::SELF), broker, start: Instant::now() }
+    }
 }
 
 fn event() -> LlmPrompt {
@@ -89,26 +180,6 @@ fn payload() -> serde_json::Value {
     serde_json::json!({ "provider": "anthropic", "model": "one", "prompt": "Why is the sky blue? ".repeat(10), "tags": ["a", "b"] })
 }
 
-async fn in_process(bus: &Bus) -> Round {
-    let (start, before) = (Instant::now(), processor_seconds());
-    let event = event();
-    join_all((0..PUBLISHERS).map(|_| {
-        let (bus, event) = (bus.clone(), event.clone());
-        tokio::spawn(async move {
-            for _ in 0..EVENTS / PUBLISHERS {
-                bus.publish(event.clone()).await.expect("published");
-            }
-        })
-    }))
-    .await;
-    let events = EVENTS as f64;
-    Round {
-        rate: events / start.elapsed().as_secs_f64(),
-        server: (processor_seconds() - before) / events * 1e6,
-        client: 0.0,
-    }
-}
-
 fn request(path: &str, media_type: &str, body: &str) -> String {
     format!(
         "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {media_type}\r\nContent-Length: {}\r\n\r\n{body}",
@@ -116,42 +187,10 @@ fn request(path: &str, media_type: &str, body: &str) -> String {
     )
 }
 
-async fn over_http(
-    load: &mut Load,
-    address: &str,
-    connections: usize,
-    requests: usize,
-    status: u16,
-    request: &str,
-) -> Round {
-    let before = processor_seconds();
-    let (seconds, client) = load.send(address, connections, requests, status, request).await;
-    let events = EVENTS as f64;
-    Round {
-        rate: events / seconds,
-        server: (processor_seconds() - before) / events * 1e6,
-        client: client / events * 1e6,
-    }
-}
-
-/// Median and 99th percentile of one publisher alone.
-async fn latencies(bus: &Bus, address: &str, request: &[u8]) -> ((Duration, Duration), (Duration, Duration)) {
-    const SAMPLES: usize = 3000;
-    let mut client = Client::connect(address).await;
-    let (mut own, mut over_http) = (Vec::with_capacity(SAMPLES), Vec::with_capacity(SAMPLES));
-    for _ in 0..SAMPLES {
-        let start = Instant::now();
-        bus.publish(event()).await.expect("published");
-        own.push(start.elapsed());
-        let start = Instant::now();
-        client.send(request, b"HTTP/1.1 202 ").await;
-        over_http.push(start.elapsed());
-    }
-    let percentiles = |samples: &mut Vec<Duration>| {
-        samples.sort_unstable();
-        (samples[SAMPLES / 2], samples[SAMPLES * 99 / 100])
-    };
-    (percentiles(&mut own), percentiles(&mut over_http))
+fn costs(rounds: &[Round]) -> String {
+    let (server, client) = (median(rounds, |round| round.server), median(rounds, |round| round.client));
+    let broker = median(rounds, |round| round.broker);
+    format!("publisher {server:>5.1}, client {client:>5.1}, broker {broker:>5.1}")
 }
 
 fn show((median, p99): &(Duration, Duration)) -> String {
