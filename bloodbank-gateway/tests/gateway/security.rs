@@ -145,6 +145,26 @@ async fn a_client_that_dribbles_is_cut_off() {
 }
 
 #[tokio::test]
+async fn headers_without_number_and_without_end_are_refused() {
+    let gateway = serve().await;
+    let address = gateway.url.trim_start_matches("http://");
+    for headers in ["X-A: b\r\n".repeat(200), format!("X-A: {}\r\n", "b".repeat(1024 * 1024))] {
+        let (mut reader, mut writer) = TcpStream::connect(address).await.unwrap().into_split();
+        let head = format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n");
+        // It may be refused before it is written.
+        let writing = tokio::spawn(async move { writer.write_all(head.as_bytes()).await.map(|()| writer) });
+        let mut answer = [0; 12];
+        let read = tokio::time::timeout(Duration::from_secs(20), reader.read_exact(&mut answer)).await;
+        // Of a client that still writes, the connection may end before it sees the answer.
+        let is_read = read.expect("an answer or an end").is_ok();
+        assert!(is_read || headers.len() > 100_000, "no answer");
+        assert!(!is_read || answer == *b"HTTP/1.1 431", "{}", String::from_utf8_lossy(&answer));
+        writing.abort();
+    }
+    assert_eq!(json_of(gateway.get("/healthz")).await.0, StatusCode::OK, "others are served");
+}
+
+#[tokio::test]
 async fn what_was_begun_is_answered_before_the_end() {
     let gateway = serve().await;
     let bus = gateway.bus.clone();
