@@ -73,7 +73,11 @@ impl ErrorKind {
 }
 
 /// What Bloodbank returns when something fails: a kind for programs, a sentence for people.
-pub struct Error {
+///
+/// The size of a pointer: results are moved all the time, and hardly ever one with an error.
+pub struct Error(Box<Inner>);
+
+struct Inner {
     kind: ErrorKind,
     message: String,
     source: Option<BoxError>,
@@ -93,46 +97,46 @@ impl Error {
     /// An error of this kind; the message is lower-case, without a full stop, and ends in the remedy.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), source: None, faults: Vec::new() }
+        Self(Box::new(Inner { kind, message: message.into(), source: None, faults: Vec::new() }))
     }
 
     /// Keeps the error underneath.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<BoxError>) -> Self {
-        self.source = Some(source.into());
+        self.0.source = Some(source.into());
         self
     }
 
     /// Names the faults of a payload one by one.
     #[must_use]
     pub fn with_faults(mut self, faults: Vec<PayloadFault>) -> Self {
-        self.faults = faults;
+        self.0.faults = faults;
         self
     }
 
     /// The faults of the payload, where the error is about one.
     #[must_use]
     pub fn faults(&self) -> &[PayloadFault] {
-        &self.faults
+        &self.0.faults
     }
 
     /// What went wrong, for programs.
     #[must_use]
-    pub const fn kind(&self) -> ErrorKind {
-        self.kind
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
     }
 
     /// Whether the same call can succeed later without anybody changing anything.
     #[must_use]
-    pub const fn is_retryable(&self) -> bool {
-        self.kind.is_retryable()
+    pub fn is_retryable(&self) -> bool {
+        self.0.kind.is_retryable()
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)?;
-        match &self.source {
+        f.write_str(&self.0.message)?;
+        match &self.0.source {
             Some(source) => write!(f, ": {source}"),
             None => Ok(()),
         }
@@ -141,12 +145,12 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}: {self}", self.kind)
+        write!(f, "{:?}: {self}", self.0.kind)
     }
 }
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.source.as_deref().map(|source| source as _)
+        self.0.source.as_deref().map(|source| source as _)
     }
 }

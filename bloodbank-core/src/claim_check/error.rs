@@ -55,7 +55,7 @@ pub enum ClaimError {
 impl ClaimError {
     /// Whether the same call can succeed later without anybody changing anything.
     #[must_use]
-    pub const fn is_retryable(&self) -> bool {
+    pub fn is_retryable(&self) -> bool {
         match self {
             Self::Store(error) => error.is_retryable(),
             Self::Missing { .. }

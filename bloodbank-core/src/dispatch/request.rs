@@ -59,7 +59,7 @@ impl<'a, C: CommandEvent> IntoFuture for Execute<'a, C> {
         let Self { bus, mut publish, timeout } = self;
         Box::pin(async move {
             let replies = bus.replies();
-            publish.options_mut().reply_to = Some(Arc::clone(replies.queue(bus).await?));
+            publish.options_mut().rare().reply_to = Some(Arc::clone(replies.queue(bus).await?));
             let draft = publish.draft()?;
             let mut waiter = replies.wait_for(draft.receipt.event_id);
             bus.send(draft).await?;

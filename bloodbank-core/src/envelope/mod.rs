@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 pub use agent::{AgentContext, AgentType, CodeState};
 pub use decode::{RawEnvelope, check_version};
-pub(crate) use encode::encode;
+pub(crate) use encode::{Head, encode};
 pub use source::{Source, TriggerType};
 pub(crate) use time::now;
 #[cfg(feature = "redis")]

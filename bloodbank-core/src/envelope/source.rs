@@ -27,6 +27,14 @@ impl Source {
     pub fn new(trigger: TriggerType, app: impl Into<String>) -> Self {
         Self { host: this_host(), trigger, app: Some(app.into()), meta: None }
     }
+
+    /// As it stands in an envelope.
+    pub(crate) fn to_json(&self) -> String {
+        match serde_json::to_string(self) {
+            Ok(text) => text,
+            Err(error) => unreachable!("texts and JSON are JSON: {error}"),
+        }
+    }
 }
 
 words! {

@@ -36,25 +36,40 @@ pub(crate) struct PublishOptions {
     pub(crate) event_id: Option<Uuid>,
     pub(crate) timestamp: Option<DateTime<Utc>>,
     pub(crate) causes: Vec<Uuid>,
+    pub(crate) mandatory: bool,
+    pub(crate) rare: Option<Box<Rare>>,
+}
+
+/// What is said about few events; apart, because most are moved often.
+#[derive(Debug, Default)]
+pub(crate) struct Rare {
     pub(crate) source: Option<Source>,
-    pub(crate) agent_context: Option<Box<AgentContext>>,
+    pub(crate) agent_context: Option<AgentContext>,
     pub(crate) trace: Option<TraceContext>,
     pub(crate) headers: Headers,
     pub(crate) metadata: Option<Map<String, Value>>,
     pub(crate) expires_in: Option<Duration>,
-    pub(crate) mandatory: bool,
     pub(crate) reply_to: Option<Arc<str>>,
 }
 
 impl PublishOptions {
     pub(crate) fn caused_by(&mut self, cause: &(impl Cause + ?Sized)) {
         self.causes.push(cause.event_id());
-        if self.agent_context.is_none() {
-            self.agent_context = cause.agent_context().cloned().map(Box::new);
+        let (agent, trace) = (cause.agent_context(), cause.trace());
+        if agent.is_none() && trace.is_none() {
+            return;
         }
-        if self.trace.is_none() {
-            self.trace = cause.trace();
+        let rare = self.rare();
+        if rare.agent_context.is_none() {
+            rare.agent_context = agent.cloned();
         }
+        if rare.trace.is_none() {
+            rare.trace = trace;
+        }
+    }
+
+    pub(crate) fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
     }
 }
 
@@ -108,32 +123,32 @@ impl<'a, E: Event> Publish<'a, E> {
 
     /// Who publishes it; default: this service.
     pub fn source(mut self, source: Source) -> Self {
-        self.options.source = Some(source);
+        self.options.rare().source = Some(source);
         self
     }
 
     /// The agent on whose behalf it is published.
     pub fn agent_context(mut self, agent: AgentContext) -> Self {
-        self.options.agent_context = Some(Box::new(agent));
+        self.options.rare().agent_context = Some(agent);
         self
     }
 
     /// A header. Names that begin with `x-` or `bloodbank-` are refused.
     pub fn header(mut self, name: impl Into<Text>, value: impl Into<HeaderValue>) -> Self {
-        self.options.headers.set(name, value);
+        self.options.rare().headers.set(name, value);
         self
     }
 
     /// What the correlation store keeps about the link to the parents; refused when it takes more than
     /// [`METADATA_LIMIT`](crate::correlation::METADATA_LIMIT) bytes as JSON.
     pub fn metadata(mut self, metadata: Map<String, Value>) -> Self {
-        self.options.metadata = Some(metadata);
+        self.options.rare().metadata = Some(metadata);
         self
     }
 
     /// How long the event is worth anything; after that queues drop it.
     pub fn expires_in(mut self, lifetime: Duration) -> Self {
-        self.options.expires_in = Some(lifetime);
+        self.options.rare().expires_in = Some(lifetime);
         self
     }
 

@@ -20,7 +20,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     event::Event,
     health::Health,
-    publish::{Draft, Publish, PublishOptions, Receipt, keys::Keys, measure::Measured},
+    publish::{Draft, Publish, PublishOptions, Rare, Receipt, keys::Keys, measure::Measured},
     settings::Settings,
     transport::{Outgoing, Properties, Published, Topology, Transport, embedded::Embedded, names},
 };
@@ -34,7 +34,8 @@ struct Inner {
     settings: Settings,
     exchange: Arc<str>,
     service: Arc<str>,
-    source: Source,
+    /// The source of what this service publishes, as it stands in envelopes.
+    source: String,
     correlation: Option<CorrelationTracker>,
     replies: Replies,
     keys: Keys,
@@ -81,7 +82,7 @@ impl Bus {
         Self(Arc::new(Inner {
             transport,
             exchange: settings.exchange_name.as_str().into(),
-            source: Source::new(TriggerType::Hook, &*service),
+            source: Source::new(TriggerType::Hook, &*service).to_json(),
             service,
             correlation,
             replies: Replies::default(),
@@ -154,19 +155,9 @@ impl Bus {
     /// Writes an event into the message that will carry it.
     pub(crate) fn draft<T: Serialize>(&self, key: &str, payload: &T, options: PublishOptions) -> Result<Draft> {
         let inner = &*self.0;
-        let PublishOptions {
-            event_id,
-            timestamp,
-            causes,
-            source,
-            agent_context,
-            trace,
-            mut headers,
-            metadata,
-            expires_in,
-            mandatory,
-            reply_to,
-        } = options;
+        let PublishOptions { event_id, timestamp, causes, mandatory, rare } = options;
+        let Rare { source, agent_context, trace, mut headers, metadata, expires_in, reply_to } =
+            rare.map_or_else(Rare::default, |rare| *rare);
         if !headers.is_empty() {
             headers.check_foreign()?;
         }
@@ -180,8 +171,16 @@ impl Bus {
             None => Some(Arc::clone(&inner.service)),
             Some(source) => source.app.as_deref().map(Into::into),
         };
-        let source = source.as_ref().unwrap_or(&inner.source);
-        let body = envelope::encode(event_id, key, timestamp, source, &parents, agent_context.as_deref(), payload)?;
+        let source = source.map(|source| source.to_json());
+        let head = envelope::Head {
+            event_id,
+            event_type: key,
+            timestamp,
+            source: source.as_ref().unwrap_or(&inner.source),
+            correlation_ids: &parents,
+            agent_context: agent_context.as_ref(),
+        };
+        let body = envelope::encode(&head, payload)?;
         let limit = inner.settings.max_body_bytes;
         if body.len() > limit {
             return Err(Error::new(

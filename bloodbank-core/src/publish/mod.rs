@@ -9,7 +9,7 @@ mod many;
 mod measure;
 mod value;
 
-pub(crate) use builder::{Draft, PublishOptions};
+pub(crate) use builder::{Draft, PublishOptions, Rare};
 pub use builder::{Publish, Receipt};
 pub use bus::{Bus, BusBuilder};
 pub use cause::{Cause, TraceContext};

@@ -78,25 +78,25 @@ impl<'a> PublishValue<'a> {
 
     /// Who publishes it; default: this service.
     pub fn source(mut self, source: Source) -> Self {
-        self.options.source = Some(source);
+        self.options.rare().source = Some(source);
         self
     }
 
     /// The agent on whose behalf it is published.
     pub fn agent_context(mut self, agent: AgentContext) -> Self {
-        self.options.agent_context = Some(Box::new(agent));
+        self.options.rare().agent_context = Some(agent);
         self
     }
 
     /// The W3C trace it belongs to.
     pub fn trace(mut self, trace: TraceContext) -> Self {
-        self.options.trace = Some(trace);
+        self.options.rare().trace = Some(trace);
         self
     }
 
     /// What the correlation store keeps about the link to the parents.
     pub fn metadata(mut self, metadata: Map<String, Value>) -> Self {
-        self.options.metadata = Some(metadata);
+        self.options.rare().metadata = Some(metadata);
         self
     }
 
@@ -139,7 +139,7 @@ impl<'a> PublishValue<'a> {
             .into());
         }
         self.options.mandatory = true;
-        self.options.reply_to = Some(Arc::clone(bus.replies().queue(bus).await?));
+        self.options.rare().reply_to = Some(Arc::clone(bus.replies().queue(bus).await?));
         let draft = self.draft()?;
         let mut waiter = bus.replies().wait_for(draft.receipt.event_id);
         bus.send(draft).await?;

@@ -17,9 +17,11 @@ use crate::transport::amqp::outgoing::Frame;
 /// How long the oldest confirm may be the only one that is looked at.
 const PATIENCE: Duration = Duration::from_millis(20);
 /// So many in flight are many: the broker has enough to do while some confirms wait for others.
-const MANY: usize = 128;
-/// How long they wait for each other at most; the clock of the runtime makes it up to twice as much.
-const GROUPING: Duration = Duration::from_millis(1);
+const MANY: usize = 32;
+/// Which part of those in flight is dealt with at once.
+const SHARE: usize = 8;
+/// How long confirms wait for each other at most.
+const GROUPING: Duration = Duration::from_millis(3);
 
 /// The number of a message and what became of it.
 type Landed = (u64, lapin::Result<Confirmation>);
@@ -40,7 +42,8 @@ pub(super) struct Flights<'a> {
     landed: VecDeque<Landed>,
     patience: Pin<Box<Sleep>>,
     grouping: Pin<Box<Sleep>>,
-    groups: bool,
+    /// The number of the message whose confirm is waited for while others are gathered.
+    last_of_group: Option<u64>,
     /// A first one was confirmed since patience began.
     moved: bool,
     spare: Vec<Write<'a>>,
@@ -56,7 +59,7 @@ impl<'a> Flights<'a> {
             landed: VecDeque::new(),
             patience: Box::pin(sleep(PATIENCE)),
             grouping: Box::pin(sleep(GROUPING)),
-            groups: false,
+            last_of_group: None,
             moved: true,
             spare: Vec::new(),
         }
@@ -91,9 +94,14 @@ impl<'a> Flights<'a> {
             if let Some(landed) = self.landed.pop_front() {
                 return Poll::Ready(landed);
             }
-            if let Poll::Ready(landed) = self.poll_first(context) {
-                self.confirming.pop_front();
-                self.moved = true;
+            if let Poll::Ready((index, landed)) = self.poll_group(context) {
+                self.confirming.remove(index);
+                if index == 0 {
+                    self.moved = true;
+                } else {
+                    // lapin hands out what came back with whichever confirm is asked first, so it must be all of them.
+                    self.look_behind();
+                }
                 return Poll::Ready(landed);
             }
             if let Poll::Ready(Some(landed)) = Pin::new(&mut self.overtaken).poll_next(context) {
@@ -109,23 +117,36 @@ impl<'a> Flights<'a> {
         }
     }
 
-    /// The oldest confirm. Where many are in flight it waits a moment for those behind it: being woken by each costs as much
-    /// as dealing with it.
-    fn poll_first(&mut self, context: &mut Context<'_>) -> Poll<Landed> {
-        let many = self.confirming.len() >= MANY;
-        let Some(first) = self.confirming.front_mut() else { return Poll::Pending };
-        if many {
-            let first = Pin::new(&mut *first).poll(&mut Context::from_waker(Waker::noop()));
-            if first.is_ready() {
-                self.groups = false;
-                return first;
-            }
-            if !std::mem::replace(&mut self.groups, true) {
-                self.grouping.as_mut().reset(Instant::now() + GROUPING);
-            }
-            ready!(self.grouping.as_mut().poll(context));
+    /// The oldest confirm, as a rule, and its place. Where many are in flight it is looked at when one behind it is confirmed,
+    /// or after a moment: being woken by each costs as much as dealing with it.
+    fn poll_group(&mut self, context: &mut Context<'_>) -> Poll<(usize, Landed)> {
+        let in_flight = self.confirming.len();
+        if in_flight < MANY {
+            return self.poll_at(0, context);
         }
-        Pin::new(first).poll(context)
+        let polled = self.poll_at(0, &mut Context::from_waker(Waker::noop()));
+        let (false, Some(first)) = (polled.is_ready(), self.confirming.front()) else { return polled };
+        let first = first.number;
+        let last = match self.last_of_group {
+            Some(last) if last >= first => last,
+            _ => {
+                self.grouping.as_mut().reset(Instant::now() + GROUPING);
+                *self.last_of_group.insert(first + (in_flight / SHARE) as u64)
+            }
+        };
+        // Its place, as long as all are confirmed in order.
+        let polled = self.poll_at(usize::try_from(last - first).unwrap_or(in_flight), context);
+        if polled.is_ready() {
+            return polled;
+        }
+        ready!(self.grouping.as_mut().poll(context));
+        self.last_of_group = None;
+        self.poll_at(0, context)
+    }
+
+    fn poll_at(&mut self, index: usize, context: &mut Context<'_>) -> Poll<(usize, Landed)> {
+        let Some(confirming) = self.confirming.get_mut(index) else { return Poll::Pending };
+        Pin::new(confirming).poll(context).map(|landed| (index, landed))
     }
 
     /// Finds what was confirmed behind the first one.

@@ -11,9 +11,8 @@ use std::{
 };
 
 use futures_util::future::{BoxFuture, ready};
-use tokio::sync::oneshot;
 
-use super::job::{Job, closed};
+use super::job::{Answered, Job, closed};
 use crate::{
     error::Result,
     transport::{Outgoing, Published},
@@ -42,12 +41,12 @@ struct State {
 impl Intake {
     pub(super) fn publish(&self, message: Outgoing) -> BoxFuture<'_, Result<Published>> {
         match self.push(message) {
-            Ok(answered) => Box::pin(Ticket { answered, intake: self, over: false }),
+            Ok(answered) => Box::pin(Ticket { answered, intake: self }),
             Err(error) => Box::pin(ready(Err(error))),
         }
     }
 
-    fn push(&self, message: Outgoing) -> Result<oneshot::Receiver<Result<Published>>> {
+    fn push(&self, message: Outgoing) -> Result<Answered> {
         let (job, answered) = Job::new(message);
         let owner = {
             let mut state = self.lock();
@@ -116,25 +115,21 @@ impl Intake {
 
 /// Waits for the answer, and counts when it does not wait any more.
 struct Ticket<'a> {
-    answered: oneshot::Receiver<Result<Published>>,
+    answered: Answered,
     intake: &'a Intake,
-    over: bool,
 }
 
 impl Future for Ticket<'_> {
     type Output = Result<Published>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let answer = std::task::ready!(Pin::new(&mut self.answered).poll(context));
-        self.over = true;
-        // The owner ended without a word: the runtime is going down.
-        Poll::Ready(answer.unwrap_or_else(|_| Err(closed())))
+        Pin::new(&mut self.answered).poll(context)
     }
 }
 
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
-        if !self.over {
+        if self.answered.give_up() {
             self.intake.abandoned.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -161,7 +156,7 @@ mod tests {
     fn take_all(intake: &Intake) -> Vec<String> {
         let mut taken = VecDeque::new();
         intake.take(usize::MAX, &mut taken, &Context::from_waker(Waker::noop()));
-        taken.iter().map(|job| job.message.routing_key.to_string()).collect()
+        taken.iter().map(|job| job.message().routing_key.to_string()).collect()
     }
 
     #[test]

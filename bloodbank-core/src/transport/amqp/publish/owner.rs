@@ -145,7 +145,7 @@ async fn open(session: &Session) -> Result<Channel, Fault> {
 }
 
 fn blame(job: &Job, fault: &Fault) -> Error {
-    let (exchange, key, text) = (&job.message.exchange, &job.message.routing_key, fault.text());
+    let (exchange, key, text) = (&job.message().exchange, &job.message().routing_key, fault.text());
     match fault {
         Fault::Channel { code: 404, .. } => Error::new(
             ErrorKind::Topology,

@@ -78,7 +78,7 @@ pub(super) async fn run(
                 break;
             }
             for job in burst.drain(..) {
-                match Frame::new(&job.message) {
+                match Frame::new(job.message()) {
                     Ok(frame) => flights.launch(window.push(job), frame),
                     Err(error) => job.answer(Err(error)),
                 }

@@ -58,7 +58,7 @@ impl Window {
 
     pub(super) fn push(&mut self, job: Job) -> u64 {
         let number = self.first + self.slots.len() as u64;
-        if job.message.mandatory {
+        if job.message().mandatory {
             self.mandatory.push_back(number);
         }
         self.slots.push_back(Slot { job: Some(job), unrouted: false, confirm: Confirm::Awaited });
@@ -82,7 +82,7 @@ impl Window {
         if refused {
             let error = refusal(job);
             self.answer(number, Err(error));
-        } else if slot.unrouted || !job.message.mandatory {
+        } else if slot.unrouted || !job.message().mandatory {
             let published = Published { unrouted: slot.unrouted };
             self.answer(number, Ok(published));
         } else {
@@ -129,7 +129,7 @@ impl Window {
         let id = id.and_then(|id| Uuid::try_parse(id.as_str()).ok());
         let is_it = |slot: &Slot| {
             !slot.unrouted
-                && slot.job.as_ref().is_some_and(|Job { message: sent, .. }| {
+                && slot.job.as_ref().map(Job::message).is_some_and(|sent| {
                     sent.mandatory
                         && sent.properties.message_id == id
                         && *sent.routing_key == *message.routing_key.as_str()
@@ -174,7 +174,8 @@ fn refusal(job: &Job) -> Error {
         format!(
             "the broker refused the message with key `{}` for exchange `{}`: a queue it goes to is full or not \
              available; drain that queue, or try again later",
-            job.message.routing_key, job.message.exchange
+            job.message().routing_key,
+            job.message().exchange
         ),
     )
 }
