@@ -7,6 +7,11 @@ use bloodbank_cli::Program;
 use bloodbank_core::{App, CommandManager};
 use bloodbank_domains::agents::Agents;
 use bloodbank_webhooks::Webhooks;
+use mimalloc::MiMalloc;
+
+/// The allocator of glibc tidies up its free lists for each vector of over a kilobyte, and each message to RabbitMQ needs one.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     Program::new()

@@ -17,7 +17,12 @@ use bloodbank_domains::llm::LlmPrompt;
 use bloodbank_gateway::{Gateway, ServeOptions, Server};
 use futures_util::future::join_all;
 use load::{Client, Load, Order, Round, processor_seconds};
+use mimalloc::MiMalloc;
 use rabbit::Rabbit;
+
+/// That of `bb`.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 const KEY: &str = "llm.prompt";
 const PUBLISHERS: usize = 64;
