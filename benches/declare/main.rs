@@ -1,7 +1,7 @@
 //! What declarations cost: the build of 1,000 events against the same structs without `Event`, and the start of a program
 //! with 10,000 events. Generates crates below `target/declare` and builds them.
 //!
-//! Run: `cargo bench --bench declare` (some minutes).
+//! Run: `cargo bench --bench declare [-- build | start]` (some minutes).
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on has nothing to say")]
 
 mod generate;
@@ -21,18 +21,27 @@ const ROUNDS: usize = 3;
 fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let home = root.join("target/declare");
+    let part = std::env::args().nth(1).filter(|argument| !argument.starts_with('-'));
+    let wanted = |name: &str| part.as_deref().is_none_or(|part| part == name);
+    if wanted("build") {
+        builds(root, &home);
+    }
+    if wanted("start") {
+        starts(root, &home);
+    }
+}
+
+fn builds(root: &Path, home: &Path) {
     let kinds = [("alone", Structs::Alone), ("used", Structs::Used), ("events", Structs::Events)];
     for (name, structs) in kinds {
         generate::structs(&home.join(name), root, EVENTS, structs);
         // The dependencies, and one round that does not count.
-        build(&home, name);
+        build(home, name);
     }
-    generate::program(&home.join("start"), root, STARTED);
-
     let mut times = [const { Vec::new() }; 3];
     for _ in 0..ROUNDS {
         for ((name, _), times) in kinds.iter().zip(&mut times) {
-            times.push(build(&home, name));
+            times.push(build(home, name));
         }
     }
     let [alone, used, events] = times.map(|times| median(times).as_secs_f64());
@@ -41,8 +50,11 @@ fn main() {
     println!("  serde and schemars, each struct used once      {used:>8.2} s");
     println!("  serde, schemars and Event                      {events:>8.2} s");
     println!("  ratio to derived only {:.2}, to used {:.2}", events / alone, events / used);
+}
 
-    build(&home, "start");
+fn starts(root: &Path, home: &Path) {
+    generate::program(&home.join("start"), root, STARTED);
+    build(home, "start");
     let program = home.join("target/debug/start");
     let starts = (0..9).map(|_| {
         let output = Command::new(&program).output().unwrap();
