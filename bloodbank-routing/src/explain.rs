@@ -142,10 +142,17 @@ fn remedy(text: &str, error: &KeyError) -> String {
     remedy.to_owned()
 }
 
-/// The text as it may stand in a message: short, and without characters that would break the line.
-fn shown(text: &str) -> String {
+/// A key from a stranger as it may stand in a message: without characters that would break the line, and of what is too
+/// long for a key only the first 80.
+///
+/// ```
+/// use bloodbank_routing::shown;
+/// assert_eq!(shown("orders.order\n"), "orders.order\\n");
+/// assert_eq!(shown(&"orders.".repeat(1_000)).chars().count(), 81);
+/// ```
+pub fn shown(text: &str) -> String {
     const LONGEST: usize = 80;
-    let mut out = String::with_capacity(text.len());
+    let mut out = String::with_capacity(text.len().min(MAX_LEN));
     for (i, c) in text.chars().enumerate() {
         if i == LONGEST && text.len() > MAX_LEN {
             out.push('…');

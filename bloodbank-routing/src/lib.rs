@@ -41,7 +41,7 @@ mod words;
 
 pub use binding_pattern::BindingPattern;
 pub use error::{InvalidKey, KeyError, KeyErrorKind, Subject};
-pub use explain::{explain, suggestion};
+pub use explain::{explain, shown, suggestion};
 pub use fill::FillError;
 pub use key::{
     MAX_LEN, check_key, check_pattern, check_segment, check_template, check_wire_key, check_wire_pattern,

@@ -12,11 +12,17 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let letters = folded(word);
     candidates
         .into_iter()
-        .map(|candidate| (distance(&letters, &folded(candidate)), candidate))
-        .filter(|(distance, candidate)| {
-            let longer = letters.len().max(candidate.chars().count());
+        .filter_map(|candidate| {
+            let others = folded(candidate);
+            let longer = letters.len().max(others.len());
+            let most = longer.div_ceil(3);
+            // Each letter that one has more is an edit. Words come from strangers too, and to compare long ones takes long.
+            if letters.len().abs_diff(others.len()) > most {
+                return None;
+            }
+            let distance = distance(&letters, &others);
             // Two words of two letters are one edit apart by chance.
-            *distance == 0 || (longer > 2 && *distance <= longer.div_ceil(3))
+            (distance == 0 || (longer > 2 && distance <= most)).then_some((distance, candidate))
         })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
@@ -79,5 +85,12 @@ mod tests {
         assert_eq!(nearest("xx", attributes), None);
         assert_eq!(nearest("timeout", attributes), None);
         assert_eq!(nearest("anything", []), None);
+    }
+
+    #[test]
+    fn a_word_of_megabytes_is_near_nothing_and_compared_with_nothing() {
+        // To compare it letter by letter would take hours.
+        let (word, candidates) = ("long ".repeat(1_000_000), vec!["fireflies.transcript.ready"; 10_000]);
+        assert_eq!(nearest(&word, candidates), None);
     }
 }

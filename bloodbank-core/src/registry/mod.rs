@@ -151,6 +151,20 @@ impl Registry {
             Some(nearest) => format!("did you mean `{nearest}`?"),
             None => "link the crate that declares it: `use its_crate as _;`".to_owned(),
         };
+        let key = routing::shown(key);
         Error::new(ErrorKind::UnknownEvent, format!("no event `{key}` is registered in this program; {remedy}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_nobody_declares_is_named_in_short_and_on_one_line() {
+        let message = Registry::global().unknown(&"orders\n.".repeat(100_000)).to_string();
+        assert!(message.len() < 400, "{} bytes", message.len());
+        assert!(!message.contains('\n'), "{message}");
+        assert!(message.contains("no event `orders\\n.orders"), "{message}");
     }
 }
