@@ -47,11 +47,16 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
     parse(&text).ok_or_else(|| D::Error::custom(format!("{text:?} is no RFC 3339 time, such as 2025-10-18T12:00:00Z")))
 }
 
-/// The instant of an RFC 3339 time; without an offset it is UTC.
+/// The instant of an RFC 3339 time; without an offset it is UTC. `None` also where its year has not four digits in UTC: it
+/// could not be written again.
 pub(crate) fn parse(text: &str) -> Option<DateTime<Utc>> {
     if let Some(time) = parse_usual(text.as_bytes()) {
         return Some(time);
     }
+    parse_any(text).filter(|time| (0..=9999).contains(&time.year()))
+}
+
+fn parse_any(text: &str) -> Option<DateTime<Utc>> {
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return Some(time.to_utc());
     }
@@ -100,6 +105,10 @@ mod tests {
         assert_eq!(parse("yesterday"), None);
         assert_eq!(parse("2025-13-18T12:00:00.123456Z"), None);
         assert_eq!(parse("2025-10-18T12:00:00.12345éZ"), None);
+        // A year without four digits, and years that have them only where they were written.
+        for unwritable in ["-025-10-18T12:00:00", "9999-12-31T23:59:59-01:00", "0000-01-01T00:00:00+01:00"] {
+            assert_eq!(parse(unwritable), None, "{unwritable}");
+        }
     }
 
     #[test]

@@ -23,6 +23,7 @@ use super::{
     declare,
     dial::dial,
     fault::Fault,
+    pulse::Pulse,
     remembered::Remembered,
     session::Session,
 };
@@ -97,6 +98,7 @@ impl Link {
             state,
             closing: closing.clone(),
             deaths: VecDeque::new(),
+            pulse: Pulse::default(),
         };
         let session = Arc::new(Session::new(connection, None));
         supervisor.sessions.send_replace(Some(Arc::clone(&session)));
@@ -172,6 +174,7 @@ struct Supervisor {
     closing: CancellationToken,
     /// When connections died lately that had lived briefly.
     deaths: VecDeque<Instant>,
+    pulse: Pulse,
 }
 
 impl Supervisor {
@@ -186,10 +189,11 @@ impl Supervisor {
                 self.state.send_replace(ConnectionState::Down);
                 return;
             };
+            self.pulse.ended(&cause);
             // Whoever uses it learns that it is over; the broker is told in the background, if it still listens.
-            session.suspect(&Fault::lost(&*cause));
+            session.suspect(&cause);
             tokio::spawn(async move { session.close().await });
-            self.enter(ConnectionState::Connecting, &cause);
+            self.enter(ConnectionState::Connecting, cause.text());
             let closing = self.closing.clone();
             session = tokio::select! {
                 session = self.reconnect(was_brief) => session,
@@ -206,27 +210,30 @@ impl Supervisor {
     }
 
     /// Until the connection is dead, which is said; `None` when it shall be closed.
-    async fn watch(&self, session: &Session) -> Option<String> {
+    async fn watch(&self, session: &Session) -> Option<Fault> {
         let connection = session.connection();
+        let reads = || *self.state.borrow() != ConnectionState::Blocked;
+        let mut silence = std::pin::pin!(self.pulse.stops(session, reads));
         let mut events = std::pin::pin!(connection.events_listener());
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 () = self.closing.cancelled() => return None,
-                () = session.dead() => return Some(session.doubt().to_owned()),
+                () = session.dead() => return Some(Fault::lost(session.doubt())),
+                fault = &mut silence => return Some(fault),
                 event = events.next() => match event {
                     Some(Event::Error(error)) if !connection.status().connected() => {
-                        return Some(Fault::from(error).text().to_owned());
+                        return Some(Fault::from(error));
                     }
                     Some(Event::ConnectionBlocked(reason)) => self.enter(ConnectionState::Blocked, &reason),
                     Some(Event::ConnectionUnblocked) => self.enter(ConnectionState::Up, &"the broker accepts messages again"),
                     // The error of a channel, or nothing that matters here.
                     Some(_) => {}
-                    None => return Some("it ended".to_owned()),
+                    None => return Some(Fault::lost("it ended")),
                 },
                 _ = look.tick() => if !connection.status().connected() {
-                    return Some("it ended".to_owned());
+                    return Some(Fault::lost("it ended"));
                 },
             }
         }

@@ -22,6 +22,7 @@ mod intern;
 mod link;
 mod outgoing;
 mod publish;
+mod pulse;
 mod remembered;
 mod session;
 

@@ -15,7 +15,7 @@ use std::{
 use futures_util::{StreamExt, future::join_all};
 use lapin::{
     Channel, Consumer,
-    options::{BasicAckOptions, BasicCancelOptions, BasicQosOptions, BasicRejectOptions},
+    options::{BasicAckOptions, BasicCancelOptions, BasicRejectOptions},
 };
 use tokio::time::{Instant, Sleep, sleep};
 use tokio_util::sync::WaitForCancellationFutureOwned;
@@ -25,7 +25,6 @@ use crate::transport::{
     Settle,
     amqp::{
         deadline::{CALL, CLOSING, LAST_ACKS, within},
-        fault::Fault,
         session::Session,
     },
 };
@@ -40,9 +39,6 @@ const GAP: Duration = Duration::from_millis(5);
 /// broker keeps further acknowledgements in the process of the channel, and forgets them with it (seen on 3.10): what
 /// they are about would be delivered again.
 const LINGER: Duration = Duration::from_millis(100);
-/// How long after an acknowledgement that nothing followed the broker is asked whether it arrived. One that is lost on the way
-/// leaves both sides waiting for each other, while heartbeats say that all is well.
-const LOOK: Duration = Duration::from_secs(2);
 
 /// Takes the settlements of one channel. Those of a channel that is gone mean nothing any more: the broker delivers the
 /// messages again.
@@ -72,7 +68,8 @@ enum Settled {
 
 /// A consumer that takes no more; the channel lives on until what it took is settled.
 struct Retiring {
-    consumer: Consumer,
+    /// `None` when it is cancelled already.
+    consumer: Option<Consumer>,
     /// The last delivery that was handed out.
     last: u64,
 }
@@ -96,7 +93,7 @@ impl Acker {
     }
 
     /// Lets the channel end when everything up to the delivery `last` is settled.
-    pub(super) fn retire(&self, consumer: Consumer, last: u64) {
+    pub(super) fn retire(&self, consumer: Option<Consumer>, last: u64) {
         self.change(|inbox| {
             inbox.retiring = Some(Retiring { consumer, last });
             inbox.urgent = true;
@@ -128,8 +125,6 @@ enum Work {
     Inbox,
     /// An older delivery has been open for long.
     Gap,
-    /// Nothing followed the last acknowledgement.
-    Look,
     /// The transport is being closed.
     Closing,
     /// The connection is gone.
@@ -146,10 +141,6 @@ pub(super) struct Task {
     lull: Pin<Box<Sleep>>,
     lulls: bool,
     gap: Option<Pin<Box<Sleep>>>,
-    /// Begins anew with each acknowledgement that is written.
-    look: Pin<Box<Sleep>>,
-    looks: bool,
-    session: Arc<Session>,
     /// When the last acknowledgement was written.
     told: Option<Instant>,
     dead: Pin<Box<WaitForCancellationFutureOwned>>,
@@ -173,9 +164,6 @@ impl Task {
             lull: Box::pin(sleep(LULL)),
             lulls: false,
             gap: None,
-            look: Box::pin(sleep(LOOK)),
-            looks: false,
-            session: Arc::clone(session),
             told: None,
             dead: Box::pin(session.dead()),
             closing: Box::pin(shared.closing.clone().cancelled_owned()),
@@ -205,7 +193,6 @@ impl Task {
             match work {
                 Work::Inbox => self.tell(false).await?,
                 Work::Gap => self.tell(true).await?,
-                Work::Look => self.ask().await?,
                 Work::Closing => {
                     // Not in an orderly way if the broker is slow; then it delivers again.
                     let _ = tokio::time::timeout(LAST_ACKS, self.tell(true)).await;
@@ -234,10 +221,6 @@ impl Task {
         {
             self.gap = None;
             return Poll::Ready(Work::Gap);
-        }
-        if self.looks && self.look.as_mut().poll(context).is_ready() {
-            self.looks = false;
-            return Poll::Ready(Work::Look);
         }
         Poll::Pending
     }
@@ -296,7 +279,7 @@ impl Task {
         }
         if let Some(tag) = self.tracker.prefix() {
             self.channel.basic_ack(tag, BasicAckOptions { multiple: true }).await?;
-            self.told();
+            self.told = Some(Instant::now());
         }
         let waiting = self.tracker.unsent();
         if waiting > 0 && (everything || waiting * 2 >= self.prefetch) {
@@ -305,7 +288,7 @@ impl Task {
             for told in join_all(tags.into_iter().map(|tag| self.channel.basic_ack(tag, each))).await {
                 told?;
             }
-            self.told();
+            self.told = Some(Instant::now());
         }
         let waits = self.tracker.unsent();
         if waits == 0 {
@@ -319,31 +302,13 @@ impl Task {
         Ok(())
     }
 
-    /// An acknowledgement was written.
-    fn told(&mut self) {
-        let now = Instant::now();
-        self.told = Some(now);
-        self.look.as_mut().reset(now + LOOK);
-        self.looks = true;
-    }
-
-    /// Asks for something that changes nothing: the broker answers when it has read what was written before.
-    async fn ask(&mut self) -> lapin::Result<()> {
-        let prefetch = u16::try_from(self.prefetch).unwrap_or(u16::MAX);
-        let asked = within(CALL, self.channel.basic_qos(prefetch, BasicQosOptions::default()));
-        tokio::select! {
-            answer = asked => if let Err(fault @ Fault::Silence) = answer {
-                self.session.suspect(&fault);
-            },
-            () = &mut self.dead => {}
-            () = &mut self.closing => {}
-        }
-        Ok(())
-    }
-
     /// Stops the consumer and gives back what it had not handed out; the last delivery of the channel.
     async fn retire(&mut self, retiring: Retiring) -> lapin::Result<u64> {
-        let Retiring { mut consumer, mut last } = retiring;
+        let Retiring { consumer, mut last } = retiring;
+        let Some(mut consumer) = consumer else {
+            self.tell(true).await?;
+            return Ok(last);
+        };
         let cancelled = within(CALL, self.channel.basic_cancel(consumer.tag(), BasicCancelOptions::default()));
         if cancelled.await.is_err() {
             // Without that the channel is worth nothing; closing it gives everything back.

@@ -1,6 +1,7 @@
 //! Consuming: every consumer has a channel of its own, on which one [`acker::Acker`] settles.
 
 mod acker;
+mod caution;
 mod fetch;
 mod nap;
 mod stream;
@@ -17,7 +18,7 @@ use std::{
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::{stream::AmqpDeliveries, subscription::subscribe};
+use self::{caution::Width, stream::AmqpDeliveries, subscription::subscribe};
 use super::{
     declare::{self, Refusal},
     link::Link,
@@ -72,7 +73,7 @@ impl Consumers {
     pub(super) async fn consume(&self, queue: Arc<str>, prefetch: u16) -> Result<Deliveries> {
         let subscribe = |session: Arc<Session>| {
             let (shared, queue) = (Arc::clone(&self.shared), Arc::clone(&queue));
-            async move { subscribe(&shared, &session, &queue, prefetch, session.caution()).await }
+            async move { subscribe(&shared, &session, &queue, prefetch, Width::first(&session)).await }
         };
         let subscription = self.patiently("starting to consume", subscribe).await?;
         let shared = Arc::clone(&self.shared);

@@ -4,28 +4,22 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use futures_util::{FutureExt, Stream, future::BoxFuture};
-use tokio::{
-    sync::Notify,
-    time::{Instant, sleep, sleep_until},
-};
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 use tracing::{info, warn};
 
 use super::{
     Shared,
+    caution::Width,
     subscription::{Subscription, subscribe},
 };
 use crate::transport::{
     Delivery,
-    amqp::{backoff, declare::Refusal},
+    amqp::{backoff, declare::Refusal, session::Session},
 };
-
-/// How long to wait before a narrow consumer tries again to become a wide one.
-const WIDEN_AGAIN: Duration = Duration::from_secs(5);
 
 /// The deliveries of a queue; ends when the transport is closed.
 pub(super) struct AmqpDeliveries {
@@ -37,53 +31,15 @@ pub(super) struct AmqpDeliveries {
 }
 
 enum State {
-    Active { subscription: Box<Subscription>, widening: Option<Widening> },
+    Active(Box<Subscription>),
     Resuming(BoxFuture<'static, Option<Subscription>>),
     Ended,
-}
-
-/// Makes a subscription that takes more than one message at a time.
-struct Widening {
-    opening: BoxFuture<'static, Option<Subscription>>,
-    /// After so many messages that did no harm.
-    harmless: u32,
-    enough: Arc<Notify>,
-}
-
-impl Widening {
-    fn new(until: Instant, shared: &Arc<Shared>, queue: &Arc<str>, prefetch: u16) -> Self {
-        let enough = Arc::<Notify>::default();
-        let (shared, queue, told) = (Arc::clone(shared), Arc::clone(queue), Arc::clone(&enough));
-        let opening = async move {
-            tokio::select! {
-                () = sleep_until(until) => {}
-                () = told.notified() => {}
-            }
-            widen(shared, queue, prefetch).await
-        };
-        // What was on its way when the connection died comes first: not more than a window of it.
-        Self { opening: opening.boxed(), harmless: 2 * u32::from(prefetch), enough }
-    }
-
-    fn handed_out(&mut self) {
-        self.harmless = self.harmless.saturating_sub(1);
-        if self.harmless == 0 {
-            self.enough.notify_one();
-        }
-    }
-}
-
-impl State {
-    fn active(subscription: Subscription, shared: &Arc<Shared>, queue: &Arc<str>, prefetch: u16) -> Self {
-        let widening = subscription.cautious_until.map(|until| Widening::new(until, shared, queue, prefetch));
-        Self::Active { subscription: Box::new(subscription), widening }
-    }
 }
 
 impl AmqpDeliveries {
     pub(super) fn new(shared: Arc<Shared>, queue: Arc<str>, prefetch: u16, subscription: Subscription) -> Self {
         Self {
-            state: State::active(subscription, &shared, &queue, prefetch),
+            state: State::Active(Box::new(subscription)),
             closing: Box::pin(shared.closing.clone().cancelled_owned()),
             shared,
             queue,
@@ -91,17 +47,11 @@ impl AmqpDeliveries {
         }
     }
 
-    fn enter(&mut self, subscription: Option<Subscription>) {
-        // Nothing to resume on means that the transport is closed.
-        self.state = subscription
-            .map_or(State::Ended, |subscription| State::active(subscription, &self.shared, &self.queue, self.prefetch));
-    }
-
-    /// Lets go of the channel; what was handed out can still be settled while it lives.
-    fn retire(&mut self) {
-        if let State::Active { subscription, .. } = std::mem::replace(&mut self.state, State::Ended) {
-            subscription.retire();
-        }
+    /// Lets go of the channel; what was handed out can still be settled while it lives. On its connection the next one may be
+    /// so wide.
+    fn retire(&mut self) -> Option<(Arc<Session>, Width)> {
+        let State::Active(subscription) = std::mem::replace(&mut self.state, State::Ended) else { return None };
+        subscription.retire()
     }
 }
 
@@ -116,33 +66,20 @@ impl Stream for AmqpDeliveries {
         }
         loop {
             match &mut this.state {
-                State::Active { subscription, widening } => {
-                    if let Some(widening) = widening
-                        && let Poll::Ready(wider) = widening.opening.as_mut().poll(context)
-                    {
-                        this.retire();
-                        this.enter(wider);
+                State::Active(subscription) => match subscription.poll_next(context) {
+                    Poll::Ready(Some(delivery)) => return Poll::Ready(Some(delivery)),
+                    Poll::Ready(None) => {
+                        let next = this.retire();
+                        let (shared, queue) = (Arc::clone(&this.shared), Arc::clone(&this.queue));
+                        this.state = State::Resuming(resume(shared, queue, this.prefetch, next).boxed());
                         continue;
                     }
-                    match subscription.poll_next(context) {
-                        Poll::Ready(Some(delivery)) => {
-                            if let Some(widening) = widening {
-                                widening.handed_out();
-                            }
-                            return Poll::Ready(Some(delivery));
-                        }
-                        Poll::Ready(None) => {
-                            this.retire();
-                            let (shared, queue) = (Arc::clone(&this.shared), Arc::clone(&this.queue));
-                            this.state = State::Resuming(resume(shared, queue, this.prefetch).boxed());
-                            continue;
-                        }
-                        Poll::Pending => {}
-                    }
-                }
+                    Poll::Pending => {}
+                },
                 State::Resuming(resuming) => {
                     if let Poll::Ready(resumed) = resuming.as_mut().poll(context) {
-                        this.enter(resumed);
+                        // Nothing to resume on means that the transport is closed.
+                        this.state = resumed.map_or(State::Ended, |resumed| State::Active(Box::new(resumed)));
                         continue;
                     }
                 }
@@ -163,12 +100,21 @@ impl Drop for AmqpDeliveries {
     }
 }
 
-/// Consumes again, on a connection that lives; `None` when the transport is closed.
-async fn resume(shared: Arc<Shared>, queue: Arc<str>, prefetch: u16) -> Option<Subscription> {
+/// Consumes again, on a connection that lives; `None` when the transport is closed. On that of `next` it may be so wide.
+async fn resume(
+    shared: Arc<Shared>,
+    queue: Arc<str>,
+    prefetch: u16,
+    next: Option<(Arc<Session>, Width)>,
+) -> Option<Subscription> {
     let (mut attempt, begin) = (0, Instant::now());
     loop {
         let session = shared.link.session().await?;
-        match subscribe(&shared, &session, &queue, prefetch, session.caution()).await {
+        let width = match &next {
+            Some((on, width)) if Arc::ptr_eq(on, &session) => *width,
+            _ => Width::first(&session),
+        };
+        match subscribe(&shared, &session, &queue, prefetch, width).await {
             Ok(subscription) => {
                 info!(%queue, "consuming again");
                 return Some(subscription);
@@ -184,16 +130,5 @@ async fn resume(shared: Arc<Shared>, queue: Arc<str>, prefetch: u16) -> Option<S
         }
         attempt += 1;
         sleep(backoff::wait(attempt, begin.elapsed())).await;
-    }
-}
-
-/// Consumes beside the narrow consumer: one of the two always does.
-async fn widen(shared: Arc<Shared>, queue: Arc<str>, prefetch: u16) -> Option<Subscription> {
-    loop {
-        let session = shared.link.session().await?;
-        match subscribe(&shared, &session, &queue, prefetch, None).await {
-            Ok(subscription) => return Some(subscription),
-            Err(Refusal::Lost(_) | Refusal::Refused(_)) => sleep(WIDEN_AGAIN).await,
-        }
     }
 }
