@@ -6,7 +6,8 @@
 #   ./scripts/faults.sh [ROUNDS] [SEED]
 #
 # FAULTS_PROFILE=release makes the processes quick; BLOODBANK_FAULT_PACE_MS is how long each of the 24 tasks of a publisher
-# waits between two events (150).
+# waits between two events (150). BLOODBANK_FAULT_STREAM is how many more tasks of each publish without a pause what is only
+# counted (0), and BLOODBANK_FAULT_BETWEEN how many events are confirmed at least between two faults (0): millions of events.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

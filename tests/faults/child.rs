@@ -23,6 +23,8 @@ use uuid::Uuid;
 pub(crate) const ROLE: &str = "BLOODBANK_FAULT_ROLE";
 /// How long each of the 24 tasks of a publisher waits between two events.
 pub(crate) const PACE: &str = "BLOODBANK_FAULT_PACE_MS";
+/// How many tasks of a publisher publish beside them without a pause, what is only counted (0).
+pub(crate) const STREAM: &str = "BLOODBANK_FAULT_STREAM";
 pub(crate) const SERVICE: &str = "faults";
 
 /// What becomes of an event in the handler.
@@ -56,6 +58,13 @@ pub(crate) struct Job {
 #[event(routing_key = "faults.job.finished")]
 pub(crate) struct Finished {
     of: Uuid,
+}
+
+/// Many of them, in little time.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Event)]
+#[event(routing_key = "faults.tick.heard")]
+pub(crate) struct Tick {
+    text: String,
 }
 
 /// Says a line to the parent, at once and as a whole.
@@ -120,6 +129,9 @@ fn fate() -> Fate {
     }
 }
 
+/// How long publishers wait before they look again whether they may.
+const HELD: Duration = Duration::from_millis(20);
+
 /// What a publisher is told to do.
 #[derive(Default)]
 struct Orders {
@@ -131,16 +143,21 @@ struct Orders {
 /// Publishes until it is told to stop, and says what was confirmed.
 async fn publish(bus: &Bus) {
     let pace = Duration::from_millis(env::var(PACE).map_or(150, |pace| pace.parse().unwrap()));
+    let stream = env::var(STREAM).map_or(0, |tasks| tasks.parse().unwrap());
     let orders = Arc::new(Orders::default());
-    let publishers: Vec<_> = (0..24)
-        .map(|_| {
+    let publishers: Vec<_> = (0..24 + stream)
+        .map(|number| {
             let (bus, orders) = (bus.clone(), Arc::clone(&orders));
             tokio::spawn(async move {
                 while !orders.stop.load(Ordering::Relaxed) {
-                    if !orders.hold.load(Ordering::Relaxed) {
+                    if orders.hold.load(Ordering::Relaxed) {
+                        sleep(HELD).await;
+                    } else if number < 24 {
                         publish_one(&bus, fate()).await;
+                        sleep(pace).await;
+                    } else if !publish_tick(&bus).await {
+                        sleep(HELD).await;
                     }
-                    sleep(pace).await;
                 }
             })
         })
@@ -201,6 +218,19 @@ async fn publish_one(bus: &Bus, fate: Fate) {
     }
 }
 
+/// Whether it was confirmed.
+async fn publish_tick(bus: &Bus) -> bool {
+    let id = Uuid::new_v4();
+    say(format_args!("streamed {id}"));
+    let published = bus.publish(Tick { text: "A sentence that somebody said. ".repeat(4) }).event_id(id).await;
+    match &published {
+        Ok(receipt) if receipt.unrouted => say(format_args!("unrouted {id}")),
+        Ok(_) => say(format_args!("stream-confirmed {id}")),
+        Err(_) => {}
+    }
+    published.is_ok()
+}
+
 async fn missing_exchange(bus: Bus) {
     let message = Outgoing {
         exchange: "faults.nowhere".into(),
@@ -226,7 +256,7 @@ async fn redrive(bus: Bus) {
 
 /// Says what is parked and what is left; only the process that has the file can see it.
 async fn look(bus: Bus) {
-    for subscriber in ["work", "once"] {
+    for subscriber in ["work", "once", "count"] {
         let letters = DeadLetters::of(&bus, format!("{SERVICE}.{subscriber}"));
         for id in letters.list(&Filter::default()).await.unwrap().into_iter().filter_map(|letter| letter.event_id) {
             say(format_args!("parked {id} {subscriber}"));
@@ -234,14 +264,14 @@ async fn look(bus: Bus) {
     }
     let file = bus.transport().history().expect("a bus in a file");
     let rungs = [250, 1_000].map(|delay| rung_name(bus.settings().queue_kind, Duration::from_millis(delay)));
-    let queues = ["work", "once", "audit"].map(|subscriber| format!("{SERVICE}.{subscriber}"));
+    let queues = ["work", "once", "audit", "count"].map(|subscriber| format!("{SERVICE}.{subscriber}"));
     let depths = queues.iter().chain(&rungs).filter_map(|queue| file.depth(queue));
     say(format_args!("left {}", depths.map(|(ready, taken)| ready + taken).sum::<usize>()));
 }
 
 /// What consumes, and says what was handled.
 fn consumers(bus: Bus) -> App {
-    App::new(SERVICE, bus).subscribe(work).subscribe(once).subscribe(audit)
+    App::new(SERVICE, bus).subscribe(work).subscribe(once).subscribe(audit).subscribe(count)
 }
 
 #[subscriber(concurrency = 32, timeout = "1s", retry(max_attempts = 2, backoff = "250ms"))]
@@ -299,4 +329,9 @@ async fn once(_: Job, context: Context) {
 #[subscriber(concurrency = 16)]
 async fn audit(finished: Finished) {
     say(format_args!("followed {}", finished.of));
+}
+
+#[subscriber(concurrency = 16, prefetch = 1000)]
+async fn count(_: Tick, context: Context) {
+    say(format_args!("counted {}", context.event_id()));
 }

@@ -31,8 +31,20 @@ struct Books {
     followed: HashSet<Uuid>,
     parked: HashSet<Uuid>,
     parked_once: HashSet<Uuid>,
+    stream: Stream,
     /// What is left in the queues, where a child has looked.
     left: Option<usize>,
+}
+
+/// Events in large numbers, which are only counted.
+#[derive(Default)]
+struct Stream {
+    sent: HashSet<Uuid>,
+    confirmed: HashSet<Uuid>,
+    counted: HashSet<Uuid>,
+    /// How often one was counted that was counted before.
+    again: usize,
+    parked: HashSet<Uuid>,
 }
 
 #[derive(Clone, Copy)]
@@ -49,11 +61,12 @@ pub(crate) struct Missing {
     pub(crate) handled: usize,
     pub(crate) once: usize,
     pub(crate) followed: usize,
+    pub(crate) counted: usize,
 }
 
 impl Missing {
     pub(crate) fn total(&self) -> usize {
-        self.handled + self.once + self.followed
+        self.handled + self.once + self.followed + self.counted
     }
 }
 
@@ -84,8 +97,17 @@ impl Ledger {
                 books.once.entry(id).or_default().push(once);
             }
             "followed" => drop(books.followed.insert(id)),
-            "parked" if words.next() == Some("once") => drop(books.parked_once.insert(id)),
-            "parked" => drop(books.parked.insert(id)),
+            "parked" => drop(match words.next() {
+                Some("once") => books.parked_once.insert(id),
+                Some("count") => books.stream.parked.insert(id),
+                _ => books.parked.insert(id),
+            }),
+            "streamed" => drop(books.stream.sent.insert(id)),
+            "stream-confirmed" => drop(books.stream.confirmed.insert(id)),
+            "counted" => {
+                let is_new = books.stream.counted.insert(id);
+                books.stream.again += usize::from(!is_new);
+            }
             other => panic!("a child says {other:?}"),
         }
     }
@@ -96,14 +118,20 @@ impl Ledger {
         self.books().forgetting += 1;
     }
 
-    pub(crate) fn park(&self, plain: impl IntoIterator<Item = Uuid>, once: impl IntoIterator<Item = Uuid>) {
+    pub(crate) fn park(&self, [plain, once, stream]: [Vec<Uuid>; 3]) {
         let mut books = self.books();
         books.parked.extend(plain);
         books.parked_once.extend(once);
+        books.stream.parked.extend(stream);
     }
 
     pub(crate) fn confirmed(&self) -> usize {
         self.books().confirmed.len()
+    }
+
+    pub(crate) fn confirmed_with_stream(&self) -> usize {
+        let books = self.books();
+        books.confirmed.len() + books.stream.confirmed.len()
     }
 
     pub(crate) fn unknown(&self) -> usize {
@@ -129,6 +157,7 @@ impl Ledger {
             followed: count(&|id| {
                 books.handled.contains_key(id) && !books.followed.contains(id) && !books.parked.contains(id)
             }),
+            counted: books.stream.missing(),
         }
     }
 
@@ -150,7 +179,8 @@ impl Ledger {
     /// but it may be read later.
     pub(crate) fn invented(&self) -> usize {
         let books = self.books();
-        books.handled.keys().chain(books.once.keys()).filter(|id| !books.sent.contains(id)).count()
+        let handled = books.handled.keys().chain(books.once.keys()).filter(|id| !books.sent.contains(id)).count();
+        handled + books.stream.counted.difference(&books.stream.sent).count()
     }
 
     pub(crate) fn summary(&self) -> String {
@@ -164,12 +194,26 @@ impl Ledger {
             books.unknown,
             books.abandoned,
             books.handled.len(),
-        )
+        ) + &books.stream.summary()
     }
 
-    pub(crate) fn parked(&self) -> (usize, usize) {
+    pub(crate) fn parked(&self) -> [usize; 3] {
         let books = self.books();
-        (books.parked.len(), books.parked_once.len())
+        [books.parked.len(), books.parked_once.len(), books.stream.parked.len()]
+    }
+}
+
+impl Stream {
+    fn missing(&self) -> usize {
+        self.confirmed.iter().filter(|id| !self.counted.contains(id) && !self.parked.contains(id)).count()
+    }
+
+    fn summary(&self) -> String {
+        if self.sent.is_empty() {
+            return String::new();
+        }
+        let (sent, confirmed, counted) = (self.sent.len(), self.confirmed.len(), self.counted.len());
+        format!("; beside them sent {sent} confirmed {confirmed} handled {counted} duplicated {}", self.again)
     }
 }
 
@@ -195,11 +239,15 @@ mod tests {
         for (without, missing) in [(2, (1, 0, 0)), (3, (0, 1, 0)), (4, (0, 0, 1))] {
             let lines: Vec<_> =
                 all.iter().enumerate().filter(|(place, _)| *place != without).map(|(_, line)| *line).collect();
-            let Missing { handled, once, followed } = told(&lines).missing();
+            let Missing { handled, once, followed, counted: _ } = told(&lines).missing();
             assert_eq!((handled, once, followed), missing, "{lines:?}");
         }
         assert_eq!(told(&["sent", "confirmed", "parked work", "parked once"]).missing().total(), 0);
+        assert_eq!(told(&["streamed", "stream-confirmed", "counted"]).missing().total(), 0);
+        assert_eq!(told(&["streamed", "stream-confirmed", "parked count"]).missing().total(), 0);
+        assert_eq!(told(&["streamed", "stream-confirmed"]).missing().counted, 1);
         assert_eq!(told(&["handled"]).invented(), 1);
+        assert_eq!(told(&["counted"]).invented(), 1);
         assert_eq!(told(&["once first", "once first"]).unflagged(), 1);
         assert_eq!(told(&["once first", "once flagged"]).unflagged(), 0);
         let forgetful = told(&["once first"]);

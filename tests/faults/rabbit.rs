@@ -195,18 +195,18 @@ impl RabbitWorld {
 
     fn parked(&self) {
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let [work, once] = runtime.block_on(async {
+        let parked = runtime.block_on(async {
             let bus = Bus::connect(self.settings.clone()).await.unwrap();
             let list = async |subscriber: &str| {
                 let letters = DeadLetters::of(&bus, format!("{SERVICE}.{subscriber}"));
                 let listed = letters.list(&Filter::default()).await.unwrap();
                 listed.into_iter().filter_map(|letter| letter.event_id).collect::<Vec<_>>()
             };
-            let parked = [list("work").await, list("once").await];
+            let parked = [list("work").await, list("once").await, list("count").await];
             bus.close().await;
             parked
         });
-        self.ledger.park(work, once);
+        self.ledger.park(parked);
     }
 }
 
@@ -234,7 +234,7 @@ impl World for RabbitWorld {
         let start = |role| Member::start(role, variables.clone(), Arc::clone(&ledger));
         let consumers: Vec<_> = (0..3).map(|_| start("consumer")).collect();
         eventually("the consumers begin", || {
-            broker.ctl(&["list_consumers", "queue_name"]).unwrap_or_default().contains("faults.once")
+            broker.ctl(&["list_consumers", "queue_name"]).unwrap_or_default().contains("faults.count")
         });
         Self::write_down_queues(&broker);
         let publishers = (0..2).map(|_| start("publisher")).collect();

@@ -39,22 +39,27 @@ pub(crate) trait World: Sized {
     }
 }
 
+/// How many events are confirmed at least from one fault to the next (those that show that it goes on).
+const BETWEEN: &str = "BLOODBANK_FAULT_BETWEEN";
+
 /// Inflicts one fault after the other, waits after each until 200 more events were confirmed and handled, and holds the
 /// ledger against the promises.
 pub(crate) fn run<W: World>(mut random: Random, faults: &[W::Fault]) {
     println!("{} faults with BLOODBANK_FAULT_SEED={}", faults.len(), random.seed());
     let mut world = W::begin();
     world.makes_progress();
+    let between = std::env::var(BETWEEN).map_or(0, |between| between.parse().unwrap());
     let begun = Instant::now();
     let mut recovered = Vec::new();
     for (round, fault) in faults.iter().enumerate() {
-        let at = begun.elapsed();
+        let (at, confirmed) = (begun.elapsed(), world.ledger().confirmed_with_stream());
         // Not always at the same point of what happens.
         random.pause(300);
         world.inflict(*fault, &mut random);
         let after = world.makes_progress();
         println!("{at:>6.1?} {:>3} {fault:?}: goes on {after:.1?} later; {}", round + 1, world.ledger().summary());
         recovered.push(after);
+        eventually("enough is confirmed", || world.ledger().confirmed_with_stream() >= confirmed + between);
     }
     recovered.sort();
     let left = world.end();

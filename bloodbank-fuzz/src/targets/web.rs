@@ -21,6 +21,8 @@ use tower::ServiceExt;
 const PATIENCE: Duration = Duration::from_millis(20);
 /// What webhooks are signed with.
 const SECRET: &str = "a secret";
+/// Long enough for the clock of a runtime.
+const TURN: Duration = Duration::from_millis(2);
 /// What is published stays in memory.
 const MOST: u32 = 20_000;
 
@@ -66,8 +68,12 @@ impl Web {
     pub(super) fn ask(&self, request: Request<Body>) -> Answer {
         if self.is_worn_out() {
             let old = self.running.replace(Self::start(&self.runtime));
-            // Ends its streams, which would keep all of it.
-            self.runtime.block_on(old.bus.close());
+            // Ends its streams, which would keep all of it. And whatever waits for a time gets its turn: answers come too
+            // quickly for the runtime to look at the clock.
+            self.runtime.block_on(async {
+                old.bus.close().await;
+                tokio::time::sleep(TURN).await;
+            });
         }
         let router = {
             let mut running = self.running.borrow_mut();
