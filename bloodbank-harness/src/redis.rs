@@ -2,6 +2,7 @@ use std::{
     io::{BufRead, BufReader, Write},
     net::TcpStream,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use rustix::process::Signal;
@@ -15,6 +16,8 @@ use crate::{
 };
 
 const PROGRAM: &str = "redis-server";
+/// How long an answer may take: `FLUSHALL` of millions of keys takes seconds.
+const ANSWERING: Duration = Duration::from_secs(60);
 
 /// A Redis server of one's own, on loopback, without a password and without persistence.
 ///
@@ -138,7 +141,7 @@ impl Redis {
     pub fn tell(&self, command: &str) -> Result<String, HarnessError> {
         let tell = || {
             let mut stream = TcpStream::connect_timeout(&loopback(self.port()), PROBE_DEADLINE)?;
-            stream.set_read_timeout(Some(PROBE_DEADLINE))?;
+            stream.set_read_timeout(Some(ANSWERING))?;
             stream.write_all(format!("{command}\r\n").as_bytes())?;
             let mut answer = String::new();
             BufReader::new(stream).read_line(&mut answer)?;
