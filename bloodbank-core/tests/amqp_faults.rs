@@ -308,11 +308,12 @@ async fn a_frame_without_end_is_noticed(direction: Direction) {
     let proxy = proxy(&broker).await;
     let publisher = connect_to(&broker.url()).await;
     let queue = name("queue");
-    publisher.declare(queues(vec![Queue::new(Arc::clone(&queue), QueueKind::Quorum)])).await.unwrap();
+    let topology = queues(vec![Queue::new(Arc::clone(&queue), QueueKind::Quorum)]);
+    publisher.declare(topology).await.expect("it is declared");
     let amqp = connect_to(&broker.url_through(proxy.port())).await;
-    let mut deliveries = amqp.consume(Arc::clone(&queue), 10).await.unwrap();
+    let mut deliveries = amqp.consume(Arc::clone(&queue), 10).await.expect("it consumes");
     // Its header: whoever reads it takes for its body what comes next, heartbeats too, and waits for the rest.
-    proxy.inject(direction, &[1, 0, 1, 0, 0, 64, 0]).unwrap();
+    proxy.inject(direction, &[1, 0, 1, 0, 0, 64, 0]).expect("the connections are open");
     publish_all(&publisher, (0..30).map(|n| to_queue(&queue, n.to_string()))).await;
     let (mut bodies, begin) = (BTreeSet::new(), Instant::now());
     while bodies.len() < 30 {
