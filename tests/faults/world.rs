@@ -74,7 +74,7 @@ pub(crate) fn run<W: World>(mut random: Random, faults: &[W::Fault]) {
         ledger.parked(),
         missing.total(),
         recovered[recovered.len() / 2],
-        recovered[recovered.len() * 99 / 100],
+        recovered[(recovered.len() * 99).div_ceil(100) - 1],
         recovered[recovered.len() - 1],
     );
     assert_eq!(missing.total(), 0, "lost: {missing:?}");
