@@ -22,7 +22,7 @@ const PROGRAM: &str = "rabbitmq-server";
 /// The scripts in `/usr/sbin` switch user and forget the environment; these do not.
 const SCRIPTS: &str = "/usr/lib/rabbitmq/bin";
 pub(crate) const PROBE_DEADLINE: Duration = Duration::from_secs(2);
-const CTL_DEADLINE: Duration = Duration::from_secs(60);
+const CTL_DEADLINE: Duration = Duration::from_secs(120);
 
 /// PEM files for a server that speaks TLS.
 #[derive(Clone, Debug)]
