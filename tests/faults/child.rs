@@ -23,7 +23,7 @@ use uuid::Uuid;
 pub(crate) const ROLE: &str = "BLOODBANK_FAULT_ROLE";
 /// How long each of the 24 tasks of a publisher waits between two events.
 pub(crate) const PACE: &str = "BLOODBANK_FAULT_PACE_MS";
-/// How many tasks of a publisher publish beside them without a pause, what is only counted (0).
+/// How many more tasks of a publisher publish without a pause what is only counted (0).
 pub(crate) const STREAM: &str = "BLOODBANK_FAULT_STREAM";
 pub(crate) const SERVICE: &str = "faults";
 
@@ -129,6 +129,8 @@ fn fate() -> Fate {
     }
 }
 
+/// How many tasks of a publisher publish jobs.
+const TASKS: usize = 24;
 /// How long publishers wait before they look again whether they may.
 const HELD: Duration = Duration::from_millis(20);
 
@@ -145,14 +147,14 @@ async fn publish(bus: &Bus) {
     let pace = Duration::from_millis(env::var(PACE).map_or(150, |pace| pace.parse().unwrap()));
     let stream = env::var(STREAM).map_or(0, |tasks| tasks.parse().unwrap());
     let orders = Arc::new(Orders::default());
-    let publishers: Vec<_> = (0..24 + stream)
+    let publishers: Vec<_> = (0..TASKS + stream)
         .map(|number| {
             let (bus, orders) = (bus.clone(), Arc::clone(&orders));
             tokio::spawn(async move {
                 while !orders.stop.load(Ordering::Relaxed) {
                     if orders.hold.load(Ordering::Relaxed) {
                         sleep(HELD).await;
-                    } else if number < 24 {
+                    } else if number < TASKS {
                         publish_one(&bus, fate()).await;
                         sleep(pace).await;
                     } else if !publish_tick(&bus).await {

@@ -39,7 +39,7 @@ pub(crate) trait World: Sized {
     }
 }
 
-/// How many events are confirmed at least from one fault to the next (those that show that it goes on).
+/// How many events are confirmed at least from one fault to the next (0).
 const BETWEEN: &str = "BLOODBANK_FAULT_BETWEEN";
 
 /// Inflicts one fault after the other, waits after each until 200 more events were confirmed and handled, and holds the

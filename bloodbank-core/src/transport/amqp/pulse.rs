@@ -9,7 +9,7 @@ use std::{convert::Infallible, time::Duration};
 use lapin::options::BasicQosOptions;
 use tokio::time::sleep;
 
-use super::{deadline::CALL, fault::Fault, session::Session};
+use super::{fault::Fault, session::Session};
 
 /// How long after an answer the next question is asked.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -46,7 +46,7 @@ impl Pulse {
     }
 
     async fn ask(&self, session: &Session, reads: impl Fn() -> bool) -> Result<Infallible, Fault> {
-        let channel = answer(session.channel(), CALL, &reads).await?;
+        let channel = answer(session.channel(), self.patience, &reads).await?;
         loop {
             sleep(INTERVAL).await;
             let question = async { Ok(channel.basic_qos(0, BasicQosOptions::default()).await?) };
