@@ -11,7 +11,7 @@ use bloodbank::{
 };
 use bloodbank_harness::unique;
 use common::soon;
-use serde_json::json;
+use serde_json::{json, value::RawValue};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -20,6 +20,7 @@ on_every_bus! {
     an_event_that_nobody_receives_is_reported,
     many_events_keep_their_order,
     a_value_is_checked_against_its_schema,
+    a_text_is_checked_like_the_value_that_it_is,
     the_same_event_has_the_same_id,
 }
 
@@ -126,6 +127,34 @@ async fn a_value_is_checked_against_its_schema(bus: Bus) {
     let child =
         bus.publish_value("library.maps.closed", &json!({"section": "maps"})).caused_by(&receipt).await.unwrap();
     assert_eq!(bus.correlation().unwrap().parents(child.event_id).await.unwrap(), [receipt.event_id]);
+}
+
+async fn a_text_is_checked_like_the_value_that_it_is(bus: Bus) {
+    const KEY: &str = "library.book.lent";
+    let text = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
+    let lent = text(r#" {"isbn": "978-3", "reader": "x", "copy": 1, "shelf": {"row": [7]}} "#);
+    assert_eq!(
+        bus.publish_value(KEY, &*lent).await.unwrap().event_id,
+        bus.publish_value(KEY, &json!({"isbn": "978-3", "copy": 1, "reader": "x"})).await.unwrap().event_id
+    );
+    for wrong in
+        [json!({"isbn": 9, "copy": -1}), json!(["978-3", 1, "x"]), json!({"isbn": "", "reader": "x", "copy": 0.5})]
+    {
+        let of_value = bus.publish_value(KEY, &wrong).await.unwrap_err();
+        let of_text = bus.publish_value(KEY, &*text(&wrong.to_string())).await.unwrap_err();
+        assert!(!of_value.faults().is_empty(), "{of_value}");
+        assert_eq!(of_text.to_string(), of_value.to_string());
+    }
+    // Looks like JSON, and is too large for every reader.
+    let unreadable = text(r#"{"isbn": "978-3", "reader": "x", "copy": 1, "shelf": 1e999}"#);
+    let refused = [
+        bus.publish_value(KEY, &*unreadable).await.unwrap_err(),
+        bus.publish_value("library.shelf.moved", &*unreadable).allow_unregistered().await.unwrap_err(),
+    ];
+    for error in refused {
+        assert_eq!(error.kind(), ErrorKind::InvalidPayload);
+        assert!(error.to_string().contains("is no JSON: number out of range"), "{error}");
+    }
 }
 
 async fn the_same_event_has_the_same_id(bus: Bus) {

@@ -8,7 +8,8 @@ use axum::{
 };
 use bytes::Bytes;
 use http_body_util::LengthLimitError;
-use serde_json::Value;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, value::RawValue};
 
 use crate::{
     limits::Limits,
@@ -37,11 +38,11 @@ pub(crate) fn media_type(headers: &HeaderMap) -> Option<Cow<'_, str>> {
     Some(if is_lower { text.into() } else { text.to_ascii_lowercase().into() })
 }
 
-/// A body as JSON.
+/// A body as JSON, as a tree or as its text.
 ///
 /// # Errors
 /// A [`Problem`] where it is none, or nested too deep.
-pub fn parse(body: &[u8], limits: &Limits) -> Result<Value, Problem> {
+pub fn parse<T: Json>(body: &[u8], limits: &Limits) -> Result<T, Problem> {
     if let Some(offset) = too_deep(body, limits.nesting) {
         let detail = format!("nested deeper than {} levels at byte {offset}", limits.nesting);
         let fault = ProblemFault { pointer: String::new(), detail };
@@ -49,6 +50,12 @@ pub fn parse(body: &[u8], limits: &Limits) -> Result<Value, Problem> {
     }
     serde_json::from_slice(body).map_err(|error| Problem::bad_request(format!("the body is no JSON: {error}")))
 }
+
+/// Any JSON is one.
+pub trait Json: DeserializeOwned {}
+
+impl Json for Value {}
+impl Json for Box<RawValue> {}
 
 /// Where the nesting passes the limit.
 fn too_deep(body: &[u8], limit: usize) -> Option<usize> {

@@ -22,7 +22,7 @@ pub(crate) async fn github(
     if headers.get("x-github-event").is_none_or(|event| event != "pull_request") {
         return Ok(ignored("only `pull_request` is an event here"));
     }
-    json::parse(&body, gateway.limits())?;
+    json::parse::<serde_json::Value>(&body, gateway.limits())?;
     let webhook = PullRequestWebhook::read(&body).map_err(|error| Problem::invalid(error.to_string(), Vec::new()))?;
     let id = identity::deterministic(
         GithubPrCreated::DECLARATION.routing_key,

@@ -3,7 +3,6 @@
 use std::{fmt, sync::Arc};
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
@@ -78,10 +77,7 @@ impl DeadLetter {
         let raw = RawEnvelope::read(&self.message.body)?;
         let registry = Registry::global();
         let descriptor = registry.event(&raw.event_type).ok_or_else(|| registry.unknown(&raw.event_type))?;
-        let payload: Value = serde_json::from_str(raw.payload.get()).map_err(|error| {
-            crate::Error::new(crate::ErrorKind::InvalidPayload, "the payload is no JSON").with_source(error)
-        })?;
-        let event = descriptor.read(&raw.event_type, &payload)?;
+        let event = descriptor.read_text(&raw.event_type, raw.payload.get())?;
         Ok(raw.map(|_| event))
     }
 }

@@ -14,4 +14,4 @@ pub use builder::{Publish, Receipt};
 pub use bus::{Bus, BusBuilder};
 pub use cause::{Cause, TraceContext};
 pub use collector::{EventCollector, PendingEvent};
-pub use value::PublishValue;
+pub use value::{JsonPayload, PublishValue};

@@ -5,7 +5,7 @@ use std::{future::IntoFuture, sync::Arc, time::Duration};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, value::RawValue};
 use uuid::Uuid;
 
 use crate::{
@@ -14,19 +14,47 @@ use crate::{
     error::{Error, ErrorKind, PayloadFault, Result},
     event::EventKind,
     publish::{Bus, Cause, Draft, PublishOptions, Receipt, TraceContext},
-    registry::Registry,
+    registry::{self, Registry},
     routing,
 };
 
 impl Bus {
-    /// Publishes a JSON payload under a key that is known only at run time. The event must be registered in this
-    /// program; the payload is checked against its schema and its type.
+    /// Publishes a JSON payload under a key that is known only at run time: a [`Value`], or the text of one
+    /// ([`RawValue`]), which costs less. The event must be registered in this program; the payload is checked against its
+    /// schema and its type.
     ///
     /// # Errors
     /// [`ErrorKind::UnknownEvent`] naming the key and the nearest one; [`ErrorKind::InvalidPayload`] naming the JSON
     /// pointer of every fault ([`Error::faults`]).
-    pub fn publish_value<'a>(&'a self, key: &'a str, payload: &'a Value) -> PublishValue<'a> {
-        PublishValue { bus: self, key, payload, text: None, options: PublishOptions::default(), unregistered: false }
+    pub fn publish_value<'a>(&'a self, key: &'a str, payload: impl Into<JsonPayload<'a>>) -> PublishValue<'a> {
+        PublishValue {
+            bus: self,
+            key,
+            payload: payload.into(),
+            options: PublishOptions::default(),
+            unregistered: false,
+        }
+    }
+}
+
+/// A payload whose type is known only at run time.
+#[derive(Debug, Clone, Copy)]
+pub enum JsonPayload<'a> {
+    /// As a tree.
+    Value(&'a Value),
+    /// As text.
+    Text(&'a RawValue),
+}
+
+impl<'a> From<&'a Value> for JsonPayload<'a> {
+    fn from(value: &'a Value) -> Self {
+        Self::Value(value)
+    }
+}
+
+impl<'a> From<&'a RawValue> for JsonPayload<'a> {
+    fn from(text: &'a RawValue) -> Self {
+        Self::Text(text)
     }
 }
 
@@ -35,21 +63,12 @@ impl Bus {
 pub struct PublishValue<'a> {
     bus: &'a Bus,
     key: &'a str,
-    payload: &'a Value,
-    text: Option<&'a str>,
+    payload: JsonPayload<'a>,
     options: PublishOptions,
     unregistered: bool,
 }
 
 impl<'a> PublishValue<'a> {
-    /// The JSON text that the payload was read from, where it is still at hand: it need not be written again to be read as
-    /// the type of the event. Nothing but that text may be given: the payload is what is checked against the schema.
-    #[doc(hidden)]
-    pub fn read_from(mut self, text: &'a str) -> Self {
-        self.text = Some(text);
-        self
-    }
-
     /// The event that caused this one. It becomes a parent; its agent and its trace are inherited.
     pub fn caused_by(mut self, cause: &(impl Cause + ?Sized)) -> Self {
         self.options.caused_by(cause);
@@ -155,19 +174,23 @@ impl<'a> PublishValue<'a> {
     }
 
     fn draft(self) -> Result<Draft> {
-        let Self { bus, key, payload, text, mut options, unregistered } = self;
+        let Self { bus, key, payload, mut options, unregistered } = self;
         routing::check_wire_key(key)
             .map_err(|fault| Error::new(ErrorKind::InvalidKey, routing::explain(key, &fault)))?;
         let registry = Registry::global();
         let Some(descriptor) = registry.event(key) else {
             if unregistered {
-                return bus.draft(key, payload, options);
+                return match payload {
+                    JsonPayload::Value(payload) => bus.draft(key, payload, options),
+                    // Not every text that looks like JSON can be read as JSON, and nobody else looks at this one.
+                    JsonPayload::Text(payload) => bus.draft(key, &registry::tree(key, payload.get())?, options),
+                };
             }
             return Err(registry.unknown(key));
         };
-        let event = match text {
-            Some(text) => descriptor.read_text(key, payload, text)?,
-            None => descriptor.read(key, payload)?,
+        let event = match payload {
+            JsonPayload::Value(payload) => descriptor.read(key, payload)?,
+            JsonPayload::Text(payload) => descriptor.read_text(key, payload.get())?,
         };
         let own_key = event.routing_key()?;
         if &*own_key != key {

@@ -91,6 +91,13 @@ fn does_not_fit(key: &str, declaration: &Declaration, error: serde_json::Error) 
         .with_source(error)
 }
 
+/// The text of a payload as a tree.
+pub(crate) fn tree(key: &str, payload: &str) -> Result<Value> {
+    serde_json::from_str(payload).map_err(|error| {
+        Error::new(ErrorKind::InvalidPayload, format!("payload of `{key}` is no JSON: {error}")).with_source(error)
+    })
+}
+
 impl EventDescriptor {
     /// The descriptor of a type; what the derive registers.
     #[must_use]
@@ -170,13 +177,19 @@ impl EventDescriptor {
     /// # Errors
     /// [`ErrorKind::InvalidPayload`] naming the JSON pointer of every fault.
     pub fn read(&self, key: &str, payload: &Value) -> Result<Box<dyn AnyEvent>> {
-        self.read_text(key, payload, &payload.to_string())
+        schema::check(self, key, payload)?;
+        (self.decode)(key, &payload.to_string())
     }
 
-    /// Like [`Self::read`], for who has the payload as text too: it need not be written again.
-    pub(crate) fn read_text(&self, key: &str, payload: &Value, text: &str) -> Result<Box<dyn AnyEvent>> {
-        schema::check(self, key, payload)?;
-        (self.decode)(key, text)
+    /// The same of the JSON text of a payload, in half the time where nothing is wrong with it.
+    ///
+    /// # Errors
+    /// Like [`Self::read`]; also where the text is no JSON.
+    pub fn read_text(&self, key: &str, payload: &str) -> Result<Box<dyn AnyEvent>> {
+        if !schema::fits(self, payload)? {
+            schema::check(self, key, &tree(key, payload)?)?;
+        }
+        (self.decode)(key, payload)
     }
 }
 

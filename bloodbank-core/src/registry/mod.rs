@@ -3,6 +3,7 @@
 mod check;
 mod descriptor;
 mod schema;
+mod shape;
 
 use std::{
     any::TypeId,
@@ -11,6 +12,7 @@ use std::{
 };
 
 pub use check::{Fault, Report};
+pub(crate) use descriptor::tree;
 pub use descriptor::{AnyEvent, EventDescriptor};
 
 use crate::{

@@ -9,19 +9,25 @@ use jsonschema::{ValidationError, Validator, error::ValidationErrorKind};
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 use serde_json::Value;
 
-use crate::{
-    error::{Error, ErrorKind, PayloadFault, Result},
-    registry::EventDescriptor,
-};
+use super::{EventDescriptor, shape::Shape};
+use crate::error::{Error, ErrorKind, PayloadFault, Result};
+
+/// What an address or a URL is, the rules of the type say: two opinions would refuse what may be published.
+const UNCHECKED_FORMATS: [&str; 6] = ["email", "idn-email", "uri", "uri-reference", "iri", "iri-reference"];
 
 /// The JSON Schema of a type, draft 2020-12.
 pub(super) fn of<T: JsonSchema>() -> Schema {
     SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>()
 }
 
+/// Whether the text of a payload fits, as far as one pass over it tells; `false` is no verdict, [`check`] gives it.
+pub(super) fn fits(descriptor: &EventDescriptor, text: &str) -> Result<bool> {
+    Ok(compiled(descriptor)?.shape.as_ref().is_some_and(|shape| shape.fits(text)))
+}
+
 /// Checks a payload; the error names the JSON pointer of every fault.
 pub(super) fn check(descriptor: &EventDescriptor, key: &str, payload: &Value) -> Result<()> {
-    let validator = validator(descriptor)?;
+    let Compiled { validator, .. } = &*compiled(descriptor)?;
     // Collecting faults costs more than finding out that there is none.
     if validator.is_valid(payload) {
         return Ok(());
@@ -67,26 +73,35 @@ fn words(choices: &[Value]) -> Option<Vec<String>> {
     Some(words)
 }
 
-/// Compiling a schema costs much more than checking against it: each is compiled once.
-fn validator(descriptor: &EventDescriptor) -> Result<Arc<Validator>> {
-    static VALIDATORS: LazyLock<Mutex<HashMap<&'static str, Arc<Validator>>>> = LazyLock::new(Mutex::default);
-    let known = VALIDATORS.lock().unwrap_or_else(PoisonError::into_inner).get(descriptor.routing_key()).cloned();
-    if let Some(validator) = known {
-        return Ok(validator);
+/// A schema, as it is checked.
+pub(super) struct Compiled {
+    pub(super) validator: Validator,
+    pub(super) shape: Option<Shape>,
+}
+
+impl Compiled {
+    pub(super) fn new(schema: &Value) -> Result<Self, ValidationError<'static>> {
+        let options = jsonschema::options().should_validate_formats(true);
+        let options =
+            UNCHECKED_FORMATS.into_iter().fold(options, |options, format| options.with_format(format, |_: &str| true));
+        Ok(Self { validator: options.build(schema)?, shape: Shape::of(schema, &UNCHECKED_FORMATS) })
     }
-    let schema = descriptor.schema().to_value();
-    let options = jsonschema::options().should_validate_formats(true);
-    // What an address or a URL is, the rules of the type say: two opinions would refuse what may be published.
-    let options = ["email", "idn-email", "uri", "uri-reference", "iri", "iri-reference"]
-        .into_iter()
-        .fold(options, |options, format| options.with_format(format, |_: &str| true));
-    let validator = options.build(&schema).map_err(|error| {
+}
+
+/// Compiling a schema costs much more than checking against it: each is compiled once.
+fn compiled(descriptor: &EventDescriptor) -> Result<Arc<Compiled>> {
+    static COMPILED: LazyLock<Mutex<HashMap<&'static str, Arc<Compiled>>>> = LazyLock::new(Mutex::default);
+    let known = COMPILED.lock().unwrap_or_else(PoisonError::into_inner).get(descriptor.routing_key()).cloned();
+    if let Some(compiled) = known {
+        return Ok(compiled);
+    }
+    let compiled = Compiled::new(&descriptor.schema().to_value()).map_err(|error| {
         Error::new(
             ErrorKind::Registry,
             format!("the schema of `{}` is no valid JSON Schema: {error}", descriptor.routing_key()),
         )
     })?;
-    let validator = Arc::new(validator);
-    VALIDATORS.lock().unwrap_or_else(PoisonError::into_inner).insert(descriptor.routing_key(), Arc::clone(&validator));
-    Ok(validator)
+    let compiled = Arc::new(compiled);
+    COMPILED.lock().unwrap_or_else(PoisonError::into_inner).insert(descriptor.routing_key(), Arc::clone(&compiled));
+    Ok(compiled)
 }

@@ -1,8 +1,6 @@
 //! The body of a request that publishes one event: JSON, or a CloudEvent in either mode.
 
 use axum::{body::Body, http::HeaderMap};
-use bytes::Bytes;
-use serde_json::Value;
 
 use super::{
     cloud_event,
@@ -10,26 +8,26 @@ use super::{
 };
 use crate::{Gateway, json, problem::Problem};
 
-/// Reads a body; `plain` takes JSON that is no CloudEvent, and its text, which is called `what` where neither is sent.
-pub(super) async fn read(
+/// Reads a body; `plain` takes JSON that is no CloudEvent, which is called `what` where neither is sent.
+pub(super) async fn read<T: json::Json>(
     gateway: &Gateway,
     headers: &HeaderMap,
     body: Body,
     what: &str,
-    plain: impl FnOnce(Value, Bytes) -> Result<Submission, Problem>,
+    plain: impl FnOnce(T) -> Result<Submission, Problem>,
 ) -> Result<Submission, Problem> {
     let media_type = json::media_type(headers);
     let is_structured = media_type.as_deref() == Some(cloud_event::STRUCTURED);
     if !is_structured && media_type.as_deref() != Some("application/json") {
         return Err(Problem::media_type(format!("send {what} as `application/json`, or a CloudEvent")));
     }
-    let text = json::read(body, gateway.limits().body_bytes).await?;
-    let body = json::parse(&text, gateway.limits())?;
+    let limits = gateway.limits();
+    let body = json::read(body, limits.body_bytes).await?;
     if is_structured {
-        cloud_event::structured(body)
+        cloud_event::structured(json::parse(&body, limits)?)
     } else if is_binary_cloud_event(headers) {
-        cloud_event::binary(headers, body)
+        cloud_event::binary(headers, json::parse(&body, limits)?)
     } else {
-        plain(body, text)
+        plain(json::parse(&body, limits)?)
     }
 }

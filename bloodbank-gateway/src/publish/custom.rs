@@ -25,8 +25,7 @@ pub(crate) async fn custom(
     let submission = {
         let (parts, body) = request.into_parts();
         let options = Options::read(&params, &parts.headers)?;
-        let submission =
-            body::read(&gateway, &parts.headers, body, "an envelope", |body, _| Submission::envelope(body)).await?;
+        let submission = body::read(&gateway, &parts.headers, body, "an envelope", Submission::envelope).await?;
         submission.with(&options, &caller)
     };
     let (receipt, _) = submission.publish(&gateway, &caller).await?;

@@ -14,6 +14,7 @@ use axum::{
 };
 use bloodbank_core::{Receipt, Registry, event::EventKind, routing};
 use bytes::Bytes;
+use serde_json::value::RawValue;
 use tower::Service;
 
 use super::{
@@ -71,7 +72,7 @@ pub(crate) async fn event(State(gateway): State<Gateway>, request: Request) -> R
         let (prefix, params) = (Prefix::of(&parts, &gateway), Params::of(&parts.uri));
         let key = key_of(parts.uri.path())?;
         let options = Options::read(&params, &parts.headers)?;
-        let plain = |payload, text| Ok(Submission { text: Some(text), ..Submission::payload(key.as_str(), payload) });
+        let plain = |text: Box<RawValue>| Ok(Submission::payload(key.as_str(), text));
         let submission = body::read(&gateway, &parts.headers, body, "the payload", plain).await?;
         if submission.key != key {
             let faults = vec![fault("/type", "is another event than the path names")];

@@ -5,12 +5,12 @@ use bloodbank_core::{
     EventEnvelope, Receipt, Registry,
     envelope::{AgentContext, Source, TriggerType},
     event::EventKind,
-    publish::{PublishValue, TraceContext},
+    publish::{JsonPayload, PublishValue, TraceContext},
     routing,
 };
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, value::RawValue};
 use uuid::Uuid;
 
 use super::options::Options;
@@ -24,9 +24,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Submission {
     pub(crate) key: String,
-    pub(crate) payload: Value,
-    /// What the payload was read from, where that is nothing but the payload.
-    pub(crate) text: Option<Bytes>,
+    pub(crate) payload: Payload,
     pub(crate) event_id: Option<Uuid>,
     pub(crate) timestamp: Option<DateTime<Utc>>,
     pub(crate) source: Option<Source>,
@@ -37,13 +35,63 @@ pub(crate) struct Submission {
     pub(crate) pointer: &'static str,
 }
 
+/// Its payload: as text, where that is all there is.
+#[derive(Debug)]
+pub(crate) enum Payload {
+    Value(Value),
+    Text(Box<RawValue>),
+}
+
+impl From<Value> for Payload {
+    fn from(value: Value) -> Self {
+        Self::Value(value)
+    }
+}
+
+impl From<Box<RawValue>> for Payload {
+    fn from(text: Box<RawValue>) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl<'a> From<&'a Payload> for JsonPayload<'a> {
+    fn from(payload: &'a Payload) -> Self {
+        match payload {
+            Payload::Value(value) => value.into(),
+            Payload::Text(text) => (&**text).into(),
+        }
+    }
+}
+
+impl Payload {
+    /// `artifact.created` says already what the field `action` of `artifact.{action}` is.
+    fn fill_placeholders(&mut self, key: &str) {
+        let Some(template) = Registry::global().event(key).map(|event| event.routing_key()) else { return };
+        if !routing::is_template(template) {
+            return;
+        }
+        if let Self::Text(text) = self
+            && let Ok(value) = serde_json::from_str(text.get())
+        {
+            *self = Self::Value(value);
+        }
+        let Self::Value(Value::Object(payload)) = self else { return };
+        for (segment, word) in routing::template_segments(template).zip(key.split('.')) {
+            if let routing::Segment::Placeholder(name) = segment
+                && !payload.contains_key(name)
+            {
+                payload.insert(name.to_owned(), word.into());
+            }
+        }
+    }
+}
+
 impl Submission {
     /// A payload under a key.
-    pub(crate) fn payload(key: impl Into<String>, payload: Value) -> Self {
+    pub(crate) fn payload(key: impl Into<String>, payload: impl Into<Payload>) -> Self {
         Self {
             key: key.into(),
-            payload,
-            text: None,
+            payload: payload.into(),
             event_id: None,
             timestamp: None,
             source: None,
@@ -126,9 +174,7 @@ impl Submission {
 
     fn check(&mut self, caller: &Caller) -> Result<(), Problem> {
         caller.check_publish(&self.key)?;
-        if fill_placeholders(&self.key, &mut self.payload) {
-            self.text = None;
-        }
+        self.payload.fill_placeholders(&self.key);
         Ok(())
     }
 
@@ -137,9 +183,6 @@ impl Submission {
         let causes = std::mem::take(&mut self.causes);
         let bus = gateway.bus();
         let mut publish = bus.publish_value(&self.key, &self.payload).causes(causes).source(source);
-        if let Some(Ok(text)) = self.text.as_deref().map(std::str::from_utf8) {
-            publish = publish.read_from(text);
-        }
         if gateway.allows_unregistered() {
             publish = publish.allow_unregistered();
         }
@@ -168,23 +211,6 @@ fn source_of(gateway: &Gateway, caller: &Caller) -> Source {
     }
     source.meta = Some(meta);
     source
-}
-
-/// `artifact.created` says already what the field `action` of `artifact.{action}` is.
-/// Whether that had to be filled in.
-fn fill_placeholders(key: &str, payload: &mut Value) -> bool {
-    let Some(template) = Registry::global().event(key).map(|event| event.routing_key()) else { return false };
-    let Some(payload) = payload.as_object_mut().filter(|_| routing::is_template(template)) else { return false };
-    let mut filled = false;
-    for (segment, word) in routing::template_segments(template).zip(key.split('.')) {
-        if let routing::Segment::Placeholder(name) = segment
-            && !payload.contains_key(name)
-        {
-            payload.insert(name.to_owned(), word.into());
-            filled = true;
-        }
-    }
-    filled
 }
 
 pub(crate) fn fault(pointer: &str, detail: &str) -> ProblemFault {
