@@ -1,11 +1,14 @@
 //! The contract of an event.
 
+pub mod derives;
+
 use std::borrow::Cow;
 
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
+use self::derives::{Described, Readable, Writable};
 use crate::{error::Result, routing::RoutingKey};
 
 /// A struct that travels on the bus. Derive it:
@@ -20,7 +23,9 @@ use crate::{error::Result, routing::RoutingKey};
     label = "not an event",
     note = "consider annotating `{Self}` with `#[derive(Event)]` and `#[event(routing_key = \"…\")]`"
 )]
-pub trait Event: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static {
+pub trait Event:
+    Serialize + DeserializeOwned + JsonSchema + Writable + Readable + Described + Send + Sync + 'static
+{
     /// What the declaration says: key, kind, docs, place.
     const DECLARATION: Declaration;
 
