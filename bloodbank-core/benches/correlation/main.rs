@@ -2,9 +2,12 @@
 //!
 //!     cargo bench -p bloodbank-core --bench correlation [-- classic | quorum | links | embedded | chain]
 //!
-//! Starts its own RabbitMQ and Redis. Machines are noisy and drift: the rounds with and without tracking alternate; read
+//! Starts its own RabbitMQ and Redis. Beside the bus it measures the least that can be done, lapin and Redis without
+//! Bloodbank: what tracking costs that alone, it costs because broker, Redis and client share the processors. Machines are noisy and drift: the rounds with and without tracking alternate; read
 //! the ratios of the medians, not the rates.
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on has nothing to say")]
+
+mod raw;
 
 use std::{
     fs,
@@ -22,6 +25,7 @@ use bloodbank_core::{
 use bloodbank_harness::{RabbitMq, Redis, unique};
 use futures_util::{StreamExt, stream};
 use lapin::{Connection, ConnectionProperties, options::QueuePurgeOptions};
+use raw::Raw;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -133,33 +137,45 @@ async fn on_rabbit(
         admin.queue_purge(queue.to_string().into(), QueuePurgeOptions::default()).await.unwrap();
     };
 
-    let mut bytes = Vec::new();
+    let raw = Raw::connect(&rabbit.url(), server.0.clone(), with.exchange()).await;
     let redis_cpu = || cpu_seconds(redis.pid().unwrap()) * 1e6 / EVENTS as f64;
-    let (mut plain, mut tracked, mut writing) = (Vec::new(), Vec::new(), Vec::new());
+    let mut bytes = Vec::new();
+    // Of the bus and of the least, each without and with.
+    let mut figures = [const { [const { Vec::new() }; 2] }; 2];
+    let mut writing = [const { Vec::new() }; 2];
     for round in 0..=ROUNDS {
-        // Whoever goes second may find a warmer broker.
-        for is_tracked in [round % 2 == 0, round % 2 == 1] {
-            if !is_tracked {
-                plain.push(publish(&without, window).await);
-            } else {
+        for is_raw in [false, true] {
+            // Whoever goes second may find a warmer broker.
+            for is_tracked in [round % 2 == 0, round % 2 == 1] {
                 server.clear().await;
-                let before = server.used().await;
-                let cpu = redis_cpu();
-                tracked.push(publish(&with, window).await);
-                writing.push(redis_cpu() - cpu);
-                bytes.push((server.used().await - before) / EVENTS as f64);
+                let (before, cpu) = (server.used().await, redis_cpu());
+                let figure = match (is_raw, is_tracked) {
+                    (true, _) => raw.publish(window, is_tracked).await,
+                    (false, true) => publish(&with, window).await,
+                    (false, false) => publish(&without, window).await,
+                };
+                figures[usize::from(is_raw)][usize::from(is_tracked)].push(figure);
+                if is_tracked {
+                    writing[usize::from(is_raw)].push(redis_cpu() - cpu);
+                    if !is_raw {
+                        bytes.push((server.used().await - before) / EVENTS as f64);
+                    }
+                }
+                purge().await;
             }
-            purge().await;
         }
         if round == 0 {
             // Warming up.
-            (plain, tracked, writing, bytes) = Default::default();
+            (figures, writing, bytes) = Default::default();
         }
     }
     let health = with.correlation().unwrap().health();
     assert!(health.available && health.missed == 0, "{health:?}");
-    let what = format!("{kind:?} queue, window {window}");
-    println!("{} {:>7.1}", row(&what, &plain, &tracked, Some(bar)), median(writing));
+    let names = [format!("{kind:?} queue, window {window}"), "  the least".to_owned()];
+    for ((what, [plain, tracked]), writing) in names.iter().zip(&figures).zip(writing) {
+        let bar = (what == &names[0]).then_some(bar);
+        println!("{} {:>7.1}", row(what, plain, tracked, bar), median(writing));
+    }
     with.close().await;
     without.close().await;
     bytes
