@@ -1,5 +1,7 @@
 //! Errors as RFC 9457 has them: `application/problem+json`, with the JSON pointer of each fault.
 
+use std::error::Error as _;
+
 use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -136,6 +138,12 @@ impl From<&PayloadFault> for ProblemFault {
 }
 
 /// What the bus says. Where it is about the event, the client gets it; where it is about the inside, the log does.
+/// Not everything that looks like JSON can be read as JSON.
+fn is_no_json(error: &Error) -> bool {
+    let source = error.source().and_then(|source| source.downcast_ref());
+    source.is_some_and(serde_json::Error::is_syntax)
+}
+
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error.kind() {
@@ -143,6 +151,7 @@ impl From<Error> for Problem {
             ErrorKind::InvalidKey | ErrorKind::InvalidEnvelope | ErrorKind::InvalidHeader => {
                 Self::invalid(error.to_string(), error.faults().iter().map(ProblemFault::from).collect())
             }
+            ErrorKind::InvalidPayload if is_no_json(&error) => Self::bad_request(error.to_string()),
             ErrorKind::InvalidPayload => {
                 let faults: Vec<_> = error.faults().iter().map(ProblemFault::from).collect();
                 match faults.len() {

@@ -66,7 +66,11 @@ impl Raw {
         tokio::spawn(publishing).await.unwrap()
     }
 
-    fn send(&self, event: Uuid) -> impl Future<Output = lapin::Result<lapin::publisher_confirm::PublisherConfirm>> {
+    /// The first wait is for the socket, the second for the confirm.
+    fn send(
+        &self,
+        event: Uuid,
+    ) -> impl Future<Output = lapin::Result<impl Future<Output = lapin::Result<Confirmation>>>> {
         let properties = BasicProperties::default()
             .with_content_type("application/json".into())
             .with_delivery_mode(2)

@@ -249,7 +249,7 @@ async fn a_stream_misses_nothing_while_the_broker_is_away() {
             });
         }
         for _ in 0..20 {
-            let receipt = other.publish_value("llm.prompt", &PROMPT).await.unwrap();
+            let receipt = other.publish_value("llm.prompt", &*PROMPT).await.unwrap();
             missed.push(receipt.event_id.to_string());
         }
     }
