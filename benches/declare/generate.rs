@@ -46,7 +46,8 @@ pub(crate) fn structs(folder: &Path, root: &Path, count: usize, structs: Structs
 /// schemars would derive is written short: only the registry is measured here.
 pub(crate) fn program(folder: &Path, root: &Path, count: usize) {
     let mut source = String::from(
-        "use bloodbank::prelude::*;\n\
+        "#![allow(unused)]\n\
+         use bloodbank::prelude::*;\n\
          use bloodbank::Registry;\n\
          macro_rules! data { ($name:ident) => {\n    \
          impl serde::Serialize for $name { fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> { to.serialize_unit() } }\n    \
@@ -70,7 +71,9 @@ pub(crate) fn program(folder: &Path, root: &Path, count: usize) {
     )
     .unwrap();
     // As in a release, what the registry does is optimised; what the declarations compile to does not matter here.
-    write(folder, root, "main.rs", &source, "\n[profile.dev.package.bloodbank-core]\nopt-level = 3\n");
+    let profile =
+        ["bloodbank-core", "bloodbank-routing"].map(|name| format!("\n[profile.dev.package.{name}]\nopt-level = 3\n"));
+    write(folder, root, "main.rs", &source, &profile.concat());
 }
 
 fn write(folder: &Path, root: &Path, file: &str, source: &str, profile: &str) {

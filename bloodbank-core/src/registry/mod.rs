@@ -8,7 +8,7 @@ mod shape;
 use std::{
     any::TypeId,
     collections::{BTreeMap, HashMap},
-    sync::LazyLock,
+    sync::{LazyLock, OnceLock},
 };
 
 pub use check::{Fault, Report};
@@ -30,12 +30,14 @@ use crate::{
 pub struct Registry {
     /// By key as declared.
     by_key: HashMap<&'static str, &'static EventDescriptor>,
-    by_type: HashMap<TypeId, &'static EventDescriptor>,
+    /// Made when it is first asked.
+    by_type: OnceLock<HashMap<TypeId, &'static EventDescriptor>>,
     /// Events whose key has placeholders.
     templates: Vec<&'static EventDescriptor>,
     /// Sorted by key.
     events: Vec<&'static EventDescriptor>,
-    by_domain: BTreeMap<&'static str, Vec<&'static EventDescriptor>>,
+    /// Made when it is first asked.
+    by_domain: OnceLock<BTreeMap<&'static str, Vec<&'static EventDescriptor>>>,
     subscribers: Vec<&'static SubscriberDescriptor>,
     commands: Vec<&'static CommandDescriptor>,
 }
@@ -59,23 +61,23 @@ impl Registry {
         subscribers: impl Iterator<Item = &'static SubscriberDescriptor>,
         commands: impl Iterator<Item = &'static CommandDescriptor>,
     ) -> Self {
-        let mut events: Vec<_> = events.collect();
-        events.sort_unstable_by_key(|event| (event.routing_key(), event.location().file, event.location().line));
+        // With their keys at hand: a program waits for this when it starts, and may have thousands of events.
+        let mut events: Vec<_> = events.map(|event| (event.routing_key(), event)).collect();
+        events.sort_by(|(key, event), (other_key, other)| {
+            let place = |event: &EventDescriptor| (event.location().file, event.location().line);
+            key.cmp(other_key).then_with(|| place(event).cmp(&place(other)))
+        });
         let mut subscribers: Vec<_> = subscribers.collect();
         subscribers
             .sort_unstable_by_key(|subscriber| (subscriber.name, subscriber.location.file, subscriber.location.line));
         let mut commands: Vec<_> = commands.collect();
         commands.sort_unstable_by_key(|command| command.declaration().routing_key);
-        let mut by_domain: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for event in &events {
-            by_domain.entry(event.domain()).or_default().push(*event);
-        }
         Self {
-            by_key: events.iter().map(|event| (event.routing_key(), *event)).collect(),
-            by_type: events.iter().map(|event| (event.type_id(), *event)).collect(),
-            templates: events.iter().copied().filter(|event| routing::is_template(event.routing_key())).collect(),
-            events,
-            by_domain,
+            by_key: events.iter().copied().collect(),
+            by_type: OnceLock::new(),
+            templates: events.iter().filter(|(key, _)| routing::is_template(key)).map(|(_, event)| *event).collect(),
+            events: events.into_iter().map(|(_, event)| event).collect(),
+            by_domain: OnceLock::new(),
             subscribers,
             commands,
         }
@@ -93,7 +95,8 @@ impl Registry {
     /// The event of that type.
     #[must_use]
     pub fn event_of<E: Event>(&self) -> Option<&'static EventDescriptor> {
-        self.by_type.get(&TypeId::of::<E>()).copied()
+        let by_type = self.by_type.get_or_init(|| self.events.iter().map(|event| (event.type_id(), *event)).collect());
+        by_type.get(&TypeId::of::<E>()).copied()
     }
 
     /// Every event, sorted by key.
@@ -102,15 +105,25 @@ impl Registry {
         &self.events
     }
 
+    fn by_domain(&self) -> &BTreeMap<&'static str, Vec<&'static EventDescriptor>> {
+        self.by_domain.get_or_init(|| {
+            let mut by_domain: BTreeMap<_, Vec<_>> = BTreeMap::new();
+            for event in &self.events {
+                by_domain.entry(event.domain()).or_default().push(*event);
+            }
+            by_domain
+        })
+    }
+
     /// The domains, sorted.
     pub fn domains(&self) -> impl Iterator<Item = &'static str> {
-        self.by_domain.keys().copied()
+        self.by_domain().keys().copied()
     }
 
     /// The events of a domain, sorted by key.
     #[must_use]
     pub fn events_in(&self, domain: &str) -> &[&'static EventDescriptor] {
-        self.by_domain.get(domain).map_or(&[], Vec::as_slice)
+        self.by_domain().get(domain).map_or(&[], Vec::as_slice)
     }
 
     /// The events that are commands, sorted by key.
