@@ -46,7 +46,7 @@ pub(crate) fn structs(folder: &Path, root: &Path, count: usize, structs: Structs
 /// schemars would derive is written short: only the registry is measured here.
 pub(crate) fn program(folder: &Path, root: &Path, count: usize) {
     let mut source = String::from(
-        "#![allow(unused)]\n\
+        "#![allow(unused, reason = \"without events nothing of it is used\")]\n\
          use bloodbank::prelude::*;\n\
          use bloodbank::Registry;\n\
          macro_rules! data { ($name:ident) => {\n    \

@@ -2,9 +2,9 @@
 //!
 //!     cargo bench -p bloodbank-core --bench correlation [-- classic | quorum | links | embedded | chain]
 //!
-//! Starts its own RabbitMQ and Redis. Beside the bus it measures the least that can be done, lapin and Redis without
-//! Bloodbank: what tracking costs that alone, it costs because broker, Redis and client share the processors. Machines are noisy and drift: the rounds with and without tracking alternate; read
-//! the ratios of the medians, not the rates.
+//! Starts its own RabbitMQ and Redis. Beside the bus it measures lapin and Redis without Bloodbank: what tracking costs
+//! there, it costs because broker, Redis and client share the processors. Machines are noisy and drift: the rounds with
+//! and without tracking alternate; read the ratios of the medians, not the rates.
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on has nothing to say")]
 
 mod raw;
