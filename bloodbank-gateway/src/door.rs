@@ -17,11 +17,19 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use futures_util::FutureExt;
-use tokio::sync::OwnedSemaphorePermit;
+use futures_util::{FutureExt, future::ready};
+use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 use tower::{Layer, Service};
 
-use crate::{Gateway, auth, metrics, problem::Problem};
+use crate::{
+    Gateway,
+    auth::{self, Caller},
+    metrics::{self, Route},
+    problem::Problem,
+};
+
+/// The answer to a request.
+pub(crate) type Answer = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
 /// The door of a gateway.
 #[derive(Clone)]
@@ -30,34 +38,61 @@ pub(crate) struct Door {
     /// Whether only this machine can reach it, and needs no token.
     is_local: bool,
     asks: bool,
-    /// The route behind it, where no router says.
-    route: Option<&'static str>,
 }
 
 impl Door {
     /// For routes that need a token, where there are tokens.
     pub(crate) fn guarded(gateway: &Gateway, is_local: bool) -> Self {
-        Self { gateway: gateway.clone(), is_local, asks: true, route: None }
-    }
-
-    /// Of one route, before which there is no router.
-    pub(crate) fn to(self, route: &'static str) -> Self {
-        Self { route: Some(route), ..self }
+        Self { gateway: gateway.clone(), is_local, asks: true }
     }
 
     /// For routes that need none.
     pub(crate) fn open(gateway: &Gateway, is_local: bool) -> Self {
-        Self { gateway: gateway.clone(), is_local, asks: false, route: None }
+        Self { gateway: gateway.clone(), is_local, asks: false }
     }
 
-    fn check(&self, request: &mut Request) -> Result<OwnedSemaphorePermit, Problem> {
+    /// Lets a request in, and sees to it that it is answered: in time, and without panicking.
+    pub(crate) fn guard<F>(
+        &self,
+        request: Request,
+        route: Arc<Route>,
+        answer: impl FnOnce(Caller, Request) -> F,
+    ) -> Answer
+    where
+        F: Future<Output = Result<Response, Infallible>> + Send + 'static,
+    {
+        let start = Instant::now();
+        let finish = move |mut response: Response| {
+            // Browsers are not to guess media types.
+            response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+            route.answered(response.status(), start.elapsed());
+            Ok(response)
+        };
+        let (caller, permit) = match self.check(&request) {
+            Ok(checked) => checked,
+            Err(problem) => return Box::pin(ready(finish(problem.into_response()))),
+        };
+        let Ok(answer) = catch_unwind(AssertUnwindSafe(|| answer(caller, request))) else {
+            return Box::pin(ready(finish(panicked())));
+        };
+        // In combinators, because an async block would hold all of it twice.
+        let answer = timeout(self.gateway.limits().request_time, AssertUnwindSafe(answer).catch_unwind());
+        Box::pin(answer.map(move |answer| {
+            drop(permit);
+            finish(match answer {
+                Ok(Ok(Ok(response))) => response,
+                Ok(Err(_)) => panicked(),
+                Err(_) => too_slow(),
+            })
+        }))
+    }
+
+    fn check(&self, request: &Request) -> Result<(Caller, OwnedSemaphorePermit), Problem> {
         auth::check_origin(&self.gateway, self.is_local, request)?;
         // What is over the limit is refused at once, rather than left to wait for an answer that comes too late.
         let permit = Arc::clone(self.gateway.permits()).try_acquire_owned().map_err(|_| Problem::busy())?;
-        if self.asks {
-            auth::authenticate(&self.gateway, request)?;
-        }
-        Ok(permit)
+        let caller = if self.asks { auth::authenticate(&self.gateway, request.headers())? } else { Caller::unknown() };
+        Ok((caller, permit))
     }
 }
 
@@ -82,38 +117,18 @@ where
 {
     type Response = Response;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+    type Future = Answer;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, mut request: Request) -> Self::Future {
-        let start = Instant::now();
-        let matched = || request.extensions().get().map(MatchedPath::as_str);
-        let route = metrics::route(self.door.route.or_else(matched));
-        let gateway = self.door.gateway.clone();
-        let begun = self
-            .door
-            .check(&mut request)
-            .map(|permit| (permit, catch_unwind(AssertUnwindSafe(|| self.inner.call(request)))));
-        Box::pin(async move {
-            let mut response = match begun {
-                Err(problem) => problem.into_response(),
-                Ok((_permit, Ok(answer))) => {
-                    let answer = AssertUnwindSafe(answer).catch_unwind();
-                    match tokio::time::timeout(gateway.limits().request_time, answer).await {
-                        Ok(Ok(Ok(response))) => response,
-                        Ok(Err(_)) => panicked(),
-                        Err(_) => too_slow(),
-                    }
-                }
-                Ok((_permit, Err(_))) => panicked(),
-            };
-            // Browsers are not to guess media types.
-            response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-            route.answered(response.status(), start.elapsed());
-            Ok(response)
+    fn call(&mut self, request: Request) -> Answer {
+        let matched = request.extensions().get().map(MatchedPath::as_str);
+        let route = metrics::route(matched.unwrap_or("none"));
+        self.door.guard(request, route, |caller, mut request| {
+            request.extensions_mut().insert(caller);
+            self.inner.call(request)
         })
     }
 }

@@ -2,39 +2,54 @@
 
 use std::{
     convert::Infallible,
+    sync::Arc,
     task::{Context, Poll},
 };
 
 use axum::{
     BoxError, Router,
     body::{Body, Bytes, HttpBody},
+    extract::State,
     http::Request,
-    response::Response,
+    response::{IntoResponse, Response},
     routing::future::RouteFuture,
 };
-use futures_util::future::Either;
-use tower::{Layer, Service};
+use futures_util::{FutureExt, future::Either};
+use tower::Service;
 
 use crate::{
     Gateway,
-    door::{Door, Guarded},
+    door::{Answer, Door},
     gateway::routes,
-    publish::Direct,
+    metrics::{self, Route},
+    publish,
 };
 
 /// The endpoints of a gateway, for a server.
 #[derive(Clone)]
 pub(crate) struct Front {
     router: Router,
-    /// To publish an event costs less than to find its way through a router and its layers. `None` where a layer has
-    /// something to say about every request.
-    direct: Option<Guarded<Direct>>,
+    direct: Option<Direct>,
+}
+
+/// To publish an event costs less than to find its way through a router and its layers, and no other endpoint gets so many
+/// requests.
+#[derive(Clone)]
+struct Direct {
+    gateway: Gateway,
+    door: Door,
+    route: Arc<Route>,
 }
 
 impl Front {
     pub(crate) fn new(gateway: &Gateway, is_local: bool) -> Self {
-        let door = Door::guarded(gateway, is_local).to(Direct::ROUTE);
-        let direct = gateway.origins().is_empty().then(|| door.layer(Direct::new(gateway.clone())));
+        let direct = Direct {
+            gateway: gateway.clone(),
+            door: Door::guarded(gateway, is_local),
+            route: metrics::route(publish::ROUTE),
+        };
+        // With origins, a layer has something to say about every request.
+        let direct = gateway.origins().is_empty().then_some(direct);
         Self { router: routes(gateway.clone(), is_local), direct }
     }
 }
@@ -46,7 +61,7 @@ where
 {
     type Response = Response;
     type Error = Infallible;
-    type Future = Either<<Guarded<Direct> as Service<Request<Body>>>::Future, RouteFuture<Infallible>>;
+    type Future = Either<Answer, RouteFuture<Infallible>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         // Neither makes a request wait.
@@ -54,9 +69,17 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        match &mut self.direct {
-            Some(direct) if Direct::takes(&request) => Either::Left(direct.call(request.map(Body::new))),
+        match &self.direct {
+            Some(direct) if publish::is_event(&request) => Either::Left(direct.answer(request.map(Body::new))),
             _ => Either::Right(self.router.call(request)),
         }
+    }
+}
+
+impl Direct {
+    fn answer(&self, request: Request<Body>) -> Answer {
+        self.door.guard(request, Arc::clone(&self.route), |caller, request| {
+            publish::event(State(self.gateway.clone()), caller, request).map(|answer| Ok(answer.into_response()))
+        })
     }
 }

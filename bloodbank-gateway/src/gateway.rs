@@ -27,7 +27,8 @@ use crate::{
     limits::Limits,
     metrics, pages,
     problem::Problem,
-    publish, registry,
+    publish::{self, Sources},
+    registry,
     stream::{self, Hub, Recent},
 };
 
@@ -49,6 +50,7 @@ struct Inner {
     stream_permits: Arc<Semaphore>,
     hub: Hub,
     commands: Commands,
+    sources: Sources,
     open: OpenRoutes,
     #[cfg(feature = "mcp")]
     agent_patterns: Patterns,
@@ -130,6 +132,10 @@ impl Gateway {
 
     pub(crate) fn commands(&self) -> &Commands {
         &self.0.commands
+    }
+
+    pub(crate) fn sources(&self) -> &Sources {
+        &self.0.sources
     }
 
     pub(crate) fn open(&self) -> &OpenRoutes {
@@ -235,6 +241,7 @@ impl GatewayBuilder {
         Gateway(Arc::new(Inner {
             hub: Hub::new(&bus, ["#".to_owned()], Recent::new(limits.recent_events, limits.recent_bytes)),
             commands: Commands::new(&bus),
+            sources: Sources::new(&bus, &tokens),
             open: self.open,
             #[cfg(feature = "mcp")]
             agent_patterns: self.agent_patterns,
@@ -281,7 +288,7 @@ pub(crate) fn routes(gateway: Gateway, is_local: bool) -> Router {
         .route("/docs", get(pages::docs))
         .route("/asyncapi.json", get(pages::asyncapi_json))
         .route("/asyncapi", get(pages::asyncapi))
-        .route("/events/{*key}", post(publish::event))
+        .route(publish::ROUTE, post(publish::event))
         .route("/dead-letters/{queue}", get(dead_letters::list))
         .route("/dead-letters/{queue}/redrive", dead_letters::sweep(Sweep::Redrive))
         .route("/dead-letters/{queue}/discard", dead_letters::sweep(Sweep::Discard))

@@ -56,9 +56,8 @@ pub(crate) struct Route {
 }
 
 /// The route of a request, not its path: those are without end.
-pub(crate) fn route(path: Option<&str>) -> Arc<Route> {
+pub(crate) fn route(name: &str) -> Arc<Route> {
     static ROUTES: LazyLock<RwLock<HashMap<Arc<str>, Arc<Route>>>> = LazyLock::new(RwLock::default);
-    let name = path.unwrap_or("none");
     if let Some(route) = ROUTES.read().unwrap_or_else(PoisonError::into_inner).get(name) {
         return Arc::clone(route);
     }

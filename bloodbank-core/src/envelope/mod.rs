@@ -16,7 +16,7 @@ use uuid::Uuid;
 pub use agent::{AgentContext, AgentType, CodeState};
 pub use decode::{RawEnvelope, check_version};
 pub(crate) use encode::{Head, encode};
-pub use source::{Source, TriggerType};
+pub use source::{Source, TriggerType, WrittenSource};
 pub(crate) use time::now;
 #[cfg(feature = "redis")]
 pub(crate) use time::{parse as parse_time, text as time_text};

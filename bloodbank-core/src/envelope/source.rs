@@ -1,5 +1,7 @@
 //! Who published an event.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -34,6 +36,43 @@ impl Source {
             Ok(text) => text,
             Err(error) => unreachable!("texts and JSON are JSON: {error}"),
         }
+    }
+}
+
+/// A source as it stands in envelopes, written once for all events that have it. Cheap to clone.
+///
+/// ```no_run
+/// # use bloodbank_core::{Bus, Event, envelope::{Source, TriggerType, WrittenSource}};
+/// # async fn example<E: Event>(bus: Bus, rows: Vec<E>) -> bloodbank_core::Result<()> {
+/// let source = WrittenSource::from(Source::new(TriggerType::Scheduled, "importer"));
+/// for row in rows {
+///     bus.publish(row).source(source.clone()).await?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct WrittenSource(Arc<Written>);
+
+#[derive(Debug)]
+struct Written {
+    json: String,
+    app: Option<Arc<str>>,
+}
+
+impl WrittenSource {
+    pub(crate) fn json(&self) -> &str {
+        &self.0.json
+    }
+
+    pub(crate) fn app(&self) -> Option<&Arc<str>> {
+        self.0.app.as_ref()
+    }
+}
+
+impl From<Source> for WrittenSource {
+    fn from(source: Source) -> Self {
+        Self(Arc::new(Written { json: source.to_json(), app: source.app.map(Into::into) }))
     }
 }
 

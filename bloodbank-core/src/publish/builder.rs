@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     consume::Context,
-    envelope::{AgentContext, Source},
+    envelope::{AgentContext, WrittenSource},
     error::Result,
     event::Event,
     identity,
@@ -37,13 +37,13 @@ pub(crate) struct PublishOptions {
     pub(crate) timestamp: Option<DateTime<Utc>>,
     pub(crate) causes: Vec<Uuid>,
     pub(crate) mandatory: bool,
+    pub(crate) source: Option<WrittenSource>,
     pub(crate) rare: Option<Box<Rare>>,
 }
 
 /// What is said about few events; apart, because most are moved often.
 #[derive(Debug, Default)]
 pub(crate) struct Rare {
-    pub(crate) source: Option<Source>,
     pub(crate) agent_context: Option<AgentContext>,
     pub(crate) trace: Option<TraceContext>,
     pub(crate) headers: Headers,
@@ -122,8 +122,8 @@ impl<'a, E: Event> Publish<'a, E> {
     }
 
     /// Who publishes it; default: this service.
-    pub fn source(mut self, source: Source) -> Self {
-        self.options.rare().source = Some(source);
+    pub fn source(mut self, source: impl Into<WrittenSource>) -> Self {
+        self.options.source = Some(source.into());
         self
     }
 

@@ -16,7 +16,7 @@ use crate::{
     consume::Context,
     correlation::{CorrelationTracker, Link, check_metadata},
     dispatch::Replies,
-    envelope::{self, Source, TriggerType},
+    envelope::{self, Source, TriggerType, WrittenSource},
     error::{Error, ErrorKind, Result},
     event::Event,
     health::Health,
@@ -35,7 +35,7 @@ struct Inner {
     exchange: Arc<str>,
     service: Arc<str>,
     /// The source of what this service publishes, as it stands in envelopes.
-    source: String,
+    source: WrittenSource,
     correlation: Option<CorrelationTracker>,
     replies: Replies,
     keys: Keys,
@@ -82,7 +82,7 @@ impl Bus {
         Self(Arc::new(Inner {
             transport,
             exchange: settings.exchange_name.as_str().into(),
-            source: Source::new(TriggerType::Hook, &*service).to_json(),
+            source: Source::new(TriggerType::Hook, &*service).into(),
             service,
             correlation,
             replies: Replies::default(),
@@ -155,8 +155,8 @@ impl Bus {
     /// Writes an event into the message that will carry it.
     pub(crate) fn draft<T: Serialize>(&self, key: &str, payload: &T, options: PublishOptions) -> Result<Draft> {
         let inner = &*self.0;
-        let PublishOptions { event_id, timestamp, causes, mandatory, rare } = options;
-        let Rare { source, agent_context, trace, mut headers, metadata, expires_in, reply_to } =
+        let PublishOptions { event_id, timestamp, causes, mandatory, source, rare } = options;
+        let Rare { agent_context, trace, mut headers, metadata, expires_in, reply_to } =
             rare.map_or_else(Rare::default, |rare| *rare);
         if !headers.is_empty() {
             headers.check_foreign()?;
@@ -167,16 +167,12 @@ impl Bus {
         let event_id = event_id.unwrap_or_else(Uuid::new_v4);
         let parents = merge_parents(event_id, causes)?;
         let timestamp = timestamp.unwrap_or_else(envelope::now);
-        let app = match &source {
-            None => Some(Arc::clone(&inner.service)),
-            Some(source) => source.app.as_deref().map(Into::into),
-        };
-        let source = source.map(|source| source.to_json());
+        let source = source.as_ref().unwrap_or(&inner.source);
         let head = envelope::Head {
             event_id,
             event_type: key,
             timestamp,
-            source: source.as_ref().unwrap_or(&inner.source),
+            source: source.json(),
             correlation_ids: &parents,
             agent_context: agent_context.as_ref(),
         };
@@ -203,7 +199,7 @@ impl Bus {
             child: event_id,
             event_type: Some(Arc::clone(&event_type)),
             created_at: timestamp,
-            app,
+            app: source.app().cloned(),
             metadata,
             parents,
         });

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::{
     dispatch::{ExecuteError, read_value},
-    envelope::{AgentContext, EventEnvelope, Source},
+    envelope::{AgentContext, EventEnvelope, WrittenSource},
     error::{Error, ErrorKind, PayloadFault, Result},
     event::EventKind,
     publish::{Bus, Cause, Draft, PublishOptions, Receipt, TraceContext},
@@ -96,8 +96,8 @@ impl<'a> PublishValue<'a> {
     }
 
     /// Who publishes it; default: this service.
-    pub fn source(mut self, source: Source) -> Self {
-        self.options.rare().source = Some(source);
+    pub fn source(mut self, source: impl Into<WrittenSource>) -> Self {
+        self.options.source = Some(source.into());
         self
     }
 

@@ -2,25 +2,21 @@
 
 use std::sync::LazyLock;
 
-use axum::{
-    extract::Request,
-    http::{HeaderMap, header},
-};
+use axum::http::{HeaderMap, header};
 
 use super::caller::Caller;
 use crate::{Gateway, problem::Problem};
 
-/// Puts the [`Caller`] into the request, or is a 401.
-pub(crate) fn authenticate(gateway: &Gateway, request: &mut Request) -> Result<(), Problem> {
+/// The [`Caller`], or a 401.
+pub(crate) fn authenticate(gateway: &Gateway, headers: &HeaderMap) -> Result<Caller, Problem> {
     static ANYONE: LazyLock<Caller> = LazyLock::new(Caller::anyone);
     let tokens = gateway.tokens();
     let caller = if tokens.is_empty() {
         &*ANYONE
     } else {
-        bearer(request.headers()).and_then(|secret| tokens.find(secret)).ok_or_else(Problem::unauthorised)?
+        bearer(headers).and_then(|secret| tokens.find(secret)).ok_or_else(Problem::unauthorised)?
     };
-    request.extensions_mut().insert(caller.clone());
-    Ok(())
+    Ok(caller.clone())
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

@@ -70,6 +70,11 @@ impl Caller {
         Self { name: None, publish: Patterns::everything(), read: Patterns::everything() }
     }
 
+    /// Somebody who was not asked for a token, and may do nothing that takes one.
+    pub(crate) fn unknown() -> Self {
+        Self { name: None, publish: Patterns::nothing(), read: Patterns::nothing() }
+    }
+
     pub(crate) fn check_publish(&self, key: &str) -> Result<(), Problem> {
         if self.publish.allow(key) {
             return Ok(());
@@ -94,5 +99,18 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, StatusCode> {
         // Put there by the layer around every endpoint that takes it.
         parts.extensions.get::<Self>().cloned().ok_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_was_not_asked_for_a_token_may_do_nothing() {
+        let caller = Caller::unknown();
+        assert!(caller.check_publish("artifact.created").is_err());
+        assert!(caller.check_read_all().is_err());
+        assert!(!caller.read.overlap("#"));
     }
 }

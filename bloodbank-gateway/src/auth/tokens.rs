@@ -92,6 +92,11 @@ impl Tokens {
         Ok(Self(known.into()))
     }
 
+    /// Their names.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.0.iter().filter_map(|known| known.caller.name.as_ref())
+    }
+
     /// From TOML.
     ///
     /// # Errors

@@ -1,21 +1,14 @@
 //! `POST /events/{a}/{b}/{c}`: one registered event; the body is its payload.
 
-use std::{
-    convert::Infallible,
-    pin::Pin,
-    task::{Context, Poll},
-};
-
 use axum::{
     body::Body,
     extract::{Request, State},
     http::{HeaderValue, Method, StatusCode, header},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use bloodbank_core::{Receipt, Registry, event::EventKind, routing};
 use bytes::Bytes;
 use serde_json::value::RawValue;
-use tower::Service;
 
 use super::{
     body,
@@ -29,46 +22,24 @@ use crate::{
     problem::Problem,
 };
 
-/// The endpoint without the router before it: no other gets so many requests.
-#[derive(Clone)]
-pub(crate) struct Direct(Gateway);
+/// The path of the endpoint, as the router has it.
+pub(crate) const ROUTE: &str = "/events/{*key}";
 
-impl Direct {
-    /// Its path, as the router has it.
-    pub(crate) const ROUTE: &str = "/events/{*key}";
-
-    pub(crate) const fn new(gateway: Gateway) -> Self {
-        Self(gateway)
-    }
-
-    /// Whether the router would lead a request to the endpoint.
-    pub(crate) fn takes<B>(request: &axum::http::Request<B>) -> bool {
-        let rest = request.uri().path().strip_prefix("/events/");
-        request.method() == Method::POST && rest.is_some_and(|rest| !matches!(rest, "" | "custom" | "batch" | "stream"))
-    }
-}
-
-impl Service<Request> for Direct {
-    type Response = Response;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request) -> Self::Future {
-        let answer = event(State(self.0.clone()), request);
-        Box::pin(async { Ok(answer.await.into_response()) })
-    }
+/// Whether the router would lead a request to the endpoint.
+pub(crate) fn is_event<B>(request: &axum::http::Request<B>) -> bool {
+    let rest = request.uri().path().strip_prefix("/events/");
+    request.method() == Method::POST && rest.is_some_and(|rest| !matches!(rest, "" | "custom" | "batch" | "stream"))
 }
 
 /// Publishes one event; answers 202 with its envelope.
-pub(crate) async fn event(State(gateway): State<Gateway>, request: Request) -> Result<Response, Problem> {
+pub(crate) async fn event(
+    State(gateway): State<Gateway>,
+    caller: Caller,
+    request: Request,
+) -> Result<Response, Problem> {
     // The request goes before the wait: the server reads the next one into its memory.
-    let (submission, caller, prefix) = {
+    let (submission, prefix) = {
         let (parts, body) = request.into_parts();
-        let caller = parts.extensions.get::<Caller>().cloned().ok_or_else(Problem::internal)?;
         let (prefix, params) = (Prefix::of(&parts, &gateway), Params::of(&parts.uri));
         let key = key_of(parts.uri.path())?;
         let options = Options::read(&params, &parts.headers)?;
@@ -78,7 +49,7 @@ pub(crate) async fn event(State(gateway): State<Gateway>, request: Request) -> R
             let faults = vec![fault("/type", "is another event than the path names")];
             return Err(Problem::invalid(format!("this is the path of `{key}`"), faults));
         }
-        (submission.with(&options, &caller), caller, prefix)
+        (submission.with(&options, &caller), prefix)
     };
     let (receipt, envelope) = submission.publish(&gateway, &caller).await?;
     Ok(accepted(&receipt, envelope, &prefix))

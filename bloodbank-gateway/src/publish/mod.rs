@@ -6,11 +6,13 @@ mod cloud_event;
 mod custom;
 mod event;
 mod options;
+mod sources;
 mod submission;
 
 pub(crate) use batch::batch;
 pub(crate) use custom::custom;
-pub(crate) use event::{Direct, event};
+pub(crate) use event::{ROUTE, event, is_event};
 pub(crate) use options::MOST_PARENTS;
+pub(crate) use sources::Sources;
 #[cfg(feature = "mcp")]
 pub(crate) use submission::Submission;

@@ -1,6 +1,6 @@
 //! What a request says about its event besides the event.
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderName};
 use bloodbank_core::{identity, publish::TraceContext};
 use uuid::Uuid;
 
@@ -8,6 +8,12 @@ use crate::{auth::Caller, params::Params, problem::Problem};
 
 /// The longest key for repeated requests.
 const LONGEST_KEY: usize = 255;
+// Known beforehand: to find out what kind of name a text is takes longer than to look it up.
+static EVENT_ID: HeaderName = HeaderName::from_static("event-id");
+static CORRELATION_IDS: HeaderName = HeaderName::from_static("correlation-ids");
+static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// So many parents at most.
 pub(crate) const MOST_PARENTS: usize = 500;
 
@@ -25,9 +31,9 @@ impl Options {
         let header = |name| text(headers, name);
         let event_id = match params.one("event_id")? {
             Some(id) => Some(id),
-            None => header("event-id")?,
+            None => header(&EVENT_ID)?,
         };
-        let causes = params.all("correlation_ids").chain(header("correlation-ids")?);
+        let causes = params.all("correlation_ids").chain(header(&CORRELATION_IDS)?);
         let causes: Vec<Uuid> = causes
             .flat_map(|ids| ids.split(','))
             .map(str::trim)
@@ -40,7 +46,7 @@ impl Options {
         Ok(Self {
             event_id: event_id.map(|id| parse("event_id", id)).transpose()?,
             causes,
-            idempotency_key: header("idempotency-key")?.map(idempotency_key).transpose()?,
+            idempotency_key: header(&IDEMPOTENCY_KEY)?.map(idempotency_key).transpose()?,
             trace: trace(headers),
         })
     }
@@ -58,8 +64,8 @@ impl Options {
 
 /// W3C trace context; one that is malformed counts as none, as the recommendation says.
 pub(crate) fn trace(headers: &HeaderMap) -> Option<TraceContext> {
-    let parent = headers.get("traceparent")?.to_str().ok()?;
-    let state = headers.get("tracestate").and_then(|state| state.to_str().ok());
+    let parent = headers.get(&TRACEPARENT)?.to_str().ok()?;
+    let state = headers.get(&TRACESTATE).and_then(|state| state.to_str().ok());
     is_traceparent(parent).then(|| TraceContext {
         parent: parent.to_owned(),
         state: state.filter(|text| text.len() <= 512).map(str::to_owned),
@@ -78,7 +84,7 @@ fn is_traceparent(text: &str) -> bool {
         && !zero(parts[2])
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Problem> {
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Problem> {
     let Some(value) = headers.get(name) else { return Ok(None) };
     match value.to_str() {
         Ok(text) => Ok(Some(text.trim())),

@@ -3,7 +3,7 @@
 use axum::http::HeaderMap;
 use bloodbank_core::{
     EventEnvelope, Receipt, Registry,
-    envelope::{AgentContext, Source, TriggerType},
+    envelope::{AgentContext, Source, WrittenSource},
     event::EventKind,
     publish::{JsonPayload, PublishValue, TraceContext},
     routing,
@@ -179,7 +179,7 @@ impl Submission {
     }
 
     fn prepare<'a>(&'a mut self, gateway: &'a Gateway, caller: &Caller) -> PublishValue<'a> {
-        let source = self.source.take().unwrap_or_else(|| source_of(gateway, caller));
+        let source = self.source.take().map_or_else(|| gateway.sources().of(caller), WrittenSource::from);
         let causes = std::mem::take(&mut self.causes);
         let bus = gateway.bus();
         let mut publish = bus.publish_value(&self.key, &self.payload).causes(causes).source(source);
@@ -200,17 +200,6 @@ impl Submission {
         }
         publish
     }
-}
-
-/// The source of an event that came over HTTP and names none.
-fn source_of(gateway: &Gateway, caller: &Caller) -> Source {
-    let mut source = Source::new(TriggerType::Hook, gateway.bus().settings().service_name.as_str());
-    let mut meta = Map::from_iter([("via".to_owned(), Value::from("http"))]);
-    if let Some(name) = &caller.name {
-        meta.insert("client".to_owned(), Value::from(&**name));
-    }
-    source.meta = Some(meta);
-    source
 }
 
 pub(crate) fn fault(pointer: &str, detail: &str) -> ProblemFault {
