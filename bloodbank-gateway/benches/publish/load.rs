@@ -9,6 +9,8 @@ use tokio::{
     process::{Child, ChildStdin, ChildStdout, Command},
 };
 
+use crate::http2;
+
 /// What makes this program the client.
 pub(crate) const ARGUMENT: &str = "load";
 /// This process, for [`processor_seconds`].
@@ -26,14 +28,16 @@ pub(crate) struct Round {
     pub(crate) broker: f64,
 }
 
-/// So many requests over so many connections, one after the other on each.
+/// So many requests over so many connections.
 #[derive(Clone, Copy)]
 pub(crate) struct Order<'a> {
     pub(crate) address: &'a str,
     pub(crate) connections: usize,
+    /// On each connection. More than one is HTTP/2.
+    pub(crate) at_a_time: usize,
     pub(crate) requests: usize,
     pub(crate) status: u16,
-    pub(crate) request: &'a str,
+    pub(crate) request: &'a [u8],
 }
 
 /// The client, as its parent sees it.
@@ -59,10 +63,10 @@ impl Load {
 
     /// Sends requests; returns the seconds that they and the client's processor took.
     pub(crate) async fn send(&mut self, order: Order<'_>) -> (f64, f64) {
-        let Order { address, connections, requests, status, request } = order;
-        let order = format!("{address} {connections} {requests} {status} {}\n", request.len());
+        let Order { address, connections, at_a_time, requests, status, request } = order;
+        let order = format!("{address} {connections} {at_a_time} {requests} {status} {}\n", request.len());
         self.input.write_all(order.as_bytes()).await.expect("the client lives");
-        self.input.write_all(request.as_bytes()).await.expect("the client lives");
+        self.input.write_all(request).await.expect("the client lives");
         self.input.flush().await.expect("the client lives");
         let answer = self.output.next_line().await.expect("read").expect("the client lives");
         let (seconds, processor) = answer.split_once(' ').expect("two numbers");
@@ -80,25 +84,34 @@ pub(crate) fn main() {
             let mut words = order.split_whitespace();
             let address = words.next().expect("an address").to_owned();
             let mut number = || words.next().expect("a number").parse::<usize>().expect("a number");
-            let (connections, requests, status, length) = (number(), number(), number(), number());
-            let mut request = vec![0; length];
+            let (connections, at_a_time, requests, status) = (number(), number(), number(), number() as u16);
+            let mut request = vec![0; number()];
             input.read_exact(&mut request).await.expect("a request");
             order.clear();
-            println!("{}", run(&address, connections, requests, status, &request).await);
+            let address = address.as_str();
+            println!("{}", run(Order { address, connections, at_a_time, requests, status, request: &request }).await);
         }
     });
 }
 
-async fn run(address: &str, connections: usize, requests: usize, status: usize, request: &[u8]) -> String {
-    let expected = format!("HTTP/1.1 {status} ");
-    let mut clients = join_all((0..connections).map(|_| Client::connect(address))).await;
-    let (start, before) = (Instant::now(), processor_seconds(SELF));
-    join_all(clients.iter_mut().map(async |client| {
-        for _ in 0..requests / connections {
-            client.send(request, expected.as_bytes()).await;
-        }
-    }))
-    .await;
+async fn run(Order { address, connections, at_a_time, requests, status, request }: Order<'_>) -> String {
+    let each = requests / connections;
+    let (start, before);
+    if at_a_time > 1 {
+        let mut clients = join_all((0..connections).map(|_| http2::Client::connect(address))).await;
+        (start, before) = (Instant::now(), processor_seconds(SELF));
+        join_all(clients.iter_mut().map(|client| client.send(request, each, at_a_time))).await;
+    } else {
+        let expected = format!("HTTP/1.1 {status} ");
+        let mut clients = join_all((0..connections).map(|_| Client::connect(address))).await;
+        (start, before) = (Instant::now(), processor_seconds(SELF));
+        join_all(clients.iter_mut().map(async |client| {
+            for _ in 0..each {
+                client.send(request, expected.as_bytes()).await;
+            }
+        }))
+        .await;
+    }
     let mut answer = String::new();
     let _ = write!(answer, "{} {}", start.elapsed().as_secs_f64(), processor_seconds(SELF) - before);
     answer

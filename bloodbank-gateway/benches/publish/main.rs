@@ -3,10 +3,13 @@
 //!
 //! Run: `cargo bench -p bloodbank-gateway --bench publish`. On RabbitMQ, which it starts itself, into a quorum queue, or with
 //! `classic` as an argument into a classic one, emptied between the rounds; with `unrouted` into none, and the broker sends
-//! everything back. With `embedded`, on the embedded bus in memory. With `profile`, only one event in a request, for a profiler; with `own`, only in process. The HTTP client is a
-//! process of its own; it, the gateway and the broker share the machine, so the processor time of each event is printed too.
+//! everything back. With `embedded`, on the embedded bus in memory. With `profile`, only one event in a request, for a profiler
+//! (`http2`: many requests in a connection); with `own`, only in process. The HTTP client is a process of its own; it, the
+//! gateway and the broker share the machine, so the processor time of each event is printed too. A ratio is the median of
+//! those of the rounds, beside the lowest and the highest.
 
 mod bare;
+mod http2;
 mod load;
 mod rabbit;
 
@@ -27,10 +30,10 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 const KEY: &str = "llm.prompt";
 const PUBLISHERS: usize = 64;
 const EVENTS: usize = 19_200;
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 9;
 /// Lines in a request to `/events/batch`.
 const LINES: usize = 480;
-/// The connections that send batches: two of them fill the window of the bus.
+/// The connections of HTTP/2, and those that send batches: two of them fill the window of the bus.
 const SENDERS: usize = 2;
 
 fn main() {
@@ -63,36 +66,56 @@ async fn run() {
     tokio::spawn(server.run());
     let bare = bare::serve(bus.clone()).await;
     let mut bench = Bench { bus, rabbit, load: Load::start() };
-    let single = request("/events/llm/prompt", "application/json", &payload().to_string());
+    let (path, body) = ("/events/llm/prompt", payload().to_string());
+    let single = request(path, "application/json", &body);
+    let multiplexed = http2::request(path, "application/json", &body);
     let line = serde_json::json!({ "event_type": KEY, "payload": payload() }).to_string() + "\n";
     let batch = request("/events/batch", "application/x-ndjson", &line.repeat(LINES));
-    let single = Order { address: &address, connections: PUBLISHERS, requests: EVENTS, status: 202, request: &single };
-    let batch = Order { connections: SENDERS, requests: EVENTS / LINES, status: 200, request: &batch, ..single };
+    let single = Order {
+        address: &address,
+        connections: PUBLISHERS,
+        at_a_time: 1,
+        requests: EVENTS,
+        status: 202,
+        request: single.as_bytes(),
+    };
+    let multiplexed = Order { connections: SENDERS, at_a_time: PUBLISHERS / SENDERS, request: &multiplexed, ..single };
+    let batch =
+        Order { connections: SENDERS, requests: EVENTS / LINES, status: 200, request: batch.as_bytes(), ..single };
 
     if says("profile") || says("own") {
         for _ in 0..ROUNDS {
-            let round = if says("own") { bench.in_process().await } else { bench.over_http(single).await };
+            let round = if says("own") {
+                bench.in_process().await
+            } else {
+                bench.over_http(if says("http2") { multiplexed } else { single }).await
+            };
             println!("{:>7.0} events/s   {}", round.rate, costs(&[round]));
         }
         return;
     }
-    let mut rounds = [const { Vec::new() }; 4];
+    let mut rounds = [const { Vec::new() }; 5];
     bench.in_process().await;
     bench.over_http(single).await;
     for _ in 0..ROUNDS {
         rounds[0].push(bench.in_process().await);
         rounds[1].push(bench.over_http(single).await);
         rounds[2].push(bench.over_http(Order { address: &bare, ..single }).await);
-        rounds[3].push(bench.over_http(batch).await);
+        rounds[3].push(bench.over_http(multiplexed).await);
+        rounds[4].push(bench.over_http(batch).await);
     }
-    let own = median(&rounds[0], |round| round.rate);
-    println!("{:45}processor per event, in µs", "");
-    const NAMES: [&str; 4] = ["in process", "one in a request", "the same, bare", "480 in a request"];
+    println!("{:59}processor per event, in µs", "");
+    const NAMES: [&str; 5] =
+        ["in process", "one in a request", "the same, bare", "the same, HTTP/2", "480 in a request"];
+    let own = &rounds[0];
     for (name, rounds) in NAMES.into_iter().zip(&rounds) {
         let rate = median(rounds, |round| round.rate);
-        println!("{name:<17} {rate:>7.0} events/s   {:.2} of own   {}", rate / own, costs(rounds));
+        let mut ratios: Vec<_> = rounds.iter().zip(own).map(|(round, own)| round.rate / own.rate).collect();
+        ratios.sort_by(f64::total_cmp);
+        let (least, ratio, most) = (ratios[0], ratios[ROUNDS / 2], ratios[ROUNDS - 1]);
+        println!("{name:<17} {rate:>7.0} events/s   {ratio:.2} of own ({least:.2}..{most:.2})   {}", costs(rounds));
     }
-    let (own, over_http) = bench.latencies(single.address, single.request.as_bytes()).await;
+    let (own, over_http) = bench.latencies(single.address, single.request).await;
     println!("one publisher alone: p50/p99 in process {}, over HTTP {}", show(&own), show(&over_http));
     println!("p99 over HTTP is {:.2} ms above", (over_http.1.as_secs_f64() - own.1.as_secs_f64()) * 1e3);
     app.shutdown().await.expect("it ends");
