@@ -1,11 +1,13 @@
-//! Requests over HTTP/2: many at a time on one connection, with as little of a client as can be. What it was answered is not
-//! read: the queue is counted instead.
+//! Requests over HTTP/2: many at a time on one connection, with as little of a client as can be. It reads no headers: that a
+//! request was accepted shows in its answer, an envelope.
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
 
+/// How one begins. It fits into one frame.
+const ENVELOPE: &[u8] = b"{\"event_id\":";
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Length, kind, flags, stream.
 const HEAD: usize = 9;
@@ -85,6 +87,9 @@ impl Client {
             while let Some((kind, flags, payload)) = first_frame(&input[at..filled]) {
                 at += HEAD + payload.len();
                 let is_flagged = flags & END_STREAM != 0;
+                if kind == DATA && !payload.is_empty() {
+                    assert!(payload.starts_with(ENVELOPE), "{}", String::from_utf8_lossy(payload));
+                }
                 match kind {
                     DATA | HEADERS if is_flagged => {
                         answered += 1;
