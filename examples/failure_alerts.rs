@@ -8,7 +8,7 @@
 
 use std::io;
 
-use bloodbank::{prelude::*, transport::names};
+use bloodbank::{message::names, prelude::*};
 use bloodbank_domains::{
     agent::AgentThreadError,
     artifact::{Artifact, ArtifactAction, ArtifactIngestionFailed},

@@ -13,7 +13,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use bloodbank::{prelude::*, transport::names};
+use bloodbank::{message::names, prelude::*};
 use bloodbank_domains::{
     failure::Failure,
     fireflies::{

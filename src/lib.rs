@@ -3,18 +3,26 @@
 
 #[doc(hidden)]
 pub use bloodbank_core::__private;
-#[cfg(feature = "testing")]
-pub use bloodbank_core::testing;
 pub use bloodbank_core::{
     App, BoxError, Bus, Command, CommandContext, CommandEvent, CommandManager, Context, DeadLetters, Error, ErrorKind,
-    Event, EventCollector, EventEnvelope, EventKind, ExecuteError, FailureEvent, HandlerError, Publisher, Receipt,
-    Registry, Result, RoutingSegment, RunningApp, Settings, State, Subscriber,
+    Event, EventCollector, EventEnvelope, EventKind, ExecuteError, FailureEvent, HandlerError, PayloadFault, Publisher,
+    Receipt, Registry, Result, RoutingSegment, RunningApp, Settings, State, Subscriber,
 };
 pub use bloodbank_core::{
-    command, consume, correlation, dead_letter, dedupe, dispatch, envelope, event, handler, health, identity, publish,
-    registry, routing, settings, transport,
+    app, claim_check, consume, correlation, dead_letter, dedupe, dispatch, envelope, event, event_id, handler, message,
+    publish, registry, routing, settings, store, transport,
 };
 pub use bloodbank_macros::{Event, EventSet, RoutingSegment, command, pattern, routing_key, subscriber};
+
+/// RabbitMQ.
+#[cfg(feature = "amqp")]
+pub use bloodbank_amqp as amqp;
+/// The embedded bus.
+#[cfg(feature = "embedded")]
+pub use bloodbank_embedded as embedded;
+/// `TestBus`, and the conformance suites for transports and stores.
+#[cfg(feature = "testing")]
+pub use bloodbank_testing as testing;
 
 /// What most services need.
 pub mod prelude {

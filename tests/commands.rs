@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use bloodbank::{CommandManager, ErrorKind, ExecuteError, prelude::*, transport::names};
+use bloodbank::{CommandManager, ErrorKind, ExecuteError, message::names, prelude::*};
 use bloodbank_harness::unique;
 use common::{PATIENCE, soon, take};
 use serde_json::json;

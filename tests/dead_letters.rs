@@ -15,9 +15,9 @@ use std::{
 use bloodbank::{
     DeadLetters, ErrorKind, RunningApp,
     dead_letter::{Filter, Mode},
+    message::{Outgoing, Properties, names},
     prelude::*,
     routing::BindingPattern,
-    transport::{Outgoing, Properties, names},
 };
 use bloodbank_harness::unique;
 use common::soon;
@@ -339,7 +339,7 @@ async fn the_topology_of_a_program_can_be_compared_before_it_runs() {
 /// A broker that has the queues in another way: whoever starts the app reads about every one of them at once.
 #[tokio::test]
 async fn every_conflict_is_named_when_an_app_starts() {
-    use bloodbank::transport::topology::{Queue, QueueKind};
+    use bloodbank::{settings::QueueKind, transport::topology::Queue};
     for bus in [common::memory().await, common::quorum().await] {
         let service = unique("office");
         let names = ["post", "archive"].map(|name| format!("{service}.{name}"));

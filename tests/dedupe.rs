@@ -14,9 +14,11 @@ use std::{
 
 use bloodbank::{
     DeadLetters, ErrorKind, Result, RunningApp,
-    dedupe::{Acquired, Dedupe, DedupeKey, DedupeStore, MemoryStore, OnOutage, RedisStore},
+    dedupe::{Dedupe, LeaseKey, LeaseStore, OnOutage},
+    message::{Outgoing, names},
     prelude::*,
-    transport::{Outgoing, names, topology::DELIVERY_LIMIT},
+    store::{Acquired, memory::MemoryLeases, redis::RedisLeases},
+    transport::topology::DELIVERY_LIMIT,
 };
 use bloodbank_harness::{Redis, shared_redis_url, unique};
 use common::soon;
@@ -89,7 +91,7 @@ async fn book(
 struct Bank {
     bus: Bus,
     queue: String,
-    store: Arc<dyn DedupeStore>,
+    store: Arc<dyn LeaseStore>,
     gate: Gate,
     failing: Failing,
     calls: mpsc::UnboundedReceiver<(u32, u32, bool)>,
@@ -102,12 +104,12 @@ impl Bank {
         Self::in_store(bus, store).await
     }
 
-    async fn in_store(bus: Bus, store: Arc<dyn DedupeStore>) -> Self {
+    async fn in_store(bus: Bus, store: Arc<dyn LeaseStore>) -> Self {
         let lease = Duration::from_secs(2);
         Self::with(bus, Dedupe::in_store(Arc::clone(&store)).lease(lease), store).await
     }
 
-    async fn with(bus: Bus, dedupe: Dedupe, store: Arc<dyn DedupeStore>) -> Self {
+    async fn with(bus: Bus, dedupe: Dedupe, store: Arc<dyn LeaseStore>) -> Self {
         let service = unique("bank");
         let (seen, calls) = mpsc::unbounded_channel();
         let (gate, failing) = (Gate::default(), Failing::default());
@@ -137,8 +139,8 @@ impl Bank {
         assert_eq!(self.call().await.0, cents, "nothing else is handled before");
     }
 
-    fn key(&self, event_id: Uuid) -> DedupeKey {
-        DedupeKey { queue: self.queue.as_str().into(), event_id }
+    fn key(&self, event_id: Uuid) -> LeaseKey {
+        LeaseKey { queue: self.queue.as_str().into(), event_id }
     }
 
     async fn until(&self, event_id: Uuid, state: Acquired) {
@@ -153,35 +155,35 @@ impl Bank {
 }
 
 /// The bus's own store, or one in Redis.
-async fn store_of(bus: &Bus) -> Arc<dyn DedupeStore> {
+async fn store_of(bus: &Bus) -> Arc<dyn LeaseStore> {
     if let Some(store) = bus.transport().dedupe() {
         return store;
     }
     let url = tokio::task::spawn_blocking(shared_redis_url).await.unwrap();
-    Arc::new(RedisStore::new(&url.into()).unwrap())
+    Arc::new(RedisLeases::new(&url.into()).unwrap())
 }
 
 /// Its leases cannot be renewed: as of a process that stands still, or is cut off from the store, for longer than a lease.
-struct Unrenewed(Arc<dyn DedupeStore>);
+struct Unrenewed(Arc<dyn LeaseStore>);
 
-impl DedupeStore for Unrenewed {
+impl LeaseStore for Unrenewed {
     fn describe(&self) -> String {
         self.0.describe()
     }
 
-    fn acquire<'a>(&'a self, key: &'a DedupeKey, token: Uuid, lease: Duration) -> BoxFuture<'a, Result<Acquired>> {
+    fn acquire<'a>(&'a self, key: &'a LeaseKey, token: Uuid, lease: Duration) -> BoxFuture<'a, Result<Acquired>> {
         self.0.acquire(key, token, lease)
     }
 
-    fn renew<'a>(&'a self, _: &'a DedupeKey, _: Uuid, _: Duration) -> BoxFuture<'a, Result<bool>> {
+    fn renew<'a>(&'a self, _: &'a LeaseKey, _: Uuid, _: Duration) -> BoxFuture<'a, Result<bool>> {
         Box::pin(async { Ok(false) })
     }
 
-    fn finish<'a>(&'a self, key: &'a DedupeKey, token: Uuid, within: Duration) -> BoxFuture<'a, Result<bool>> {
+    fn finish<'a>(&'a self, key: &'a LeaseKey, token: Uuid, within: Duration) -> BoxFuture<'a, Result<bool>> {
         self.0.finish(key, token, within)
     }
 
-    fn release<'a>(&'a self, key: &'a DedupeKey, token: Uuid) -> BoxFuture<'a, Result<()>> {
+    fn release<'a>(&'a self, key: &'a LeaseKey, token: Uuid) -> BoxFuture<'a, Result<()>> {
         self.0.release(key, token)
     }
 }
@@ -355,7 +357,7 @@ async fn an_outage_follows_the_policy() {
         let redis = Arc::clone(&redis);
         tokio::task::spawn_blocking(move || work(&redis)).await.unwrap();
     };
-    let store: Arc<dyn DedupeStore> = Arc::new(RedisStore::new(&redis.url().into()).unwrap());
+    let store: Arc<dyn LeaseStore> = Arc::new(RedisLeases::new(&redis.url().into()).unwrap());
     let dedupe = Dedupe::in_store(Arc::clone(&store)).deadline(Duration::from_millis(300));
     let mut open = Bank::with(common::memory().await, dedupe.clone(), Arc::clone(&store)).await;
     let mut closed = Bank::with(common::memory().await, dedupe.on_outage(OnOutage::Closed), store).await;
@@ -405,6 +407,6 @@ async fn rabbitmq_without_a_store_is_an_error_at_start_up() {
     let error = app(&bus).subscribe(book).start().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Settings);
     assert!(error.to_string().contains("REDIS_URL"), "{error}");
-    let memory = Dedupe::in_store(Arc::new(MemoryStore::default()));
+    let memory = Dedupe::in_store(Arc::new(MemoryLeases::default()));
     app(&bus).dedupe(memory).subscribe(book).start().await.unwrap().shutdown().await.unwrap();
 }

@@ -39,7 +39,7 @@
 //! | a lease that ends in the handler | `dedupe::a_lease_that_ends_in_the_handler_leads_to_a_second_call_and_to_no_third` | the same |
 //! | two redrives at once, and one that is dropped | R `DeadLettersRedriven`, `dead_letters::two_redrives_at_once_neither_double_nor_lose` | F `DeadLettersRedriven` |
 //!
-//! The properties that every transport passes, in `bloodbank_core::testing::conformance`:
+//! The properties that every transport passes, in `bloodbank_testing::conformance`:
 //!
 //! | property | function |
 //! |---|---|

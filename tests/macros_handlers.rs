@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bloodbank::{
     FailureEvent, Registry, Subscriber,
-    handler::{Backoff, OnFailure, SubscriberDescriptor},
     prelude::*,
+    registry::{Backoff, OnFailure, SubscriberDescriptor},
     routing::{BindingPattern, RoutingKey},
 };
 

@@ -1,6 +1,6 @@
 //! Versions, rules and generic events.
 
-use bloodbank::{ErrorKind, Registry, handler::Payload, prelude::*};
+use bloodbank::{ErrorKind, Registry, event::Payload, prelude::*};
 use serde_json::json;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Event)]

@@ -4,11 +4,7 @@
 #[macro_use]
 mod common;
 
-use bloodbank::{
-    ErrorKind, Settings,
-    prelude::*,
-    publish::{BusBuilder, Cause},
-};
+use bloodbank::{ErrorKind, Settings, app::BusBuilder, prelude::*, publish::Cause};
 use bloodbank_harness::unique;
 use common::soon;
 use serde_json::{json, value::RawValue};

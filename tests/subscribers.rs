@@ -12,8 +12,8 @@ use std::{
 
 use bloodbank::{
     envelope::{AgentContext, AgentType},
+    message::{HeaderValue, Outgoing, Properties, names},
     prelude::*,
-    transport::{HeaderValue, Outgoing, Properties, names},
 };
 use bloodbank_harness::unique;
 use common::{soon, take};

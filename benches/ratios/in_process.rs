@@ -9,7 +9,7 @@ use std::{
     time::Instant,
 };
 
-use bloodbank::{EventEnvelope, Registry, handler::Payload, prelude::*};
+use bloodbank::{EventEnvelope, Registry, event::Payload, prelude::*};
 
 use crate::{
     ROUNDS,

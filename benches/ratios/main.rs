@@ -10,7 +10,7 @@ mod ours;
 mod raw;
 mod sample;
 
-use bloodbank::transport::topology::QueueKind;
+use bloodbank::settings::QueueKind;
 use bloodbank_harness::RabbitMq;
 use measure::{Figure, ratio};
 

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use bloodbank::{Settings, prelude::*, transport::topology::QueueKind};
+use bloodbank::{Settings, prelude::*, settings::QueueKind};
 use bloodbank_harness::unique;
 use tokio::sync::Notify;
 

@@ -2,11 +2,8 @@
 
 use std::{process::ExitCode, sync::Arc};
 
-use bloodbank_core::{
-    App, Bus, CommandManager, Result, RunningApp, Settings,
-    publish::BusBuilder,
-    transport::{Topology, embedded::Embedded},
-};
+use bloodbank_core::{App, Bus, CommandManager, Result, RunningApp, Settings, app::BusBuilder, transport::Topology};
+use bloodbank_embedded::Embedded;
 use bloodbank_gateway::{Gateway, GatewayBuilder, WatchCommands};
 use clap::{CommandFactory, FromArgMatches};
 use futures_util::future::BoxFuture;

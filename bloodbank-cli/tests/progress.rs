@@ -8,7 +8,7 @@ use std::path::Path;
 
 use bloodbank_core::{
     Bus, Settings,
-    transport::{Outgoing, Properties},
+    message::{Outgoing, Properties},
 };
 use support::{PATIENCE, command, example, out};
 use tokio::io::AsyncReadExt;

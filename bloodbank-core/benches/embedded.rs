@@ -9,8 +9,11 @@ use std::{
 
 use bloodbank_core::{
     Result,
-    transport::{Consume, Outgoing, Properties, Publish, Topology, embedded::Embedded, topology::QueueKind},
+    message::{Outgoing, Properties},
+    settings::QueueKind,
+    transport::{Consume, Publish, Topology},
 };
+use bloodbank_embedded::Embedded;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use uuid::Uuid;

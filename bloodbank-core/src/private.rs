@@ -19,20 +19,19 @@ pub use garde;
 
 pub use crate::{
     __here as here,
-    command::{Command, CommandEvent, Reply},
-    consume::Context,
-    dispatch::{CommandContext, CommandDescriptor},
+    dispatch::{Command, CommandContext, Executor},
     envelope::{EventEnvelope, RawEnvelope},
     error::{Error, ErrorKind},
-    event::{Declaration, Event, EventKind, IdValue, Location, RoutingSegment, Superseded},
-    failure::FailureEvent,
-    handler::{
-        Backoff, ExtractFrom, Extractor, HandlerError, HandlerFailure, HandlerReturn, Input, OnFailure, Output,
-        Payload, RetryPolicy, Satisfies, Subscriber, SubscriberDescriptor, SubscriberOptions,
+    event::{
+        CommandEvent, Declaration, Event, EventCollector, EventKind, FailureEvent, IdValue, Location, Payload, Reply,
+        RoutingSegment, Superseded,
     },
-    identity::unique_key,
-    publish::EventCollector,
-    registry::EventDescriptor,
+    event_id::unique_key,
+    handler::{
+        Context, ExtractFrom, Extractor, HandlerError, HandlerFailure, HandlerReturn, Input, Output, Satisfies,
+        Subscriber,
+    },
+    registry::{Backoff, EventDescriptor, OnFailure, RetryPolicy, SubscriberDescriptor, SubscriberOptions},
     routing::{BindingPattern, RoutingKey},
 };
 
@@ -93,7 +92,7 @@ pub fn read_raw(body: &[u8]) -> Result<RawEnvelope<'_>, Error> {
 /// # Errors
 /// When it does not fit.
 pub fn read_other<T: serde::de::DeserializeOwned>(raw: &RawEnvelope<'_>) -> Result<T, Error> {
-    crate::handler::input::read_payload(&raw.event_type, raw.payload.get())
+    crate::event::read_payload(&raw.event_type, raw.payload.get())
 }
 
 /// The same envelope around a variant of a set.
@@ -113,7 +112,7 @@ pub fn with_payload<T>(raw: &RawEnvelope<'_>, payload: T) -> EventEnvelope<T> {
 /// The error for an event that no variant of a set names.
 #[must_use]
 pub fn unexpected(raw: &RawEnvelope<'_>, expected: &[&'static Declaration]) -> Error {
-    crate::handler::input::unexpected(raw, expected)
+    crate::event::unexpected(raw, expected)
 }
 
 /// The lane of a value (`ordered_by`): equal values, equal lanes.

@@ -10,10 +10,9 @@ use amqp_support::{
 };
 use bloodbank_core::{
     ErrorKind,
-    transport::{
-        Consume, Delivery, HeaderValue, Publish, Topology, Transport,
-        topology::{Queue, QueueKind},
-    },
+    message::HeaderValue,
+    settings::QueueKind,
+    transport::{Consume, Delivery, Publish, Topology, Transport, topology::Queue},
 };
 use bytes::Bytes;
 use chrono::DateTime;

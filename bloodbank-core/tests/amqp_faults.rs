@@ -15,13 +15,11 @@ use std::{
 use amqp_support::{
     Observer, PATIENCE, blocking, body, connect_to, eventually, name, next, publish_all, queues, to_queue,
 };
+use bloodbank_amqp::{Amqp, ConnectionState};
 use bloodbank_core::{
     ErrorKind,
-    transport::{
-        Consume, Publish, Transport,
-        amqp::{Amqp, ConnectionState},
-        topology::{Queue, QueueKind},
-    },
+    settings::QueueKind,
+    transport::{Consume, Publish, Transport, topology::Queue},
 };
 use bloodbank_harness::{Direction, Ending, Proxy, RabbitMq};
 use tokio::{sync::watch, task::JoinSet, time::timeout};

@@ -9,12 +9,13 @@ use amqp_support::{
     Observer, PATIENCE, connect, connect_to, eventually, exchange_and_queue, message, name, queues, settings,
     shared_url, to_queue, topic,
 };
+use bloodbank_amqp::{Amqp, ConnectionState};
 use bloodbank_core::{
     ErrorKind,
+    settings::QueueKind,
     transport::{
         Consume, Publish, Topology, Transport,
-        amqp::{Amqp, ConnectionState},
-        topology::{Binding, Queue, QueueKind},
+        topology::{Binding, Queue},
     },
 };
 use futures_util::future::join_all;

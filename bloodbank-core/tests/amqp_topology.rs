@@ -6,12 +6,13 @@ mod amqp_support;
 use std::{sync::Arc, time::Duration};
 
 use amqp_support::{Observer, body, connect, default_exchange, eventually, message, name, next, queues, to_queue};
+use bloodbank_amqp::Amqp;
 use bloodbank_core::{
     ErrorKind,
+    settings::QueueKind,
     transport::{
         Consume, Publish, Topology, Transport,
-        amqp::Amqp,
-        topology::{Binding, Exchange, ExchangeKind, LADDER, Queue, QueueKind, dead_letter_queue, rung_name},
+        topology::{Binding, Exchange, ExchangeKind, LADDER, Queue, dead_letter_queue, rung_name},
     },
 };
 use lapin::options::ExchangeDeleteOptions;

@@ -3,7 +3,11 @@
 
 use std::{fs, time::Duration};
 
-use bloodbank_core::claim_check::{CacheType, Claim, ClaimCheck, ClaimError, FileStore, Large};
+use bloodbank_core::{
+    claim_check::{Claim, ClaimCheck, ClaimError, Large},
+    settings::ClaimStoreKind,
+    store::FileClaims,
+};
 use tokio::time::{Instant, timeout};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -13,14 +17,14 @@ async fn memory() -> ClaimCheck {
 }
 
 async fn file() -> ClaimCheck {
-    ClaimCheck::new(FileStore::open(tempfile::tempdir().unwrap().keep()).unwrap())
+    ClaimCheck::new(FileClaims::open(tempfile::tempdir().unwrap().keep()).unwrap())
 }
 
 #[cfg(feature = "redis")]
 async fn redis() -> ClaimCheck {
     let url = tokio::task::spawn_blocking(bloodbank_harness::shared_redis_url).await.unwrap();
     ClaimCheck::new(
-        bloodbank_core::claim_check::RedisStore::new(&url.into()).unwrap().prefix(bloodbank_harness::unique("claim")),
+        bloodbank_core::store::redis::RedisClaims::new(&url.into()).unwrap().prefix(bloodbank_harness::unique("claim")),
     )
 }
 
@@ -83,7 +87,7 @@ async fn what_is_over_is_not_given_out(cache: ClaimCheck) {
     };
     // Redis forgets that there was something.
     assert!(matches!(error, ClaimError::Expired { .. } | ClaimError::Missing { .. }), "{error}");
-    assert_eq!(matches!(error, ClaimError::Missing { .. }), cache.cache_type() == CacheType::Redis);
+    assert_eq!(matches!(error, ClaimError::Missing { .. }), cache.cache_type() == ClaimStoreKind::Redis);
     assert_eq!(cache.get_text(&kept).await.unwrap(), "text");
 }
 
@@ -112,7 +116,7 @@ async fn no_key_reaches_what_another_one_keeps(cache: ClaimCheck) {
         let claim = Claim { cache_key: key.into(), cache_type: cache.cache_type() };
         assert_eq!(cache.get_text(&claim).await.unwrap(), format!("text of {key}"));
     }
-    for cache_type in [CacheType::Redis, CacheType::Memory, CacheType::File] {
+    for cache_type in [ClaimStoreKind::Redis, ClaimStoreKind::Memory, ClaimStoreKind::File] {
         let error = cache.get(&Claim { cache_key: "b".into(), cache_type }).await.unwrap_err();
         assert_eq!(matches!(error, ClaimError::Missing { .. }), cache_type == cache.cache_type(), "{error}");
         assert_eq!(matches!(error, ClaimError::OtherStore { .. }), cache_type != cache.cache_type(), "{error}");
@@ -133,8 +137,8 @@ async fn long_text_travels_by_reference_and_short_text_does_not(cache: ClaimChec
 
 #[tokio::test]
 async fn a_memory_has_an_end() {
-    use bloodbank_core::claim_check::MemoryStore;
-    let cache = ClaimCheck::new(MemoryStore::new(1000));
+    use bloodbank_core::store::memory::MemoryClaims;
+    let cache = ClaimCheck::new(MemoryClaims::new(1000));
     let first = cache.put("first", vec![0; 600]).await.unwrap();
     let second = cache.put("second", vec![0; 600]).await.unwrap();
     assert!(matches!(cache.get(&first).await, Err(ClaimError::Missing { .. })));
@@ -154,10 +158,10 @@ async fn no_key_leads_out_of_the_directory() {
     fs::write(outer.path().join("secret"), "secret").unwrap();
     fs::create_dir(&inner).unwrap();
     fs::write(inner.join("secret"), "secret").unwrap();
-    let cache = ClaimCheck::new(FileStore::open(&inner).unwrap());
+    let cache = ClaimCheck::new(FileClaims::open(&inner).unwrap());
     let absolute = outer.path().join("secret").to_str().unwrap().to_owned();
     for key in ["../secret", "secret", &absolute, "./secret", "x/../../secret", "..%2fsecret"] {
-        let claim = Claim { cache_key: key.into(), cache_type: CacheType::File };
+        let claim = Claim { cache_key: key.into(), cache_type: ClaimStoreKind::File };
         assert!(matches!(cache.get(&claim).await, Err(ClaimError::Missing { .. })), "{key} was read");
         cache.put(key, "overwritten").await.unwrap();
         cache.remove(&claim).await.unwrap();
@@ -173,7 +177,7 @@ async fn links_and_pipes_in_the_directory_are_neither_followed_nor_waited_for() 
     use std::os::unix::fs::{PermissionsExt, symlink};
     let outer = tempfile::tempdir().unwrap();
     let inner = outer.path().join("claims");
-    let cache = ClaimCheck::new(FileStore::open(&inner).unwrap());
+    let cache = ClaimCheck::new(FileClaims::open(&inner).unwrap());
     let claim = cache.put("key", "text").await.unwrap();
     let file = all_files(&inner).pop().unwrap();
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
@@ -204,7 +208,7 @@ async fn links_and_pipes_in_the_directory_are_neither_followed_nor_waited_for() 
 #[tokio::test]
 async fn what_is_over_is_swept_from_the_directory() {
     let directory = tempfile::tempdir().unwrap();
-    let cache = ClaimCheck::new(FileStore::open(directory.path()).unwrap());
+    let cache = ClaimCheck::new(FileClaims::open(directory.path()).unwrap());
     let short = cache.clone().ttl(Duration::from_millis(1));
     for number in 0..40 {
         short.put(format!("short {number}"), "text").await.unwrap();
@@ -216,5 +220,5 @@ async fn what_is_over_is_swept_from_the_directory() {
         cache.put(format!("long {}", puts % 64), "text").await.unwrap();
         puts += 1;
     }
-    assert!(cache.get(&Claim { cache_key: "long 0".into(), cache_type: CacheType::File }).await.is_ok());
+    assert!(cache.get(&Claim { cache_key: "long 0".into(), cache_type: ClaimStoreKind::File }).await.is_ok());
 }

@@ -3,11 +3,9 @@
 
 use std::sync::Arc;
 
-use bloodbank_core::{
-    Result, conformance_suite,
-    testing::conformance::Fixture,
-    transport::{Transport, embedded::Embedded, topology::QueueKind},
-};
+use bloodbank_core::{Result, conformance_suite, settings::QueueKind, transport::Transport};
+use bloodbank_embedded::Embedded;
+use bloodbank_testing::conformance::Fixture;
 use futures_util::future::BoxFuture;
 
 struct Memory;

@@ -7,10 +7,8 @@ mod faults;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use bloodbank_core::{
-    testing::conformance::{self, Feature},
-    transport::topology::QueueKind,
-};
+use bloodbank_core::settings::QueueKind;
+use bloodbank_testing::conformance::{self, Feature};
 use faults::{Fault, Faulty};
 
 macro_rules! notices {

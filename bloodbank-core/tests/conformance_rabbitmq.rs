@@ -3,12 +3,14 @@
 
 use std::sync::Arc;
 
+use bloodbank_amqp::Amqp;
 use bloodbank_core::{
     Result, Settings, conformance_suite,
-    testing::conformance::Fixture,
-    transport::{Topology, Transport, amqp::Amqp, topology::QueueKind},
+    settings::QueueKind,
+    transport::{Topology, Transport},
 };
 use bloodbank_harness::{RabbitMq, shared_rabbit_url};
+use bloodbank_testing::conformance::Fixture;
 use futures_util::future::BoxFuture;
 use lapin::{
     Connection, ConnectionProperties,

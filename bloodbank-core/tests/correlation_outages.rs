@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use bloodbank_core::{
     ErrorKind, Settings,
-    correlation::{CorrelationStore, CorrelationTracker, Link, RedisStore},
+    correlation::{CorrelationTracker, LinkStore},
+    store::{CausationLink, redis::RedisLinks},
 };
 use bloodbank_harness::Redis;
 use uuid::Uuid;
@@ -15,8 +16,8 @@ use uuid::Uuid;
 const ONCE: Duration = Duration::from_millis(1_500);
 const RECOVERY: Duration = Duration::from_secs(15);
 
-fn link(child: Uuid, parents: &[Uuid]) -> Link {
-    Link {
+fn link(child: Uuid, parents: &[Uuid]) -> CausationLink {
+    CausationLink {
         child,
         parents: parents.to_vec(),
         event_type: Some("orders.order.placed".into()),
@@ -241,7 +242,7 @@ async fn what_waits_is_written_when_the_tracker_is_dropped() {
         let _ = tracker.record(link(*child, &[]));
     }
     drop(tracker);
-    let store = RedisStore::new(&redis.url().into(), Duration::from_secs(60)).unwrap();
+    let store = RedisLinks::new(&redis.url().into(), Duration::from_secs(60)).unwrap();
     until("everything is written", async || {
         let read = store.entries(&children).await.unwrap();
         read.values.iter().all(Option::is_some)
@@ -251,7 +252,7 @@ async fn what_waits_is_written_when_the_tracker_is_dropped() {
 
 #[tokio::test]
 async fn an_address_that_is_none_is_a_bad_setting() {
-    let error = RedisStore::new(&"redis://:hunter2@h:1:2".into(), Duration::from_secs(60)).err().unwrap();
+    let error = RedisLinks::new(&"redis://:hunter2@h:1:2".into(), Duration::from_secs(60)).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Settings);
     assert!(!error.to_string().contains("hunter2"), "{error}");
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use bloodbank_core::{
     ErrorKind,
-    correlation::{CorrelationTracker, Direction, Link, RedisStore, Trace},
+    correlation::{CorrelationTracker, Direction, Trace},
+    store::{CausationLink, redis::RedisLinks},
 };
 use redis::{AsyncCommands, aio::MultiplexedConnection};
 use serde_json::{Map, Value, json};
@@ -17,7 +18,7 @@ const TTL: std::time::Duration = std::time::Duration::from_secs(30 * 86_400);
 async fn both() -> (CorrelationTracker, MultiplexedConnection) {
     let url = bloodbank_harness::shared_redis_url();
     let client = redis::Client::open(url.as_str()).unwrap();
-    let store = RedisStore::new(&url.into(), TTL).unwrap();
+    let store = RedisLinks::new(&url.into(), TTL).unwrap();
     let tracker = CorrelationTracker::with_store(Arc::new(store)).await;
     (tracker, client.get_multiplexed_async_connection().await.unwrap())
 }
@@ -30,8 +31,8 @@ fn reverse(parent: Uuid) -> String {
     format!("bloodbank:correlation:reverse:{parent}")
 }
 
-fn link(child: Uuid, parents: &[Uuid]) -> Link {
-    Link {
+fn link(child: Uuid, parents: &[Uuid]) -> CausationLink {
+    CausationLink {
         child,
         parents: parents.to_vec(),
         event_type: Some("orders.order.placed".into()),
@@ -41,7 +42,7 @@ fn link(child: Uuid, parents: &[Uuid]) -> Link {
     }
 }
 
-async fn record(tracker: &CorrelationTracker, link: Link) {
+async fn record(tracker: &CorrelationTracker, link: CausationLink) {
     tracker.record(link).expect("Redis is there").await;
 }
 
@@ -168,7 +169,7 @@ async fn an_event_takes_less_than_a_kilobyte() {
     for pair in ids.windows(2) {
         record(
             &tracker,
-            Link {
+            CausationLink {
                 event_type: Some("fireflies.transcript.processed".into()),
                 app: Some("transcripts-service".into()),
                 metadata: None,
@@ -198,7 +199,7 @@ async fn a_chain_takes_one_round_trip_for_each_level() {
     let redis = bloodbank_harness::Redis::start().unwrap();
     let client = redis::Client::open(redis.url()).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-    let tracker = CorrelationTracker::with_store(Arc::new(RedisStore::new(&redis.url().into(), TTL).unwrap())).await;
+    let tracker = CorrelationTracker::with_store(Arc::new(RedisLinks::new(&redis.url().into(), TTL).unwrap())).await;
     // 10 × 100: every event of a level is caused by one of the level before, the first level by one event.
     let root = Uuid::new_v4();
     let mut levels = vec![vec![root]];
@@ -230,7 +231,7 @@ async fn a_wide_fan_out_is_read_in_pages() {
     let redis = bloodbank_harness::Redis::start().unwrap();
     let client = redis::Client::open(redis.url()).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-    let tracker = CorrelationTracker::with_store(Arc::new(RedisStore::new(&redis.url().into(), TTL).unwrap())).await;
+    let tracker = CorrelationTracker::with_store(Arc::new(RedisLinks::new(&redis.url().into(), TTL).unwrap())).await;
     let root = Uuid::new_v4();
     let mut children: Vec<Uuid> = (0..50_000).map(|_| Uuid::new_v4()).collect();
     let mut fill = redis::Pipeline::new();

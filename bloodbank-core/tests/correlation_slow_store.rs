@@ -11,7 +11,8 @@ use std::{
 
 use bloodbank_core::{
     Result,
-    correlation::{CorrelationStore, CorrelationTracker, Entry, Link, Malformed, Read, Recorded},
+    correlation::{CorrelationTracker, LinkStore, Recording},
+    store::{BatchRead, CausationLink, LinkEntry, MalformedEntry},
 };
 use futures_util::future::{BoxFuture, join_all};
 use tokio::time::Instant;
@@ -35,12 +36,12 @@ impl Slow {
     }
 }
 
-impl CorrelationStore for Slow {
+impl LinkStore for Slow {
     fn describe(&self) -> String {
         "a slow store".to_owned()
     }
 
-    fn write<'a>(&'a self, links: &'a [Link]) -> BoxFuture<'a, Result<Vec<Malformed>>> {
+    fn write<'a>(&'a self, links: &'a [CausationLink]) -> BoxFuture<'a, Result<Vec<MalformedEntry>>> {
         Box::pin(async move {
             self.pause().await;
             self.writes.fetch_add(1, Ordering::SeqCst);
@@ -56,11 +57,11 @@ impl CorrelationStore for Slow {
         })
     }
 
-    fn entries<'a>(&'a self, _: &'a [Uuid]) -> BoxFuture<'a, Result<Read<Option<Entry>>>> {
+    fn entries<'a>(&'a self, _: &'a [Uuid]) -> BoxFuture<'a, Result<BatchRead<Option<LinkEntry>>>> {
         unreachable!("nobody asks")
     }
 
-    fn children<'a>(&'a self, _: &'a [Uuid]) -> BoxFuture<'a, Result<Read<Vec<Uuid>>>> {
+    fn children<'a>(&'a self, _: &'a [Uuid]) -> BoxFuture<'a, Result<BatchRead<Vec<Uuid>>>> {
         unreachable!("nobody asks")
     }
 }
@@ -72,8 +73,8 @@ async fn tracker() -> (Arc<Slow>, CorrelationTracker) {
 }
 
 /// Records so many links at once.
-fn record(tracker: &CorrelationTracker, count: usize) -> Vec<Recorded> {
-    let link = |_| Link {
+fn record(tracker: &CorrelationTracker, count: usize) -> Vec<Recording> {
+    let link = |_| CausationLink {
         child: Uuid::new_v4(),
         parents: Vec::new(),
         event_type: None,

@@ -6,14 +6,15 @@ use std::{collections::HashSet, sync::Arc};
 
 use bloodbank_core::{
     ErrorKind, Settings,
-    correlation::{CorrelationTracker, Direction, Link, METADATA_LIMIT, RedisStore, Trace},
+    correlation::{CorrelationTracker, Direction, METADATA_LIMIT, Trace},
+    store::{CausationLink, redis::RedisLinks},
 };
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 async fn redis() -> CorrelationTracker {
     let url = bloodbank_harness::shared_redis_url().into();
-    let store = RedisStore::new(&url, Settings::default().correlation_ttl).unwrap();
+    let store = RedisLinks::new(&url, Settings::default().correlation_ttl).unwrap();
     let tracker = CorrelationTracker::with_store(Arc::new(store)).await;
     assert!(tracker.health().available, "{:?}", tracker.health());
     tracker
@@ -69,8 +70,8 @@ fn ids<const N: usize>() -> [Uuid; N] {
     std::array::from_fn(|_| Uuid::new_v4())
 }
 
-fn link(child: Uuid, parents: &[Uuid]) -> Link {
-    Link {
+fn link(child: Uuid, parents: &[Uuid]) -> CausationLink {
+    CausationLink {
         child,
         parents: parents.to_vec(),
         event_type: Some("orders.order.placed".into()),
@@ -84,7 +85,7 @@ fn link(child: Uuid, parents: &[Uuid]) -> Link {
 async fn record(tracker: &CorrelationTracker, links: impl IntoIterator<Item = (Uuid, Vec<Uuid>)>) {
     let now = chrono::Utc::now();
     for (child, parents) in links {
-        let recorded = tracker.record(Link { created_at: now, ..link(child, &parents) });
+        let recorded = tracker.record(CausationLink { created_at: now, ..link(child, &parents) });
         // As a window of publishes does: wait now and then.
         if let Some(recorded) = recorded
             && child.as_u128() % 256 == 0
@@ -110,7 +111,7 @@ async fn descendants(tracker: &CorrelationTracker, event: Uuid) -> Vec<Uuid> {
 
 async fn parents_children_and_entries(tracker: CorrelationTracker) {
     let [first, second, child, stranger] = ids();
-    let mut link = Link { created_at: chrono::Utc::now(), ..link(child, &[first, second]) };
+    let mut link = CausationLink { created_at: chrono::Utc::now(), ..link(child, &[first, second]) };
     link.metadata = Some(Map::from_iter([("reason".to_owned(), json!("both arrived"))]));
     if let Some(recorded) = tracker.record(link.clone()) {
         recorded.await;
@@ -225,8 +226,11 @@ async fn what_is_refused(tracker: CorrelationTracker) {
     assert_eq!(tracker.entry(child).await.unwrap(), None);
 
     // A publish is not refused for it; the index keeps the link.
-    let recorded =
-        tracker.record(Link { metadata: Some(large), created_at: chrono::Utc::now(), ..link(child, &[parent]) });
+    let recorded = tracker.record(CausationLink {
+        metadata: Some(large),
+        created_at: chrono::Utc::now(),
+        ..link(child, &[parent])
+    });
     if let Some(recorded) = recorded {
         recorded.await;
     }

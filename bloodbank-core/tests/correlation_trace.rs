@@ -3,7 +3,8 @@
 
 use bloodbank_core::{
     Settings,
-    correlation::{CorrelationTracker, Link, Trace},
+    correlation::{CorrelationTracker, Trace},
+    store::CausationLink,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
@@ -22,7 +23,7 @@ impl Story {
     }
 
     fn event(&self, id: Uuid, key: &str, app: &str, parents: &[Uuid], after_millis: i64) {
-        let recorded = self.tracker.record(Link {
+        let recorded = self.tracker.record(CausationLink {
             child: id,
             parents: parents.to_vec(),
             event_type: Some(key.into()),

@@ -6,18 +6,20 @@ use std::{sync::Arc, time::Duration};
 
 use bloodbank_core::{
     ErrorKind,
-    dedupe::{Acquired, DedupeKey, DedupeStore, MemoryStore, RedisStore},
-    testing::conformance::dedupe_store,
-    transport::{Transport, embedded::Embedded},
+    dedupe::{LeaseKey, LeaseStore},
+    store::{Acquired, memory::MemoryLeases, redis::RedisLeases},
+    transport::Transport,
 };
+use bloodbank_embedded::Embedded;
 use bloodbank_harness::{Redis, shared_redis_url};
+use bloodbank_testing::conformance::dedupe_store;
 use uuid::Uuid;
 
 const LONG: Duration = Duration::from_secs(600);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn memory_remembers() {
-    dedupe_store(Arc::new(MemoryStore::default())).await;
+    dedupe_store(Arc::new(MemoryLeases::default())).await;
     dedupe_store(Embedded::in_memory().dedupe().unwrap()).await;
 }
 
@@ -31,14 +33,14 @@ async fn a_file_remembers() {
 #[tokio::test(flavor = "multi_thread")]
 async fn redis_remembers() {
     let url = tokio::task::spawn_blocking(shared_redis_url).await.unwrap();
-    dedupe_store(Arc::new(RedisStore::new(&url.into()).unwrap())).await;
+    dedupe_store(Arc::new(RedisLeases::new(&url.into()).unwrap())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_remembers_what_was_answered_when_it_is_opened_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("bus.db");
-    let keys: Vec<_> = (0..3).map(|_| DedupeKey { queue: "svc.ship".into(), event_id: Uuid::new_v4() }).collect();
+    let keys: Vec<_> = (0..3).map(|_| LeaseKey { queue: "svc.ship".into(), event_id: Uuid::new_v4() }).collect();
     let token = Uuid::new_v4();
     let bus = Embedded::open(&path).await.unwrap();
     let store = bus.dedupe().unwrap();
@@ -62,8 +64,8 @@ async fn a_file_remembers_what_was_answered_when_it_is_opened_again() {
 async fn a_redis_that_is_gone_or_forgets_is_an_error_or_a_blank() {
     let redis = Arc::new(tokio::task::spawn_blocking(|| Redis::start().unwrap()).await.unwrap());
     let url = redis.url();
-    let store = RedisStore::new(&url.clone().into()).unwrap();
-    let (key, token) = (DedupeKey { queue: "svc.ship".into(), event_id: Uuid::new_v4() }, Uuid::new_v4());
+    let store = RedisLeases::new(&url.clone().into()).unwrap();
+    let (key, token) = (LeaseKey { queue: "svc.ship".into(), event_id: Uuid::new_v4() }, Uuid::new_v4());
     assert!(store.finish(&key, token, LONG).await.unwrap());
     let (stopped, again) = (Arc::clone(&redis), Arc::clone(&redis));
     tokio::task::spawn_blocking(move || stopped.kill().unwrap()).await.unwrap();

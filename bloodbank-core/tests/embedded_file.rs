@@ -15,12 +15,12 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use bloodbank_core::{
     ErrorKind, Result,
-    transport::{
-        Consume, Deliveries, Delivery, Outgoing, Properties, Publish, Published, Topology, Transport,
-        embedded::{Embedded, HistoryFilter},
-        topology::{QueueKind, rung_name},
-    },
+    message::{Outgoing, Properties, Published},
+    settings::QueueKind,
+    store::JournalQuery,
+    transport::{Consume, Deliveries, Delivery, Publish, Topology, Transport, topology::rung_name},
 };
+use bloodbank_embedded::Embedded;
 use bytes::Bytes;
 use futures_util::StreamExt;
 

@@ -7,7 +7,7 @@ mod amqp_support;
 use std::sync::Arc;
 
 use amqp_support::{blocking, eventually, settings};
-use bloodbank_core::{Bus, health::HealthState, transport::ConnectionState};
+use bloodbank_core::{Bus, app::HealthState, transport::ConnectionState};
 use bloodbank_harness::RabbitMq;
 
 #[tokio::test(flavor = "multi_thread")]

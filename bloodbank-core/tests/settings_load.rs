@@ -5,8 +5,8 @@ use std::{fs, time::Duration};
 
 use bloodbank_core::{
     ErrorKind, Settings,
-    claim_check::{CacheType, ClaimCheck},
-    transport::topology::QueueKind,
+    claim_check::ClaimCheck,
+    settings::{ClaimStoreKind, QueueKind},
 };
 use secrecy::ExposeSecret;
 
@@ -131,8 +131,8 @@ fn the_address_of_redis_may_be_composed() {
 #[tokio::test]
 async fn a_composed_address_means_what_its_parts_say() {
     let url = from_vars(&[("REDIS_HOST", "::1"), ("REDIS_PASSWORD", "p@ss/wörd:#%")]).redis_url.unwrap();
-    let store = bloodbank_core::correlation::RedisStore::new(&url, Duration::from_secs(60)).unwrap();
-    let place = bloodbank_core::correlation::CorrelationStore::describe(&store);
+    let store = bloodbank_core::store::redis::RedisLinks::new(&url, Duration::from_secs(60)).unwrap();
+    let place = bloodbank_core::correlation::LinkStore::describe(&store);
     assert!(place.contains("::1") && place.contains("6379") && !place.contains("ss"), "{place}");
 }
 
@@ -204,7 +204,7 @@ fn all_bad_values_are_reported_together() {
 #[tokio::test]
 async fn what_the_client_of_redis_says_about_an_address_is_not_repeated() {
     let settings = from_vars(&[("REDIS_URL", "redis://redis/0?protocol=hunter2")]);
-    let error = bloodbank_core::dedupe::RedisStore::from_settings(&settings).err().unwrap();
+    let error = bloodbank_core::store::redis::RedisLeases::from_settings(&settings).err().unwrap();
     assert!(error.to_string().starts_with("REDIS_URL is no address of a Redis"), "{error}");
     let shown = format!("{error:?}");
     assert!(!shown.contains("hunter2") && std::error::Error::source(&error).is_none(), "{shown}");
@@ -272,16 +272,16 @@ fn broken_files_are_reported_by_line_and_not_repeated() {
 #[test]
 fn large_payloads_are_kept_where_the_settings_say() {
     let store = |vars: &[(&str, &str)]| from_vars(vars).claim_store;
-    assert_eq!(store(&[]), CacheType::Memory);
-    assert_eq!(store(&[("REDIS_HOST", "localhost")]), CacheType::Redis);
-    assert_eq!(store(&[("REDIS_HOST", "localhost"), ("BLOODBANK_CLAIM_DIRECTORY", "/claims")]), CacheType::File);
-    assert_eq!(store(&[("REDIS_HOST", "localhost"), ("BLOODBANK_CLAIM_STORE", "memory")]), CacheType::Memory);
+    assert_eq!(store(&[]), ClaimStoreKind::Memory);
+    assert_eq!(store(&[("REDIS_HOST", "localhost")]), ClaimStoreKind::Redis);
+    assert_eq!(store(&[("REDIS_HOST", "localhost"), ("BLOODBANK_CLAIM_DIRECTORY", "/claims")]), ClaimStoreKind::File);
+    assert_eq!(store(&[("REDIS_HOST", "localhost"), ("BLOODBANK_CLAIM_STORE", "memory")]), ClaimStoreKind::Memory);
     let settings = in_folder(
         &[("bloodbank.toml", "bloodbank_claim_directory = \"claims\"\nbloodbank_claim_threshold_bytes = 10\n")],
         &[("CORRELATION_TTL_DAYS", "7")],
     );
     let settings = settings.unwrap();
-    assert_eq!((settings.claim_store, settings.claim_threshold), (CacheType::File, 10));
+    assert_eq!((settings.claim_store, settings.claim_threshold), (ClaimStoreKind::File, 10));
     assert_eq!(settings.claim_ttl, Duration::from_secs(7 * 86_400), "as long as correlation");
     assert_eq!(from_vars(&[("BLOODBANK_CLAIM_TTL_DAYS", "2")]).claim_ttl, Duration::from_secs(2 * 86_400));
 
@@ -304,10 +304,10 @@ async fn a_claim_check_is_made_from_the_settings() {
     let directory = folder.path().join("claims");
     let vars = [("BLOODBANK_CLAIM_DIRECTORY", directory.to_str().unwrap()), ("BLOODBANK_CLAIM_THRESHOLD_BYTES", "3")];
     let cache = ClaimCheck::from_settings(&from_vars(&vars)).unwrap();
-    assert_eq!(cache.cache_type(), CacheType::File);
+    assert_eq!(cache.cache_type(), ClaimStoreKind::File);
     assert!(!cache.takes(3) && cache.takes(4));
     let claim = cache.put("key", "text").await.unwrap();
     let other = ClaimCheck::from_settings(&from_vars(&vars)).unwrap();
     assert_eq!(other.get_text(&claim).await.unwrap(), "text", "another process finds it");
-    assert_eq!(ClaimCheck::from_settings(&from_vars(&[])).unwrap().cache_type(), CacheType::Memory);
+    assert_eq!(ClaimCheck::from_settings(&from_vars(&[])).unwrap().cache_type(), ClaimStoreKind::Memory);
 }

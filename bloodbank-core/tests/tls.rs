@@ -13,14 +13,13 @@ use std::{
 };
 
 use amqp_support::{blocking, eventually, name, next, queues, to_queue};
+use bloodbank_amqp::Amqp;
 use bloodbank_core::{
     Bus, ErrorKind, Settings,
-    dedupe::{Acquired, DedupeKey, DedupeStore, RedisStore},
-    transport::{
-        Consume, Publish, Transport,
-        amqp::Amqp,
-        topology::{Queue, QueueKind},
-    },
+    dedupe::{LeaseKey, LeaseStore},
+    settings::QueueKind,
+    store::{Acquired, redis::RedisLeases},
+    transport::{Consume, Publish, Transport, topology::Queue},
 };
 use bloodbank_harness::{RabbitMq, Redis, TlsFiles};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
@@ -131,8 +130,8 @@ async fn redis_is_verified_and_sees_who_we_are() {
         settings
     };
     let acquire = async |settings: &Settings| {
-        let store = RedisStore::from_settings(settings).unwrap().unwrap();
-        let key = DedupeKey { queue: "q".into(), event_id: Uuid::new_v4() };
+        let store = RedisLeases::from_settings(settings).unwrap().unwrap();
+        let key = LeaseKey { queue: "q".into(), event_id: Uuid::new_v4() };
         store.acquire(&key, Uuid::new_v4(), Duration::from_secs(60)).await
     };
     let good = with(&url, Some(&ca), Some(&client));
@@ -153,7 +152,7 @@ async fn redis_is_verified_and_sees_who_we_are() {
         println!("{what}: {error}");
     }
     let insecure = with(&format!("{url}#insecure"), Some(&ca), Some(&client));
-    let error = RedisStore::from_settings(&insecure).err().unwrap();
+    let error = RedisLeases::from_settings(&insecure).err().unwrap();
     assert!(error.to_string().contains("would switch off the verification"), "{error}");
 }
 
@@ -201,8 +200,8 @@ async fn with_an_authority_that_the_system_trusts() {
         if let Ok(broker) = broker {
             broker.close().await;
         }
-        let store = RedisStore::from_settings(&settings).unwrap().unwrap();
-        let key = DedupeKey { queue: "q".into(), event_id: Uuid::new_v4() };
+        let store = RedisLeases::from_settings(&settings).unwrap().unwrap();
+        let key = LeaseKey { queue: "q".into(), event_id: Uuid::new_v4() };
         let acquired = store.acquire(&key, Uuid::new_v4(), Duration::from_secs(60)).await;
         assert_eq!(acquired.map_err(|error| error.kind()).is_ok(), is_trusted, "{ca:?}");
     }

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use bloodbank_core::{EventEnvelope, identity};
+use bloodbank_core::{EventEnvelope, event_id};
 use chrono::DateTime;
 use serde_json::Value;
 
@@ -83,16 +83,16 @@ fn event_ids_are_those_of_the_python_side() {
     assert_eq!((from_fields.len(), from_unique_key.len()), (8, 3));
     for vector in from_fields {
         let fields = vector["fields"].as_object().unwrap();
-        let unique_key = identity::unique_key(fields.iter().map(|(name, value)| (name.as_str(), Some(printed(value)))));
-        let id = identity::deterministic(vector["event_type"].as_str().unwrap(), &unique_key);
+        let unique_key = event_id::unique_key(fields.iter().map(|(name, value)| (name.as_str(), Some(printed(value)))));
+        let id = event_id::deterministic(vector["event_type"].as_str().unwrap(), &unique_key);
         assert_eq!(vector["event_id"], id.to_string(), "{vector}");
     }
     for vector in from_unique_key {
         let text = |name: &str| vector[name].as_str().unwrap();
-        let id = identity::in_namespace(text("namespace"), text("event_type"), text("unique_key"));
+        let id = event_id::in_namespace(text("namespace"), text("event_type"), text("unique_key"));
         assert_eq!(text("event_id"), id.to_string(), "{vector}");
         if text("namespace") == "bloodbank" {
-            assert_eq!(id, identity::deterministic(text("event_type"), text("unique_key")));
+            assert_eq!(id, event_id::deterministic(text("event_type"), text("unique_key")));
         }
     }
 }

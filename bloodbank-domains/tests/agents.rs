@@ -12,11 +12,12 @@ mod settings;
 
 use std::time::Duration;
 
-use bloodbank_core::{App, CommandManager, testing::TestBus};
+use bloodbank_core::{App, CommandManager};
 use bloodbank_domains::{
     agent::{AgentThreadError, AgentThreadPrompt, AgentThreadResponse},
     agents::Agents,
 };
+use bloodbank_testing::TestBus;
 
 /// Longer than anything here should take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,6 +1,9 @@
 //! A pull request travels as a reference to its text.
 
-use bloodbank_core::claim_check::{CacheType, ClaimCheck, ClaimError};
+use bloodbank_core::{
+    claim_check::{ClaimCheck, ClaimError},
+    settings::ClaimStoreKind,
+};
 use bloodbank_domains::github::{GithubPrCreated, PullRequestWebhook};
 use serde_json::{Value, json};
 
@@ -21,7 +24,7 @@ async fn an_opened_pull_request_becomes_an_event_and_its_text_is_in_the_cache() 
     let cache = ClaimCheck::memory();
     let opened = PullRequestWebhook::read(&webhook("opened", json!("It ships."))).expect("a webhook");
     let event = opened.into_event(&cache).await.expect("a cache").expect("an event");
-    assert_eq!(event, GithubPrCreated { cache_key: "trinote|423".into(), cache_type: CacheType::Memory });
+    assert_eq!(event, GithubPrCreated { cache_key: "trinote|423".into(), cache_type: ClaimStoreKind::Memory });
     assert_eq!(event.resolve(&cache).await.expect("the text"), "It ships.");
 
     let without_text = PullRequestWebhook::read(&webhook("opened", Value::Null)).expect("a webhook");
@@ -41,8 +44,8 @@ async fn other_actions_are_no_event_and_other_webhooks_are_an_error() {
 #[tokio::test]
 async fn a_reference_to_nothing_or_to_another_cache_is_a_typed_error() {
     let cache = ClaimCheck::memory();
-    let missing = GithubPrCreated { cache_key: "trinote|424".into(), cache_type: CacheType::Memory };
+    let missing = GithubPrCreated { cache_key: "trinote|424".into(), cache_type: ClaimStoreKind::Memory };
     assert!(matches!(missing.resolve(&cache).await, Err(ClaimError::Missing { .. })));
-    let elsewhere = GithubPrCreated { cache_key: "trinote|423".into(), cache_type: CacheType::Redis };
+    let elsewhere = GithubPrCreated { cache_key: "trinote|423".into(), cache_type: ClaimStoreKind::Redis };
     assert!(matches!(elsewhere.resolve(&cache).await, Err(ClaimError::OtherStore { .. })));
 }

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use bloodbank_core::{
     Event, EventEnvelope, Registry,
     envelope::{AgentContext, ENVELOPE_VERSION, Source},
-    handler::Payload,
+    event::Payload,
 };
 use bloodbank_domains::{
     agent::{AgentThreadError, AgentThreadPrompt, AgentThreadResponse},
@@ -14,7 +14,7 @@ use bloodbank_domains::{
         AiFilters, FailedStage, FirefliesTranscriptFailed, FirefliesTranscriptProcessed, FirefliesTranscriptReady,
         FirefliesTranscriptUpload, Participant, Sentence, User,
     },
-    github::{CacheType, GithubPrCreated},
+    github::{ClaimStoreKind, GithubPrCreated},
     llm::{LlmError, LlmPrompt, LlmResponse},
     logjangler::{LogjanglerThreadPrompt, LogjanglerThreadResponse},
 };
@@ -136,7 +136,7 @@ any_of! {
         retry_count: any::<u32>(), is_retryable: any::<bool>(), metadata: object(),
     }
     pr_created: GithubPrCreated {
-        cache_key: name(), cache_type: select(vec![CacheType::Redis, CacheType::Memory, CacheType::File]),
+        cache_key: name(), cache_type: select(vec![ClaimStoreKind::Redis, ClaimStoreKind::Memory, ClaimStoreKind::File]),
     }
     llm_prompt: LlmPrompt {
         provider: name(), model: perhaps(), prompt: name(), project: perhaps(), working_dir: perhaps(),

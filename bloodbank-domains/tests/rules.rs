@@ -1,6 +1,6 @@
 //! The rules of the fields: written once, checked when an event is published or read, and visible in its schema.
 
-use bloodbank_core::{ErrorKind, Registry, handler::Payload};
+use bloodbank_core::{ErrorKind, Registry, event::Payload};
 use bloodbank_domains::{agent::AgentThreadPrompt, fireflies::FirefliesTranscriptReady};
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! Envelopes written by the Python side: each decodes to its typed event and encodes back to what it was.
 
-use bloodbank_core::{Event, EventEnvelope, Registry, handler::Payload};
+use bloodbank_core::{Event, EventEnvelope, Registry, event::Payload};
 use bloodbank_domains::{
     agent::{AgentThreadError, AgentThreadPrompt, AgentThreadResponse},
     artifact::{Artifact, ArtifactIngestionFailed},

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{Extension, body::Body, extract::State, http::HeaderMap, response::Response};
-use bloodbank_core::{Event, correlation::CorrelationTracker, identity};
+use bloodbank_core::{Event, correlation::CorrelationTracker, event_id};
 use bloodbank_domains::fireflies::{FirefliesTranscriptReady, FirefliesTranscriptUpload, Webhook};
 use bloodbank_gateway::{Gateway, Problem, json};
 use serde_json::Value;
@@ -63,7 +63,7 @@ async fn known_uploads(tracker: Option<&CorrelationTracker>, ready: &FirefliesTr
     keys.extend(files.map(|file| format!("media_file={file}|user_id={user}")));
     let upload = FirefliesTranscriptUpload::DECLARATION.routing_key;
     for key in keys {
-        let id = identity::deterministic(upload, &key);
+        let id = event_id::deterministic(upload, &key);
         if matches!(tracker.entry(id).await, Ok(Some(_))) {
             return vec![id];
         }

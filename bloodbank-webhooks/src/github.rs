@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{Extension, body::Body, extract::State, http::HeaderMap, response::Response};
-use bloodbank_core::{Event, claim_check::ClaimCheck, identity};
+use bloodbank_core::{Event, claim_check::ClaimCheck, event_id};
 use bloodbank_domains::github::{GithubPrCreated, PullRequestWebhook};
 use bloodbank_gateway::{Gateway, Problem, json};
 use tracing::error;
@@ -24,7 +24,7 @@ pub(crate) async fn github(
     }
     json::parse::<serde_json::Value>(&body, gateway.limits())?;
     let webhook = PullRequestWebhook::read(&body).map_err(|error| Problem::invalid(error.to_string(), Vec::new()))?;
-    let id = identity::deterministic(
+    let id = event_id::deterministic(
         GithubPrCreated::DECLARATION.routing_key,
         &format!("cache_key={}", webhook.cache_key()),
     );

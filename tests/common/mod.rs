@@ -3,11 +3,7 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use bloodbank::{
-    Bus, Settings,
-    publish::BusBuilder,
-    transport::{Incoming, embedded::Embedded, topology::QueueKind},
-};
+use bloodbank::{Bus, Settings, app::BusBuilder, embedded::Embedded, message::Incoming, settings::QueueKind};
 use bloodbank_harness::{shared_rabbit_url, unique};
 use futures_util::StreamExt;
 use tokio::time::timeout;

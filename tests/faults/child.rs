@@ -14,8 +14,9 @@ use std::{
 use bloodbank::{
     DeadLetters, Settings,
     dead_letter::{Filter, Mode},
+    message::{Outgoing, Properties, names},
     prelude::*,
-    transport::{Outgoing, Properties, names, topology::rung_name},
+    transport::topology::rung_name,
 };
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;

@@ -9,8 +9,8 @@ use std::{
 use bloodbank::{
     Bus, DeadLetters, Settings,
     dead_letter::{Filter, Mode},
+    message::{Outgoing, Properties},
     prelude::*,
-    transport::{Outgoing, Properties},
 };
 use bloodbank_harness::{shared_rabbit_url, unique};
 use futures_util::future::join_all;

@@ -10,7 +10,7 @@ use std::{
 use bloodbank_core::{
     EventEnvelope, EventKind, Settings,
     envelope::{ENVELOPE_VERSION, Source, TriggerType},
-    identity,
+    event_id,
     registry::{AnyEvent, EventDescriptor},
 };
 use chrono::Utc;
@@ -204,7 +204,7 @@ impl Publish {
             };
             fields.push((&**field, value.map(Into::into)));
         }
-        Ok(Some(identity::deterministic(key, &identity::unique_key(fields))))
+        Ok(Some(event_id::deterministic(key, &event_id::unique_key(fields))))
     }
 
     fn print_envelope(&self, checked: &Checked) -> Done {

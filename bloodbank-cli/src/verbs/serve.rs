@@ -2,7 +2,7 @@
 
 use std::{fs, io::Write, pin::pin};
 
-use bloodbank_core::{Bus, Settings, consume::StopSignals};
+use bloodbank_core::{Bus, Settings, app::StopSignals};
 use bloodbank_gateway::{Gateway, GatewayError, ServeOptions, Server, Tokens};
 
 use tokio::sync::oneshot;

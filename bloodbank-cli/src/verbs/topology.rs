@@ -3,9 +3,12 @@
 use std::{collections::BTreeMap, io::Write};
 
 use anstyle::Style;
-use bloodbank_core::transport::{
-    Found, Topology,
-    topology::{ExchangeKind, PARKED_DELIVERY_LIMIT, Queue, QueueKind},
+use bloodbank_core::{
+    settings::QueueKind,
+    transport::{
+        Found, Topology,
+        topology::{ExchangeKind, PARKED_DELIVERY_LIMIT, Queue},
+    },
 };
 use serde_json::json;
 

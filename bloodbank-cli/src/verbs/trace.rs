@@ -104,5 +104,5 @@ async fn tracker(settings: &Settings) -> Result<CorrelationTracker, Fault> {
             "correlation is kept in the memory of each process; set REDIS_URL, or BLOODBANK_EMBEDDED_PATH for the embedded bus",
         ));
     }
-    CorrelationTracker::open(settings).await?.ok_or_else(|| Fault::failed("correlation is switched off"))
+    Ok(CorrelationTracker::open(settings).await?)
 }

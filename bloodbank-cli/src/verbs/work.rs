@@ -1,6 +1,6 @@
 //! `bb work`.
 
-use bloodbank_core::consume::StopSignals;
+use bloodbank_core::app::StopSignals;
 
 use crate::{bus, fault::Done, output, program::AppOf};
 

@@ -17,10 +17,12 @@ use std::{
 
 use bloodbank_core::{
     Bus, Event, Settings,
-    correlation::{CorrelationTracker, Direction, Link, RedisStore},
+    app::BusBuilder,
+    correlation::{CorrelationTracker, Direction},
     event::{Declaration, Location},
-    publish::BusBuilder,
-    transport::{Topology, topology::QueueKind},
+    settings::QueueKind,
+    store::{CausationLink, redis::RedisLinks},
+    transport::Topology,
 };
 use bloodbank_harness::{RabbitMq, Redis, unique};
 use futures_util::{StreamExt, stream};
@@ -183,7 +185,7 @@ async fn on_rabbit(
 
 /// Links alone, without anything that is published: what they cost is steadier than the rates.
 async fn links(redis: &Redis, server: &Server) {
-    let store = RedisStore::new(&redis.url().into(), Duration::from_secs(3_600)).unwrap();
+    let store = RedisLinks::new(&redis.url().into(), Duration::from_secs(3_600)).unwrap();
     let tracker = CorrelationTracker::with_store(Arc::new(store)).await;
     let (event_type, app) = (Arc::from(KEY), Arc::from("bench"));
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
@@ -192,7 +194,7 @@ async fn links(redis: &Redis, server: &Server) {
         let ids: Vec<Uuid> = (0..=EVENTS).map(|_| Uuid::new_v4()).collect();
         let cpu = [std::process::id(), redis.pid().unwrap()].map(cpu_seconds);
         for number in 1..=EVENTS {
-            let _ = tracker.record(Link {
+            let _ = tracker.record(CausationLink {
                 child: ids[number],
                 parents: vec![ids[number - 1]],
                 event_type: Some(Arc::clone(&event_type)),
@@ -276,7 +278,7 @@ fn row(what: &str, plain: &[Figure], tracked: &[Figure], bar: Option<f64>) -> St
 /// How long a chain of ten levels of a hundred events takes to be read; each event is caused by one of the level before,
 /// the last event by the whole last level.
 async fn chain(redis: &Redis, direction: Direction) -> Duration {
-    let store = RedisStore::new(&redis.url().into(), Duration::from_secs(3_600)).unwrap();
+    let store = RedisLinks::new(&redis.url().into(), Duration::from_secs(3_600)).unwrap();
     let tracker = CorrelationTracker::with_store(Arc::new(store)).await;
     let ids: Vec<Uuid> = (0..1_002).map(|_| Uuid::new_v4()).collect();
     for number in 1..=1_001 {
@@ -285,7 +287,7 @@ async fn chain(redis: &Redis, direction: Direction) -> Duration {
             101..=1_000 => &ids[number - 100..=number - 100],
             _ => &ids[901..=1_000],
         };
-        let _ = tracker.record(Link {
+        let _ = tracker.record(CausationLink {
             child: ids[number],
             parents: parents.to_vec(),
             event_type: Some(KEY.into()),

@@ -4,10 +4,10 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use super::{CacheType, Claim, ClaimError, ClaimStore, FileStore, Found, MemoryStore, store::LONGEST_KEY};
+use super::{Claim, ClaimError};
 use crate::{
-    error::{Error, ErrorKind, Result},
-    settings::Settings,
+    settings::ClaimStoreKind,
+    store::{ClaimStore, LONGEST_KEY, Lookup, memory::MemoryClaims},
 };
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -34,40 +34,7 @@ impl ClaimCheck {
     /// In the memory of this process, up to 256 MiB.
     #[must_use]
     pub fn memory() -> Self {
-        Self::new(MemoryStore::new(MEMORY))
-    }
-
-    /// In the store of the settings, as long and from which size on they say.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Settings`] when that store needs an address or a directory that is not set, or a feature that is not
-    /// built in; [`ErrorKind::Storage`] when the directory cannot be used.
-    pub fn from_settings(settings: &Settings) -> Result<Self> {
-        let check = match settings.claim_store {
-            CacheType::Memory => Self::memory(),
-            CacheType::File => {
-                let directory =
-                    settings.claim_directory.as_deref().ok_or_else(|| missing("BLOODBANK_CLAIM_DIRECTORY"))?;
-                Self::new(FileStore::open(directory)?)
-            }
-            CacheType::Redis => Self::redis(settings)?,
-        };
-        Ok(check.ttl(settings.claim_ttl).threshold(settings.claim_threshold))
-    }
-
-    #[cfg(feature = "redis")]
-    fn redis(settings: &Settings) -> Result<Self> {
-        let url = settings.redis_url.as_ref().ok_or_else(|| missing("REDIS_URL"))?;
-        let client = crate::tls::redis_client(url, Some(crate::tls::Pem::read(settings)?))?;
-        Ok(Self::new(super::RedisStore::with_client(client)?))
-    }
-
-    #[cfg(not(feature = "redis"))]
-    fn redis(_: &Settings) -> Result<Self> {
-        Err(Error::new(
-            ErrorKind::Settings,
-            "claims in Redis need the feature `redis`; build with it, or set BLOODBANK_CLAIM_STORE to `memory` or `file`",
-        ))
+        Self::new(MemoryClaims::new(MEMORY))
     }
 
     /// How long payloads are kept; at least a millisecond.
@@ -91,10 +58,10 @@ impl ClaimCheck {
         self
     }
 
-    /// What references to it say.
+    /// The kind of its store, as references to it say.
     #[must_use]
-    pub fn cache_type(&self) -> CacheType {
-        self.store.cache_type()
+    pub fn kind(&self) -> ClaimStoreKind {
+        self.store.kind()
     }
 
     /// Whether so many bytes go into the store rather than into an event.
@@ -114,7 +81,7 @@ impl ClaimCheck {
             return Err(ClaimError::TooLarge { key, limit: self.limit });
         }
         self.store.put(&key, payload, self.ttl).await?;
-        Ok(Claim { cache_key: key, cache_type: self.cache_type() })
+        Ok(Claim { cache_key: key, cache_type: self.kind() })
     }
 
     /// What a reference stands for.
@@ -122,12 +89,12 @@ impl ClaimCheck {
     /// # Errors
     /// [`ClaimError`]: missing, expired, in another store, too large, or the store failed.
     pub async fn get(&self, claim: &Claim) -> Result<Bytes, ClaimError> {
-        let (key, store) = (self.key(claim)?, self.cache_type());
+        let (key, store) = (self.key(claim)?, self.kind());
         match self.store.get(&key, self.limit).await? {
-            Found::Payload(payload) => Ok(payload),
-            Found::TooLarge => Err(ClaimError::TooLarge { key, limit: self.limit }),
-            Found::Expired => Err(ClaimError::Expired { key, store }),
-            Found::Nothing => Err(ClaimError::Missing { key, store }),
+            Lookup::Payload(payload) => Ok(payload),
+            Lookup::TooLarge => Err(ClaimError::TooLarge { key, limit: self.limit }),
+            Lookup::Expired => Err(ClaimError::Expired { key, store }),
+            Lookup::Nothing => Err(ClaimError::Missing { key, store }),
         }
     }
 
@@ -150,20 +117,13 @@ impl ClaimCheck {
 
     fn key(&self, claim: &Claim) -> Result<String, ClaimError> {
         let key = claim.cache_key.clone();
-        let (wanted, here) = (claim.cache_type, self.cache_type());
+        let (wanted, here) = (claim.cache_type, self.kind());
         if wanted != here {
             return Err(ClaimError::OtherStore { key, wanted, here });
         }
         check(&key)?;
         Ok(key)
     }
-}
-
-fn missing(name: &str) -> Error {
-    Error::new(
-        ErrorKind::Settings,
-        format!("large payloads have no place: {name} is not set; set it, or BLOODBANK_CLAIM_STORE"),
-    )
 }
 
 fn check(key: &str) -> Result<(), ClaimError> {
@@ -176,7 +136,7 @@ fn check(key: &str) -> Result<(), ClaimError> {
 impl fmt::Debug for ClaimCheck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClaimCheck")
-            .field("store", &self.cache_type())
+            .field("store", &self.kind())
             .field("ttl", &self.ttl)
             .field("threshold", &self.threshold)
             .field("limit", &self.limit)

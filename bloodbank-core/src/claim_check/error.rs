@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::{CacheType, store::LONGEST_KEY};
 use crate::error::Error;
+use crate::{settings::ClaimStoreKind, store::LONGEST_KEY};
 
 /// Why a payload could not be put into a store, or taken out again.
 #[derive(Debug)]
@@ -13,23 +13,23 @@ pub enum ClaimError {
         /// The key.
         key: String,
         /// The store.
-        store: CacheType,
+        store: ClaimStoreKind,
     },
     /// The store still has it, but its time is over.
     Expired {
         /// The key.
         key: String,
         /// The store.
-        store: CacheType,
+        store: ClaimStoreKind,
     },
     /// The reference names another kind of store than the one at hand.
     OtherStore {
         /// The key.
         key: String,
         /// The store that the reference names.
-        wanted: CacheType,
+        wanted: ClaimStoreKind,
         /// The store at hand.
-        here: CacheType,
+        here: ClaimStoreKind,
     },
     /// More bytes than the limit.
     TooLarge {
@@ -71,7 +71,7 @@ impl ClaimError {
 impl fmt::Display for ClaimError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Missing { key, store: CacheType::Memory } => {
+            Self::Missing { key, store: ClaimStoreKind::Memory } => {
                 write!(f, "nothing is kept under {key:?} in the memory of this process; use redis or files to share it")
             }
             Self::Missing { key, store } => {

@@ -14,28 +14,18 @@
 //!
 //! | store | reaches | forgets |
 //! |---|---|---|
-//! | [`MemoryStore`] | this process | when its time is over, or the oldest when it is full |
-//! | [`RedisStore`] | every service with that Redis | when its time is over |
-//! | [`FileStore`] | every process with that directory | when its time is over |
+//! | [`MemoryClaims`](crate::store::memory::MemoryClaims) | this process | when its time is over, or the oldest when it is full |
+//! | `RedisClaims` | every service with that Redis | when its time is over |
+//! | [`FileClaims`](crate::store::FileClaims) | every process with that directory | when its time is over |
 //!
 //! What cannot be resolved is a [`ClaimError`] that says whether it is gone, too old, or kept elsewhere.
 
 mod check;
 mod claim;
 mod error;
-mod file;
 mod large;
-mod memory;
-#[cfg(feature = "redis")]
-mod redis;
-mod store;
 
-#[cfg(feature = "redis")]
-pub use self::redis::RedisStore;
 pub use check::ClaimCheck;
-pub use claim::{CacheType, Claim};
+pub use claim::Claim;
 pub use error::ClaimError;
-pub use file::FileStore;
 pub use large::Large;
-pub use memory::MemoryStore;
-pub use store::{ClaimStore, Found};

@@ -3,11 +3,12 @@
 use futures_util::future::join_all;
 
 use crate::{
-    consume::Context,
     error::Result,
-    identity,
-    publish::{EventCollector, PendingEvent, PublishOptions},
-    transport::{Outgoing, names},
+    event::{EventCollector, PendingEvent},
+    event_id,
+    handler::Context,
+    message::{Outgoing, names},
+    publish::PublishOptions,
 };
 
 /// Publishes what a handler collected, in order, as children of what it handled. Resolves when all of it is confirmed;
@@ -15,15 +16,14 @@ use crate::{
 pub(super) async fn publish_collected(events: EventCollector, cause: &Context) -> Result<Option<Outgoing>> {
     let bus = cause.bus();
     let (events, reply) = events.into_parts();
-    let mut drafts = Vec::with_capacity(events.len());
+    let mut prepared = Vec::with_capacity(events.len());
     for event in events {
-        let position = cause.next_position();
-        let derived = identity::derived(cause.event_id(), cause.subscriber(), position, event.routing_key());
-        let options = PublishOptions { event_id: event.event_id.or(Some(derived)), ..caused_by(cause) };
-        drafts.push(bus.draft(&event.routing_key, &event.payload, options)?);
+        let follow_up = Some(cause.next_follow_up());
+        let options = PublishOptions { event_id: event.event_id, follow_up, ..caused_by(cause) };
+        prepared.push(bus.prepare(&event.routing_key, &event.payload, options)?);
     }
-    let answer = reply.and_then(|index| drafts.get(index)).map(|draft| draft.message.clone());
-    for published in join_all(drafts.into_iter().map(|draft| bus.send(draft))).await {
+    let answer = reply.and_then(|index| prepared.get(index)).map(|event| event.message.clone());
+    for published in join_all(prepared.into_iter().map(|event| bus.publish_prepared(event))).await {
         published?;
     }
     Ok(answer)
@@ -33,14 +33,14 @@ pub(super) async fn publish_collected(events: EventCollector, cause: &Context) -
 pub(super) async fn publish_failure(event: &PendingEvent, cause: &Context, last: bool) -> Result<Outgoing> {
     let bus = cause.bus();
     let key = &event.routing_key;
-    let event_id = identity::derived_failure(cause.event_id(), cause.subscriber(), cause.attempt(), key);
+    let event_id = event_id::derived_failure(cause.event_id(), cause.subscriber(), cause.attempt(), key);
     let options = PublishOptions { event_id: Some(event_id), ..caused_by(cause) };
-    let mut draft = bus.draft(key, &event.payload, options)?;
+    let mut prepared = bus.prepare(key, &event.payload, options)?;
     if last {
-        draft.message.properties.headers.set(names::FINAL, true);
+        prepared.message.properties.headers.set(names::FINAL, true);
     }
-    let answer = draft.message.clone();
-    bus.send(draft).await?;
+    let answer = prepared.message.clone();
+    bus.publish_prepared(prepared).await?;
     Ok(answer)
 }
 

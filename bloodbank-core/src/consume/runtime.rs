@@ -14,11 +14,12 @@ use tower::{Service, ServiceExt};
 
 use crate::{
     consume::{
-        Context, Delivered, HandlerService, Target, once,
+        HandlerService, dedupe,
         settle::{Outcome, settle},
         spec::SubscriberSpec,
     },
     dedupe::{Begun, Guard, Lease},
+    handler::{Context, Delivered, Target},
     registry::Registry,
     transport::{Deliveries, Delivery, Settlement},
 };
@@ -71,7 +72,7 @@ impl Counters {
 }
 
 /// Handles deliveries until `stop` is set or the transport is closed, and finishes what it has begun.
-pub(super) async fn run(
+pub(crate) async fn run(
     target: Arc<Target>,
     spec: SubscriberSpec,
     guard: Option<Guard>,
@@ -206,7 +207,7 @@ impl Worker {
     }
 
     async fn once(&mut self, guard: &Guard, context: &Context, settlement: Settlement) -> Outcome {
-        match once::begin(guard, context).await {
+        match dedupe::begin(guard, context).await {
             Begun::Leased(lease) => lease.during(self.work(context, settlement, Some(&lease))).await,
             Begun::Unchecked => {
                 context.set_unchecked();
@@ -216,7 +217,7 @@ impl Worker {
                 settlement.ack();
                 Outcome::Duplicate
             }
-            Begun::Wait(delay) => once::put_off(settlement, context, &self.spec.options, delay).await,
+            Begun::Wait(delay) => dedupe::put_off(settlement, context, &self.spec.options, delay).await,
         }
     }
 

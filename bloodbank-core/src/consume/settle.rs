@@ -8,16 +8,17 @@ use tracing::{debug, warn};
 
 use crate::{
     consume::{
-        Context,
+        answer::{Answer, answer},
         follow_ups::{publish_collected, publish_failure},
     },
     dedupe::Lease,
-    dispatch::{Answer, answer},
     error::{Error, ErrorKind, Result},
-    handler::{HandlerError, HandlerErrorKind, OnFailure, SubscriberOptions},
-    publish::EventCollector,
+    event::EventCollector,
+    handler::{Context, HandlerError, HandlerErrorKind},
+    message::{Outgoing, names},
+    registry::{OnFailure, SubscriberOptions},
     transport::{
-        Outgoing, Settlement, names,
+        Settlement,
         topology::{DEAD_LETTER_EXCHANGE, LADDER, rung_name},
     },
 };

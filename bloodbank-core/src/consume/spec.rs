@@ -1,22 +1,21 @@
 //! A subscriber as the runtime sees it: a queue, patterns, options, and a tower service.
 
-use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt, future::BoxFuture};
 use tower::{Layer, Service, ServiceExt, service_fn, util::BoxCloneSyncService};
 
 use crate::{
-    consume::Context,
-    dispatch::CommandDescriptor,
     error::BoxError,
-    handler::{HandlerError, HandlerErrorKind, Subscriber, SubscriberOptions},
-    publish::EventCollector,
+    event::EventCollector,
+    handler::{Context, HandlerError, Subscriber, panicked, timed_out},
+    registry::{CommandDescriptor, SubscriberOptions},
 };
 
 /// A subscriber as a tower service: any `tower::Layer` can be put around it.
 pub type HandlerService = BoxCloneSyncService<Context, EventCollector, HandlerError>;
 
-type Lane = Arc<dyn Fn(&Context) -> Option<u64> + Send + Sync>;
+pub(crate) type Lane = Arc<dyn Fn(&Context) -> Option<u64> + Send + Sync>;
 
 /// A subscriber as the runtime sees it.
 pub(crate) struct SubscriberSpec {
@@ -28,7 +27,8 @@ pub(crate) struct SubscriberSpec {
     pub(crate) service: HandlerService,
     /// Which events are handled one after the other (`ordered_by`).
     pub(crate) lane: Option<Lane>,
-    command: Option<&'static CommandDescriptor>,
+    /// The command that it executes.
+    pub(crate) command: Option<&'static CommandDescriptor>,
 }
 
 impl SubscriberSpec {
@@ -58,27 +58,6 @@ impl SubscriberSpec {
         }
     }
 
-    /// The executor of a command: all services that link it share one queue, so one of them executes each command.
-    pub(crate) fn of_command(exchange: &str, command: &'static CommandDescriptor) -> Self {
-        let key = command.declaration().routing_key;
-        // The command itself watches the time and the panics, because it rolls back after both.
-        let handler = service_fn(move |context: Context| command.run(context));
-        Self {
-            name: format!("command {key}").into(),
-            queue: command.queue(exchange),
-            patterns: vec![command.pattern()],
-            options: *command.options(),
-            service: BoxCloneSyncService::new(handler),
-            lane: None,
-            command: Some(command),
-        }
-    }
-
-    /// Whether it executes that command.
-    pub(crate) fn is_of(&self, command: &'static CommandDescriptor) -> bool {
-        self.command.is_some_and(|own| std::ptr::eq(own, command))
-    }
-
     /// Puts a layer around the handler.
     pub(crate) fn layer<L>(&mut self, layer: &L)
     where
@@ -102,15 +81,4 @@ async fn isolated(
         Ok(Err(panic)) => Err(panicked(&*panic)),
         Err(_) => Err(timed_out(timeout)),
     }
-}
-
-/// The error for a handler that panicked.
-pub(crate) fn panicked(panic: &(dyn Any + Send)) -> HandlerError {
-    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    HandlerError::new(HandlerErrorKind::Panicked, format!("the handler panicked: {}", text.unwrap_or("no message")))
-}
-
-/// The error for a handler that took too long.
-pub(crate) fn timed_out(timeout: Duration) -> HandlerError {
-    HandlerError::new(HandlerErrorKind::TimedOut, format!("the handler took longer than {timeout:?}"))
 }

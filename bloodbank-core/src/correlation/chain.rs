@@ -5,11 +5,9 @@ use std::collections::HashMap;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{
-    store::{CorrelationStore, Malformed},
-    topological::topological,
-};
+use super::topological::topological;
 use crate::error::Result;
+use crate::store::{LinkStore, MalformedEntry};
 
 /// Which way to follow a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -26,14 +24,14 @@ pub struct Chain {
     /// Every event once, causes before effects. The start is among them if anything is known that way.
     pub events: Vec<Uuid>,
     /// Values that another program broke; the chain goes on around them.
-    pub malformed: Vec<Malformed>,
+    pub malformed: Vec<MalformedEntry>,
     /// Some events are as far from the start as was asked for, and were not followed further.
     pub truncated: bool,
 }
 
 /// Follows a chain with one round trip for each level.
 pub(super) async fn follow(
-    store: &dyn CorrelationStore,
+    store: &dyn LinkStore,
     start: Uuid,
     direction: Direction,
     max_depth: usize,

@@ -8,8 +8,9 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{chain::Direction, store::Malformed, tracker::CorrelationTracker};
+use super::{chain::Direction, tracker::CorrelationTracker};
 use crate::error::Result;
+use crate::store::MalformedEntry;
 
 /// How far the chains of a dump go.
 const DEPTH: usize = 100;
@@ -32,7 +33,7 @@ pub struct Dump {
     /// The time in its envelope.
     pub created_at: Option<DateTime<Utc>>,
     /// Values that another program broke.
-    pub malformed: Vec<Malformed>,
+    pub malformed: Vec<MalformedEntry>,
     /// Links of this event were not recorded, because the store was away; the envelopes have them.
     pub may_be_incomplete: bool,
 }

@@ -6,11 +6,6 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// Where stores keep the routing key.
-pub(super) const EVENT_TYPE: &str = "event_type";
-/// Where stores keep the program.
-pub(super) const APP: &str = "app";
-
 /// The most that metadata may take as JSON, in bytes.
 pub const METADATA_LIMIT: usize = 64 * 1024;
 

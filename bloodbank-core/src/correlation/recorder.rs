@@ -22,11 +22,8 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use super::{
-    missed::Missed,
-    store::{CorrelationStore, Link},
-};
 use crate::error::{Error, ErrorKind, Result};
+use crate::store::{CausationLink, LinkStore, UnrecordedLinks};
 
 /// How many links are written at once.
 const BATCH: usize = 256;
@@ -48,7 +45,7 @@ const STABLE: Duration = Duration::from_secs(30);
 /// Resolves when a link is recorded, or given up and counted as missed, but after a second in every case: a link that
 /// waits behind many others is then recorded later.
 #[derive(Debug, Clone)]
-pub struct Recorded {
+pub struct Recording {
     /// The task drops the sender: that is the signal.
     settled: Shared<oneshot::Receiver<()>>,
     awaited: Arc<Awaited>,
@@ -61,7 +58,7 @@ struct Awaited {
     urgent: Arc<Notify>,
 }
 
-impl Future for Recorded {
+impl Future for Recording {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -75,7 +72,7 @@ impl Future for Recorded {
 
 /// How tracking is doing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Health {
+pub struct CorrelationHealth {
     /// Where links are recorded; without secrets.
     pub store: String,
     /// Links are being recorded.
@@ -88,12 +85,12 @@ pub struct Health {
 pub(super) struct Recorder(Arc<Inner>);
 
 struct Inner {
-    store: Arc<dyn CorrelationStore>,
+    store: Arc<dyn LinkStore>,
     queue: Mutex<Queue>,
     work: Notify,
     /// A batch is full, or awaited.
     urgent: Arc<Notify>,
-    missed: Missed,
+    missed: UnrecordedLinks,
 }
 
 struct Queue {
@@ -113,8 +110,8 @@ enum State {
 }
 
 struct Batch {
-    links: Vec<Link>,
-    recorded: Recorded,
+    links: Vec<CausationLink>,
+    recorded: Recording,
     hold: Hold,
     /// Dropped when the batch is written or given up.
     _settled: oneshot::Sender<()>,
@@ -150,7 +147,7 @@ impl Batch {
         let (settled, when_settled) = oneshot::channel();
         let batch = Self {
             links: Vec::new(),
-            recorded: Recorded {
+            recorded: Recording {
                 settled: recorded.shared(),
                 awaited: Arc::new(Awaited { yes: AtomicBool::new(false), urgent: Arc::clone(urgent) }),
             },
@@ -163,13 +160,13 @@ impl Batch {
 
 impl Recorder {
     /// Starts the task. A store that does not answer within a second is not waited for.
-    pub(super) async fn start(store: Arc<dyn CorrelationStore>) -> Self {
+    pub(super) async fn start(store: Arc<dyn LinkStore>) -> Self {
         let inner = Arc::new(Inner {
             store,
             queue: Mutex::new(Queue { state: State::Recording, waiting: VecDeque::new(), settled: None }),
             work: Notify::new(),
             urgent: Arc::default(),
-            missed: Missed::default(),
+            missed: UnrecordedLinks::default(),
         });
         let reachable = inner.probe().await;
         if let Err(error) = &reachable {
@@ -181,11 +178,11 @@ impl Recorder {
         Self(inner)
     }
 
-    pub(super) fn store(&self) -> &Arc<dyn CorrelationStore> {
+    pub(super) fn store(&self) -> &Arc<dyn LinkStore> {
         &self.0.store
     }
 
-    pub(super) fn missed(&self) -> &Missed {
+    pub(super) fn missed(&self) -> &UnrecordedLinks {
         &self.0.missed
     }
 
@@ -194,7 +191,7 @@ impl Recorder {
     }
 
     /// Hands a link to the task. `None` when it is missed.
-    pub(super) fn record(&self, link: Link) -> Option<Recorded> {
+    pub(super) fn record(&self, link: CausationLink) -> Option<Recording> {
         let mut queue = self.0.queue();
         // What follows the first is found by the task without a word.
         let is_first = queue.waiting.is_empty();
@@ -269,7 +266,7 @@ impl Inner {
     }
 
     /// The store failed: nobody waits for it any more.
-    fn give_up(&self, links: Vec<Link>, error: &Error) {
+    fn give_up(&self, links: Vec<CausationLink>, error: &Error) {
         let waiting = {
             let mut queue = self.queue();
             if queue.state == State::Recording {

@@ -11,16 +11,18 @@ use uuid::Uuid;
 
 use super::{
     chain::{self, Chain, Direction},
-    memory::MemoryStore,
     metadata::check_metadata,
-    missed::Missed,
-    recorder::{Health, Recorded, Recorder},
-    store::{CorrelationStore, DirectStore, Entry, Link, Malformed, Read},
+    recorder::{CorrelationHealth, Recorder, Recording},
+};
+use crate::store::{
+    BatchRead, CausationLink, DirectLinkStore, LinkEntry, LinkStore, MalformedEntry, UnrecordedLinks,
+    memory::MemoryLinks,
 };
 use crate::{
     envelope,
     error::{Error, ErrorKind, Result},
     settings::Settings,
+    transport::Transport,
 };
 
 /// How many events the memory of a process remembers; some 30 MB.
@@ -42,11 +44,15 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// # Ok::<(), bloodbank_core::Error>(()) }).unwrap().unwrap();
 /// ```
 #[derive(Clone)]
-pub struct CorrelationTracker(Arc<Backend>);
+pub struct CorrelationTracker {
+    backend: Arc<Backend>,
+    /// Keeps a file open that nobody publishes to.
+    transport: Option<Arc<dyn Transport>>,
+}
 
 enum Backend {
     /// Takes links at once.
-    Direct(Arc<dyn DirectStore>),
+    Direct(Arc<dyn DirectLinkStore>),
     /// Written by a task, beside publishing.
     Beside(Recorder),
 }
@@ -55,54 +61,29 @@ impl CorrelationTracker {
     /// A tracker in memory, of the last 100,000 events.
     #[must_use]
     pub fn in_memory(settings: &Settings) -> Self {
-        let store = MemoryStore::new(REMEMBERED, settings.correlation_ttl);
+        let store = MemoryLinks::new(REMEMBERED, settings.correlation_ttl);
         Self::direct(Arc::new(store))
     }
 
     /// A tracker over a store that takes links at once.
-    pub(crate) fn direct(store: Arc<dyn DirectStore>) -> Self {
-        Self(Arc::new(Backend::Direct(store)))
+    #[must_use]
+    pub fn direct(store: Arc<dyn DirectLinkStore>) -> Self {
+        Self { backend: Arc::new(Backend::Direct(store)), transport: None }
     }
 
-    /// The tracker that the settings describe: Redis where its address is set, otherwise the file of the embedded bus
-    /// where that is set, otherwise memory. A bus in a file has it open: ask [`crate::Bus::correlation`] there.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Settings`] when the address of Redis is none; [`ErrorKind::Storage`] when the file cannot be opened
-    /// or is in use. Never when Redis does not answer or refuses the password: tracking then begins by itself once it
-    /// does not.
-    pub async fn open(settings: &Settings) -> Result<Option<Self>> {
-        let Some(url) = &settings.redis_url else {
-            #[cfg(feature = "sqlite")]
-            if let (None, Some(path)) = (&settings.rabbit_url, &settings.embedded_path) {
-                let bus = crate::transport::embedded::Embedded::open(path).await?;
-                return Ok(bus.into_correlation(settings.correlation_ttl));
-            }
-            return Ok(Some(Self::in_memory(settings)));
-        };
-        #[cfg(feature = "redis")]
-        {
-            let client = crate::tls::redis_client(url, Some(crate::tls::Pem::read(settings)?))?;
-            let store = super::RedisStore::with_client(client, settings.correlation_ttl)?;
-            Ok(Some(Self::with_store(Arc::new(store)).await))
-        }
-        #[cfg(not(feature = "redis"))]
-        {
-            let _ = url;
-            Err(Error::new(
-                ErrorKind::Settings,
-                "REDIS_URL is set, but this program was built without the feature `redis`; add it, or unset REDIS_URL",
-            ))
-        }
+    /// The same tracker, which keeps the transport of its store open.
+    pub(crate) fn keeping_open(mut self, transport: Arc<dyn Transport>) -> Self {
+        self.transport = Some(transport);
+        self
     }
 
     /// A tracker over a store of one's own; a task of the current tokio runtime writes to it.
-    pub async fn with_store(store: Arc<dyn CorrelationStore>) -> Self {
-        Self(Arc::new(Backend::Beside(Recorder::start(store).await)))
+    pub async fn with_store(store: Arc<dyn LinkStore>) -> Self {
+        Self { backend: Arc::new(Backend::Beside(Recorder::start(store).await)), transport: None }
     }
 
-    pub(super) fn store(&self) -> &dyn CorrelationStore {
-        match &*self.0 {
+    pub(super) fn store(&self) -> &dyn LinkStore {
+        match &*self.backend {
             Backend::Direct(store) => &**store,
             Backend::Beside(recorder) => &**recorder.store(),
         }
@@ -110,14 +91,14 @@ impl CorrelationTracker {
 
     /// Records a link beside a publish: `None` when that is done (or given up) already, otherwise a future that
     /// resolves when it is, at most a second later. Never fails; what is not recorded is counted.
-    pub fn record(&self, mut link: Link) -> Option<Recorded> {
+    pub fn record(&self, mut link: CausationLink) -> Option<Recording> {
         if let Some(metadata) = &link.metadata
             && let Err(error) = check_metadata(metadata)
         {
             warn!(event_id = %link.child, %error, "a link is recorded without its metadata");
             link.metadata = None;
         }
-        match &*self.0 {
+        match &*self.backend {
             Backend::Direct(store) => {
                 store.insert(link);
                 None
@@ -129,7 +110,7 @@ impl CorrelationTracker {
     /// Waits until everything that was recorded before is written or given up; at most a second after the last
     /// record.
     pub async fn flush(&self) {
-        match &*self.0 {
+        match &*self.backend {
             Backend::Direct(store) => store.flush().await,
             Backend::Beside(recorder) => recorder.flush().await,
         }
@@ -137,16 +118,20 @@ impl CorrelationTracker {
 
     /// How tracking is doing.
     #[must_use]
-    pub fn health(&self) -> Health {
-        let available = match &*self.0 {
+    pub fn health(&self) -> CorrelationHealth {
+        let available = match &*self.backend {
             Backend::Direct(_) => true,
             Backend::Beside(recorder) => recorder.is_available(),
         };
-        Health { store: self.store().describe(), available, missed: self.missed().map_or(0, Missed::count) }
+        CorrelationHealth {
+            store: self.store().describe(),
+            available,
+            missed: self.missed().map_or(0, UnrecordedLinks::count),
+        }
     }
 
-    fn missed(&self) -> Option<&Missed> {
-        match &*self.0 {
+    fn missed(&self) -> Option<&UnrecordedLinks> {
+        match &*self.backend {
             Backend::Direct(store) => store.missed(),
             Backend::Beside(recorder) => Some(recorder.missed()),
         }
@@ -162,7 +147,7 @@ impl CorrelationTracker {
         check_ids(child, parents)?;
         check_metadata(&metadata)?;
         let known = self.in_time(self.read_entry(child)).await?.values.pop().flatten();
-        let mut link = Link {
+        let mut link = CausationLink {
             child,
             parents: Vec::with_capacity(parents.len()),
             event_type: None,
@@ -184,7 +169,7 @@ impl CorrelationTracker {
         }
         let links = [link];
         let written = self.in_time(self.store().write(&links)).await;
-        if let (Err(_), Backend::Beside(recorder)) = (&written, &*self.0) {
+        if let (Err(_), Backend::Beside(recorder)) = (&written, &*self.backend) {
             recorder.missed().link(&links[0]);
         }
         match written?.first() {
@@ -207,7 +192,7 @@ impl CorrelationTracker {
 
     /// Does not wait for a store that is away, nor for more than a second.
     async fn in_time<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        let recorder = match &*self.0 {
+        let recorder = match &*self.backend {
             Backend::Direct(_) => return work.await,
             Backend::Beside(recorder) => recorder,
         };
@@ -223,7 +208,7 @@ impl CorrelationTracker {
         Err(Error::new(ErrorKind::Storage, format!("{store} {problem}")))
     }
 
-    async fn read_entry(&self, event: Uuid) -> Result<Read<Option<Entry>>> {
+    async fn read_entry(&self, event: Uuid) -> Result<BatchRead<Option<LinkEntry>>> {
         self.store().entries(&[event]).await
     }
 
@@ -258,7 +243,7 @@ impl CorrelationTracker {
     /// # Errors
     /// [`ErrorKind::Storage`] when the store fails, [`ErrorKind::InvalidPayload`] naming the key when another program
     /// broke the value.
-    pub async fn entry(&self, event: Uuid) -> Result<Option<Entry>> {
+    pub async fn entry(&self, event: Uuid) -> Result<Option<LinkEntry>> {
         let mut read = self.read_entry(event).await?;
         understood(&read.malformed)?;
         Ok(read.values.pop().flatten())
@@ -282,12 +267,12 @@ impl CorrelationTracker {
     }
 
     /// Entries and children of these events in one round trip.
-    pub(super) async fn around(&self, events: &[Uuid]) -> Result<(Read<Option<Entry>>, Read<Vec<Uuid>>)> {
+    pub(super) async fn around(&self, events: &[Uuid]) -> Result<(BatchRead<Option<LinkEntry>>, BatchRead<Vec<Uuid>>)> {
         try_join(self.store().entries(events), self.store().children(events)).await
     }
 
     /// Whether the store may know less about an event than happened.
-    pub(super) fn may_be_incomplete(&self, event: Uuid, entry: Option<&Entry>) -> bool {
+    pub(super) fn may_be_incomplete(&self, event: Uuid, entry: Option<&LinkEntry>) -> bool {
         let created_at = entry.and_then(|entry| entry.created_at);
         self.missed().is_some_and(|missed| missed.concerns(event, created_at))
     }
@@ -307,11 +292,11 @@ fn check_ids(child: Uuid, parents: &[Uuid]) -> Result<()> {
     ))
 }
 
-fn understood(malformed: &[Malformed]) -> Result<()> {
+fn understood(malformed: &[MalformedEntry]) -> Result<()> {
     malformed.first().map_or(Ok(()), |value| Err(self::malformed(value)))
 }
 
-fn malformed(value: &Malformed) -> Error {
+fn malformed(value: &MalformedEntry) -> Error {
     Error::new(ErrorKind::InvalidPayload, value.to_string())
 }
 

@@ -8,8 +8,8 @@ use uuid::Uuid;
 use crate::{
     envelope::{EventEnvelope, RawEnvelope},
     error::Result,
+    message::{Headers, Incoming, names},
     registry::{AnyEvent, Registry},
-    transport::{Headers, Incoming, names},
 };
 
 /// A message that a subscriber gave up, and why.

@@ -28,7 +28,7 @@ pub use letter::DeadLetter;
 use sweep::Action;
 pub use sweep::{Mode, Report, Settled};
 
-use crate::{consume::linked_queues, error::Result, publish::Bus, transport::topology::dead_letter_queue};
+use crate::{error::Result, publish::Bus, registry::linked_queues, transport::topology::dead_letter_queue};
 
 /// The dead letters of one subscriber.
 #[derive(Debug, Clone)]

@@ -7,8 +7,9 @@ use futures_util::{StreamExt, stream::FuturesOrdered};
 use super::{DeadLetter, DeadLetters, Filter};
 use crate::{
     error::{Error, ErrorKind, Result},
+    message::{Outgoing, names},
     publish::Bus,
-    transport::{Fetched, Outgoing, Settlement, names},
+    transport::{Fetched, Settlement},
 };
 
 /// Whether it is done, or only said what would be done.

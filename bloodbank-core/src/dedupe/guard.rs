@@ -11,8 +11,9 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use super::{Acquired, Dedupe, DedupeKey, OnOutage};
+use super::{Dedupe, OnOutage};
 use crate::error::{Error, ErrorKind, Result};
+use crate::store::{Acquired, LeaseKey};
 
 /// How long a store that has failed is not asked again: each event would wait for the deadline.
 const REST: Duration = Duration::from_secs(1);
@@ -48,7 +49,7 @@ pub(crate) enum Begun {
 /// The right to handle an event.
 pub(crate) struct Lease {
     guard: Guard,
-    key: DedupeKey,
+    key: LeaseKey,
     token: Uuid,
 }
 
@@ -70,7 +71,7 @@ impl Guard {
     /// Asks for an event; `shortest` and `longer` are rungs to wait on.
     pub(crate) async fn begin(&self, event_id: Uuid, shortest: Duration, longer: Duration) -> Begun {
         let inner = &*self.0;
-        let key = DedupeKey { queue: Arc::clone(&inner.queue), event_id };
+        let key = LeaseKey { queue: Arc::clone(&inner.queue), event_id };
         let token = Uuid::new_v4();
         let Dedupe { store, lease, on_outage, .. } = &inner.dedupe;
         match self.ask(store.acquire(&key, token, *lease)).await {

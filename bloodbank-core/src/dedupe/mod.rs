@@ -10,23 +10,12 @@
 //! the event id in the transaction of the effect itself.
 
 mod guard;
-mod memory;
-#[cfg(feature = "redis")]
-mod redis;
-mod store;
 
 use std::{fmt, sync::Arc, time::Duration};
 
 pub(crate) use guard::{Begun, Guard, Lease};
-pub use memory::MemoryStore;
-#[cfg(feature = "redis")]
-pub use redis::RedisStore;
-pub use store::{Acquired, DedupeKey, DedupeStore};
 
-use crate::{
-    error::{Error, ErrorKind, Result},
-    publish::Bus,
-};
+use crate::store::LeaseStore;
 
 /// How subscribers with `dedupe(within = …)` remember what they have handled.
 ///
@@ -34,16 +23,16 @@ use crate::{
 ///
 /// ```
 /// # use std::{sync::Arc, time::Duration};
-/// # use bloodbank_core::{App, Bus, dedupe::{Dedupe, MemoryStore, OnOutage}};
+/// # use bloodbank_core::{App, Bus, dedupe::{Dedupe, OnOutage}, store::memory::MemoryLeases};
 /// # fn example(bus: Bus) -> App {
 /// App::new("shipping", bus).dedupe(
-///     Dedupe::in_store(Arc::new(MemoryStore::default())).lease(Duration::from_secs(10)).on_outage(OnOutage::Closed),
+///     Dedupe::in_store(Arc::new(MemoryLeases::default())).lease(Duration::from_secs(10)).on_outage(OnOutage::Closed),
 /// )
 /// # }
 /// ```
 #[derive(Clone)]
 pub struct Dedupe {
-    store: Arc<dyn DedupeStore>,
+    store: Arc<dyn LeaseStore>,
     lease: Duration,
     deadline: Duration,
     on_outage: OnOutage,
@@ -63,26 +52,8 @@ pub enum OnOutage {
 impl Dedupe {
     /// With this store.
     #[must_use]
-    pub fn in_store(store: Arc<dyn DedupeStore>) -> Self {
+    pub fn in_store(store: Arc<dyn LeaseStore>) -> Self {
         Self { store, lease: Duration::from_secs(30), deadline: Duration::from_secs(1), on_outage: OnOutage::default() }
-    }
-
-    /// With the Redis of the settings; without one, in the embedded bus.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Settings`] on RabbitMQ without `REDIS_URL`: nothing would outlive the process.
-    pub fn of(bus: &Bus) -> Result<Self> {
-        #[cfg(feature = "redis")]
-        if let Some(store) = RedisStore::from_settings(bus.settings())? {
-            return Ok(Self::in_store(Arc::new(store)));
-        }
-        match bus.transport().dedupe() {
-            Some(store) => Ok(Self::in_store(store)),
-            None => Err(Error::new(
-                ErrorKind::Settings,
-                "`dedupe` needs a store that outlives the process: set REDIS_URL, or give the app one with `App::dedupe`",
-            )),
-        }
     }
 
     /// How long an event is left to whoever has begun it, should he die; default 30 s. While he lives, he renews it.

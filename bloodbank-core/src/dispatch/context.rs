@@ -2,7 +2,7 @@
 
 use std::{fmt, ops::Deref};
 
-use crate::consume::Context;
+use crate::handler::Context;
 
 /// What a command can know while it is executed: its state, and everything in [`Context`].
 #[derive(Clone)]

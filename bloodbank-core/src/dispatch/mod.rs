@@ -1,12 +1,11 @@
 //! Commands: executed by exactly one handler, answered, rolled back.
 
+mod command;
 mod context;
+mod execute;
 mod manager;
-mod reply;
-mod request;
 
+pub use command::Command;
 pub use context::CommandContext;
-pub use manager::{CommandDescriptor, CommandManager};
-pub(crate) use reply::{Answer, Replies, answer};
-pub(crate) use request::read_value;
-pub use request::{Execute, ExecuteError};
+pub use execute::Executor;
+pub use manager::CommandManager;

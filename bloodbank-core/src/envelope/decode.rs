@@ -91,10 +91,8 @@ impl EventEnvelope<serde_json::Value> {
     /// [`ErrorKind::InvalidEnvelope`] naming the JSON pointer of the fault, or the version.
     pub fn from_json(value: serde_json::Value) -> Result<Self> {
         let envelope: Self = serde_path_to_error::deserialize(value).map_err(|error| {
-            let fault = PayloadFault {
-                pointer: crate::handler::input::json_pointer(error.path()),
-                detail: error.inner().to_string(),
-            };
+            let fault =
+                PayloadFault { pointer: crate::error::json_pointer(error.path()), detail: error.inner().to_string() };
             Error::new(ErrorKind::InvalidEnvelope, format!("no envelope: at {:?}: {}", fault.pointer, fault.detail))
                 .with_faults(vec![fault])
         })?;

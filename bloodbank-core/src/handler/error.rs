@@ -1,8 +1,11 @@
 //! Why a handler did not handle an event.
 
-use std::{fmt, time::Duration};
+use std::{any::Any, fmt, time::Duration};
 
-use crate::{error::BoxError, event::Declaration, failure::FailureEvent, publish::PendingEvent};
+use crate::{
+    error::{BoxError, Error},
+    event::{Declaration, FailureEvent, PendingEvent},
+};
 
 /// Why a handler did not handle an event, and whether trying again can help.
 ///
@@ -58,6 +61,11 @@ impl HandlerError {
     /// The message cannot be read: it is parked at once.
     pub(crate) fn unreadable(reason: &'static str, message: impl Into<String>) -> Self {
         Self::new(HandlerErrorKind::Permanent { reason }, message.into())
+    }
+
+    /// An event that the handler returned or collected breaks its own rules.
+    pub(crate) fn invalid_follow_up(error: &Error) -> Self {
+        Self::unreadable("invalid-follow-up", error.to_string())
     }
 
     pub(crate) fn new(kind: HandlerErrorKind, message: String) -> Self {
@@ -158,4 +166,15 @@ pub(crate) fn failure<E: FailureEvent>(mut event: E, attempt: u32) -> HandlerErr
         Ok(event) => HandlerError::new(HandlerErrorKind::Failure { event: Box::new(event), retryable }, message),
         Err(error) => HandlerError::retry(error),
     }
+}
+
+/// The error for a handler that panicked.
+pub(crate) fn panicked(panic: &(dyn Any + Send)) -> HandlerError {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    HandlerError::new(HandlerErrorKind::Panicked, format!("the handler panicked: {}", text.unwrap_or("no message")))
+}
+
+/// The error for a handler that took too long.
+pub(crate) fn timed_out(timeout: Duration) -> HandlerError {
+    HandlerError::new(HandlerErrorKind::TimedOut, format!("the handler took longer than {timeout:?}"))
 }

@@ -7,10 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::{
-    consume::Context,
-    handler::{HandlerError, Publisher},
-};
+use crate::handler::{Context, HandlerError, Publisher};
 
 /// An argument that a subscriber can ask for besides the event: [`State`], [`Context`], [`Publisher`], or one's own.
 #[diagnostic::on_unimplemented(

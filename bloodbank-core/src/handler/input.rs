@@ -1,62 +1,11 @@
 //! First arguments of subscribers: the event, its envelope, or a set of events.
 
-use serde::de::DeserializeOwned;
-
 use crate::{
-    consume::Context,
-    envelope::{EventEnvelope, RawEnvelope, check_version},
-    error::{Error, ErrorKind, PayloadFault, Result},
-    event::{Declaration, Event},
-    handler::HandlerError,
-    routing::template_matches,
+    envelope::EventEnvelope,
+    error::ErrorKind,
+    event::{Declaration, Payload},
+    handler::{Context, HandlerError},
 };
-
-/// What a subscriber can receive: an event, or a set of events (`#[derive(EventSet)]`).
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not an `Event`",
-    label = "a subscriber cannot receive this",
-    note = "consider annotating `{Self}` with `#[derive(Event)]`, or with `#[derive(EventSet)]` for several events"
-)]
-pub trait Payload: Sized + Send + 'static {
-    /// The events it stands for; a constant, so that a subscriber's pattern is checked while the program compiles.
-    const DECLARATIONS: &'static [&'static Declaration];
-
-    /// The events it stands for.
-    fn declarations() -> Vec<&'static Declaration> {
-        Self::DECLARATIONS.to_vec()
-    }
-
-    /// Reads an envelope.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidEnvelope`] or [`ErrorKind::InvalidPayload`], with the place of the fault.
-    fn decode(body: &[u8]) -> Result<EventEnvelope<Self>>;
-}
-
-impl<E: Event> Payload for E {
-    const DECLARATIONS: &'static [&'static Declaration] = &[&E::DECLARATION];
-
-    fn decode(body: &[u8]) -> Result<EventEnvelope<Self>> {
-        let declaration = const { &E::DECLARATION };
-        // The common case in one pass. What it does not explain is read again, for the sake of the message.
-        if declaration.supersedes.is_none()
-            && let Ok(envelope) = serde_json::from_slice::<EventEnvelope<E>>(body)
-            && (declaration.routing_key == envelope.event_type
-                || template_matches(declaration.routing_key, &envelope.event_type))
-        {
-            check_version(&envelope.version)?;
-            if declaration.validated {
-                envelope.payload.validate()?;
-            }
-            return Ok(envelope);
-        }
-        let raw = RawEnvelope::read(body)?;
-        match read_variant::<E>(&raw)? {
-            Some(payload) => Ok(raw.map(|_| payload)),
-            None => Err(unexpected(&raw, Self::DECLARATIONS)),
-        }
-    }
-}
 
 /// The first argument of a subscriber.
 #[diagnostic::on_unimplemented(
@@ -114,70 +63,4 @@ fn read<P: Payload>(context: &Context) -> Result<EventEnvelope<P>, HandlerError>
         let reason = if error.kind() == ErrorKind::InvalidPayload { "invalid" } else { "undecodable" };
         HandlerError::unreadable(reason, error.to_string())
     })
-}
-
-/// Reads the payload as `E` if the envelope holds one, or an older version of one.
-pub(crate) fn read_variant<E: Event>(raw: &RawEnvelope<'_>) -> Result<Option<E>> {
-    let text = raw.payload.get();
-    let event = if template_matches(E::DECLARATION.routing_key, &raw.event_type) {
-        read_payload::<E>(&raw.event_type, text)?
-    } else {
-        match E::upcast(&raw.event_type, text) {
-            Some(event) => event.map_err(|error| {
-                Error::new(ErrorKind::InvalidPayload, format!("payload of `{}` does not fit", raw.event_type))
-                    .with_source(error)
-            })?,
-            None => return Ok(None),
-        }
-    };
-    event.validate()?;
-    Ok(Some(event))
-}
-
-/// Reads a payload; a fault names the JSON pointer.
-pub(crate) fn read_payload<T: DeserializeOwned>(event_type: &str, text: &str) -> Result<T> {
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    match serde_path_to_error::deserialize(&mut deserializer) {
-        Ok(payload) => Ok(payload),
-        Err(error) => Err(does_not_fit(event_type, std::any::type_name::<T>(), error)),
-    }
-}
-
-/// Compiled once, not once per event.
-#[cold]
-fn does_not_fit(event_type: &str, type_path: &str, error: serde_path_to_error::Error<serde_json::Error>) -> Error {
-    let fault = PayloadFault { pointer: json_pointer(error.path()), detail: error.inner().to_string() };
-    let name = type_path.rsplit("::").next().unwrap_or(type_path);
-    Error::new(
-        ErrorKind::InvalidPayload,
-        format!("payload of `{event_type}` does not fit `{name}` at {:?}", fault.pointer),
-    )
-    .with_faults(vec![fault])
-    .with_source(error.into_inner())
-}
-
-/// An event that the subscriber does not receive.
-pub(crate) fn unexpected(raw: &RawEnvelope<'_>, expected: &[&'static Declaration]) -> Error {
-    let keys: Vec<_> = expected.iter().map(|declaration| format!("`{}`", declaration.routing_key)).collect();
-    Error::new(
-        ErrorKind::InvalidEnvelope,
-        format!("unexpected event `{}`; this subscriber receives {}", raw.event_type, keys.join(", ")),
-    )
-}
-
-/// The place of a fault as RFC 6901 has it.
-pub(crate) fn json_pointer(path: &serde_path_to_error::Path) -> String {
-    use serde_path_to_error::Segment;
-    let mut pointer = String::new();
-    for segment in path {
-        let token = match segment {
-            Segment::Seq { index } => index.to_string(),
-            Segment::Map { key } => key.replace('~', "~0").replace('/', "~1"),
-            Segment::Enum { variant } => variant.clone(),
-            Segment::Unknown => "?".to_owned(),
-        };
-        pointer.push('/');
-        pointer.push_str(&token);
-    }
-    pointer
 }

@@ -1,10 +1,8 @@
 //! What subscribers return: nothing, events, or the reason why not.
 
 use crate::{
-    consume::Context,
-    event::{Declaration, Event},
-    handler::{HandlerError, HandlerFailure},
-    publish::EventCollector,
+    event::{Declaration, Event, EventCollector},
+    handler::{Context, HandlerError, HandlerFailure},
 };
 
 /// Events that a handler returns: `()`, an event, and `Option`, `Vec` and tuples of those. Published in order.
@@ -103,7 +101,7 @@ impl<O: Output> HandlerReturn for O {
     fn finish(self, _context: &Context) -> Result<EventCollector, HandlerError> {
         let mut events = EventCollector::default();
         self.collect(&mut events);
-        events.checked()
+        events.checked().map_err(|error| HandlerError::invalid_follow_up(&error))
     }
 
     fn declarations() -> Vec<&'static Declaration> {

@@ -4,8 +4,7 @@
 use crate::{
     envelope::RawEnvelope,
     error::{Error, ErrorKind, PayloadFault, Result},
-    event::{Declaration, Event, Superseded},
-    handler::input::read_variant,
+    event::{Declaration, Event, Superseded, read_variant},
     routing::template_matches,
 };
 

@@ -1,77 +1,21 @@
-//! `bus.publish(event)`: a builder that is a future, and what it resolves to.
+//! `bus.publish(event)`: a builder that is a future.
 
-use std::{future::IntoFuture, sync::Arc, time::Duration};
+use std::{future::IntoFuture, time::Duration};
 
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::{
+    Bus, Cause, FollowUp, Prepared, PublishOptions, Receipt, TraceContext,
+    payload::{Publishable, Untyped},
+};
 use crate::{
-    consume::Context,
     envelope::{AgentContext, WrittenSource},
     error::Result,
-    event::Event,
-    identity,
-    publish::{Bus, Cause, TraceContext},
-    transport::{HeaderValue, Headers, Text},
+    message::{HeaderValue, Text},
 };
-
-/// What the broker confirmed about an event.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Receipt {
-    /// The id of the event.
-    pub event_id: Uuid,
-    /// The key it was published under.
-    pub event_type: Arc<str>,
-    /// The time in its envelope.
-    pub timestamp: DateTime<Utc>,
-    /// No queue received it: nobody subscribes to this key yet.
-    pub unrouted: bool,
-}
-
-/// Everything that may be said about an event besides the event.
-#[derive(Debug, Default)]
-pub(crate) struct PublishOptions {
-    pub(crate) event_id: Option<Uuid>,
-    pub(crate) timestamp: Option<DateTime<Utc>>,
-    pub(crate) causes: Vec<Uuid>,
-    pub(crate) mandatory: bool,
-    pub(crate) source: Option<WrittenSource>,
-    pub(crate) rare: Option<Box<Rare>>,
-}
-
-/// What is said about few events; apart, because most are moved often.
-#[derive(Debug, Default)]
-pub(crate) struct Rare {
-    pub(crate) agent_context: Option<AgentContext>,
-    pub(crate) trace: Option<TraceContext>,
-    pub(crate) headers: Headers,
-    pub(crate) metadata: Option<Map<String, Value>>,
-    pub(crate) expires_in: Option<Duration>,
-    pub(crate) reply_to: Option<Arc<str>>,
-}
-
-impl PublishOptions {
-    pub(crate) fn caused_by(&mut self, cause: &(impl Cause + ?Sized)) {
-        self.causes.push(cause.event_id());
-        let (agent, trace) = (cause.agent_context(), cause.trace());
-        if agent.is_none() && trace.is_none() {
-            return;
-        }
-        let rare = self.rare();
-        if rare.agent_context.is_none() {
-            rare.agent_context = agent.cloned();
-        }
-        if rare.trace.is_none() {
-            rare.trace = trace;
-        }
-    }
-
-    pub(crate) fn rare(&mut self) -> &mut Rare {
-        self.rare.get_or_insert_default()
-    }
-}
 
 /// An event that is published when this is awaited; resolves when the broker has confirmed it.
 ///
@@ -82,23 +26,27 @@ impl PublishOptions {
 /// println!("{} is on the bus", receipt.event_id);
 /// # Ok(()) }
 /// ```
+///
+/// `P` is the event, or its JSON payload ([`PublishValue`]); the options are the same for both.
 #[must_use = "an event is published when this is awaited"]
-pub struct Publish<'a, E> {
+pub struct Publish<'a, P> {
     bus: &'a Bus,
-    event: E,
+    payload: P,
     options: PublishOptions,
-    follow_up: Option<(&'a Context, u32)>,
 }
 
-impl<'a, E: Event> Publish<'a, E> {
-    pub(crate) fn new(bus: &'a Bus, event: E) -> Self {
-        Self { bus, event, options: PublishOptions::default(), follow_up: None }
+/// An event known only at run time, which is published when this is awaited; see [`Bus::publish_value`].
+pub type PublishValue<'a> = Publish<'a, Untyped<'a>>;
+
+impl<'a, P> Publish<'a, P> {
+    pub(super) fn new(bus: &'a Bus, payload: P) -> Self {
+        Self { bus, payload, options: PublishOptions::default() }
     }
 
-    pub(crate) fn follow_up(bus: &'a Bus, event: E, cause: &'a Context) -> Self {
-        let mut publish = Self::new(bus, event).caused_by(cause);
-        publish.follow_up = Some((cause, cause.next_position()));
-        publish
+    /// Gives the event an id that is derived from its cause, unless it has one of its own.
+    pub(crate) fn follow_up(mut self, follow_up: FollowUp) -> Self {
+        self.options.follow_up = Some(follow_up);
+        self
     }
 
     /// The event that caused this one. It becomes a parent; its agent and its trace are inherited.
@@ -121,7 +69,13 @@ impl<'a, E: Event> Publish<'a, E> {
         self
     }
 
-    /// Who publishes it; default: this service.
+    /// The time in the envelope; default: now.
+    pub fn timestamp(mut self, timestamp: DateTime<Utc>) -> Self {
+        self.options.timestamp = Some(timestamp);
+        self
+    }
+
+    /// The source in the envelope: who publishes the event; default: this service.
     pub fn source(mut self, source: impl Into<WrittenSource>) -> Self {
         self.options.source = Some(source.into());
         self
@@ -129,26 +83,32 @@ impl<'a, E: Event> Publish<'a, E> {
 
     /// The agent on whose behalf it is published.
     pub fn agent_context(mut self, agent: AgentContext) -> Self {
-        self.options.rare().agent_context = Some(agent);
+        self.options.uncommon().agent_context = Some(agent);
+        self
+    }
+
+    /// The W3C trace it belongs to.
+    pub fn trace(mut self, trace: TraceContext) -> Self {
+        self.options.uncommon().trace = Some(trace);
         self
     }
 
     /// A header. Names that begin with `x-` or `bloodbank-` are refused.
     pub fn header(mut self, name: impl Into<Text>, value: impl Into<HeaderValue>) -> Self {
-        self.options.rare().headers.set(name, value);
+        self.options.uncommon().headers.set(name, value);
         self
     }
 
-    /// What the correlation store keeps about the link to the parents; refused when it takes more than
+    /// Metadata that the correlation store keeps about the link to the parents; refused when it takes more than
     /// [`METADATA_LIMIT`](crate::correlation::METADATA_LIMIT) bytes as JSON.
     pub fn metadata(mut self, metadata: Map<String, Value>) -> Self {
-        self.options.rare().metadata = Some(metadata);
+        self.options.uncommon().metadata = Some(metadata);
         self
     }
 
     /// How long the event is worth anything; after that queues drop it.
     pub fn expires_in(mut self, lifetime: Duration) -> Self {
-        self.options.rare().expires_in = Some(lifetime);
+        self.options.uncommon().expires_in = Some(lifetime);
         self
     }
 
@@ -158,40 +118,30 @@ impl<'a, E: Event> Publish<'a, E> {
         self
     }
 
-    pub(crate) fn options_mut(&mut self) -> &mut PublishOptions {
-        &mut self.options
-    }
-
-    /// Validates and writes the event.
-    pub(crate) fn draft(self) -> Result<Draft> {
-        let Self { bus, event, mut options, follow_up } = self;
-        event.validate()?;
-        let key = event.routing_key()?;
-        options.event_id = options
-            .event_id
-            .or_else(|| event.unique_key().map(|unique| identity::deterministic(&key, &unique)))
-            .or_else(|| {
-                follow_up
-                    .map(|(cause, position)| identity::derived(cause.event_id(), cause.subscriber(), position, &key))
-            });
-        bus.draft(&key, &event, options)
+    pub(super) fn parts(&mut self) -> (&'a Bus, &mut P, &mut PublishOptions) {
+        (self.bus, &mut self.payload, &mut self.options)
     }
 }
 
-impl<'a, E: Event> IntoFuture for Publish<'a, E> {
+impl<P: Publishable> Publish<'_, P> {
+    /// Checks the event and writes it without publishing it: the message as it would be sent.
+    /// [`Bus::publish_prepared`] sends it.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::InvalidPayload`], [`crate::ErrorKind::InvalidKey`], [`crate::ErrorKind::InvalidHeader`],
+    /// [`crate::ErrorKind::InvalidEnvelope`], [`crate::ErrorKind::TooLarge`]; for a value also
+    /// [`crate::ErrorKind::UnknownEvent`].
+    pub fn prepare(self) -> Result<Prepared> {
+        self.payload.prepare(self.bus, self.options)
+    }
+}
+
+impl<'a, P: Publishable + Send + 'a> IntoFuture for Publish<'a, P> {
     type Output = Result<Receipt>;
     type IntoFuture = BoxFuture<'a, Result<Receipt>>;
 
     fn into_future(self) -> Self::IntoFuture {
         let bus = self.bus;
-        Box::pin(async move { bus.send(self.draft()?).await })
+        Box::pin(async move { bus.publish_prepared(self.prepare()?).await })
     }
-}
-
-/// An event that is written and ready to go.
-pub(crate) struct Draft {
-    pub(crate) receipt: Receipt,
-    pub(crate) message: crate::transport::Outgoing,
-    pub(crate) link: Option<crate::correlation::Link>,
-    pub(crate) mandatory: bool,
 }

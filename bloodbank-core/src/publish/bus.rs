@@ -13,16 +13,15 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::{
-    consume::Context,
-    correlation::{CorrelationTracker, Link, check_metadata},
-    dispatch::Replies,
+    correlation::{CorrelationTracker, check_metadata},
     envelope::{self, Source, TriggerType, WrittenSource},
     error::{Error, ErrorKind, Result},
     event::Event,
-    health::Health,
-    publish::{Draft, Publish, PublishOptions, Rare, Receipt, keys::Keys, measure::Measured},
+    message::{Outgoing, Properties, Published, names},
+    publish::{Prepared, Publish, PublishOptions, Receipt, Replies, Uncommon, keys::Keys, measure::Measured},
     settings::Settings,
-    transport::{Outgoing, Properties, Published, Topology, Transport, embedded::Embedded, names},
+    store::{CausationLink, Stores},
+    transport::{Topology, Transport},
 };
 
 /// A connection to the bus. Cheap to clone; all clones share it.
@@ -43,37 +42,9 @@ struct Inner {
 }
 
 impl Bus {
-    /// The bus that the environment, `.env` and `bloodbank.toml` describe: RabbitMQ where `RABBIT_URL` is set,
-    /// otherwise the embedded bus.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Settings`] naming the variable, its value and what is allowed; [`ErrorKind::Connection`] when
-    /// RabbitMQ does not answer.
-    pub async fn from_env() -> Result<Self> {
-        Self::connect(Settings::load()?).await
-    }
-
-    /// The bus that these settings describe.
-    ///
-    /// # Errors
-    /// Like [`Bus::from_env`].
-    pub async fn connect(settings: Settings) -> Result<Self> {
-        BusBuilder::new(settings).connect().await
-    }
-
-    /// A bus in this process and in memory, for tests and for trying things out.
+    /// A bus of parts that are connected already; nothing is declared on the transport.
     #[must_use]
-    pub fn embedded() -> Self {
-        let settings = Settings::default();
-        let correlation = Some(CorrelationTracker::in_memory(&settings));
-        let transport = Embedded::in_memory();
-        transport
-            .declare_now(&Topology::events(&settings.exchange_name.as_str().into()))
-            .expect("a new bus has no exchange that could contradict");
-        Self::assemble(settings, Arc::new(transport), correlation)
-    }
-
-    pub(crate) fn assemble(
+    pub fn assemble(
         settings: Settings,
         transport: Arc<dyn Transport>,
         correlation: Option<CorrelationTracker>,
@@ -97,10 +68,6 @@ impl Bus {
         Publish::new(self, event)
     }
 
-    pub(crate) fn publish_follow_up<'a, E: Event>(&'a self, event: E, cause: &'a Context) -> Publish<'a, E> {
-        Publish::follow_up(self, event, cause)
-    }
-
     /// The settings it was made from.
     #[must_use]
     pub fn settings(&self) -> &Settings {
@@ -119,6 +86,12 @@ impl Bus {
         &*self.0.transport
     }
 
+    /// The stores that the transport keeps together with what is published.
+    #[must_use]
+    pub fn stores(&self) -> Stores {
+        self.0.transport.stores(&self.0.settings)
+    }
+
     /// The exchange of all events.
     #[must_use]
     pub fn exchange(&self) -> &Arc<str> {
@@ -131,12 +104,6 @@ impl Bus {
 
     pub(crate) fn window(&self) -> usize {
         self.0.settings.publish_window
-    }
-
-    /// Whether it works: for probes.
-    #[must_use]
-    pub fn health(&self) -> Health {
-        Health::of(self)
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -153,18 +120,19 @@ impl Bus {
     }
 
     /// Writes an event into the message that will carry it.
-    pub(crate) fn draft<T: Serialize>(&self, key: &str, payload: &T, options: PublishOptions) -> Result<Draft> {
+    pub(crate) fn prepare<T: Serialize>(&self, key: &str, payload: &T, options: PublishOptions) -> Result<Prepared> {
         let inner = &*self.0;
-        let PublishOptions { event_id, timestamp, causes, mandatory, source, rare } = options;
-        let Rare { agent_context, trace, mut headers, metadata, expires_in, reply_to } =
-            rare.map_or_else(Rare::default, |rare| *rare);
+        let PublishOptions { event_id, timestamp, causes, mandatory, source, follow_up, uncommon } = options;
+        let Uncommon { agent_context, trace, mut headers, metadata, expires_in, reply_to } =
+            uncommon.map_or_else(Uncommon::default, |uncommon| *uncommon);
         if !headers.is_empty() {
             headers.check_foreign()?;
         }
         if let Some(metadata) = &metadata {
             check_metadata(metadata)?;
         }
-        let event_id = event_id.unwrap_or_else(Uuid::new_v4);
+        let event_id =
+            event_id.or_else(|| follow_up.map(|follow_up| follow_up.event_id(key))).unwrap_or_else(Uuid::new_v4);
         let parents = merge_parents(event_id, causes)?;
         let timestamp = timestamp.unwrap_or_else(envelope::now);
         let source = source.as_ref().unwrap_or(&inner.source);
@@ -195,7 +163,7 @@ impl Bus {
         }
         let event_type = inner.keys.share(key);
         let correlation_id = parents.first().copied();
-        let link = inner.correlation.is_some().then(|| Link {
+        let link = inner.correlation.is_some().then(|| CausationLink {
             child: event_id,
             event_type: Some(Arc::clone(&event_type)),
             created_at: timestamp,
@@ -203,7 +171,7 @@ impl Bus {
             metadata,
             parents,
         });
-        Ok(Draft {
+        Ok(Prepared {
             receipt: Receipt { event_id, event_type: Arc::clone(&event_type), timestamp, unrouted: false },
             message: Outgoing {
                 exchange: Arc::clone(&inner.exchange),
@@ -226,10 +194,14 @@ impl Bus {
         })
     }
 
-    /// Publishes what is written: hands it over now, resolves when it is confirmed. The correlation is recorded beside
-    /// the confirm and never fails the publish.
-    pub(crate) fn send(&self, draft: Draft) -> impl Future<Output = Result<Receipt>> + Send + '_ {
-        let Draft { mut receipt, message, link, mandatory } = draft;
+    /// Publishes a prepared event: hands it over now, resolves when it is confirmed. The correlation is recorded beside the
+    /// confirm and never fails the publish.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Refused`], [`ErrorKind::Connection`], [`ErrorKind::Deadline`], [`ErrorKind::Storage`],
+    /// [`ErrorKind::Closed`]; [`ErrorKind::Unrouted`] where it is mandatory.
+    pub fn publish_prepared(&self, prepared: Prepared) -> impl Future<Output = Result<Receipt>> + Send + '_ {
+        let Prepared { mut receipt, message, link, mandatory } = prepared;
         let recorded = match (&self.0.correlation, link) {
             (Some(correlation), Some(link)) => correlation.record(link),
             _ => None,
@@ -305,93 +277,5 @@ impl fmt::Debug for Bus {
             .field("exchange", &self.0.exchange)
             .field("service", &self.0.service)
             .finish_non_exhaustive()
-    }
-}
-
-/// Assembles a bus from settings, or from parts of one's own.
-pub struct BusBuilder {
-    settings: Settings,
-    transport: Option<Arc<dyn Transport>>,
-    /// `Some(None)`: switched off.
-    correlation: Option<Option<CorrelationTracker>>,
-}
-
-impl BusBuilder {
-    /// Everything as these settings say.
-    #[must_use]
-    pub fn new(settings: Settings) -> Self {
-        Self { settings, transport: None, correlation: None }
-    }
-
-    /// Another transport than the settings say.
-    #[must_use]
-    pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
-        self.transport = Some(transport);
-        self
-    }
-
-    /// Another correlation index than the settings say.
-    #[must_use]
-    pub fn correlation(mut self, correlation: CorrelationTracker) -> Self {
-        self.correlation = Some(Some(correlation));
-        self
-    }
-
-    /// No correlation index; the envelopes hold the parents all the same.
-    #[must_use]
-    pub fn without_correlation(mut self) -> Self {
-        self.correlation = Some(None);
-        self
-    }
-
-    /// Connects.
-    ///
-    /// # Errors
-    /// Like [`Bus::from_env`].
-    pub async fn connect(self) -> Result<Bus> {
-        let Self { settings, transport, correlation } = self;
-        let transport = match transport {
-            Some(transport) => transport,
-            None => open_transport(&settings).await?,
-        };
-        let correlation = match correlation {
-            Some(correlation) => correlation,
-            None => open_correlation(&settings, &*transport).await?,
-        };
-        let bus = Bus::assemble(settings, transport, correlation);
-        bus.declare(Topology::events(bus.exchange())).await?;
-        Ok(bus)
-    }
-}
-
-/// Redis where the settings name one, otherwise where the transport keeps its events, otherwise memory.
-async fn open_correlation(settings: &Settings, transport: &dyn Transport) -> Result<Option<CorrelationTracker>> {
-    if settings.redis_url.is_none()
-        && let Some(correlation) = transport.correlation(settings.correlation_ttl)
-    {
-        return Ok(Some(correlation));
-    }
-    CorrelationTracker::open(settings).await
-}
-
-async fn open_transport(settings: &Settings) -> Result<Arc<dyn Transport>> {
-    if settings.rabbit_url.is_some() {
-        #[cfg(feature = "amqp")]
-        return Ok(Arc::new(crate::transport::amqp::Amqp::connect(settings).await?));
-        #[cfg(not(feature = "amqp"))]
-        return Err(Error::new(
-            ErrorKind::Settings,
-            "RABBIT_URL is set, but this program was built without the feature `amqp`; add it, or unset RABBIT_URL",
-        ));
-    }
-    match &settings.embedded_path {
-        None => Ok(Arc::new(Embedded::in_memory())),
-        #[cfg(feature = "sqlite")]
-        Some(path) => Ok(Arc::new(Embedded::open(path).await?)),
-        #[cfg(not(feature = "sqlite"))]
-        Some(_) => Err(Error::new(
-            ErrorKind::Settings,
-            "BLOODBANK_EMBEDDED_PATH is set, but this program was built without the feature `sqlite`; add it, or unset BLOODBANK_EMBEDDED_PATH",
-        )),
     }
 }

@@ -3,10 +3,9 @@
 use uuid::Uuid;
 
 use crate::{
-    consume::Context,
     envelope::{AgentContext, EventEnvelope},
+    message::{Headers, names},
     publish::Receipt,
-    transport::{Headers, names},
 };
 
 /// Something with an event id that can be the parent of another event.
@@ -65,20 +64,6 @@ impl<T> Cause for EventEnvelope<T> {
 
     fn agent_context(&self) -> Option<&AgentContext> {
         self.agent_context.as_deref()
-    }
-}
-
-impl Cause for Context {
-    fn event_id(&self) -> Uuid {
-        Context::event_id(self)
-    }
-
-    fn agent_context(&self) -> Option<&AgentContext> {
-        self.head()?.agent_context.as_deref()
-    }
-
-    fn trace(&self) -> Option<TraceContext> {
-        TraceContext::from_headers(&self.message().properties.headers)
     }
 }
 

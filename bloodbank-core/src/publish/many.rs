@@ -7,7 +7,7 @@ use futures_util::future::{Either, ready};
 use crate::{
     error::Result,
     event::Event,
-    publish::{Bus, Publish, Receipt},
+    publish::{Bus, Receipt},
 };
 
 impl Bus {
@@ -18,8 +18,8 @@ impl Bus {
         events: impl IntoIterator<Item = E, IntoIter: Send> + Send,
     ) -> Vec<Result<Receipt>> {
         // Handed over as they are written, so that what waits for the confirm holds no event and stays small.
-        let send = |event| match Publish::new(self, event).draft() {
-            Ok(draft) => Either::Left(self.send(draft)),
+        let send = |event| match self.publish(event).prepare() {
+            Ok(prepared) => Either::Left(self.publish_prepared(prepared)),
             Err(error) => Either::Right(ready(Err(error))),
         };
         // Some wait for their turn, so that it can go on at once where others are confirmed.

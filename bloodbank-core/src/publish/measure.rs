@@ -8,7 +8,7 @@ use std::{
 
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
-use crate::{error::Result, registry::Registry, transport::Published};
+use crate::{error::Result, message::Published, registry::Registry};
 
 /// A publish in flight. How it ended is counted once.
 pub(super) struct Measured {

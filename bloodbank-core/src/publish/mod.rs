@@ -1,17 +1,22 @@
-//! Publishing: the bus, the builder, receipts, follow-ups.
+//! Publishing: the bus, the builder, receipts, requests.
 
 mod builder;
 mod bus;
 mod cause;
-mod collector;
 mod keys;
 mod many;
 mod measure;
-mod value;
+mod options;
+mod payload;
+mod prepared;
+mod replies;
+mod request;
 
-pub(crate) use builder::{Draft, PublishOptions, Rare};
-pub use builder::{Publish, Receipt};
-pub use bus::{Bus, BusBuilder};
+pub use builder::{Publish, PublishValue};
+pub use bus::Bus;
 pub use cause::{Cause, TraceContext};
-pub use collector::{EventCollector, PendingEvent};
-pub use value::{JsonPayload, PublishValue};
+pub(crate) use options::{FollowUp, PublishOptions, Uncommon};
+pub use payload::{JsonPayload, Publishable, Untyped};
+pub use prepared::{Prepared, Receipt};
+pub(crate) use replies::Replies;
+pub use request::{Execute, ExecuteError};

@@ -13,14 +13,14 @@ use crate::{
 #[derive(Debug, Clone, Default)]
 pub struct Report {
     /// Every contradiction.
-    pub faults: Vec<Fault>,
+    pub faults: Vec<Conflict>,
 }
 
 /// A contradiction between declarations, as a sentence with the places.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault(pub String);
+pub struct Conflict(pub String);
 
-impl fmt::Display for Fault {
+impl fmt::Display for Conflict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -79,7 +79,7 @@ impl Registry {
         for command in &self.commands {
             let key = command.declaration().routing_key;
             if let Some(other) = executors.insert(key, command.location()) {
-                faults.push(Fault(format!(
+                faults.push(Conflict(format!(
                     "two executors for command `{key}`: at {other} and at {}; remove one",
                     command.location()
                 )));
@@ -89,6 +89,6 @@ impl Registry {
     }
 }
 
-fn collision(what: &str, one: (&str, &Location), other: (&str, &Location)) -> Fault {
-    Fault(format!("{what}: `{}` at {} and `{}` at {}; rename one", one.0, one.1, other.0, other.1))
+fn collision(what: &str, one: (&str, &Location), other: (&str, &Location)) -> Conflict {
+    Conflict(format!("{what}: `{}` at {} and `{}` at {}; rename one", one.0, one.1, other.0, other.1))
 }

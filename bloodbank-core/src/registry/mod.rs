@@ -1,9 +1,13 @@
 //! What is linked into this program: events, subscribers, commands.
 
 mod check;
-mod descriptor;
+mod command;
+mod event;
+mod options;
+mod queues;
 mod schema;
 mod shape;
+mod subscriber;
 
 use std::{
     any::TypeId,
@@ -11,15 +15,17 @@ use std::{
     sync::{LazyLock, OnceLock},
 };
 
-pub use check::{Fault, Report};
-pub(crate) use descriptor::tree;
-pub use descriptor::{AnyEvent, EventDescriptor};
+pub use check::{Conflict, Report};
+pub use command::CommandDescriptor;
+pub(crate) use event::tree;
+pub use event::{AnyEvent, EventDescriptor};
+pub use options::{Backoff, OnFailure, RetryPolicy, SubscriberOptions};
+pub(crate) use queues::linked_queues;
+pub use subscriber::SubscriberDescriptor;
 
 use crate::{
-    dispatch::CommandDescriptor,
     error::{Error, ErrorKind},
     event::{Event, EventKind},
-    handler::SubscriberDescriptor,
     routing,
 };
 

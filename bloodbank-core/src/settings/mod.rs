@@ -1,16 +1,22 @@
 //! Settings from the environment, `.env` and `bloodbank.toml`; the environment wins.
 
 mod field;
+mod kinds;
 mod layers;
 mod read;
+mod tls;
 mod urls;
 
 use std::{path::PathBuf, time::Duration};
 
 use secrecy::SecretString;
 
-pub use self::read::Reader;
-use crate::{claim_check::CacheType, error::Result, transport::topology::QueueKind};
+pub use self::{
+    kinds::{ClaimStoreKind, QueueKind},
+    read::Reader,
+    tls::TlsFiles,
+};
+use crate::error::Result;
 
 /// Everything that can be set.
 ///
@@ -62,7 +68,7 @@ pub struct Settings {
     pub publish_timeout: Duration,
     /// `BLOODBANK_CLAIM_STORE`: where large payloads are kept, `memory`, `redis` or `file`; unset: a file where a directory
     /// is set, otherwise Redis where one is set, otherwise memory.
-    pub claim_store: CacheType,
+    pub claim_store: ClaimStoreKind,
     /// `BLOODBANK_CLAIM_DIRECTORY`: the directory of the store `file`.
     pub claim_directory: Option<PathBuf>,
     /// `BLOODBANK_CLAIM_TTL_DAYS`: how long large payloads are kept; unset: as long as correlation.
@@ -90,7 +96,7 @@ impl Default for Settings {
             max_body_bytes: 16 * 1024 * 1024,
             publish_window: 256,
             publish_timeout: Duration::from_secs(30),
-            claim_store: CacheType::Memory,
+            claim_store: ClaimStoreKind::Memory,
             claim_directory: None,
             claim_ttl: Duration::from_secs(30 * 24 * 60 * 60),
             claim_threshold: 64 * 1024,

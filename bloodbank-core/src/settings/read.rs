@@ -11,9 +11,8 @@ use super::{
     urls,
 };
 use crate::{
-    claim_check::CacheType,
     error::{Error, ErrorKind, Result},
-    transport::topology::QueueKind,
+    settings::{ClaimStoreKind, QueueKind},
 };
 
 const DAY: u64 = 24 * 60 * 60;
@@ -179,21 +178,21 @@ impl Reader {
     }
 
     /// The store that is named, or the one that is there.
-    fn claim_store(&mut self, has_redis: bool, has_directory: bool) -> CacheType {
+    fn claim_store(&mut self, has_redis: bool, has_directory: bool) -> ClaimStoreKind {
         let named = self.field(field::CLAIM_STORE, claim_store);
         match named {
-            Some(CacheType::Redis) if !has_redis => {
+            Some(ClaimStoreKind::Redis) if !has_redis => {
                 self.problem("BLOODBANK_CLAIM_STORE is `redis`, and no Redis is set; set REDIS_URL");
             }
-            Some(CacheType::File) if !has_directory => self.problem(
+            Some(ClaimStoreKind::File) if !has_directory => self.problem(
                 "BLOODBANK_CLAIM_STORE is `file`, and BLOODBANK_CLAIM_DIRECTORY is not set; set it to a directory for claims alone",
             ),
             _ => {}
         }
         named.unwrap_or(match (has_directory, has_redis) {
-            (true, _) => CacheType::File,
-            (false, true) => CacheType::Redis,
-            (false, false) => CacheType::Memory,
+            (true, _) => ClaimStoreKind::File,
+            (false, true) => ClaimStoreKind::Redis,
+            (false, false) => ClaimStoreKind::Memory,
         })
     }
 
@@ -222,11 +221,11 @@ impl Reader {
     }
 }
 
-fn claim_store(value: &str) -> Result<CacheType, String> {
+fn claim_store(value: &str) -> Result<ClaimStoreKind, String> {
     match value {
-        "memory" => Ok(CacheType::Memory),
-        "redis" => Ok(CacheType::Redis),
-        "file" => Ok(CacheType::File),
+        "memory" => Ok(ClaimStoreKind::Memory),
+        "redis" => Ok(ClaimStoreKind::Redis),
+        "file" => Ok(ClaimStoreKind::File),
         _ => Err("`memory`, `redis` or `file`".to_owned()),
     }
 }

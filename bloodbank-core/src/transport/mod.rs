@@ -1,25 +1,28 @@
-//! Two small traits: publish and consume. The embedded bus and RabbitMQ implement them and pass one conformance suite.
+//! The contracts of a transport: publish and consume. The embedded bus and RabbitMQ implement them in crates of their own
+//! (`bloodbank-embedded`, `bloodbank-amqp`) and pass one conformance suite (`bloodbank-testing`).
 
-#[cfg(feature = "amqp")]
-pub mod amqp;
 mod comparison;
 mod connection;
-pub mod embedded;
 mod fetch;
-mod message;
+mod provider;
 pub mod topology;
 
-use std::{fmt, pin::Pin, sync::Arc, time::Duration};
+use std::{fmt, pin::Pin, sync::Arc};
 
 use futures_util::{Stream, future::BoxFuture};
 
 pub use comparison::{Compared, Difference, Found};
 pub use connection::{Connection, ConnectionState};
 pub use fetch::{Fetch, Fetched};
-pub use message::{HeaderValue, Headers, Incoming, Outgoing, Properties, Published, Text, names};
+pub use provider::TransportProvider;
 pub use topology::Topology;
 
-use crate::{correlation::CorrelationTracker, dedupe::DedupeStore, error::Result};
+use crate::{
+    error::Result,
+    message::{Incoming, Outgoing, Published},
+    settings::Settings,
+    store::Stores,
+};
 
 /// Publishing.
 pub trait Publish: Send + Sync + 'static {
@@ -61,31 +64,16 @@ pub trait Consume: Send + Sync + 'static {
     fn compare(&self, topology: Topology) -> BoxFuture<'_, Result<Vec<Compared>>>;
 }
 
-/// A bus below the typed one.
+/// A bus below the typed one. No method has a default body: a transport that forgets one does not compile.
 pub trait Transport: Publish + Consume {
     /// `embedded` or `rabbitmq`: `messaging.system`.
     fn system(&self) -> &'static str;
 
-    /// The correlation index that is kept together with what is published, where there is one; links live so long.
-    fn correlation(&self, lifetime: Duration) -> Option<CorrelationTracker> {
-        let _ = lifetime;
-        None
-    }
-
-    /// Where it can be remembered which events were handled, where there is such a place that lives as long as the events.
-    fn dedupe(&self) -> Option<Arc<dyn DedupeStore>> {
-        None
-    }
+    /// The stores that it keeps together with what is published; none where it keeps nothing.
+    fn stores(&self, settings: &Settings) -> Stores;
 
     /// The connections to a broker; none where there is no broker.
-    fn connections(&self) -> Vec<Connection> {
-        Vec::new()
-    }
-
-    /// What was published before, where that is kept: the embedded bus in a file.
-    fn history(&self) -> Option<&embedded::Embedded> {
-        None
-    }
+    fn connections(&self) -> Vec<Connection>;
 
     /// Flushes what is in flight and disconnects; every call after that fails with [`crate::ErrorKind::Closed`].
     fn close(&self) -> BoxFuture<'_, ()>;

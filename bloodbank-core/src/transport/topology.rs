@@ -4,6 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+use crate::settings::QueueKind;
+
 /// How an exchange routes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ExchangeKind {
@@ -22,18 +24,6 @@ pub struct Exchange {
     pub name: Arc<str>,
     /// How it routes.
     pub kind: ExchangeKind,
-}
-
-/// How the broker keeps a queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-pub enum QueueKind {
-    /// Replicated, survives the loss of a node.
-    #[default]
-    Quorum,
-    /// On one node.
-    Classic,
-    /// Of this connection alone and gone with it: answers to requests.
-    Transient,
 }
 
 /// Where a message goes that a queue gives up.

@@ -3,12 +3,14 @@
 
 use std::{sync::Arc, time::Duration};
 
+use bloodbank_amqp::Amqp;
 use bloodbank_core::{
     Settings,
+    message::{Outgoing, Properties},
+    settings::QueueKind,
     transport::{
-        Deliveries, Delivery, Outgoing, Properties, Publish,
-        amqp::Amqp,
-        topology::{Binding, DeadLetterTo, Exchange, ExchangeKind, Queue, QueueKind, Topology},
+        Deliveries, Delivery, Publish,
+        topology::{Binding, DeadLetterTo, Exchange, ExchangeKind, Queue, Topology},
     },
 };
 use bloodbank_harness::{shared_rabbit_url, unique};

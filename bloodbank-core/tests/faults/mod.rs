@@ -13,14 +13,15 @@ use std::{
 
 use bloodbank_core::{
     Error, ErrorKind, Result,
-    testing::conformance::Fixture,
+    message::{Outgoing, Published},
+    settings::QueueKind,
     transport::{
-        Compared, Consume, Deliveries, Delivery, Fetched, Outgoing, Publish, Published, Settle, Settlement, Topology,
-        Transport,
-        embedded::Embedded,
-        topology::{ExchangeKind, QueueKind},
+        Compared, Consume, Deliveries, Delivery, Fetched, Publish, Settle, Settlement, Topology, Transport,
+        topology::ExchangeKind,
     },
 };
+use bloodbank_embedded::Embedded;
+use bloodbank_testing::conformance::Fixture;
 use futures_util::{FutureExt, Stream, StreamExt, future::BoxFuture};
 
 /// What the transport does wrong.

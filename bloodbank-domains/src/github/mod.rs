@@ -8,7 +8,7 @@ use garde::Validate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use bloodbank_core::claim_check::CacheType;
+pub use bloodbank_core::settings::ClaimStoreKind;
 pub use webhook::{PullRequestWebhook, WebhookError};
 
 /// A pull request was opened; its text lies in a cache.
@@ -20,7 +20,7 @@ pub struct GithubPrCreated {
     #[garde(length(min = 1))]
     pub cache_key: String,
     /// Which cache.
-    pub cache_type: CacheType,
+    pub cache_type: ClaimStoreKind,
 }
 
 impl GithubPrCreated {

@@ -5,9 +5,9 @@ use std::{sync::Arc, time::Duration};
 use bloodbank::{
     DeadLetters, RunningApp,
     dead_letter::{Filter, Mode},
+    message::{Headers, Outgoing, Properties, names},
     prelude::*,
     testing::TestBus,
-    transport::{Headers, Outgoing, Properties, names},
 };
 use tokio::runtime::Runtime;
 use uuid::Uuid;

@@ -1,6 +1,6 @@
 //! Settings, with addresses that hold passwords.
 
-use bloodbank::{Settings, dedupe::RedisStore};
+use bloodbank::{Settings, store::redis::Redis};
 
 use tokio::runtime::Runtime;
 
@@ -96,7 +96,7 @@ impl Target for Variables {
             Ok(settings) => {
                 let shown = format!("{settings:?}");
                 assert!(!is_secret || !shown.contains(SECRET), "shows the secret: {shown}");
-                RedisStore::from_settings(&settings).err()
+                Redis::from_settings(&settings).err()
             }
             Err(error) => Some(error),
         };

@@ -15,7 +15,7 @@ mod rabbit;
 
 use std::time::{Duration, Instant};
 
-use bloodbank_core::{App, Bus, transport::topology::QueueKind};
+use bloodbank_core::{App, Bus, settings::QueueKind};
 use bloodbank_domains::llm::LlmPrompt;
 use bloodbank_gateway::{Gateway, ServeOptions, Server};
 use futures_util::future::join_all;

@@ -2,7 +2,8 @@
 
 use bloodbank_core::{
     Bus, Settings,
-    transport::topology::{Binding, Queue, QueueKind, Topology},
+    settings::QueueKind,
+    transport::topology::{Binding, Queue, Topology},
 };
 use bloodbank_harness::{RabbitMq, unique};
 use lapin::{Channel, Connection, ConnectionProperties, options::QueuePurgeOptions};

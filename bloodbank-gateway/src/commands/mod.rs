@@ -198,8 +198,8 @@ async fn from_index(gateway: &Gateway, id: Uuid) -> Result<Option<CommandState>,
         if !is_reply && event.kind() != EventKind::Failure {
             continue;
         }
-        let recorded = match bus.transport().history() {
-            Some(history) => history.recorded(child).await?.map(|recorded| Seen::of(&recorded.message)),
+        let recorded = match bus.stores().journal {
+            Some(journal) => journal.get(child).await?.map(|entry| Seen::of(&entry.message)),
             None => None,
         };
         match recorded.as_ref().and_then(|seen| Some((seen.envelope()?, seen.is_final))) {

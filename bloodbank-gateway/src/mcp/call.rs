@@ -7,9 +7,10 @@ use bloodbank_core::{
     correlation::Trace,
     event::EventKind,
     routing::{self, BindingPattern, overlaps},
-    transport::embedded::HistoryFilter,
+    store::{JournalEntry, JournalQuery, Position},
 };
 use chrono::{DateTime, Utc};
+use futures_util::TryStreamExt;
 use rmcp::{
     ErrorData,
     model::{CallToolResult, ContentBlock, JsonObject},
@@ -197,13 +198,14 @@ async fn query_events(gateway: &Gateway, agent: &Agent, mut arguments: Arguments
     let since: Option<DateTime<Utc>> = arguments.optional("since")?;
     let limit = arguments.optional::<usize>("limit")?.unwrap_or(50).clamp(1, MOST_EVENTS);
     let bus = gateway.bus();
-    let history = bus.transport().history().ok_or_else(|| {
+    let journal = bus.stores().journal.ok_or_else(|| {
         Problem::not_found("this bus keeps no history; the embedded bus in a file does: set BLOODBANK_EMBEDDED_PATH")
     })?;
-    let exchange = Some(bus.exchange().to_string());
-    let recorded = history.history(HistoryFilter { pattern, exchange, since, limit }).await?;
-    let events = recorded.iter().filter_map(|recorded| {
-        let envelope: Value = serde_json::from_slice(&recorded.message.body).ok()?;
+    let mut query = JournalQuery::all().exchange(&**bus.exchange());
+    (query.pattern, query.since) = (pattern, since);
+    let entries: Vec<JournalEntry> = journal.read(query, Position::Last(limit)).try_collect().await?;
+    let events = entries.iter().rev().filter_map(|entry| {
+        let envelope: Value = serde_json::from_slice(&entry.message.body).ok()?;
         agent.caller.read.allow(envelope["event_type"].as_str()?).then_some(envelope)
     });
     Ok(json!({ "events": events.collect::<Vec<_>>() }))

@@ -3,7 +3,7 @@
 use axum::http::HeaderMap;
 use bloodbank_core::{
     envelope::{Source, TriggerType},
-    identity,
+    event_id,
     publish::TraceContext,
 };
 use chrono::{DateTime, Utc};
@@ -93,7 +93,7 @@ fn submission(
     // Source and id together name a CloudEvent.
     let event_id = match Uuid::parse_str(&id) {
         Ok(id) if !id.is_nil() => id,
-        _ => identity::in_namespace("cloudevents", &source, &id),
+        _ => event_id::in_namespace("cloudevents", &source, &id),
     };
     Ok(Submission {
         event_id: Some(event_id),

@@ -1,7 +1,7 @@
 //! What a request says about its event besides the event.
 
 use axum::http::{HeaderMap, HeaderName};
-use bloodbank_core::{identity, publish::TraceContext};
+use bloodbank_core::{event_id, publish::TraceContext};
 use uuid::Uuid;
 
 use crate::{auth::Caller, params::Params, problem::Problem};
@@ -57,7 +57,7 @@ impl Options {
             let idempotency_key = self.idempotency_key.as_deref()?;
             // Two clients that both count from 1 do not mean the same event.
             let client = caller.name.as_deref().unwrap_or_default();
-            Some(identity::deterministic(key, &format!("client={client}|idempotency_key={idempotency_key}")))
+            Some(event_id::deterministic(key, &format!("client={client}|idempotency_key={idempotency_key}")))
         })
     }
 }

@@ -152,12 +152,14 @@ impl Submission {
             gateway.commands().listen().await?;
         }
         let pointer = self.pointer;
-        let published = self.prepare(gateway, caller).into_envelope().await;
-        let published = published.map_err(|error| Problem::from(error).below(pointer))?;
+        let below = |error| Problem::from(error).below(pointer);
+        let prepared = self.prepare(gateway, caller).prepare().map_err(below)?;
+        let envelope = prepared.envelope().clone();
+        let receipt = gateway.bus().publish_prepared(prepared).await.map_err(below)?;
         if is_command {
-            gateway.commands().accepted(published.0.event_id, &published.0.event_type);
+            gateway.commands().accepted(receipt.event_id, &receipt.event_type);
         }
-        Ok(published)
+        Ok((receipt, envelope))
     }
 
     /// Publishes a command, if the caller may, and waits for its reply.

@@ -12,9 +12,10 @@ use std::{
 use bloodbank_core::{
     Bus, Result,
     routing::{PatternTrie, matches},
+    settings::QueueKind,
     transport::{
         ConnectionState, Deliveries, Delivery, Topology,
-        topology::{Binding, Queue, QueueKind},
+        topology::{Binding, Queue},
     },
 };
 use futures_util::StreamExt;

@@ -1,6 +1,6 @@
 //! An event on its way to streams.
 
-use bloodbank_core::{EventEnvelope, envelope::RawEnvelope, transport::Incoming};
+use bloodbank_core::{EventEnvelope, envelope::RawEnvelope, message::Incoming};
 use bytes::Bytes;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -21,7 +21,7 @@ impl Seen {
         let key = properties.event_type.as_deref().unwrap_or(&message.routing_key).to_owned();
         // A foreign publisher may name its event only in the envelope.
         let event_id = properties.message_id.or_else(|| Some(envelope(&message.body)?.event_id));
-        let is_final = properties.headers.get(bloodbank_core::transport::names::FINAL).is_some();
+        let is_final = properties.headers.get(bloodbank_core::message::names::FINAL).is_some();
         Self { event_id, key, body: message.body.clone(), is_final }
     }
 

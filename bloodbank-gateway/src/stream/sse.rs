@@ -13,10 +13,10 @@ use axum::{
 use bloodbank_core::{
     Bus,
     routing::{BindingPattern, matches},
-    transport::embedded::HistoryFilter,
+    store::{JournalEntry, JournalQuery, Position},
 };
 use chrono::{DateTime, Utc};
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use uuid::Uuid;
 
 use super::seen::Seen;
@@ -67,7 +67,7 @@ pub(crate) async fn stream(
     let (missed, live) = gateway.hub().subscribe(&patterns, last).await?;
     let missed = match (last, since) {
         (Some(last), _) => after(gateway.bus(), last, &patterns).await?.or(missed),
-        (None, Some(since)) => Some(past(gateway.bus(), since, None, &patterns).await?.0),
+        (None, Some(since)) => Some(past(gateway.bus(), since, &patterns).await?),
         (None, None) => None,
     };
     let resumed = last.map(|_| missed.is_some());
@@ -123,49 +123,33 @@ fn patterns(params: &Params, read: &Patterns) -> Result<Vec<String>, Problem> {
 fn since(params: &Params, bus: &Bus) -> Result<Option<DateTime<Utc>>, Problem> {
     let Some(text) = params.one("since")? else { return Ok(None) };
     let time = text.parse().map_err(|_| Problem::bad_request("`since` is no RFC 3339 time"))?;
-    if bus.transport().history().is_none() {
+    if bus.stores().journal.is_none() {
         return Err(Problem::bad_request("this bus remembers no events; leave out `since`"));
     }
     Ok(Some(time))
 }
 
-/// What was published after an event, oldest first; `None` where the bus does not know, or it is more than is sent.
+/// The events after another one, oldest first; `None` where the bus does not know, or they are more than is sent.
 async fn after(bus: &Bus, last: Uuid, patterns: &[String]) -> Result<Option<Vec<Arc<Seen>>>, Problem> {
-    let Some(history) = bus.transport().history() else { return Ok(None) };
-    let Some(recorded) = history.recorded(last).await? else { return Ok(None) };
-    let (events, is_met) = past(bus, recorded.published_at, Some(last), patterns).await?;
-    Ok(is_met.then_some(events))
+    let Some(journal) = bus.stores().journal else { return Ok(None) };
+    let Some(last) = journal.get(last).await? else { return Ok(None) };
+    let query = JournalQuery::all().exchange(&**bus.exchange());
+    let later = journal.read(query, Position::Offset(last.offset + 1));
+    let entries: Vec<_> = later.take(MOST_OF_THE_PAST + 1).try_collect().await?;
+    Ok((entries.len() <= MOST_OF_THE_PAST).then(|| matching(&entries, patterns)))
 }
 
-/// What was published since then, oldest first, and whether the event was met behind which it begins.
-async fn past(
-    bus: &Bus,
-    since: DateTime<Utc>,
-    last: Option<Uuid>,
-    patterns: &[String],
-) -> Result<(Vec<Arc<Seen>>, bool), Problem> {
-    let mut events = Vec::new();
-    let Some(history) = bus.transport().history() else { return Ok((events, false)) };
-    let filter = HistoryFilter {
-        pattern: None,
-        exchange: Some(bus.exchange().to_string()),
-        since: Some(since),
-        limit: MOST_OF_THE_PAST,
-    };
-    let mut is_met = false;
-    // The newest come first.
-    for recorded in history.history(filter).await? {
-        let seen = Seen::of(&recorded.message);
-        if last.is_some() && seen.event_id == last {
-            is_met = true;
-            break;
-        }
-        if patterns.iter().any(|pattern| matches(pattern, &seen.key)) {
-            events.push(Arc::new(seen));
-        }
-    }
-    events.reverse();
-    Ok((events, is_met))
+/// The newest events since a time, oldest first.
+async fn past(bus: &Bus, since: DateTime<Utc>, patterns: &[String]) -> Result<Vec<Arc<Seen>>, Problem> {
+    let Some(journal) = bus.stores().journal else { return Ok(Vec::new()) };
+    let query = JournalQuery::all().exchange(&**bus.exchange()).since(since);
+    let entries: Vec<_> = journal.read(query, Position::Last(MOST_OF_THE_PAST)).try_collect().await?;
+    Ok(matching(&entries, patterns))
+}
+
+fn matching(entries: &[JournalEntry], patterns: &[String]) -> Vec<Arc<Seen>> {
+    let seen = entries.iter().map(|entry| Seen::of(&entry.message));
+    seen.filter(|seen| patterns.iter().any(|pattern| matches(pattern, &seen.key))).map(Arc::new).collect()
 }
 
 fn event_of(seen: &Seen, format: Format) -> Option<Event> {

@@ -2,10 +2,9 @@
 
 use bloodbank_core::{
     Bus,
-    transport::{
-        Outgoing, Properties, Topology,
-        topology::{Queue, QueueKind},
-    },
+    message::{Outgoing, Properties},
+    settings::QueueKind,
+    transport::{Topology, topology::Queue},
 };
 use bloodbank_gateway::Tokens;
 use reqwest::StatusCode;

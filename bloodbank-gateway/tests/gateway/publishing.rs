@@ -1,6 +1,6 @@
 //! Publishing over HTTP: under the path of the event, as an envelope, in a batch, as a CloudEvent.
 
-use bloodbank_core::{EventEnvelope, identity::deterministic};
+use bloodbank_core::{EventEnvelope, event_id::deterministic};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use uuid::Uuid;

@@ -1,6 +1,6 @@
 //! Webhooks: signed, delivered twice, correlated.
 
-use bloodbank_core::{Bus, identity::deterministic};
+use bloodbank_core::{Bus, event_id::deterministic};
 use bloodbank_webhooks::Webhooks;
 use hmac::{Hmac, KeyInit, Mac};
 use reqwest::{RequestBuilder, StatusCode};

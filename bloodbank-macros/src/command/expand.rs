@@ -26,11 +26,13 @@ pub(crate) fn expand(command: &Command, clean: bool, errors: &TokenStream) -> To
     let options = command.attr.handling.expand();
     let guard = named(this).map(|name| guard::one_executor(&this.to_token_stream(), name));
     let descriptor = clean.then(|| {
-        let of = quote_spanned!(ours_at(this)=> __bb::CommandDescriptor::of::<#this, #executor>);
+        let of = quote_spanned!(ours_at(this)=> __bb::Executor::of::<#this, #executor>);
         quote! {
             const _: () = {
                 use #facade::__private as __bb;
-                __bb::inventory::submit! { #of(#here, #options) }
+                const __EXECUTOR: __bb::Executor = #of(#here, #options);
+                __bb::inventory::submit! { *__EXECUTOR.descriptor() }
+                __bb::inventory::submit! { __EXECUTOR }
                 #guard
             };
         }

@@ -14,7 +14,10 @@ use bloodbank_core::{
     Bus, Registry, Settings,
     correlation::CorrelationTracker,
     envelope::ENVELOPE_VERSION,
-    transport::{Outgoing, Properties, Topology, embedded::HistoryFilter, topology::Queue, topology::QueueKind},
+    message::{Outgoing, Properties},
+    settings::QueueKind,
+    store::{JournalQuery, Position},
+    transport::{Topology, topology::Queue},
 };
 use bytes::Bytes;
 use chrono::Utc;
@@ -250,9 +253,8 @@ async fn look_at_bus(settings: Settings) -> Found {
 
 /// When the newest event came that the embedded bus remembers.
 async fn newest(bus: &Bus) -> Option<Other> {
-    let filter = HistoryFilter { limit: 1, ..HistoryFilter::default() };
-    let newest = bus.transport().history()?.history(filter).await.ok()?;
-    Some(Other::Past("the file of the bus", newest.first()?.published_at))
+    let mut newest = bus.stores().journal?.read(JournalQuery::all(), Position::Last(1));
+    Some(Other::Past("the file of the bus", newest.next().await?.ok()?.published_at))
 }
 
 /// Through a queue of our own that nobody else sees.
@@ -279,8 +281,7 @@ async fn there_and_back(bus: &Bus) -> Result<Duration, Fault> {
 
 async fn look_at_redis(settings: Settings) -> Found {
     let tracker = match CorrelationTracker::open(&settings).await {
-        Ok(Some(tracker)) => tracker,
-        Ok(None) => return (finding("correlation", State::Warning, "switched off"), None),
+        Ok(tracker) => tracker,
         Err(error) => return (finding("correlation", State::Broken, error.to_string()), None),
     };
     // The connection is made by the first question, which therefore is not the one about the time.

@@ -7,13 +7,15 @@ use std::{io::Write, path::Path};
 use bloodbank_core::{
     Bus, Settings,
     routing::{self, BindingPattern},
+    settings::QueueKind,
+    store::{JournalQuery, Position},
     transport::{
         Topology, Transport,
-        embedded::{Embedded, HistoryFilter},
-        topology::{Binding, Queue, QueueKind},
+        topology::{Binding, Queue},
     },
 };
-use futures_util::StreamExt;
+use bloodbank_embedded::Embedded;
+use futures_util::{StreamExt, TryStreamExt};
 use uuid::Uuid;
 
 use self::line::Style;
@@ -138,19 +140,19 @@ impl Tail {
     /// What the file of the embedded bus remembers.
     async fn remembered(&self, path: &Path, settings: &Settings, pattern: BindingPattern, style: Style) -> Done {
         let bus = Embedded::open(path).await?;
-        let filter = HistoryFilter {
-            pattern: Some(pattern),
-            exchange: Some(settings.exchange_name.clone()),
-            since: self.since.as_ref().map(|since| since.0),
-            limit: self.count.unwrap_or(if self.since.is_some() { 10_000 } else { 100 }),
-        };
-        let remembered = bus.history(filter).await;
-        bus.close().await;
-        let remembered = remembered?;
-        for recorded in remembered.iter().rev() {
-            print(&recorded.message.body, style)?;
+        let mut query = JournalQuery::all().pattern(pattern).exchange(&*settings.exchange_name);
+        query.since = self.since.as_ref().map(|since| since.0);
+        let count = self.count.unwrap_or(if self.since.is_some() { 10_000 } else { 100 });
+        let mut is_empty = true;
+        if let Some(journal) = bus.stores(settings).journal {
+            let mut entries = journal.read(query, Position::Last(count));
+            while let Some(entry) = entries.try_next().await? {
+                print(&entry.message.body, style)?;
+                is_empty = false;
+            }
         }
-        if remembered.is_empty() {
+        bus.close().await;
+        if is_empty {
             output::note("the file remembers no such event");
         }
         Ok(())

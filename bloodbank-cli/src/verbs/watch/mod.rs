@@ -10,7 +10,7 @@ use std::{
 
 use bloodbank_core::{
     envelope::{Source, TriggerType},
-    identity,
+    event_id,
 };
 use notify::Watcher;
 use serde_json::json;
@@ -155,7 +155,7 @@ impl Watch {
             key: &key,
             payload: &payload,
             parents: &[],
-            event_id: Some(identity::deterministic(&key, &identity::unique_key(fields))),
+            event_id: Some(event_id::deterministic(&key, &event_id::unique_key(fields))),
             timestamp: None,
             source: Source::new(TriggerType::FileWatch, program::name()),
         };

@@ -6,13 +6,9 @@ use uuid::Uuid;
 
 use super::{Trace, TraceEvent};
 use crate::{
-    correlation::{
-        metadata::{APP, EVENT_TYPE},
-        store::Entry,
-        topological::topological,
-        tracker::CorrelationTracker,
-    },
+    correlation::{topological::topological, tracker::CorrelationTracker},
     error::Result,
+    store::{APP, EVENT_TYPE, LinkEntry},
 };
 
 /// The most events a trace loads unless told otherwise: more than anybody looks at.
@@ -73,7 +69,7 @@ impl Trace {
 struct Found {
     numbers: HashMap<Uuid, usize>,
     events: Vec<Uuid>,
-    entries: Vec<Option<Entry>>,
+    entries: Vec<Option<LinkEntry>>,
     /// (cause, effect); most are found from both ends.
     edges: Vec<(usize, usize)>,
 }
@@ -125,7 +121,7 @@ impl Found {
     }
 }
 
-fn event(event_id: Uuid, entry: Option<Entry>, mut parents: Vec<Uuid>, children: Vec<Uuid>) -> TraceEvent {
+fn event(event_id: Uuid, entry: Option<LinkEntry>, mut parents: Vec<Uuid>, children: Vec<Uuid>) -> TraceEvent {
     let time = entry.as_ref().and_then(|entry| entry.created_at);
     let (known, mut metadata) = entry.map(|entry| (entry.parents, entry.metadata)).unwrap_or_default();
     // The order of the envelope where there is one.

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::store::Malformed;
+use crate::store::MalformedEntry;
 
 /// Everything around an event: what led to it, what it led to, and what else came of the same causes.
 ///
@@ -37,7 +37,7 @@ pub struct Trace {
     /// Links of these events were not recorded, because the store was away.
     pub may_be_incomplete: bool,
     /// Values that another program broke.
-    pub malformed: Vec<Malformed>,
+    pub malformed: Vec<MalformedEntry>,
 }
 
 /// An event in a [`Trace`].

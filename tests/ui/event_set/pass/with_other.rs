@@ -1,4 +1,4 @@
-use bloodbank::{handler::Payload, prelude::*};
+use bloodbank::{event::Payload, prelude::*};
 
 #[derive(Serialize, Deserialize, JsonSchema, Event)]
 #[event(routing_key = "orders.placed")]

@@ -1,0 +1,154 @@
+//! Where the broker is; never shown with its password.
+
+use std::fmt;
+
+use lapin::{
+    tcp::{OwnedIdentity, OwnedTLSConfig},
+    uri::{AMQPScheme, AMQPUri},
+};
+use secrecy::ExposeSecret;
+
+use bloodbank_core::{Error, ErrorKind, Result, settings::Settings, settings::TlsFiles};
+
+/// How long the broker may be silent, in seconds, before the connection counts as dead.
+const HEARTBEAT: u16 = 10;
+const CONNECT_MILLISECONDS: u64 = 5_000;
+const EXAMPLE: &str = "amqp://user:password@host:5672/%2f";
+
+/// Where the broker is and who we are there.
+pub(super) struct Address {
+    uri: AMQPUri,
+    tls: OwnedTLSConfig,
+    /// The name of the service, shown in the broker's list of connections.
+    pub(super) service: String,
+}
+
+impl Address {
+    pub(super) fn from_settings(settings: &Settings) -> Result<Self> {
+        let Some(url) = &settings.rabbit_url else {
+            return Err(Error::new(ErrorKind::Settings, format!("RABBIT_URL is not set; set it to {EXAMPLE}")));
+        };
+        let mut address = Self::parse(url.expose_secret(), &settings.service_name)?;
+        let TlsFiles { ca, identity } = TlsFiles::read(settings)?;
+        address.tls = OwnedTLSConfig {
+            identity: identity.map(|(pem, key)| OwnedIdentity::PKCS8 { pem: pem.into_bytes(), key: key.into_bytes() }),
+            cert_chain: ca,
+        };
+        Ok(address)
+    }
+
+    fn parse(url: &str, service: &str) -> Result<Self> {
+        let wrong = |fault: &str| {
+            Error::new(ErrorKind::Settings, format!("RABBIT_URL is {:?}, {fault}; write it as {EXAMPLE}", redact(url)))
+        };
+        // What the parser says may repeat the URL, with its password.
+        let mut uri: AMQPUri = url.parse().map_err(|_: String| wrong("which is no AMQP URL"))?;
+        if uri.scheme == AMQPScheme::AMQPS && cfg!(not(feature = "tls")) {
+            return Err(wrong("but this program was built without the feature `tls`"));
+        }
+        if uri.vhost.len() > 255 {
+            return Err(wrong("whose virtual host is longer than 255 bytes"));
+        }
+        if uri.vhost.is_empty() && !url.contains("%2") {
+            // `amqp://host/` names the virtual host "", which nobody has.
+            uri.vhost = "/".to_owned();
+        }
+        uri.query.heartbeat = Some(uri.query.heartbeat.unwrap_or(HEARTBEAT));
+        uri.query.connection_timeout = Some(uri.query.connection_timeout.unwrap_or(CONNECT_MILLISECONDS));
+        Ok(Self { uri, tls: OwnedTLSConfig::default(), service: service.to_owned() })
+    }
+
+    pub(super) fn uri(&self) -> AMQPUri {
+        self.uri.clone()
+    }
+
+    /// Whom to trust, and who we are.
+    pub(super) fn tls(&self) -> OwnedTLSConfig {
+        self.tls.clone()
+    }
+
+    pub(super) fn user(&self) -> &str {
+        &self.uri.authority.userinfo.username
+    }
+}
+
+/// Without the password.
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let authority = &self.uri.authority;
+        write!(
+            f,
+            "{}://{}@{}:{}{}{}",
+            self.uri.scheme,
+            authority.userinfo.username,
+            authority.host,
+            authority.port,
+            if self.uri.vhost.starts_with('/') { "" } else { "/" },
+            self.uri.vhost
+        )
+    }
+}
+
+/// A URL that may be garbage, without what could be a password.
+fn redact(url: &str) -> String {
+    let url = url.split(['?', '#']).next().unwrap_or_default();
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let separator = if scheme.is_empty() { "" } else { "://" };
+    let shown = match rest.rsplit_once('@') {
+        Some((user, host)) => format!("{}:***@{host}", user.split(':').next().unwrap_or_default()),
+        // `host:port`, or a user and a password without a host.
+        None => match rest.split_once(':') {
+            Some((host, port)) if port.split('/').next().is_some_and(|port| port.parse::<u16>().is_err()) => {
+                format!("{host}:***")
+            }
+            Some(_) | None => rest.to_owned(),
+        },
+    };
+    format!("{scheme}{separator}{shown}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_password_is_shown() {
+        for url in [
+            "amqp://user:s3cret@host:5672/%2f",
+            "amqp://user:s3cret@host:notaport/%2f",
+            "amqp://user:s3c/s3cret@host",
+            "amqp://user:s3c@s3cret@host",
+            "http://user:s3cret@host",
+            "amqps://user:s3cret@host",
+            "user:s3cret@host",
+            "amqp://user:s3cret",
+            "amqp://host/?password=s3cret#s3cret",
+            "://:s3cret@",
+        ] {
+            let shown = match Address::parse(url, "test") {
+                Ok(address) => address.to_string(),
+                Err(error) => error.to_string(),
+            };
+            assert!(!shown.contains("s3c"), "{shown}");
+            assert!(!redact(url).contains("s3c"), "{}", redact(url));
+        }
+    }
+
+    #[test]
+    fn a_wrong_url_is_explained() {
+        let error = Address::parse("http://user:pw@host", "test").err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Settings);
+        let text = error.to_string();
+        assert!(text.starts_with("RABBIT_URL is \"http://user:***@host\""), "{text}");
+        assert!(text.ends_with(EXAMPLE), "{text}");
+    }
+
+    #[test]
+    fn the_virtual_host_is_read() {
+        for (url, vhost) in
+            [("amqp://host", "/"), ("amqp://host/", "/"), ("amqp://host/%2f", "/"), ("amqp://host/orders", "orders")]
+        {
+            assert_eq!(Address::parse(url, "test").unwrap().uri.vhost, vhost, "{url}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Why the broker refuses a declaration, in words that help.
+
+use crate::fault::Fault;
+use bloodbank_core::{Error, ErrorKind, transport::Difference};
+
+/// What `fault` says about declaring `what`: a queue or an exchange with its name, or a binding.
+pub(super) fn explain(what: &str, fault: &Fault) -> Error {
+    let text = fault.text();
+    if let Fault::Silence = fault {
+        return Error::new(
+            ErrorKind::Connection,
+            format!("{what}: {text}; check that the node that holds it is up and try again"),
+        );
+    }
+    let message = match difference(text) {
+        Some(Difference { property, declared, existing }) => format!(
+            "{what} exists with another `{property}`: the broker has {existing}, this program declares {declared} \
+             ({text}); declare it as it is there, or empty it, delete it on the broker and start again"
+        ),
+        None => match fault {
+            Fault::Channel { code: 403, .. } => format!(
+                "the broker does not allow this user to declare {what} ({text}); give it the permissions \
+                 `configure`, `write` and `read`"
+            ),
+            Fault::Channel { code: 404, .. } => {
+                format!("{what} cannot be declared ({text}); declare what is missing first")
+            }
+            Fault::Channel { code: 405, .. } => format!(
+                "{what} belongs to another connection ({text}); choose another name, or wait until that one is closed"
+            ),
+            Fault::Channel { .. } | Fault::Protocol { .. } | Fault::Silence | Fault::Lost { .. } => format!(
+                "the broker refuses {what} ({text}); check that its version and its plugins support what is declared"
+            ),
+        },
+    };
+    Error::new(ErrorKind::Topology, message)
+}
+
+/// The broker's words about an argument that differs: `PRECONDITION_FAILED - inequivalent arg 'durable' for queue 'q'
+/// in vhost '/': received 'true' but current is 'false'`, or `received none but current is the value '20' of type
+/// 'signedint'`.
+pub(super) fn difference(text: &str) -> Option<Difference> {
+    let (_, rest) = text.split_once("inequivalent arg '")?;
+    let (property, rest) = rest.split_once('\'')?;
+    let (_, values) = rest.split_once("received ")?;
+    let (declared, existing) = values.split_once(" but current is ")?;
+    Some(Difference { property: property.to_owned(), declared: value(declared), existing: value(existing) })
+}
+
+/// `'true'`, `none`, `the value '20' of type 'signedint'`.
+fn value(words: &str) -> String {
+    let words = words.trim();
+    let words = words.strip_prefix("the value ").unwrap_or(words);
+    let words = words.split_once("' of type").map_or(words, |(value, _)| value);
+    match words.trim_matches('\'') {
+        "none" => "none".to_owned(),
+        value => format!("`{value}`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> Fault {
+        Fault::Channel { code: 406, text: text.into() }
+    }
+
+    #[test]
+    fn both_sides_of_a_difference_are_shown() {
+        for (words, existing, declared) in [
+            ("received none but current is the value '20' of type 'signedint'", "the broker has `20`", "declares none"),
+            ("received the value '7' of type 'signedint' but current is none", "the broker has none", "declares `7`"),
+            ("received 'true' but current is 'false'", "the broker has `false`", "declares `true`"),
+        ] {
+            let text = format!("PRECONDITION_FAILED - inequivalent arg 'x' for queue 'q' in vhost '/': {words}");
+            let error = explain("queue `q`", &refused(&text));
+            assert_eq!(error.kind(), ErrorKind::Topology);
+            let shown = error.to_string();
+            for part in ["queue `q` exists with another `x`", existing, declared, &text] {
+                assert!(shown.contains(part), "{shown} lacks {part}");
+            }
+        }
+    }
+
+    #[test]
+    fn other_refusals_keep_the_broker_s_words() {
+        let shown = explain("queue `q`", &refused("PRECONDITION_FAILED - invalid arg 'x'")).to_string();
+        assert!(shown.contains("invalid arg 'x'"), "{shown}");
+    }
+}

@@ -1,0 +1,163 @@
+//! RabbitMQ, through lapin.
+//!
+//! One connection publishes and one consumes, because a broker that is short of memory or disk stops reading what a
+//! publishing connection sends, acknowledgements included. A `link` keeps each connection up: whenever there is doubt
+//! it drops the connection and makes a new one, declares again what was declared, and the publisher and the consumers
+//! go on there. lapin's own recovery stays off.
+//!
+//! - `publish`: one task owns the publishing channel, keeps a window in flight and awaits every confirm.
+//! - `consume`: every consumer has a channel, and one task per channel sends its acknowledgements.
+//! - `declare`: exchanges, queues and bindings.
+
+#![forbid(unsafe_code)]
+
+mod address;
+mod backoff;
+mod conflict;
+mod consume;
+mod deadline;
+mod declare;
+mod dial;
+mod fault;
+mod incoming;
+mod intern;
+mod link;
+mod outgoing;
+mod publish;
+mod pulse;
+mod remembered;
+mod session;
+
+use std::{fmt, sync::Arc};
+
+use futures_util::future::BoxFuture;
+use tokio::sync::watch;
+
+use crate::{
+    address::Address,
+    consume::Consumers,
+    link::{Link, Role},
+    publish::Publisher,
+    remembered::Remembered,
+};
+use bloodbank_core::{
+    Result,
+    message::{Outgoing, Published},
+    settings::Settings,
+    store::Stores,
+    transport::{
+        Compared, Connection, ConnectionState, Consume, Deliveries, Fetched, Publish, Topology, Transport,
+        TransportProvider,
+    },
+};
+
+/// RabbitMQ.
+pub struct Amqp {
+    publisher: Publisher,
+    consumers: Consumers,
+    publishing: Arc<Link>,
+    consuming: Arc<Link>,
+}
+
+impl Amqp {
+    /// Connects to the broker of `RABBIT_URL`. From then on a lost connection is made again without end.
+    ///
+    /// # Errors
+    /// [`bloodbank_core::ErrorKind::Settings`] when the URL is missing or wrong, or the broker refuses the user or the virtual
+    /// host; [`bloodbank_core::ErrorKind::Connection`] when the broker does not answer within a few seconds.
+    pub async fn connect(settings: &Settings) -> Result<Self> {
+        let address = Arc::new(Address::from_settings(settings)?);
+        let remembered = Arc::new(Remembered::default());
+        let open = |role| Link::open(Arc::clone(&address), Arc::clone(&remembered), role);
+        let (publishing, consuming) = tokio::try_join!(open(Role::Publishing), open(Role::Consuming))?;
+        Ok(Self {
+            publisher: Publisher::start(&publishing, settings.publish_window),
+            consumers: Consumers::new(&consuming, remembered),
+            publishing,
+            consuming,
+        })
+    }
+
+    /// The state of the connection that publishes.
+    #[must_use]
+    pub fn publishing(&self) -> watch::Receiver<ConnectionState> {
+        self.publishing.state()
+    }
+
+    /// The state of the connection that consumes and declares.
+    #[must_use]
+    pub fn consuming(&self) -> watch::Receiver<ConnectionState> {
+        self.consuming.state()
+    }
+}
+
+impl Publish for Amqp {
+    fn publish(&self, message: Outgoing) -> BoxFuture<'_, Result<Published>> {
+        self.publisher.publish(message)
+    }
+}
+
+impl Consume for Amqp {
+    fn declare(&self, topology: Topology) -> BoxFuture<'_, Result<()>> {
+        Box::pin(self.consumers.declare(topology))
+    }
+
+    fn consume(&self, queue: Arc<str>, prefetch: u16) -> BoxFuture<'_, Result<Deliveries>> {
+        Box::pin(self.consumers.consume(queue, prefetch))
+    }
+
+    fn fetch(&self, queue: Arc<str>) -> BoxFuture<'_, Result<Fetched>> {
+        Box::pin(self.consumers.fetch(queue))
+    }
+
+    fn compare(&self, topology: Topology) -> BoxFuture<'_, Result<Vec<Compared>>> {
+        Box::pin(self.consumers.compare(topology))
+    }
+}
+
+inventory::submit! {
+    TransportProvider {
+        system: "rabbitmq",
+        connect: |settings| Box::pin(async move { Ok(Arc::new(Amqp::connect(settings).await?) as Arc<dyn Transport>) }),
+        in_memory: None,
+    }
+}
+
+impl Transport for Amqp {
+    fn system(&self) -> &'static str {
+        "rabbitmq"
+    }
+
+    /// RabbitMQ keeps messages, and nothing about them once they are consumed.
+    fn stores(&self, _: &Settings) -> Stores {
+        Stores::none()
+    }
+
+    fn connections(&self) -> Vec<Connection> {
+        vec![self.publishing.connection(), self.consuming.connection()]
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            tokio::join!(
+                async {
+                    self.publisher.close().await;
+                    self.publishing.close().await;
+                },
+                async {
+                    self.consumers.close().await;
+                    self.consuming.close().await;
+                },
+            );
+        })
+    }
+}
+
+impl fmt::Debug for Amqp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Amqp")
+            .field("publishing", &*self.publishing.state().borrow())
+            .field("consuming", &*self.consuming.state().borrow())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,172 @@
+//! The app: a service that consumes.
+
+use std::{collections::HashMap, fmt, marker::PhantomData, sync::Arc, time::Duration};
+
+use tower::{Layer, Service};
+
+use crate::{
+    app::{RunningApp, StopSignals, running},
+    consume::{HandlerService, SubscriberSpec},
+    dedupe::Dedupe,
+    dispatch::CommandManager,
+    error::{BoxError, Error, ErrorKind, Result},
+    event::EventCollector,
+    handler::{Context, States, Subscriber},
+    publish::Bus,
+    registry::Registry,
+    transport::Topology,
+};
+
+/// A service that consumes: its subscribers, its commands, and the states they work with.
+///
+/// `Provided` lists the types of the states, so that a subscriber whose state is missing does not compile.
+#[must_use = "an app does nothing until it is started with `run` or `start`"]
+pub struct App<Provided = ()> {
+    pub(super) service: Arc<str>,
+    pub(super) bus: Bus,
+    pub(super) states: States,
+    pub(super) subscribers: Vec<SubscriberSpec>,
+    pub(super) drain: Duration,
+    pub(super) dedupe: Option<Dedupe>,
+    provided: PhantomData<fn() -> Provided>,
+}
+
+impl App {
+    /// An app without subscribers. The name is the first part of the names of its queues: two apps of one name share
+    /// the work, two apps of different names each receive every event.
+    pub fn new(service: impl Into<Arc<str>>, bus: Bus) -> Self {
+        Self {
+            service: service.into(),
+            bus,
+            states: States::default(),
+            subscribers: Vec::new(),
+            drain: Duration::from_secs(30),
+            dedupe: None,
+            provided: PhantomData,
+        }
+    }
+}
+
+impl<Provided: 'static> App<Provided> {
+    /// Provides a state to the subscribers and commands that are added after it; each of them gets a clone.
+    pub fn state<S: Clone + Send + Sync + 'static>(mut self, state: S) -> App<(S, Provided)> {
+        self.states.insert(state);
+        let Self { service, bus, states, subscribers, drain, dedupe, provided: _ } = self;
+        App { service, bus, states, subscribers, drain, dedupe, provided: PhantomData }
+    }
+
+    /// Adds a subscriber: a function with `#[subscriber]`.
+    pub fn subscribe<S, Index>(mut self, subscriber: S) -> Self
+    where
+        S: Subscriber<Provided, Index>,
+        Index: 'static,
+    {
+        self.subscribers.push(SubscriberSpec::of_subscriber(&self.service, subscriber));
+        self
+    }
+
+    /// Executes commands: `app.commands(CommandManager::linked())`.
+    pub fn commands(mut self, commands: CommandManager) -> Self {
+        self.subscribers.extend(commands.executors().iter().map(|executor| executor.spec(self.bus.exchange())));
+        self
+    }
+
+    /// Puts a `tower::Layer` around every subscriber and command that was added before it.
+    pub fn layer<L>(mut self, layer: L) -> Self
+    where
+        L: Layer<HandlerService>,
+        L::Service: Service<Context, Response = EventCollector> + Clone + Send + Sync + 'static,
+        <L::Service as Service<Context>>::Error: Into<BoxError>,
+        <L::Service as Service<Context>>::Future: Send,
+    {
+        for subscriber in &mut self.subscribers {
+            subscriber.layer(&layer);
+        }
+        self
+    }
+
+    /// How long handlers may take to finish when the app shuts down; default 30 s.
+    pub fn drain_timeout(mut self, drain: Duration) -> Self {
+        self.drain = drain;
+        self
+    }
+
+    /// How subscribers with `dedupe(within = …)` remember what they have handled, where it is not the Redis of the settings
+    /// or the embedded bus.
+    pub fn dedupe(mut self, dedupe: Dedupe) -> Self {
+        self.dedupe = Some(dedupe);
+        self
+    }
+
+    /// What it needs on the broker: the exchange, its queues with their bindings, their dead letters and delays.
+    #[must_use]
+    pub fn topology(&self) -> Topology {
+        let kind = self.bus.settings().queue_kind;
+        let mut topology = Topology::events(self.bus.exchange());
+        for spec in &self.subscribers {
+            topology.merge(Topology::subscriber(self.bus.exchange(), &spec.queue, kind, &spec.patterns));
+        }
+        topology
+    }
+
+    /// Starts to consume and returns.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Registry`] where declarations contradict each other, [`ErrorKind::MissingState`],
+    /// [`ErrorKind::Topology`], or what the connection says.
+    pub async fn start(self) -> Result<RunningApp> {
+        Registry::global().check().into_result()?;
+        self.check()?;
+        running::start(self).await
+    }
+
+    /// Consumes until the process is told to stop (SIGTERM, Ctrl-C), finishes what it has begun, and disconnects.
+    /// A second signal stops at once.
+    ///
+    /// # Errors
+    /// Like [`App::start`].
+    pub async fn run(self) -> Result<()> {
+        let mut signals = StopSignals::listen()?;
+        match signals.let_finish(self.start()).await {
+            Some(running) => running?.wait_for(signals).await,
+            None => Ok(()),
+        }
+    }
+
+    fn check(&self) -> Result<()> {
+        let mut queues: HashMap<&str, &str> = HashMap::new();
+        for subscriber in &self.subscribers {
+            if let Some(other) = queues.insert(&subscriber.queue, &subscriber.name) {
+                return Err(Error::new(
+                    ErrorKind::Registry,
+                    format!(
+                        "subscribers `{other}` and `{}` of app `{}` use the queue `{}`; each would get half of the events: name one with `queue = \"…\"`",
+                        subscriber.name, self.service, subscriber.queue
+                    ),
+                ));
+            }
+        }
+        for command in self.subscribers.iter().filter_map(|subscriber| subscriber.command) {
+            if !self.states.has(command.state_id()) {
+                return Err(Error::new(
+                    ErrorKind::MissingState,
+                    format!(
+                        "command `{}` needs a state of type `{}`, which app `{}` does not provide; add `.state(…)` (executor at {})",
+                        command.declaration().routing_key,
+                        command.state_type(),
+                        self.service,
+                        command.location()
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<Provided> fmt::Debug for App<Provided> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let queues: Vec<_> = self.subscribers.iter().map(|subscriber| &subscriber.queue).collect();
+        f.debug_struct("App").field("service", &self.service).field("queues", &queues).finish_non_exhaustive()
+    }
+}

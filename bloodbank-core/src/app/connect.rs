@@ -1,0 +1,239 @@
+//! Connecting: which transport and which stores the settings choose. The only place that knows implementations.
+
+use std::sync::Arc;
+
+#[cfg(feature = "redis")]
+use crate::store::redis::{Redis, RedisClaims, RedisLeases, RedisLinks};
+use crate::{
+    claim_check::ClaimCheck,
+    correlation::CorrelationTracker,
+    dedupe::Dedupe,
+    error::{Error, ErrorKind, Result},
+    publish::Bus,
+    settings::{ClaimStoreKind, Settings},
+    store::FileClaims,
+    transport::{Topology, Transport, TransportProvider},
+};
+
+impl Bus {
+    /// The bus that the environment, `.env` and `bloodbank.toml` describe: RabbitMQ where `RABBIT_URL` is set,
+    /// otherwise the embedded bus.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Settings`] naming the variable, its value and what is allowed; [`ErrorKind::Connection`] when
+    /// RabbitMQ does not answer.
+    pub async fn from_env() -> Result<Self> {
+        Self::connect(Settings::load()?).await
+    }
+
+    /// The bus that these settings describe.
+    ///
+    /// # Errors
+    /// Like [`Bus::from_env`].
+    pub async fn connect(settings: Settings) -> Result<Self> {
+        BusBuilder::new(settings).connect().await
+    }
+
+    /// A bus in this process and in memory, for tests and for trying things out.
+    ///
+    /// # Panics
+    /// When the crate `bloodbank-embedded` is compiled but not linked into this program; the facade `bloodbank` links it.
+    #[cfg(feature = "embedded")]
+    #[must_use]
+    pub fn embedded() -> Self {
+        let settings = Settings::default();
+        let correlation = Some(CorrelationTracker::in_memory(&settings));
+        let transport = TransportProvider::named("embedded")
+            .and_then(|provider| provider.in_memory)
+            .map(|in_memory| in_memory(&Topology::events(&settings.exchange_name.as_str().into())))
+            .expect("`bloodbank-embedded` is linked where its feature is on; add `use bloodbank_embedded as _;`");
+        Self::assemble(settings, transport, correlation)
+    }
+}
+
+/// Assembles a bus from settings, or from parts of one's own.
+pub struct BusBuilder {
+    settings: Settings,
+    transport: Option<Arc<dyn Transport>>,
+    /// `Some(None)`: switched off.
+    correlation: Option<Option<CorrelationTracker>>,
+}
+
+impl BusBuilder {
+    /// Everything as these settings say.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self { settings, transport: None, correlation: None }
+    }
+
+    /// Another transport than the settings say.
+    #[must_use]
+    pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
+        self.transport = Some(transport);
+        self
+    }
+
+    /// Another correlation index than the settings say.
+    #[must_use]
+    pub fn correlation(mut self, correlation: CorrelationTracker) -> Self {
+        self.correlation = Some(Some(correlation));
+        self
+    }
+
+    /// No correlation index; the envelopes hold the parents all the same.
+    #[must_use]
+    pub fn without_correlation(mut self) -> Self {
+        self.correlation = Some(None);
+        self
+    }
+
+    /// Connects.
+    ///
+    /// # Errors
+    /// Like [`Bus::from_env`].
+    pub async fn connect(self) -> Result<Bus> {
+        let Self { settings, transport, correlation } = self;
+        let transport = match transport {
+            Some(transport) => transport,
+            None => open_transport(&settings).await?,
+        };
+        let correlation = match correlation {
+            Some(correlation) => correlation,
+            None => Some(open_correlation(&settings, &transport).await?),
+        };
+        let bus = Bus::assemble(settings, transport, correlation);
+        bus.declare(Topology::events(bus.exchange())).await?;
+        Ok(bus)
+    }
+}
+
+async fn open_transport(settings: &Settings) -> Result<Arc<dyn Transport>> {
+    let (system, variable, feature) = match (&settings.rabbit_url, &settings.embedded_path) {
+        (Some(_), _) => ("rabbitmq", "RABBIT_URL is set", "amqp"),
+        (None, Some(_)) => ("embedded", "BLOODBANK_EMBEDDED_PATH is set", "sqlite"),
+        (None, None) => ("embedded", "RABBIT_URL is not set", "embedded"),
+    };
+    match TransportProvider::named(system) {
+        Some(provider) => (provider.connect)(settings).await,
+        None => Err(Error::new(
+            ErrorKind::Settings,
+            format!("{variable}, but this program was built without the feature `{feature}` of `bloodbank`; add it"),
+        )),
+    }
+}
+
+/// Redis where the settings name one, otherwise where the transport keeps its events, otherwise memory.
+async fn open_correlation(settings: &Settings, transport: &Arc<dyn Transport>) -> Result<CorrelationTracker> {
+    if settings.redis_url.is_some() {
+        return redis_correlation(settings).await;
+    }
+    Ok(match transport.stores(settings).links {
+        Some(links) => CorrelationTracker::direct(links),
+        None => CorrelationTracker::in_memory(settings),
+    })
+}
+
+#[cfg(feature = "redis")]
+async fn redis_correlation(settings: &Settings) -> Result<CorrelationTracker> {
+    match Redis::from_settings(settings)? {
+        Some(redis) => {
+            let links = RedisLinks::new(redis, settings.correlation_ttl);
+            Ok(CorrelationTracker::with_store(Arc::new(links)).await)
+        }
+        None => Ok(CorrelationTracker::in_memory(settings)),
+    }
+}
+
+#[cfg(not(feature = "redis"))]
+async fn redis_correlation(_: &Settings) -> Result<CorrelationTracker> {
+    Err(without_redis("unset REDIS_URL"))
+}
+
+#[cfg(not(feature = "redis"))]
+fn without_redis(otherwise: &str) -> Error {
+    Error::new(
+        ErrorKind::Settings,
+        format!(
+            "the settings ask for Redis, but this program was built without the feature `redis`; add it, or {otherwise}"
+        ),
+    )
+}
+
+impl CorrelationTracker {
+    /// The tracker that the settings describe: Redis where its address is set, otherwise the file of the embedded bus
+    /// where that is set, otherwise memory. A bus in a file has it open: ask [`Bus::correlation`] there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Settings`] when the address of Redis is none; [`ErrorKind::Storage`] when the file cannot be opened
+    /// or is in use. Never when Redis does not answer or refuses the password: tracking then begins by itself once it
+    /// does not.
+    pub async fn open(settings: &Settings) -> Result<Self> {
+        if settings.redis_url.is_some() {
+            return redis_correlation(settings).await;
+        }
+        if settings.rabbit_url.is_some() || settings.embedded_path.is_none() {
+            return Ok(Self::in_memory(settings));
+        }
+        let transport = open_transport(settings).await?;
+        let tracker = open_correlation(settings, &transport).await?;
+        Ok(tracker.keeping_open(transport))
+    }
+}
+
+impl Dedupe {
+    /// Deduplication with the Redis of the settings; without one, in the embedded bus.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Settings`] on RabbitMQ without `REDIS_URL`: nothing would outlive the process.
+    pub fn of(bus: &Bus) -> Result<Self> {
+        #[cfg(feature = "redis")]
+        if let Some(redis) = Redis::from_settings(bus.settings())? {
+            return Ok(Self::in_store(Arc::new(RedisLeases::new(redis))));
+        }
+        match bus.stores().leases {
+            Some(store) => Ok(Self::in_store(store)),
+            None => Err(Error::new(
+                ErrorKind::Settings,
+                "`dedupe` needs a store that outlives the process: set REDIS_URL, or give the app one with `App::dedupe`",
+            )),
+        }
+    }
+}
+
+impl ClaimCheck {
+    /// A claim check with the store, the lifetime and the threshold of the settings.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Settings`] when that store needs an address or a directory that is not set, or a feature that is not
+    /// built in; [`ErrorKind::Storage`] when the directory cannot be used.
+    pub fn from_settings(settings: &Settings) -> Result<Self> {
+        let check = match settings.claim_store {
+            ClaimStoreKind::Memory => Self::memory(),
+            ClaimStoreKind::File => {
+                let directory =
+                    settings.claim_directory.as_deref().ok_or_else(|| no_place("BLOODBANK_CLAIM_DIRECTORY"))?;
+                Self::new(FileClaims::open(directory)?)
+            }
+            ClaimStoreKind::Redis => redis_claims(settings)?,
+        };
+        Ok(check.ttl(settings.claim_ttl).threshold(settings.claim_threshold))
+    }
+}
+
+#[cfg(feature = "redis")]
+fn redis_claims(settings: &Settings) -> Result<ClaimCheck> {
+    let redis = Redis::from_settings(settings)?.ok_or_else(|| no_place("REDIS_URL"))?;
+    Ok(ClaimCheck::new(RedisClaims::new(redis)))
+}
+
+#[cfg(not(feature = "redis"))]
+fn redis_claims(_: &Settings) -> Result<ClaimCheck> {
+    Err(without_redis("set BLOODBANK_CLAIM_STORE to `memory` or `file`"))
+}
+
+fn no_place(name: &str) -> Error {
+    Error::new(
+        ErrorKind::Settings,
+        format!("large payloads have no place: {name} is not set; set it, or BLOODBANK_CLAIM_STORE"),
+    )
+}

@@ -1,0 +1,14 @@
+//! The app: where the parts are put together, started and stopped.
+
+#[expect(clippy::module_inception, reason = "the file holds the type `App`")]
+mod app;
+mod connect;
+mod health;
+mod running;
+mod signals;
+
+pub use app::App;
+pub use connect::BusBuilder;
+pub use health::{Health, HealthState};
+pub use running::RunningApp;
+pub use signals::StopSignals;

@@ -1,0 +1,195 @@
+//! An app at work, and how it stops.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::{
+    app::{App, Health, HealthState, StopSignals},
+    consume::{self, SubscriberSpec},
+    dedupe::{Dedupe, Guard},
+    error::{Error, ErrorKind, Result},
+    handler::Target,
+    publish::Bus,
+    transport::Topology,
+};
+
+/// An app at work. Dropped, it stops at once; what is in hand is delivered again.
+#[must_use = "an app stops when this is dropped"]
+#[derive(Debug)]
+pub struct RunningApp {
+    bus: Bus,
+    stop: CancellationToken,
+    cancel: CancellationToken,
+    workers: JoinSet<()>,
+    /// The queues of subscribers that have ended although nobody asked them to.
+    ended: Arc<Mutex<Vec<Arc<str>>>>,
+    drain: Duration,
+}
+
+pub(super) async fn start<Provided>(app: App<Provided>) -> Result<RunningApp> {
+    let App { service, bus, states, subscribers, drain, mut dedupe, .. } = app;
+    // Before anything is declared: an app without a place to remember in does not start.
+    if dedupe.is_none() && subscribers.iter().any(|spec| spec.options.dedupe_within.is_some()) {
+        dedupe = Some(Dedupe::of(&bus)?);
+    }
+    let (stop, cancel) = (CancellationToken::new(), CancellationToken::new());
+    let mut workers = JoinSet::new();
+    let ended: Arc<Mutex<Vec<Arc<str>>>> = Arc::default();
+    let kind = bus.settings().queue_kind;
+    // All queues exist before the first event is handled: a follow-up of one subscriber reaches the others.
+    for spec in &subscribers {
+        let declared = bus.declare(Topology::subscriber(bus.exchange(), &spec.queue, kind, &spec.patterns)).await;
+        if let Err(error) = declared {
+            return Err(with_every_conflict(&bus, &subscribers, error).await);
+        }
+    }
+    for spec in subscribers {
+        let prefetch = spec.options.prefetch().max(spec.options.concurrency);
+        let deliveries = bus.transport().consume(Arc::clone(&spec.queue), prefetch).await?;
+        let target = Arc::new(Target {
+            bus: bus.clone(),
+            subscriber: Arc::clone(&spec.name),
+            queue: Arc::clone(&spec.queue),
+            states: states.clone(),
+            cancellation: cancel.clone(),
+            timeout: spec.options.timeout,
+        });
+        let guard = spec
+            .options
+            .dedupe_within
+            .zip(dedupe.clone())
+            .map(|(within, dedupe)| Guard::new(dedupe, &spec.queue, within));
+        let end = End { queue: Arc::clone(&spec.queue), stop: stop.clone(), ended: Arc::clone(&ended) };
+        let worker = consume::run(target, spec, guard, deliveries, stop.clone());
+        workers.spawn(async move {
+            // Dropped last, also by a panic.
+            let _end = end;
+            worker.await;
+        });
+    }
+    info!(%service, subscribers = workers.len(), "started");
+    Ok(RunningApp { bus, stop, cancel, workers, ended, drain })
+}
+
+/// A broker names the first thing that differs; whoever has to put it right wants to see all of them.
+async fn with_every_conflict(bus: &Bus, subscribers: &[SubscriberSpec], error: Error) -> Error {
+    if error.kind() != ErrorKind::Topology {
+        return error;
+    }
+    let mut conflicts: Vec<String> = Vec::new();
+    for spec in subscribers {
+        let wanted = Topology::subscriber(bus.exchange(), &spec.queue, bus.settings().queue_kind, &spec.patterns);
+        for compared in bus.transport().compare(wanted).await.unwrap_or_default() {
+            let shown = compared.to_string();
+            if compared.conflicts() && !conflicts.contains(&shown) {
+                conflicts.push(shown);
+            }
+        }
+    }
+    // One is what the error says already.
+    if conflicts.len() < 2 {
+        return error;
+    }
+    let all = conflicts.join("; ");
+    Error::new(ErrorKind::Topology, format!("{error}. All that differs: {all}"))
+}
+
+/// Notes that a subscriber ends.
+struct End {
+    queue: Arc<str>,
+    stop: CancellationToken,
+    ended: Arc<Mutex<Vec<Arc<str>>>>,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        if !self.stop.is_cancelled() {
+            self.ended.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&self.queue));
+        }
+    }
+}
+
+impl RunningApp {
+    /// Whether the app works: for probes. An app whose subscribers have ended, or that is told to stop, is not ready.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        let mut health = self.bus.health();
+        for queue in &*self.ended.lock().unwrap_or_else(PoisonError::into_inner) {
+            health.live = false;
+            health
+                .worsen(HealthState::Unhealthy, format!("the subscriber of `{queue}` has ended; start the app again"));
+        }
+        if self.stop.is_cancelled() {
+            health.worsen(HealthState::Unhealthy, "it is told to stop".to_owned());
+        }
+        health
+    }
+
+    /// The bus.
+    #[must_use]
+    pub fn bus(&self) -> &Bus {
+        &self.bus
+    }
+
+    /// Takes no more events, finishes those in hand within the drain timeout, and leaves the bus open.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Deadline`] when handlers had to be stopped; their events are delivered again.
+    pub async fn shutdown(mut self) -> Result<()> {
+        self.stop.cancel();
+        self.cancel.cancel();
+        let finished =
+            tokio::time::timeout(self.drain, async { while self.workers.join_next().await.is_some() {} }).await;
+        if finished.is_err() {
+            self.workers.shutdown().await;
+            return Err(Error::new(
+                ErrorKind::Deadline,
+                format!(
+                    "handlers did not finish within {:?} and were stopped; their events are delivered again",
+                    self.drain
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Waits for SIGTERM or Ctrl-C, then shuts down and closes the bus; a second signal stops at once.
+    ///
+    /// # Errors
+    /// Like [`RunningApp::shutdown`].
+    pub async fn wait(self) -> Result<()> {
+        self.wait_for(StopSignals::listen()?).await
+    }
+
+    /// The same for signals that were listened for before the app started.
+    ///
+    /// # Errors
+    /// Like [`RunningApp::shutdown`].
+    pub async fn wait_for(self, mut signals: StopSignals) -> Result<()> {
+        signals.next().await;
+        info!("stopping: finishing what is in hand; a second signal stops at once");
+        let bus = self.bus.clone();
+        let result = tokio::select! {
+            result = self.shutdown() => result,
+            () = signals.next() => {
+                warn!("stopped at once; what was in hand is delivered again");
+                Ok(())
+            }
+        };
+        bus.close().await;
+        result
+    }
+}
+
+impl Drop for RunningApp {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.cancel.cancel();
+    }
+}

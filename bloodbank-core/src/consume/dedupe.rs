@@ -1,0 +1,50 @@
+//! Before a delivery is handled: whether it was, or is being handled (`dedupe`).
+
+use std::time::Duration;
+
+use crate::{
+    consume::settle::{Outcome, copy, give_up, publish_copy, replace},
+    dedupe::{Begun, Guard},
+    envelope::RawEnvelope,
+    handler::{Context, HandlerError},
+    message::names,
+    registry::SubscriberOptions,
+    transport::{
+        Settlement,
+        topology::{DELIVERY_LIMIT, LADDER, rung_name},
+    },
+};
+
+/// Asks for the event.
+pub(super) async fn begin(guard: &Guard, context: &Context) -> Begun {
+    let named = context.message().properties.message_id;
+    let Some(event_id) = named.or_else(|| RawEnvelope::read(context.body()).ok().map(|raw| raw.event_id)) else {
+        // Nothing that could be handled twice: it cannot be read, and is parked.
+        return Begun::Unchecked;
+    };
+    guard.begin(event_id, LADDER[0], LADDER[1]).await
+}
+
+/// Sends a delivery away for a moment, as it is: no attempt is used up. Copies begin with a delivery limit of their own, so
+/// the deaths of those who had it are counted along.
+pub(super) async fn put_off(
+    settlement: Settlement,
+    context: &Context,
+    options: &SubscriberOptions,
+    delay: Duration,
+) -> Outcome {
+    let deaths = context.headers().integer(names::RETURNED).unwrap_or(0) + i64::from(context.redelivered());
+    let put_off = || async move {
+        if deaths > i64::from(DELIVERY_LIMIT) {
+            let text = format!("whoever handled it died {deaths} times; find out why, and redrive it");
+            return give_up(&HandlerError::unreadable("delivery_limit", text), context, options).await;
+        }
+        let mut copy = copy(context, &rung_name(context.bus().settings().queue_kind, delay));
+        if deaths > 0 {
+            copy.properties.headers.set(names::RETURNED, deaths);
+        }
+        publish_copy(copy, context).await?;
+        Ok(Outcome::PutOff)
+    };
+    replace(settlement, context, put_off, None).await
+}

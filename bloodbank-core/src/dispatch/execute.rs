@@ -1,0 +1,107 @@
+//! Executing commands.
+
+use std::{
+    any::{TypeId, type_name},
+    panic::AssertUnwindSafe,
+};
+
+use futures_util::{FutureExt, future::BoxFuture};
+use tower::{service_fn, util::BoxCloneSyncService};
+use tracing::error;
+
+use super::{Command, CommandContext};
+use crate::{
+    consume::SubscriberSpec,
+    event::{Declaration, Event, EventCollector, Location, Reply},
+    handler::{self, Context, HandlerError, Input, panicked, timed_out},
+    registry::{CommandDescriptor, SubscriberOptions},
+};
+
+/// An executor that is linked into this program; `#[command]` registers it.
+#[derive(Debug, Clone, Copy)]
+pub struct Executor {
+    descriptor: CommandDescriptor,
+    run: fn(Context) -> BoxFuture<'static, Result<EventCollector, HandlerError>>,
+}
+
+inventory::collect!(Executor);
+
+impl Executor {
+    /// The executor of a command.
+    #[must_use]
+    pub const fn of<C: Command<Crate>, Crate: 'static>(location: Location, options: SubscriberOptions) -> Self {
+        Self {
+            descriptor: CommandDescriptor::new(
+                const { &C::DECLARATION },
+                location,
+                options,
+                (TypeId::of::<C::State>(), type_name::<C::State>),
+                outputs::<C, Crate>,
+            ),
+            run: |context| Box::pin(run::<C, Crate>(context)),
+        }
+    }
+
+    /// The command, its place and its options, as the registry lists them.
+    #[must_use]
+    pub const fn descriptor(&self) -> &CommandDescriptor {
+        &self.descriptor
+    }
+
+    /// The executor as a subscriber: all services that link it share one queue, so one of them executes each command.
+    pub(crate) fn spec(&'static self, exchange: &str) -> SubscriberSpec {
+        let command = &self.descriptor;
+        SubscriberSpec {
+            name: format!("command {}", command.declaration().routing_key).into(),
+            queue: command.queue(exchange),
+            patterns: vec![command.pattern()],
+            options: *command.options(),
+            // The command itself watches the time and the panics, because it rolls back after both.
+            service: BoxCloneSyncService::new(service_fn(move |context: Context| (self.run)(context))),
+            lane: None,
+            command: Some(command),
+        }
+    }
+}
+
+fn outputs<C: Command<Crate>, Crate>() -> Vec<&'static Declaration> {
+    let mut outputs: Vec<_> = C::Reply::declaration().into_iter().collect();
+    outputs.push(const { &<C::Failure as Event>::DECLARATION });
+    outputs
+}
+
+/// Executes a command: what it collected and its reply, or, after a rollback, why it failed.
+async fn run<C: Command<Crate>, Crate>(context: Context) -> Result<EventCollector, HandlerError> {
+    let command = C::receive(&context)?;
+    let state = context.states().get::<C::State>().ok_or_else(|| {
+        HandlerError::permanent(format!("the app provides no state of type `{}`", type_name::<C::State>()))
+    })?;
+    let limit = context.timeout();
+    let attempt = context.attempt();
+    let context = CommandContext::new(state, context);
+    let mut events = EventCollector::default();
+    let execution = AssertUnwindSafe(command.execute(&context, &mut events)).catch_unwind();
+    let failure = match tokio::time::timeout(limit, execution).await {
+        Ok(Ok(Ok(reply))) => {
+            reply.collect(&mut events);
+            match events.checked() {
+                Ok(events) => return Ok(events),
+                Err(error) => HandlerError::invalid_follow_up(&error),
+            }
+        }
+        Ok(Ok(Err(failure))) => handler::failure(failure, attempt),
+        Ok(Err(panic)) => panicked(&*panic),
+        Err(_) => timed_out(limit),
+    };
+    let rollback = AssertUnwindSafe(command.rollback(&context)).catch_unwind();
+    match tokio::time::timeout(limit, rollback).await {
+        Ok(Ok(())) => {}
+        Ok(Err(_)) => {
+            error!(command = C::DECLARATION.routing_key, event_id = %context.event_id(), "the rollback panicked")
+        }
+        Err(_) => {
+            error!(command = C::DECLARATION.routing_key, event_id = %context.event_id(), "the rollback took longer than {limit:?}")
+        }
+    }
+    Err(failure)
+}

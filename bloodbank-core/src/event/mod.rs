@@ -1,0 +1,237 @@
+//! The contracts of events: facts, commands, failures, and what is collected to be published.
+
+mod collector;
+mod command;
+pub mod derives;
+mod failure;
+mod payload;
+
+use std::borrow::Cow;
+
+use schemars::JsonSchema;
+use serde::{Serialize, de::DeserializeOwned};
+use uuid::Uuid;
+
+pub use collector::{EventCollector, PendingEvent};
+pub use command::{CommandEvent, Reply};
+pub use failure::FailureEvent;
+pub use payload::Payload;
+pub(crate) use payload::{read_payload, read_variant, unexpected};
+
+use crate::event::derives::{Described, Readable, Writable};
+use crate::{error::Result, routing::RoutingKey};
+
+/// A struct that travels on the bus. Derive it:
+///
+/// ```ignore
+/// #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Event)]
+/// #[event(routing_key = "orders.order.placed", id(order_id))]
+/// pub struct OrderPlaced { pub order_id: String, pub total_cents: u64 }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an `Event`",
+    label = "not an event",
+    note = "consider annotating `{Self}` with `#[derive(Event)]` and `#[event(routing_key = \"…\")]`"
+)]
+pub trait Event:
+    Serialize + DeserializeOwned + JsonSchema + Writable + Readable + Described + Send + Sync + 'static
+{
+    /// What the declaration says: key, kind, docs, place.
+    const DECLARATION: Declaration;
+
+    /// The key this value is published under; differs from the declared one where that has placeholders.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::InvalidKey`] when the value of a placeholder is no legal segment.
+    fn routing_key(&self) -> Result<RoutingKey> {
+        Ok(RoutingKey::from_static(Self::DECLARATION.routing_key))
+    }
+
+    /// The fields that make this event the same event (`id(…)`), as `name=value` joined with `|`.
+    fn unique_key(&self) -> Option<String> {
+        None
+    }
+
+    /// The declared rules (`validate`); runs before publishing and after decoding.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::InvalidPayload`] naming every field at fault.
+    fn validate(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// The sample given by `example = …`.
+    fn example() -> Option<Self> {
+        None
+    }
+
+    /// Reads a payload that arrived under the key of an older version (`supersedes`).
+    /// `None`: the key belongs to no older version.
+    fn upcast(_key: &str, _payload: &str) -> Option<Result<Self, serde_json::Error>> {
+        None
+    }
+}
+
+/// What an event is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventKind {
+    /// Something that happened.
+    Fact,
+    /// Something that somebody shall do.
+    Command,
+    /// Something that went wrong.
+    Failure,
+}
+
+/// What a declaration says about its event, known at compile time.
+#[derive(Debug, Clone, Copy)]
+pub struct Declaration {
+    /// The key as declared; may contain placeholders (`artifact.{action}`).
+    pub routing_key: &'static str,
+    /// Fact, command or failure.
+    pub kind: EventKind,
+    /// The domain in listings.
+    pub domain: &'static str,
+    /// The name of the Rust type, without its path.
+    pub name: &'static str,
+    /// The doc comment.
+    pub docs: &'static str,
+    /// The fields of `id(…)`, sorted by name.
+    pub id_fields: &'static [&'static str],
+    /// The key of the reply, for a command that declares one.
+    pub reply: Option<&'static str>,
+    /// The version before this one.
+    pub supersedes: Option<&'static Superseded>,
+    /// Produced outside this code base.
+    pub external: bool,
+    /// Has rules that run before publishing and after decoding.
+    pub validated: bool,
+    /// Where it stands.
+    pub location: Location,
+}
+
+impl Declaration {
+    /// A fact with nothing but a key, a name and a place; the rest is set by struct update.
+    #[must_use]
+    pub const fn new(routing_key: &'static str, domain: &'static str, name: &'static str, location: Location) -> Self {
+        Self {
+            routing_key,
+            kind: EventKind::Fact,
+            domain,
+            name,
+            docs: "",
+            id_fields: &[],
+            reply: None,
+            supersedes: None,
+            external: false,
+            validated: false,
+            location,
+        }
+    }
+
+    /// Every key that a subscriber of this event receives: its own and those of the versions before it.
+    pub fn received_keys(&self) -> impl Iterator<Item = &'static str> {
+        let older = std::iter::successors(self.supersedes, |version| version.older);
+        std::iter::once(self.routing_key).chain(older.map(|version| version.routing_key))
+    }
+}
+
+/// The key of an older version, and of those before it.
+#[derive(Debug, Clone, Copy)]
+pub struct Superseded {
+    /// The key of that version.
+    pub routing_key: &'static str,
+    /// The version before that one.
+    pub older: Option<&'static Superseded>,
+}
+
+/// A place in source code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Location {
+    /// The crate.
+    pub crate_name: &'static str,
+    /// The version of the crate.
+    pub crate_version: &'static str,
+    /// The module.
+    pub module: &'static str,
+    /// The file, as the compiler was given it.
+    pub file: &'static str,
+    /// The line, from 1.
+    pub line: u32,
+}
+
+impl std::fmt::Display for Location {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{} (crate {} {})", self.file, self.line, self.crate_name, self.crate_version)
+    }
+}
+
+/// A field that may stand as a placeholder in a routing key. Derivable for enums without fields.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot stand in a routing key",
+    label = "not a `RoutingSegment`",
+    note = "use a string or an integer, or annotate an enum without fields with `#[derive(RoutingSegment)]`"
+)]
+pub trait RoutingSegment {
+    /// The text between the dots.
+    fn routing_segment(&self) -> Cow<'_, str>;
+}
+
+impl RoutingSegment for String {
+    fn routing_segment(&self) -> Cow<'_, str> {
+        Cow::Borrowed(self)
+    }
+}
+
+/// A field that may take part in a deterministic event id: text, integers, UUIDs, booleans, and options of those.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot take part in an event id",
+    label = "not usable in `id(…)`",
+    note = "strings, integers, UUIDs, booleans and options of those can; floats cannot, as equal values may print differently"
+)]
+pub trait IdValue {
+    /// The text of the value as the Python side prints it; `None` leaves the field out.
+    fn id_value(&self) -> Option<Cow<'_, str>>;
+}
+
+impl IdValue for String {
+    fn id_value(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed(self))
+    }
+}
+
+impl IdValue for bool {
+    fn id_value(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed(if *self { "True" } else { "False" }))
+    }
+}
+
+impl IdValue for Uuid {
+    fn id_value(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Owned(self.to_string()))
+    }
+}
+
+impl<T: IdValue> IdValue for Option<T> {
+    fn id_value(&self) -> Option<Cow<'_, str>> {
+        self.as_ref().and_then(IdValue::id_value)
+    }
+}
+
+macro_rules! integers {
+    ($($integer:ty)*) => {$(
+        impl RoutingSegment for $integer {
+            fn routing_segment(&self) -> Cow<'_, str> {
+                Cow::Owned(self.to_string())
+            }
+        }
+
+        impl IdValue for $integer {
+            fn id_value(&self) -> Option<Cow<'_, str>> {
+                Some(Cow::Owned(self.to_string()))
+            }
+        }
+    )*};
+}
+integers!(u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize);

@@ -1,0 +1,44 @@
+//! Event ids: random, deterministic from declared fields, derived for follow-ups.
+
+use uuid::Uuid;
+
+/// The id of an event that declares what makes it the same event (`id(…)`), as the Python side computes it:
+/// v5 of `bloodbank:{event_type}:{unique_key}`.
+///
+/// ```
+/// # use bloodbank_core::event_id::deterministic;
+/// let id = deterministic("fireflies.transcript.upload", "meeting_id=abc123");
+/// assert_eq!(id.to_string(), "70117275-3199-5e4c-a175-71646fb33ad7");
+/// ```
+#[must_use]
+pub fn deterministic(event_type: &str, unique_key: &str) -> Uuid {
+    in_namespace("bloodbank", event_type, unique_key)
+}
+
+/// Like [`deterministic`], in a namespace of one's own.
+#[must_use]
+pub fn in_namespace(namespace: &str, event_type: &str, unique_key: &str) -> Uuid {
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{namespace}:{event_type}:{unique_key}").as_bytes())
+}
+
+/// The text of the fields that make an event the same event: `name=value`, sorted by name, joined with `|`.
+/// Fields without a value are left out.
+#[must_use]
+pub fn unique_key<'a>(fields: impl IntoIterator<Item = (&'a str, Option<std::borrow::Cow<'a, str>>)>) -> String {
+    let mut fields: Vec<_> = fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+    fields.sort_unstable_by_key(|(name, _)| *name);
+    let pairs: Vec<_> = fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    pairs.join("|")
+}
+
+/// The id of a follow-up event: the same whenever the same subscriber handles the same cause again.
+#[must_use]
+pub(crate) fn derived(cause: Uuid, subscriber: &str, position: u32, event_type: &str) -> Uuid {
+    Uuid::new_v5(&cause, format!("{subscriber}:{position}:{event_type}").as_bytes())
+}
+
+/// The id of a failure event: one for each attempt.
+#[must_use]
+pub(crate) fn derived_failure(cause: Uuid, subscriber: &str, attempt: u32, event_type: &str) -> Uuid {
+    Uuid::new_v5(&cause, format!("{subscriber}:attempt {attempt}:{event_type}").as_bytes())
+}

@@ -1,0 +1,197 @@
+//! What a handler can know about the event it handles.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::{
+    envelope::{AgentContext, EnvelopeHead},
+    handler::States,
+    message::{Headers, Incoming, names},
+    publish::{Bus, Cause, FollowUp, TraceContext},
+};
+
+/// What a handler can know about the event it handles: attempt, headers, deadline, cancellation, the bus.
+#[derive(Clone)]
+pub struct Context(Arc<Inner>);
+
+struct Inner {
+    target: Arc<Target>,
+    delivered: Delivered,
+    head: OnceLock<EnvelopeHead>,
+    position: AtomicU32,
+    unchecked: AtomicBool,
+    begun: OnceLock<Instant>,
+}
+
+/// What all deliveries of a subscriber share.
+pub(crate) struct Target {
+    pub(crate) bus: Bus,
+    pub(crate) subscriber: Arc<str>,
+    pub(crate) queue: Arc<str>,
+    pub(crate) states: States,
+    pub(crate) cancellation: CancellationToken,
+    pub(crate) timeout: Duration,
+}
+
+/// What one delivery brings.
+pub(crate) struct Delivered {
+    pub(crate) message: Incoming,
+    pub(crate) redelivered: bool,
+}
+
+impl Context {
+    pub(crate) fn new(target: Arc<Target>, delivered: Delivered) -> Self {
+        Self(Arc::new(Inner {
+            target,
+            delivered,
+            head: OnceLock::new(),
+            position: AtomicU32::new(0),
+            unchecked: AtomicBool::new(false),
+            begun: OnceLock::new(),
+        }))
+    }
+
+    /// The id of the event; the nil id when it could not be read.
+    #[must_use]
+    pub fn event_id(&self) -> Uuid {
+        let known = self.0.head.get().map(|head| head.event_id);
+        known.or(self.message().properties.message_id).unwrap_or_default()
+    }
+
+    /// The envelope without its payload, once it is decoded.
+    #[must_use]
+    pub fn head(&self) -> Option<&EnvelopeHead> {
+        self.0.head.get()
+    }
+
+    pub(crate) fn set_head(&self, head: EnvelopeHead) {
+        // A layer that retries reads the same message again: the first head is as good as the second.
+        let _ = self.0.head.set(head);
+    }
+
+    /// Which attempt this is, from 1.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        let attempt = self.headers().integer(names::ATTEMPT);
+        attempt.and_then(|attempt| u32::try_from(attempt).ok()).unwrap_or(1).max(1)
+    }
+
+    /// The broker has delivered this message before without an answer.
+    #[must_use]
+    pub fn redelivered(&self) -> bool {
+        self.0.delivered.redelivered
+    }
+
+    /// The subscriber asks for `dedupe`, and what remembers the events does not answer: this one may have been handled.
+    #[must_use]
+    pub fn may_be_duplicate(&self) -> bool {
+        self.0.unchecked.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_unchecked(&self) {
+        self.0.unchecked.store(true, Ordering::Relaxed);
+    }
+
+    /// The queue it came from.
+    #[must_use]
+    pub fn queue(&self) -> &str {
+        &self.0.target.queue
+    }
+
+    /// The name of the subscriber.
+    #[must_use]
+    pub fn subscriber(&self) -> &str {
+        &self.0.target.subscriber
+    }
+
+    /// The headers of the message.
+    #[must_use]
+    pub fn headers(&self) -> &Headers {
+        &self.message().properties.headers
+    }
+
+    /// How long one attempt may take.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        self.0.target.timeout
+    }
+
+    /// Begins the attempt, unless it has begun: what waits for its lane, or for its lease, has not. When it began.
+    pub(crate) fn begin(&self) -> Instant {
+        *self.0.begun.get_or_init(Instant::now)
+    }
+
+    /// When this attempt ends.
+    #[must_use]
+    pub fn deadline(&self) -> Instant {
+        self.begin() + self.timeout()
+    }
+
+    /// Set when the app shuts down: finish soon.
+    #[must_use]
+    pub fn cancellation(&self) -> &CancellationToken {
+        &self.0.target.cancellation
+    }
+
+    /// The bus it came from.
+    #[must_use]
+    pub fn bus(&self) -> &Bus {
+        &self.0.target.bus
+    }
+
+    /// The message as it arrived.
+    #[must_use]
+    pub fn message(&self) -> &Incoming {
+        &self.0.delivered.message
+    }
+
+    pub(crate) fn body(&self) -> &[u8] {
+        &self.message().body
+    }
+
+    pub(crate) fn states(&self) -> &States {
+        &self.0.target.states
+    }
+
+    /// The place of the next follow-up event.
+    pub(crate) fn next_follow_up(&self) -> FollowUp {
+        FollowUp {
+            cause: self.event_id(),
+            subscriber: Arc::clone(&self.0.target.subscriber),
+            position: self.0.position.fetch_add(1, Ordering::Relaxed),
+        }
+    }
+}
+
+impl Cause for Context {
+    fn event_id(&self) -> Uuid {
+        Context::event_id(self)
+    }
+
+    fn agent_context(&self) -> Option<&AgentContext> {
+        self.head()?.agent_context.as_deref()
+    }
+
+    fn trace(&self) -> Option<TraceContext> {
+        TraceContext::from_headers(&self.message().properties.headers)
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("event_id", &self.event_id())
+            .field("subscriber", &self.subscriber())
+            .field("attempt", &self.attempt())
+            .finish_non_exhaustive()
+    }
+}

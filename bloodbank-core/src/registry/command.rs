@@ -1,0 +1,82 @@
+//! Executors of commands as the registry lists them.
+
+use std::{any::TypeId, sync::Arc};
+
+use super::SubscriberOptions;
+use crate::{
+    event::{Declaration, Location},
+    routing,
+};
+
+/// An executor that is linked into this program; `#[command]` registers it.
+#[derive(Debug, Clone, Copy)]
+pub struct CommandDescriptor {
+    declaration: &'static Declaration,
+    location: Location,
+    options: SubscriberOptions,
+    state: (TypeId, fn() -> &'static str),
+    outputs: fn() -> Vec<&'static Declaration>,
+}
+
+inventory::collect!(CommandDescriptor);
+
+impl CommandDescriptor {
+    /// The descriptor of an executor: which command, where, with which options, the type of its state, and the events that it
+    /// publishes by itself.
+    #[must_use]
+    pub const fn new(
+        declaration: &'static Declaration,
+        location: Location,
+        options: SubscriberOptions,
+        state: (TypeId, fn() -> &'static str),
+        outputs: fn() -> Vec<&'static Declaration>,
+    ) -> Self {
+        Self { declaration, location, options, state, outputs }
+    }
+
+    /// The declaration of the command.
+    #[must_use]
+    pub const fn declaration(&self) -> &'static Declaration {
+        self.declaration
+    }
+
+    /// Where the executor stands.
+    #[must_use]
+    pub const fn location(&self) -> &Location {
+        &self.location
+    }
+
+    /// The options of the attribute.
+    #[must_use]
+    pub const fn options(&self) -> &SubscriberOptions {
+        &self.options
+    }
+
+    /// What its queue is bound to.
+    #[must_use]
+    pub fn pattern(&self) -> Arc<str> {
+        routing::template_to_pattern(self.declaration.routing_key).into()
+    }
+
+    /// Its queue; all services that link it share it, so that one of them executes each command.
+    #[must_use]
+    pub fn queue(&self, exchange: &str) -> Arc<str> {
+        self.options.queue.map_or_else(|| format!("{exchange}.command.{}", self.pattern()).into(), Into::into)
+    }
+
+    /// The type of the state it needs.
+    #[must_use]
+    pub fn state_type(&self) -> &'static str {
+        (self.state.1)()
+    }
+
+    pub(crate) const fn state_id(&self) -> TypeId {
+        self.state.0
+    }
+
+    /// The events it publishes by itself: the reply and the failure.
+    #[must_use]
+    pub fn outputs(&self) -> Vec<&'static Declaration> {
+        (self.outputs)()
+    }
+}

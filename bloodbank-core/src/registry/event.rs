@@ -1,0 +1,203 @@
+//! One registered event.
+
+use std::{
+    any::{Any, TypeId},
+    fmt,
+};
+
+use schemars::Schema;
+use serde_json::{Value, value::RawValue};
+use uuid::Uuid;
+
+use crate::{
+    error::{Error, ErrorKind, Result},
+    event::{Declaration, Event, EventKind, Location},
+    event_id,
+    registry::schema,
+    routing::RoutingKey,
+};
+
+/// A registered event: its declaration, and what can be done with it without knowing its type.
+#[derive(Clone, Copy)]
+pub struct EventDescriptor {
+    declaration: &'static Declaration,
+    type_id: TypeId,
+    type_path: fn() -> &'static str,
+    schema: fn() -> Schema,
+    example: fn() -> Option<Box<dyn AnyEvent>>,
+    decode: fn(&str, &str) -> Result<Box<dyn AnyEvent>>,
+}
+
+inventory::collect!(EventDescriptor);
+
+/// An event whose type is known only at run time.
+pub trait AnyEvent: Any + Send {
+    /// Its payload as the text of a JSON value.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON.
+    fn to_text(&self) -> Result<Box<RawValue>>;
+
+    /// Its payload as JSON.
+    ///
+    /// # Errors
+    /// Like [`Self::to_text`].
+    fn to_value(&self) -> Result<Value> {
+        let text = self.to_text()?;
+        serde_json::from_str(text.get()).map_err(|error| {
+            Error::new(ErrorKind::InvalidPayload, "what an event was written as is no JSON").with_source(error)
+        })
+    }
+
+    /// The key it is published under.
+    ///
+    /// # Errors
+    /// Like [`Event::routing_key`].
+    fn routing_key(&self) -> Result<RoutingKey>;
+
+    /// The id that its declared fields give it.
+    fn event_id(&self, key: &str) -> Option<Uuid>;
+}
+
+impl<E: Event> AnyEvent for E {
+    fn to_text(&self) -> Result<Box<RawValue>> {
+        match serde_json::value::to_raw_value(self) {
+            Ok(text) => Ok(text),
+            Err(error) => Err(cannot_be_written(const { &E::DECLARATION }, error)),
+        }
+    }
+
+    fn routing_key(&self) -> Result<RoutingKey> {
+        Event::routing_key(self)
+    }
+
+    fn event_id(&self, key: &str) -> Option<Uuid> {
+        self.unique_key().map(|unique| event_id::deterministic(key, &unique))
+    }
+}
+
+// What follows is compiled once, not once per event: declaring a thousand events must not cost minutes.
+
+#[cold]
+fn cannot_be_written(declaration: &Declaration, error: serde_json::Error) -> Error {
+    Error::new(ErrorKind::InvalidPayload, format!("`{}` cannot be written as JSON", declaration.routing_key))
+        .with_source(error)
+}
+
+/// The schema has been asked before, and names places; what it lets pass is explained by the type itself.
+#[cold]
+fn does_not_fit(key: &str, declaration: &Declaration, error: serde_json::Error) -> Error {
+    Error::new(ErrorKind::InvalidPayload, format!("payload of `{key}` does not fit `{}`", declaration.name))
+        .with_source(error)
+}
+
+/// The text of a payload as a tree.
+pub(crate) fn tree(key: &str, payload: &str) -> Result<Value> {
+    serde_json::from_str(payload).map_err(|error| {
+        Error::new(ErrorKind::InvalidPayload, format!("payload of `{key}` is no JSON: {error}")).with_source(error)
+    })
+}
+
+impl EventDescriptor {
+    /// The descriptor of a type; what the derive registers.
+    #[must_use]
+    pub const fn of<E: Event>() -> Self {
+        Self {
+            declaration: const { &E::DECLARATION },
+            type_id: TypeId::of::<E>(),
+            type_path: std::any::type_name::<E>,
+            schema: schema::of::<E>,
+            example: || E::example().map(|event| Box::new(event) as _),
+            decode: |key, text| match serde_json::from_str::<E>(text) {
+                Ok(event) => match event.validate() {
+                    Ok(()) => Ok(Box::new(event)),
+                    Err(error) => Err(error),
+                },
+                Err(error) => Err(does_not_fit(key, const { &E::DECLARATION }, error)),
+            },
+        }
+    }
+
+    /// What the declaration says.
+    #[must_use]
+    pub const fn declaration(&self) -> &'static Declaration {
+        self.declaration
+    }
+
+    /// The key as declared.
+    #[must_use]
+    pub const fn routing_key(&self) -> &'static str {
+        self.declaration.routing_key
+    }
+
+    /// Fact, command or failure.
+    #[must_use]
+    pub const fn kind(&self) -> EventKind {
+        self.declaration.kind
+    }
+
+    /// The domain in listings.
+    #[must_use]
+    pub const fn domain(&self) -> &'static str {
+        self.declaration.domain
+    }
+
+    /// Where it is declared.
+    #[must_use]
+    pub const fn location(&self) -> &'static Location {
+        &self.declaration.location
+    }
+
+    /// The Rust type.
+    #[must_use]
+    pub const fn type_id(&self) -> TypeId {
+        self.type_id
+    }
+
+    /// The Rust type with its path.
+    #[must_use]
+    pub fn type_path(&self) -> &'static str {
+        (self.type_path)()
+    }
+
+    /// The JSON Schema of the payload, draft 2020-12.
+    #[must_use]
+    pub fn schema(&self) -> Schema {
+        (self.schema)()
+    }
+
+    /// The declared sample.
+    #[must_use]
+    pub fn example(&self) -> Option<Box<dyn AnyEvent>> {
+        (self.example)()
+    }
+
+    /// Reads a payload as this event: every fault against the schema at once, then the type, then its rules.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidPayload`] naming the JSON pointer of every fault.
+    pub fn read(&self, key: &str, payload: &Value) -> Result<Box<dyn AnyEvent>> {
+        schema::check(self, key, payload)?;
+        (self.decode)(key, &payload.to_string())
+    }
+
+    /// The same of the JSON text of a payload; of one that fits, no tree is built.
+    ///
+    /// # Errors
+    /// Like [`Self::read`]; also where the text is no JSON.
+    pub fn read_text(&self, key: &str, payload: &str) -> Result<Box<dyn AnyEvent>> {
+        if !schema::fits(self, payload)? {
+            schema::check(self, key, &tree(key, payload)?)?;
+        }
+        (self.decode)(key, payload)
+    }
+}
+
+impl fmt::Debug for EventDescriptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventDescriptor")
+            .field("routing_key", &self.routing_key())
+            .field("type", &self.type_path())
+            .finish()
+    }
+}

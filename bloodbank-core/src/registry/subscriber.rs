@@ -1,0 +1,52 @@
+//! Subscribers as the registry lists them.
+
+use std::sync::Arc;
+
+use super::SubscriberOptions;
+use crate::{
+    event::{Declaration, Location},
+    routing::{matches, template_to_pattern},
+};
+
+/// What `#[subscriber]` says about a function, known at compile time and listed in the registry.
+#[derive(Debug, Clone, Copy)]
+pub struct SubscriberDescriptor {
+    /// The name of the function.
+    pub name: &'static str,
+    /// Its doc comment.
+    pub docs: &'static str,
+    /// Where it stands.
+    pub location: Location,
+    /// The options of the attribute.
+    pub options: SubscriberOptions,
+    /// The events it receives.
+    pub inputs: fn() -> Vec<&'static Declaration>,
+    /// The events it may publish by returning them.
+    pub outputs: fn() -> Vec<&'static Declaration>,
+}
+
+inventory::collect!(SubscriberDescriptor);
+
+impl SubscriberDescriptor {
+    /// Its queue in an app of that name.
+    #[must_use]
+    pub fn queue(&self, service: &str) -> Arc<str> {
+        self.options.queue.map_or_else(|| format!("{service}.{}", self.name).into(), Into::into)
+    }
+
+    /// What its queue is bound to: its pattern or its keys, and the keys of older versions.
+    #[must_use]
+    pub fn patterns(&self) -> Vec<Arc<str>> {
+        let explicit = self.options.pattern;
+        let mut patterns: Vec<Arc<str>> = explicit.map(Into::into).into_iter().collect();
+        for declaration in (self.inputs)() {
+            let keys = declaration.received_keys().skip(usize::from(explicit.is_some()));
+            for pattern in keys.map(template_to_pattern) {
+                if !patterns.iter().any(|known| matches(known, &pattern)) {
+                    patterns.push(pattern.into());
+                }
+            }
+        }
+        patterns
+    }
+}

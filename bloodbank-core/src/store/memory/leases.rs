@@ -1,0 +1,144 @@
+//! What was handled, in memory.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use futures_util::future::{BoxFuture, ready};
+use uuid::Uuid;
+
+use crate::error::Result;
+use crate::store::{Acquired, LeaseKey, LeaseStore};
+
+/// The time since some moment.
+type Clock = Arc<dyn Fn() -> Duration + Send + Sync>;
+
+/// What was handled, in memory: forgotten with the process. An event takes some 150 bytes until its time is over.
+pub struct MemoryLeases {
+    clock: Clock,
+    marks: Mutex<Marks>,
+}
+
+#[derive(Default)]
+struct Marks {
+    by_key: HashMap<LeaseKey, Mark>,
+    /// What is over is looked for when there are so many.
+    clean_at: usize,
+}
+
+struct Mark {
+    /// `None`: done.
+    token: Option<Uuid>,
+    until: Duration,
+}
+
+/// So many are not looked through for what is over.
+const FEW: usize = 1_024;
+
+impl Default for MemoryLeases {
+    fn default() -> Self {
+        let start = Instant::now();
+        Self::with_clock(Arc::new(move || start.elapsed()))
+    }
+}
+
+impl MemoryLeases {
+    /// Leases that end by this clock, which counts from any moment.
+    #[must_use]
+    pub fn with_clock(clock: Clock) -> Self {
+        Self { clock, marks: Mutex::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Marks> {
+        self.marks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change<T>(&self, key: &LeaseKey, change: impl FnOnce(&mut Marks, Option<Option<Uuid>>, Duration) -> T) -> T {
+        let now = (self.clock)();
+        let mut marks = self.lock();
+        let known = marks.by_key.get(key).filter(|mark| mark.until > now).map(|mark| mark.token);
+        change(&mut marks, known, now)
+    }
+}
+
+impl Marks {
+    fn set(&mut self, key: &LeaseKey, token: Option<Uuid>, now: Duration, lasting: Duration) {
+        if self.by_key.len() >= self.clean_at.max(FEW) {
+            self.by_key.retain(|_, mark| mark.until > now);
+            self.clean_at = self.by_key.len() * 2;
+        }
+        self.by_key.insert(key.clone(), Mark { token, until: now.saturating_add(lasting) });
+    }
+}
+
+impl LeaseStore for MemoryLeases {
+    fn describe(&self) -> String {
+        "memory".to_owned()
+    }
+
+    fn acquire<'a>(&'a self, key: &'a LeaseKey, token: Uuid, lease: Duration) -> BoxFuture<'a, Result<Acquired>> {
+        let acquired = self.change(key, |marks, known, now| match known {
+            Some(None) => Acquired::Done,
+            Some(Some(other)) if other != token => Acquired::Busy,
+            Some(Some(_)) | None => {
+                marks.set(key, Some(token), now, lease);
+                Acquired::Leased
+            }
+        });
+        Box::pin(ready(Ok(acquired)))
+    }
+
+    fn renew<'a>(&'a self, key: &'a LeaseKey, token: Uuid, lease: Duration) -> BoxFuture<'a, Result<bool>> {
+        let renewed = self.change(key, |marks, known, now| {
+            let is_ours = known == Some(Some(token));
+            if is_ours {
+                marks.set(key, Some(token), now, lease);
+            }
+            is_ours
+        });
+        Box::pin(ready(Ok(renewed)))
+    }
+
+    fn finish<'a>(&'a self, key: &'a LeaseKey, token: Uuid, within: Duration) -> BoxFuture<'a, Result<bool>> {
+        let finished = self.change(key, |marks, known, now| {
+            let is_free = known.is_none_or(|holder| holder.is_none_or(|holder| holder == token));
+            if is_free {
+                marks.set(key, None, now, within);
+            }
+            is_free
+        });
+        Box::pin(ready(Ok(finished)))
+    }
+
+    fn release<'a>(&'a self, key: &'a LeaseKey, token: Uuid) -> BoxFuture<'a, Result<()>> {
+        self.change(key, |marks, known, _| {
+            if known == Some(Some(token)) {
+                marks.by_key.remove(key);
+            }
+        });
+        Box::pin(ready(Ok(())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_over_is_forgotten() {
+        let time = Arc::new(AtomicU64::new(0));
+        let clock = Arc::clone(&time);
+        let store = MemoryLeases::with_clock(Arc::new(move || Duration::from_secs(clock.load(Ordering::Relaxed))));
+        for number in 0..100_000 {
+            let key = LeaseKey { queue: "q".into(), event_id: Uuid::from_u128(number) };
+            time.store(u64::try_from(number).unwrap() / 100, Ordering::Relaxed);
+            store.finish(&key, Uuid::nil(), Duration::from_secs(10)).await.unwrap();
+        }
+        let kept = store.lock().by_key.len();
+        assert!((1_000..=5_000).contains(&kept), "{kept}");
+    }
+}

@@ -1,0 +1,82 @@
+//! Stores: what Bloodbank remembers beside the broker, as contracts, and their backends.
+//!
+//! | contract | remembers | backends |
+//! |---|---|---|
+//! | [`LinkStore`] | which event caused which | [`memory`], `redis`, the file of the embedded bus |
+//! | [`LeaseStore`] | which events a subscriber has handled, or is handling | [`memory`], `redis`, the file of the embedded bus |
+//! | [`ClaimStore`] | large payloads that stay out of their events | [`memory`], `redis`, [`FileClaims`] |
+//! | [`Journal`] | every published message, in order | the file of the embedded bus |
+//!
+//! A backend of one's own implements a contract; the conformance suites of `bloodbank-testing` tell whether it is right.
+
+mod claims;
+mod file;
+mod journal;
+mod leases;
+mod links;
+pub mod memory;
+#[cfg(feature = "redis")]
+pub mod redis;
+mod unrecorded;
+
+use std::{fmt, sync::Arc};
+
+pub(crate) use claims::LONGEST_KEY;
+pub use claims::{ClaimStore, Lookup};
+pub use file::FileClaims;
+pub use journal::{Journal, JournalEntries, JournalEntry, JournalQuery, Position};
+pub use leases::{Acquired, LeaseKey, LeaseStore};
+pub(crate) use links::{APP, EVENT_TYPE};
+pub use links::{BatchRead, CausationLink, DirectLinkStore, LinkEntry, LinkStore, MalformedEntry};
+pub use unrecorded::UnrecordedLinks;
+
+/// The stores that a transport brings along, because they are kept together with what is published.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Stores {
+    /// Which event caused which.
+    pub links: Option<Arc<dyn DirectLinkStore>>,
+    /// Which events were handled.
+    pub leases: Option<Arc<dyn LeaseStore>>,
+    /// Every published message.
+    pub journal: Option<Arc<dyn Journal>>,
+}
+
+impl Stores {
+    /// No store at all.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Adds a store of links.
+    #[must_use]
+    pub fn with_links(mut self, links: Arc<dyn DirectLinkStore>) -> Self {
+        self.links = Some(links);
+        self
+    }
+
+    /// Adds a store of leases.
+    #[must_use]
+    pub fn with_leases(mut self, leases: Arc<dyn LeaseStore>) -> Self {
+        self.leases = Some(leases);
+        self
+    }
+
+    /// Adds a journal.
+    #[must_use]
+    pub fn with_journal(mut self, journal: Arc<dyn Journal>) -> Self {
+        self.journal = Some(journal);
+        self
+    }
+}
+
+impl fmt::Debug for Stores {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stores")
+            .field("links", &self.links.as_ref().map(|links| links.describe()))
+            .field("leases", &self.leases.as_ref().map(|leases| leases.describe()))
+            .field("journal", &self.journal.as_ref().map(|journal| journal.describe()))
+            .finish()
+    }
+}

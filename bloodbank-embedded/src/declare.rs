@@ -1,0 +1,143 @@
+//! Exchanges, queues and bindings of the embedded broker: made, compared, deleted.
+
+use std::sync::Arc;
+
+use crate::{
+    changes::{Declared, Record},
+    engine::{State, missing_exchange},
+    exchange::Exchange,
+    queue::{Queue, QueueId},
+};
+use bloodbank_core::{
+    Error, ErrorKind, Result,
+    settings::QueueKind,
+    transport::{
+        Topology,
+        topology::{self, Binding, Exchange as ExchangeSpec, Queue as Spec},
+    },
+};
+
+impl State {
+    /// Makes sure that all of it exists, or changes nothing.
+    pub(super) fn declare(&mut self, topology: &Topology) -> Result<()> {
+        self.check_open()?;
+        self.check(topology)?;
+        let mut new = Declared::default();
+        for exchange in &topology.exchanges {
+            if self.add_exchange(exchange) {
+                new.exchanges.push(exchange.clone());
+            }
+        }
+        for spec in &topology.queues {
+            if self.names.contains_key(&spec.name) {
+                continue;
+            }
+            let id = self.queues.len();
+            self.add_queue(id, spec.clone());
+            if spec.kind != QueueKind::Transient {
+                new.queues.push((id, spec.clone()));
+            }
+        }
+        for Binding { exchange, queue, pattern } in &topology.bindings {
+            let id = self.queue_id(queue)?;
+            if self.bind(exchange, pattern, id)? && self.queue(id).is_some_and(|queue| queue.is_kept()) {
+                new.bindings.push((Arc::clone(exchange), Arc::clone(pattern), id));
+            }
+        }
+        if !(new.exchanges.is_empty() && new.queues.is_empty() && new.bindings.is_empty()) {
+            self.changes.append(|| Record::Declared(new));
+        }
+        Ok(())
+    }
+
+    /// Whether a topology fits what there is.
+    fn check(&self, topology: &Topology) -> Result<()> {
+        for (index, exchange) in topology.exchanges.iter().enumerate() {
+            let known = self.exchanges.get(&exchange.name).map(|known| known.kind);
+            let earlier =
+                topology.exchanges[..index].iter().find(|other| other.name == exchange.name).map(|other| other.kind);
+            if let Some(kind) = known.or(earlier)
+                && kind != exchange.kind
+            {
+                return Err(Error::new(
+                    ErrorKind::Topology,
+                    format!(
+                        "exchange `{}` exists with another type: it is {kind:?}, {:?} is wanted; delete it or choose another name",
+                        exchange.name, exchange.kind
+                    ),
+                ));
+            }
+        }
+        for (index, spec) in topology.queues.iter().enumerate() {
+            let known = self.names.get(&spec.name).and_then(|id| self.queues.get(*id)?.as_ref());
+            let earlier = topology.queues[..index].iter().find(|other| other.name == spec.name);
+            if let Some(other) = known.map(|queue| &queue.spec).or(earlier)
+                && other != spec
+            {
+                return Err(Error::new(
+                    ErrorKind::Topology,
+                    format!(
+                        "queue `{}` exists with other properties: it has {other:?}, {spec:?} is wanted; delete it once it is empty, or choose another name",
+                        spec.name
+                    ),
+                ));
+            }
+        }
+        for binding in &topology.bindings {
+            let Topology { exchanges, queues, .. } = topology;
+            let has_exchange = self.exchanges.contains_key(&binding.exchange)
+                || exchanges.iter().any(|exchange| exchange.name == binding.exchange);
+            if !has_exchange {
+                return Err(missing_exchange(&binding.exchange));
+            }
+            let has_queue =
+                self.names.contains_key(&binding.queue) || queues.iter().any(|queue| queue.name == binding.queue);
+            if !has_queue {
+                return Err(missing_queue(&binding.queue, "binding"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds an exchange; `false`: it was there.
+    pub(super) fn add_exchange(&mut self, exchange: &ExchangeSpec) -> bool {
+        if self.exchanges.contains_key(&exchange.name) {
+            return false;
+        }
+        let topology::Exchange { name, kind } = exchange;
+        self.exchanges.insert(Arc::clone(name), Exchange::new(*kind));
+        true
+    }
+
+    /// Adds a queue at a place that is free.
+    pub(super) fn add_queue(&mut self, id: QueueId, spec: Spec) {
+        if self.queues.len() <= id {
+            self.queues.resize_with(id + 1, || None);
+        }
+        self.names.insert(Arc::clone(&spec.name), id);
+        self.queues[id] = Some(Queue::new(spec));
+    }
+
+    /// Binds a queue to an exchange; `false`: it was.
+    pub(super) fn bind(&mut self, exchange: &str, pattern: &Arc<str>, queue: QueueId) -> Result<bool> {
+        let exchange = self.exchanges.get_mut(exchange).ok_or_else(|| missing_exchange(exchange))?;
+        Ok(exchange.bind(pattern, queue))
+    }
+
+    pub(super) fn queue_id(&self, name: &str) -> Result<QueueId> {
+        self.names.get(name).copied().ok_or_else(|| missing_queue(name, "consuming"))
+    }
+
+    pub(super) fn delete(&mut self, id: QueueId) {
+        if let Some(queue) = self.queues.get_mut(id).and_then(Option::take) {
+            self.names.remove(&queue.spec.name);
+            for exchange in self.exchanges.values_mut() {
+                exchange.unbind(id);
+            }
+        }
+    }
+}
+
+fn missing_queue(name: &str, before: &str) -> Error {
+    Error::new(ErrorKind::Topology, format!("there is no queue `{name}`; declare it before {before}"))
+}

@@ -1,0 +1,279 @@
+//! The embedded bus: the semantics of the broker in this process, in memory or in one SQLite file.
+//!
+//! Exchanges, bindings, queues, delays, delivery limits and dead letters behave as on RabbitMQ, so that what works here
+//! works there. In memory, events are lost with the process; in a file, a confirmed event survives a kill.
+
+#![forbid(unsafe_code)]
+
+mod changes;
+mod clock;
+mod compare;
+mod declare;
+mod deliveries;
+mod engine;
+mod exchange;
+mod expiry;
+
+mod numbers;
+mod queue;
+mod settle;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+#[cfg(test)]
+mod tests;
+mod wakers;
+
+#[cfg(any(test, feature = "virtual-time"))]
+use std::time::Duration;
+use std::{fmt, sync::Arc};
+
+use futures_util::future::{BoxFuture, ready};
+use tokio::sync::oneshot;
+
+#[cfg(feature = "sqlite")]
+use crate::sqlite::{journal::FileJournal, leases::FileLeases, links::FileLinks};
+use crate::{
+    clock::Clock,
+    deliveries::{EmbeddedDeliveries, EmbeddedFetch},
+    engine::{Accepted, Engine},
+    expiry::Expiry,
+};
+use bloodbank_core::{
+    Error, ErrorKind, Result,
+    message::{Outgoing, Published},
+    settings::Settings,
+    store::{Stores, memory::MemoryLeases},
+    transport::{Compared, Connection, Consume, Deliveries, Fetched, Publish, Topology, Transport, TransportProvider},
+};
+
+/// The embedded bus.
+pub struct Embedded {
+    engine: Arc<Engine>,
+    /// Moves what has expired; `None` where a test moves the clock.
+    expiry: Option<Expiry>,
+    /// Leases, where no file keeps them.
+    leases: Arc<MemoryLeases>,
+    /// Where it is kept; `None` in memory.
+    #[cfg(feature = "sqlite")]
+    file: Option<std::path::PathBuf>,
+}
+
+impl Embedded {
+    /// A bus in memory.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        Self::ticking(Arc::new(Engine::new(Clock::real())))
+    }
+
+    /// A bus in a file, which is made if it is missing. One process at a time.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Storage`] when the file cannot be opened, is no embedded bus, or is in use by another process.
+    #[cfg(feature = "sqlite")]
+    pub async fn open(path: &std::path::Path) -> Result<Self> {
+        let path = path.to_owned();
+        let (engine, file) = in_background(move || sqlite::open(&path)).await?;
+        let mut bus = Self::ticking(engine);
+        bus.file = Some(file);
+        Ok(bus)
+    }
+
+    fn ticking(engine: Arc<Engine>) -> Self {
+        let expiry = Expiry::start(&engine);
+        Self {
+            leases: leases(&engine),
+            engine,
+            expiry: Some(expiry),
+            #[cfg(feature = "sqlite")]
+            file: None,
+        }
+    }
+
+    /// A bus in memory whose clock stands still until [`Embedded::advance`] moves it.
+    #[cfg(any(test, feature = "virtual-time"))]
+    #[must_use]
+    pub fn with_virtual_time() -> Self {
+        let engine = Arc::new(Engine::new(Clock::Virtual(0.into())));
+        Self {
+            leases: leases(&engine),
+            engine,
+            expiry: None,
+            #[cfg(feature = "sqlite")]
+            file: None,
+        }
+    }
+
+    /// Moves the clock; what expires until then is moved, in the order of time.
+    #[cfg(any(test, feature = "virtual-time"))]
+    pub fn advance(&self, by: Duration) {
+        let end = self.engine.clock.now() + by;
+        while let Some(next) = self.next_expiry().filter(|next| *next <= end) {
+            self.engine.clock.move_to(next);
+            self.engine.expire();
+        }
+        self.engine.clock.move_to(end);
+    }
+
+    /// When the next message expires, on the clock of the bus.
+    #[cfg(any(test, feature = "virtual-time"))]
+    #[must_use]
+    pub fn next_expiry(&self) -> Option<Duration> {
+        self.engine.lock().next_expiry()
+    }
+
+    /// The time on the clock of the bus.
+    #[cfg(any(test, feature = "virtual-time"))]
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        self.engine.clock.now()
+    }
+
+    /// Whether every queue that somebody consumes is empty and nothing is in hand.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.engine.lock().is_idle()
+    }
+
+    /// How many messages of a queue wait, and how many are in hand; `None`: there is no such queue.
+    #[must_use]
+    pub fn depth(&self, queue: &str) -> Option<(usize, usize)> {
+        self.engine.lock().depth(queue)
+    }
+
+    /// Ends every stream of deliveries; `released` is answered when what was appended is kept and the file is free.
+    fn stop(&self, released: Option<oneshot::Sender<()>>) {
+        self.engine.close(released);
+        if let Some(expiry) = &self.expiry {
+            expiry.stop();
+        }
+    }
+
+    /// Declares at once, as [`Consume::declare`] does.
+    ///
+    /// # Errors
+    /// Like [`Consume::declare`].
+    pub fn declare_now(&self, topology: &Topology) -> Result<()> {
+        self.engine.lock().declare(topology)
+    }
+}
+
+/// Runs what waits for the disk, beside the tasks.
+#[cfg(feature = "sqlite")]
+async fn in_background<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
+        let text = "the file of the embedded bus was given up; the program is about to end, or see the panic before";
+        Err(Error::new(ErrorKind::Storage, text).with_source(error))
+    })
+}
+
+/// Leases by the clock of the bus.
+fn leases(engine: &Arc<Engine>) -> Arc<MemoryLeases> {
+    let engine = Arc::clone(engine);
+    Arc::new(MemoryLeases::with_clock(Arc::new(move || engine.clock.now())))
+}
+
+impl Publish for Embedded {
+    fn publish(&self, message: Outgoing) -> BoxFuture<'_, Result<Published>> {
+        match self.engine.publish(message) {
+            Ok(Accepted::Now(published)) => Box::pin(ready(Ok(published))),
+            Ok(Accepted::WhenKept(published, confirmed)) => Box::pin(async move {
+                match confirmed.await {
+                    Ok(kept) => kept.map(|()| published),
+                    Err(_) => Err(Error::new(
+                        ErrorKind::Closed,
+                        "the embedded bus was closed before it kept the event; make a new one",
+                    )),
+                }
+            }),
+            Err(error) => Box::pin(ready(Err(error))),
+        }
+    }
+}
+
+impl Consume for Embedded {
+    fn declare(&self, topology: Topology) -> BoxFuture<'_, Result<()>> {
+        Box::pin(ready(self.declare_now(&topology)))
+    }
+
+    fn consume(&self, queue: Arc<str>, prefetch: u16) -> BoxFuture<'_, Result<Deliveries>> {
+        let deliveries = EmbeddedDeliveries::new(&self.engine, &queue, prefetch);
+        Box::pin(ready(deliveries.map(|deliveries| Box::pin(deliveries) as Deliveries)))
+    }
+
+    fn fetch(&self, queue: Arc<str>) -> BoxFuture<'_, Result<Fetched>> {
+        let fetch = EmbeddedFetch::new(&self.engine, &queue);
+        Box::pin(ready(fetch.map(|fetch| Box::new(fetch) as Fetched)))
+    }
+
+    fn compare(&self, topology: Topology) -> BoxFuture<'_, Result<Vec<Compared>>> {
+        Box::pin(ready(self.engine.lock().compare(&topology)))
+    }
+}
+
+inventory::submit! {
+    TransportProvider {
+        system: "embedded",
+        connect: |settings| Box::pin(connect(settings)),
+        in_memory: Some(|topology| {
+            let bus = Embedded::in_memory();
+            bus.declare_now(topology).expect("a new bus has nothing that could contradict a topology");
+            Arc::new(bus)
+        }),
+    }
+}
+
+async fn connect(settings: &Settings) -> Result<Arc<dyn Transport>> {
+    match &settings.embedded_path {
+        None => Ok(Arc::new(Embedded::in_memory())),
+        #[cfg(feature = "sqlite")]
+        Some(path) => Ok(Arc::new(Embedded::open(path).await?)),
+        #[cfg(not(feature = "sqlite"))]
+        Some(_) => Err(Error::new(
+            ErrorKind::Settings,
+            "BLOODBANK_EMBEDDED_PATH is set, but this program was built without the feature `sqlite`; add it, or unset BLOODBANK_EMBEDDED_PATH",
+        )),
+    }
+}
+
+impl Transport for Embedded {
+    fn system(&self) -> &'static str {
+        "embedded"
+    }
+
+    fn stores(&self, settings: &Settings) -> Stores {
+        #[cfg(feature = "sqlite")]
+        if let Some(path) = &self.file {
+            return Stores::none()
+                .with_links(Arc::new(FileLinks::new(&self.engine, path, settings.correlation_ttl)))
+                .with_leases(Arc::new(FileLeases::new(&self.engine, path)))
+                .with_journal(Arc::new(FileJournal::new(&self.engine, path)));
+        }
+        let _ = settings;
+        Stores::none().with_leases(Arc::clone(&self.leases) as _)
+    }
+
+    fn connections(&self) -> Vec<Connection> {
+        Vec::new()
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        let (released, release) = oneshot::channel();
+        self.stop(Some(released));
+        Box::pin(async move {
+            // In memory nobody answers; in a file the writer does, or is gone.
+            drop(release.await);
+        })
+    }
+}
+
+impl Drop for Embedded {
+    fn drop(&mut self) {
+        self.stop(None);
+    }
+}
+
+impl fmt::Debug for Embedded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Embedded").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,228 @@
+//! A queue: what waits, what is being handled, who takes from it.
+
+use std::{collections::VecDeque, sync::Arc, task::Waker, time::Duration};
+
+use crate::numbers::ByNumber;
+use bloodbank_core::{message::Incoming, settings::QueueKind, transport::topology::Queue as Spec};
+
+/// The place of a queue in the engine.
+pub(super) type QueueId = usize;
+/// The name of a consumer in the engine.
+pub(super) type ConsumerId = u64;
+/// The name that no consumer has.
+const NOBODY: ConsumerId = 0;
+/// The name of a published message in the engine; what is moved or copied to several queues keeps it.
+pub(super) type MessageId = u64;
+
+/// A message in a queue.
+#[derive(Clone)]
+pub(super) struct Entry {
+    /// Its place in the order of the queue.
+    pub(super) seq: u64,
+    pub(super) id: MessageId,
+    pub(super) message: Arc<Incoming>,
+    /// How often it came back unsettled.
+    pub(super) returned: u32,
+    pub(super) expires_at: Option<Duration>,
+    /// It was there when the file was opened: it may be what killed the process before.
+    pub(super) restored: bool,
+}
+
+/// A consumer of a queue.
+struct Consumer {
+    prefetch: usize,
+    unsettled: usize,
+    waker: Option<Waker>,
+}
+
+impl Consumer {
+    fn is_free(&self) -> bool {
+        self.unsettled < self.prefetch
+    }
+}
+
+/// A queue.
+pub(super) struct Queue {
+    pub(super) spec: Spec,
+    ready: VecDeque<Entry>,
+    /// In somebody's hands, also of one that consumes no more.
+    unsettled: ByNumber<(ConsumerId, Entry)>,
+    consumers: ByNumber<Consumer>,
+    /// Consumers that found the queue empty, the one waiting longest first.
+    waiting: VecDeque<ConsumerId>,
+    next_seq: u64,
+    /// Messages that have a place here and are not yet kept by the journal.
+    on_the_way: usize,
+}
+
+impl Queue {
+    pub(super) fn new(spec: Spec) -> Self {
+        Self {
+            spec,
+            ready: VecDeque::new(),
+            unsettled: ByNumber::default(),
+            consumers: ByNumber::default(),
+            waiting: VecDeque::new(),
+            next_seq: 1,
+            on_the_way: 0,
+        }
+    }
+
+    /// Whether it outlives the process where there is a journal.
+    pub(super) fn is_kept(&self) -> bool {
+        self.spec.kind != QueueKind::Transient
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        let used = self.ready.len() + self.on_the_way;
+        self.spec.max_length.is_some_and(|max| used as u64 >= max)
+    }
+
+    /// The place of the next message, which `put` or `forget` must follow.
+    pub(super) fn take_seq(&mut self) -> u64 {
+        let seq = self.next_seq;
+        self.next_seq += 1;
+        self.on_the_way += 1;
+        seq
+    }
+
+    /// Puts a message to the place that was taken for it; who waits is woken by the caller.
+    #[must_use]
+    pub(super) fn put(&mut self, entry: Entry) -> Option<Waker> {
+        self.on_the_way = self.on_the_way.saturating_sub(1);
+        self.put_back(entry)
+    }
+
+    /// A message that has a place does not come.
+    #[cfg(feature = "sqlite")]
+    pub(super) fn forget(&mut self) {
+        self.on_the_way = self.on_the_way.saturating_sub(1);
+    }
+
+    /// Puts a message to its place again; who waits is woken by the caller.
+    #[must_use]
+    pub(super) fn put_back(&mut self, entry: Entry) -> Option<Waker> {
+        self.next_seq = self.next_seq.max(entry.seq + 1);
+        let behind = self.ready.back().is_none_or(|last| last.seq < entry.seq);
+        if behind {
+            self.ready.push_back(entry);
+        } else {
+            let place = self.ready.partition_point(|other| other.seq < entry.seq);
+            self.ready.insert(place, entry);
+        }
+        self.wake_one()
+    }
+
+    /// Wakes the one that waits longest and may take something: waking another would lose the message's wake-up.
+    fn wake_one(&mut self) -> Option<Waker> {
+        while let Some(id) = self.waiting.pop_front() {
+            if let Some(consumer) = self.consumers.get_mut(&id)
+                && consumer.is_free()
+                && let Some(waker) = consumer.waker.take()
+            {
+                return Some(waker);
+            }
+        }
+        None
+    }
+
+    pub(super) fn add_consumer(&mut self, id: ConsumerId, prefetch: u16) {
+        let prefetch = if prefetch == 0 { usize::MAX } else { prefetch.into() };
+        self.consumers.insert(id, Consumer { prefetch, unsettled: 0, waker: None });
+    }
+
+    /// Removes a consumer. What it has in hand can still be settled.
+    pub(super) fn remove_consumer(&mut self, id: ConsumerId) -> Option<Waker> {
+        self.consumers.remove(&id);
+        // A wake-up that this consumer had taken belongs to somebody else now.
+        if self.ready.is_empty() { None } else { self.wake_one() }
+    }
+
+    /// The next message for a consumer; without one, `waker` is woken when there may be one.
+    pub(super) fn take(&mut self, id: ConsumerId, waker: &Waker) -> Option<Entry> {
+        let consumer = self.consumers.get_mut(&id)?;
+        if consumer.is_free()
+            && let Some(entry) = self.ready.pop_front()
+        {
+            consumer.unsettled += 1;
+            // It looks again by itself; until then the next message is for another.
+            consumer.waker = None;
+            self.unsettled.insert(entry.seq, (id, entry.clone()));
+            return Some(entry);
+        }
+        match &mut consumer.waker {
+            Some(known) => known.clone_from(waker),
+            None => consumer.waker = Some(waker.clone()),
+        }
+        if consumer.is_free() && !self.waiting.contains(&id) {
+            self.waiting.push_back(id);
+        }
+        None
+    }
+
+    /// The next message, for somebody who is no consumer.
+    pub(super) fn fetch(&mut self) -> Option<Entry> {
+        let entry = self.ready.pop_front()?;
+        self.unsettled.insert(entry.seq, (NOBODY, entry.clone()));
+        Some(entry)
+    }
+
+    /// Whether the next message came back before: it may be what killed the process that had it.
+    pub(super) fn next_came_back(&self) -> bool {
+        self.ready.front().is_some_and(|entry| entry.returned > 0)
+    }
+
+    /// Takes a message out of a consumer's hands; `None`: it is not in anybody's.
+    pub(super) fn settle(&mut self, seq: u64) -> Option<(Entry, Option<Waker>)> {
+        let (holder, entry) = self.unsettled.remove(&seq)?;
+        let waker = self.consumers.get_mut(&holder).and_then(|consumer| {
+            let was_blocked = !consumer.is_free();
+            consumer.unsettled -= 1;
+            if was_blocked { consumer.waker.take() } else { None }
+        });
+        Some((entry, waker))
+    }
+
+    /// The first message, if it has expired; the clock is looked at only where that can be.
+    pub(super) fn take_expired(&mut self, now: impl FnOnce() -> Duration) -> Option<Entry> {
+        let expires_at = self.ready.front()?.expires_at?;
+        if expires_at <= now() { self.ready.pop_front() } else { None }
+    }
+
+    /// The first message that came back too often.
+    #[cfg(feature = "sqlite")]
+    pub(super) fn take_exhausted(&mut self) -> Option<Entry> {
+        let place = self.ready.iter().position(|entry| self.is_exhausted(entry))?;
+        self.ready.remove(place)
+    }
+
+    /// Whether a message came back too often.
+    pub(super) fn is_exhausted(&self, entry: &Entry) -> bool {
+        self.spec.delivery_limit.is_some_and(|limit| entry.returned > limit)
+    }
+
+    /// When the first message expires.
+    pub(super) fn next_expiry(&self) -> Option<Duration> {
+        self.ready.front()?.expires_at
+    }
+
+    /// Messages that wait, and messages in somebody's hands.
+    pub(super) fn depth(&self) -> (usize, usize) {
+        (self.ready.len(), self.unsettled.len())
+    }
+
+    /// Nothing is on its way, nothing is in hand, and nothing waits for somebody who is there.
+    pub(super) fn is_idle(&self) -> bool {
+        self.on_the_way == 0 && self.unsettled.is_empty() && (self.ready.is_empty() || !self.has_consumers())
+    }
+
+    /// The wakers of everybody who waits.
+    pub(super) fn take_wakers(&mut self) -> impl Iterator<Item = Waker> {
+        self.waiting.clear();
+        self.consumers.values_mut().filter_map(|consumer| consumer.waker.take())
+    }
+
+    pub(super) fn has_consumers(&self) -> bool {
+        !self.consumers.is_empty()
+    }
+}

@@ -1,0 +1,139 @@
+//! What becomes of messages that were taken, and of those whose time is over.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    changes::Record,
+    clock::Clock,
+    engine::State,
+    queue::{Entry, Queue, QueueId},
+    wakers::Wakers,
+};
+
+impl State {
+    pub(super) fn ack(&mut self, queue: QueueId, seq: u64, wakers: &mut Wakers) {
+        let Some(state) = self.queue(queue) else { return };
+        let kept = state.is_kept();
+        let Some((entry, waker)) = state.settle(seq) else {
+            return;
+        };
+        wakers.add(waker);
+        if kept {
+            self.changes.append(|| Record::Removed(queue, seq, entry.id));
+        }
+    }
+
+    pub(super) fn reject(&mut self, queue: QueueId, seq: u64, requeue: bool, clock: &Clock, wakers: &mut Wakers) {
+        let Some((entry, waker)) = self.queue(queue).and_then(|state| state.settle(seq)) else {
+            return;
+        };
+        wakers.add(waker);
+        if requeue {
+            self.give_back(queue, entry, clock, wakers);
+        } else {
+            self.give_up(queue, &entry, "rejected", clock, wakers);
+        }
+    }
+
+    /// Back to the queue, unless it came back too often.
+    fn give_back(&mut self, queue: QueueId, mut entry: Entry, clock: &Clock, wakers: &mut Wakers) {
+        entry.returned += 1;
+        let Some(state) = self.queue(queue) else { return };
+        if state.is_exhausted(&entry) {
+            self.give_up(queue, &entry, "delivery_limit", clock, wakers);
+        } else {
+            self.put_back(queue, entry, wakers);
+        }
+    }
+
+    /// Back to the queue as if nobody had had it.
+    pub(super) fn untake(&mut self, queue: QueueId, seq: u64, wakers: &mut Wakers) {
+        if let Some((entry, waker)) = self.queue(queue).and_then(|state| state.settle(seq)) {
+            wakers.add(waker);
+            self.put_back(queue, entry, wakers);
+        }
+    }
+
+    fn put_back(&mut self, queue: QueueId, entry: Entry, wakers: &mut Wakers) {
+        let Some(state) = self.queue(queue) else { return };
+        let kept = state.is_kept();
+        let returned = Record::Returned(queue, entry.seq, entry.returned);
+        wakers.add(state.put_back(entry));
+        if kept {
+            self.changes.append(|| returned);
+        }
+        self.watch(queue);
+    }
+
+    /// To where the queue sends what it gives up, as RabbitMQ would: with the reason in the headers.
+    pub(super) fn give_up(
+        &mut self,
+        queue: QueueId,
+        entry: &Entry,
+        reason: &'static str,
+        clock: &Clock,
+        wakers: &mut Wakers,
+    ) {
+        let Some(state) = self.queue(queue) else { return };
+        let (kept, name, target) = (state.is_kept(), Arc::clone(&state.spec.name), state.spec.dead_letter.clone());
+        let mut moved = Vec::new();
+        if let Some(target) = target {
+            let key = target.routing_key.as_ref().unwrap_or(&entry.message.routing_key);
+            let route = self.route(&target.exchange, key);
+            let mut message = (*entry.message).clone();
+            let headers = &mut message.properties.headers;
+            if headers.get("x-first-death-reason").is_none() {
+                headers.set("x-first-death-reason", reason);
+                headers.set("x-first-death-queue", &*name);
+                headers.set("x-first-death-exchange", &*message.exchange);
+            }
+            message.exchange = Arc::clone(&target.exchange);
+            message.routing_key = Arc::clone(key);
+            message.properties.expiration = None;
+            if let Ok(route) = route {
+                moved = self.place(&route, entry.id, &Arc::new(message), clock);
+            }
+            if moved.is_empty() {
+                tracing::error!(
+                    queue = &*name,
+                    reason,
+                    exchange = &*target.exchange,
+                    key = &**key,
+                    "a message was given up and lost: no queue receives it there; bind a dead-letter queue",
+                );
+            }
+        }
+        if kept || !moved.is_empty() {
+            self.changes.append(|| Record::Moved(queue, entry.seq, entry.id, moved.clone()));
+        }
+        for (queue, entry) in moved {
+            self.put(queue, entry, wakers);
+        }
+    }
+
+    /// Moves what has expired; returns when the next message expires, and the timer looks again then.
+    pub(super) fn expire(&mut self, clock: &Clock, wakers: &mut Wakers) -> Option<Duration> {
+        let now = clock.now();
+        for id in 0..self.queues.len() {
+            while let Some(expired) = self.queue(id).and_then(|queue| queue.take_expired(|| now)) {
+                self.give_up(id, &expired, "expired", clock, wakers);
+            }
+        }
+        self.timer_at = self.next_expiry();
+        self.timer_at
+    }
+
+    /// Gives up what came back too often; what a restart counted may be over the limit.
+    #[cfg(feature = "sqlite")]
+    pub(super) fn give_up_exhausted(&mut self, clock: &Clock, wakers: &mut Wakers) {
+        for id in 0..self.queues.len() {
+            while let Some(entry) = self.queue(id).and_then(Queue::take_exhausted) {
+                self.give_up(id, &entry, "delivery_limit", clock, wakers);
+            }
+        }
+    }
+
+    pub(super) fn next_expiry(&self) -> Option<Duration> {
+        self.queues.iter().flatten().filter_map(Queue::next_expiry).min()
+    }
+}

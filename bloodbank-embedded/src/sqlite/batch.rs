@@ -1,0 +1,96 @@
+//! What is written together.
+
+use std::{
+    mem,
+    sync::mpsc::{Receiver, RecvTimeoutError},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::oneshot;
+
+use crate::changes::{Question, Record};
+
+/// So many records in one transaction at most.
+const AT_ONCE: usize = 1_000;
+/// So many bytes of bodies in one transaction, about.
+const BYTES_AT_ONCE: usize = 32 * 1024 * 1024;
+/// How long settlements wait for a publish to share a transaction with: nobody waits for them, and each transaction
+/// costs an `fsync`.
+const SHARED: Duration = Duration::from_millis(20);
+
+/// Records that are written together.
+#[derive(Default)]
+pub(super) struct Batch {
+    pub(super) records: Vec<Record>,
+    pub(super) questions: Vec<Question>,
+    /// Nothing follows; who wants to know when the file is free.
+    pub(super) closed: Option<Option<oneshot::Sender<()>>>,
+    awaited: bool,
+    bytes: usize,
+}
+
+impl Batch {
+    /// What could not be written before and what has come together since; waits at most so long for the first record.
+    pub(super) fn gather(
+        kept_back: Vec<Record>,
+        log: &Receiver<Record>,
+        wait: Duration,
+        #[cfg(test)] connection: &rusqlite::Connection,
+    ) -> Self {
+        let mut batch = Self { records: kept_back, ..Self::default() };
+        let full = batch.records.len() + AT_ONCE;
+        let mut deadline = Instant::now() + wait;
+        while batch.closed.is_none() && batch.records.len() < full && batch.bytes < BYTES_AT_ONCE {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let next = if batch.awaited { log.try_recv().ok() } else { batch.receive(log, left) };
+            let Some(record) = next else { break };
+            deadline = deadline.min(Instant::now() + SHARED);
+            #[cfg(test)]
+            let record = match record {
+                Record::Meddle(meddle) => {
+                    meddle(connection);
+                    continue;
+                }
+                record => record,
+            };
+            batch.add(record);
+        }
+        batch
+    }
+
+    fn receive(&mut self, log: &Receiver<Record>, wait: Duration) -> Option<Record> {
+        match log.recv_timeout(wait) {
+            Ok(record) => Some(record),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => {
+                self.closed.get_or_insert_default();
+                None
+            }
+        }
+    }
+
+    fn add(&mut self, record: Record) {
+        match record {
+            Record::Closed(released) => self.closed = Some(released),
+            Record::Asked(question) => {
+                self.questions.push(question);
+                self.awaited = true;
+            }
+            record => {
+                if let Record::Published(publication) = &record {
+                    self.bytes += publication.message.body.len();
+                }
+                self.awaited |= match &record {
+                    Record::Published(_) | Record::Marked(_) | Record::Taken(_, _, Some(_)) => true,
+                    Record::Linked(linked) => linked.confirm.is_some(),
+                    _ => false,
+                };
+                self.records.push(record);
+            }
+        }
+    }
+
+    pub(super) fn take_records(&mut self) -> Vec<Record> {
+        mem::take(&mut self.records)
+    }
+}

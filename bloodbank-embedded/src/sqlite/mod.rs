@@ -1,0 +1,163 @@
+//! The embedded bus in one SQLite file: what was confirmed survives the process.
+//!
+//! The engine works in memory and appends its changes to a channel; one thread writes them in groups, one transaction and
+//! one `fsync` for each. A publish is confirmed, and its message put into the queues, once its transaction is committed;
+//! everything else is appended without waiting. What is lost with the process is therefore at most the news that
+//! something was settled, and then it is delivered again.
+//!
+//! Every message comes back to its place in its queue. What was in somebody's hands counts as returned, so that the
+//! delivery limit parks a message that kills the process each time; what only waited does not. The mark of a message that
+//! was taken may be lost with the process when it was published by the same run; from the first restart on, a message is
+//! handed out only after its mark is kept. Marks are kept in groups, ahead of the handing out; a message that came back
+//! before is marked alone, so that what kills the process is not parked together with what was only marked with it.
+
+mod batch;
+mod header;
+pub(super) mod journal;
+pub(super) mod leases;
+mod link_tables;
+pub(super) mod links;
+mod load;
+mod lock;
+mod prune;
+mod schema;
+mod tables;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, mpsc},
+    time::Duration,
+};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use crate::sqlite::{lock::FileLock, tables::Tables, writer::Writer};
+use crate::{
+    changes::ChangeLog,
+    clock::Clock,
+    engine::{Engine, State},
+    wakers::Wakers,
+};
+use bloodbank_core::{Error, ErrorKind, Result};
+
+/// How much of the journal of published messages is kept; what still waits in a queue always is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Keep {
+    /// So many of the newest messages.
+    pub(super) count: u64,
+    /// None older than this.
+    pub(super) age: Duration,
+}
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self { count: 100_000, age: Duration::from_secs(7 * 24 * 60 * 60) }
+    }
+}
+
+/// An engine that goes on where the file stopped, and the file's one name.
+pub(super) fn open(path: &Path) -> Result<(Arc<Engine>, PathBuf)> {
+    open_keeping(path, Keep::default())
+}
+
+pub(super) fn open_keeping(path: &Path, keep: Keep) -> Result<(Arc<Engine>, PathBuf)> {
+    check_place(path)?;
+    let name = one_name(path)?;
+    let path = name.as_path();
+    // The lock first: a look into a file that this process has open would take away SQLite's own locks on it.
+    let lock = FileLock::acquire(path)?;
+    let is_new = match header::check(path) {
+        Ok(is_new) => is_new,
+        Err(error) => {
+            lock.remove();
+            return Err(error);
+        }
+    };
+    let connection = connect(path, is_new)?;
+    let engine = start(path, connection, lock, keep)?;
+    Ok((engine, name))
+}
+
+/// The same for every way to name the file; and never one of the names that SQLite takes for something else.
+fn one_name(path: &Path) -> Result<PathBuf> {
+    let name = path.canonicalize().or_else(|_| std::path::absolute(path));
+    name.map_err(|error| {
+        let text =
+            format!("the embedded bus {} cannot be found; set BLOODBANK_EMBEDDED_PATH to another file", path.display());
+        Error::new(ErrorKind::Storage, text).with_source(error)
+    })
+}
+
+fn check_place(path: &Path) -> Result<()> {
+    let fault = match path.parent() {
+        _ if path.is_dir() => "it is a folder; set BLOODBANK_EMBEDDED_PATH to another file".to_owned(),
+        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => format!(
+            "the folder {} does not exist; create it, or set BLOODBANK_EMBEDDED_PATH to another file",
+            folder.display()
+        ),
+        _ => return Ok(()),
+    };
+    Err(Error::new(ErrorKind::Storage, format!("the embedded bus {} cannot be opened: {fault}", path.display())))
+}
+
+fn connect(path: &Path, is_new: bool) -> Result<Connection> {
+    let failed = |error| failure(path, "cannot be opened", &error);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+    connection.busy_timeout(PATIENCE).map_err(failed)?;
+    if is_new {
+        schema::create(&connection).map_err(failed)?;
+    }
+    schema::check(path, &connection)?;
+    schema::configure(&connection).map_err(failed)?;
+    connection.execute_batch(link_tables::TABLES).map_err(failed)?;
+    connection.execute_batch(leases::TABLE).map_err(failed)?;
+    Ok(connection)
+}
+
+fn start(path: &Path, connection: Connection, lock: FileLock, keep: Keep) -> Result<Arc<Engine>> {
+    let clock = Clock::real();
+    let (log, records) = mpsc::channel();
+    let mut state = State::default();
+    state.changes = ChangeLog::to(log);
+    let tables = Tables::new(connection, clock.epoch(), keep);
+    let tables = load::load(path, &mut state, tables)?;
+    // What the restart counted is in the file already; what follows from it goes through the log like everything else.
+    state.give_up_exhausted(&clock, &mut Wakers::default());
+    let engine = Arc::new(Engine::with(clock, state));
+    Writer::start(path, tables, lock, records, Arc::downgrade(&engine))?;
+    Ok(engine)
+}
+
+/// How long to wait for somebody else who reads or is about to let go.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The file, what it cannot do, why, and what helps.
+fn failure(path: &Path, what: &str, error: &rusqlite::Error) -> Error {
+    let remedy = match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => "free space on its disk",
+        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => {
+            "make it and its folder writable for this user"
+        }
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "stop the other program that uses it",
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => "it is damaged: move it away or restore a copy",
+        _ => "check its disk and the space on it",
+    };
+    Error::new(
+        ErrorKind::Storage,
+        format!(
+            "the embedded bus {} {what}: {error}; {remedy}, or set BLOODBANK_EMBEDDED_PATH to another file",
+            path.display()
+        ),
+    )
+}
+
+/// A file beside another: SQLite names its own like this too.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}

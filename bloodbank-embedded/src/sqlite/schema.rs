@@ -1,0 +1,81 @@
+//! The tables.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use crate::sqlite::{failure, header};
+use bloodbank_core::Result;
+
+/// "Blod", where SQLite keeps who a file belongs to.
+pub(super) const APPLICATION_ID: u32 = 0x426c_6f64;
+/// The version of the tables.
+pub(super) const VERSION: u32 = 1;
+
+// `messages` is also the journal of what was published: a message stays after it was settled, until it is pruned.
+// An entry that was moved (a dead letter, an end of a delay) keeps its message; what changed on the way stands in the entry.
+const TABLES: &str = "
+    CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE exchanges (name TEXT PRIMARY KEY, kind TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE queues (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, spec TEXT NOT NULL);
+    CREATE TABLE bindings (
+        exchange TEXT NOT NULL, pattern TEXT NOT NULL, queue INTEGER NOT NULL,
+        PRIMARY KEY (exchange, pattern, queue)
+    ) WITHOUT ROWID;
+    CREATE TABLE messages (
+        id INTEGER PRIMARY KEY,
+        published_at INTEGER NOT NULL,
+        event_id BLOB,
+        type TEXT,
+        exchange TEXT NOT NULL,
+        key TEXT NOT NULL,
+        properties TEXT NOT NULL,
+        body BLOB NOT NULL
+    );
+    CREATE INDEX messages_by_event ON messages (event_id) WHERE event_id IS NOT NULL;
+    CREATE TABLE entries (
+        queue INTEGER NOT NULL,
+        seq INTEGER NOT NULL,
+        message INTEGER NOT NULL,
+        returned INTEGER NOT NULL DEFAULT 0,
+        taken INTEGER NOT NULL DEFAULT 0,
+        expires_at INTEGER,
+        exchange TEXT,
+        key TEXT,
+        properties TEXT,
+        PRIMARY KEY (queue, seq)
+    ) WITHOUT ROWID;
+";
+
+/// Makes the tables in an empty file. Not in WAL mode yet: after this, the file's first page says what it is.
+pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(&format!(
+        "BEGIN IMMEDIATE;
+        {TABLES}
+        INSERT INTO meta VALUES ('schema_version', '{VERSION}');
+        PRAGMA application_id = {APPLICATION_ID};
+        PRAGMA user_version = {VERSION};
+        COMMIT;"
+    ))
+}
+
+/// Whether the tables are those of this version, also where the first page is not up to date.
+pub(super) fn check(path: &Path, connection: &Connection) -> Result<()> {
+    let version = connection
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .map_err(|error| failure(path, "cannot be read", &error))?;
+    header::check_version(path, version)
+}
+
+/// Every commit is on the disk before it returns.
+pub(super) fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    // KiB; the pages of the index by event must stay at hand.
+    connection.pragma_update(None, "cache_size", -16_000)?;
+    // Pages; each checkpoint costs two more `fsync`s.
+    connection.pragma_update(None, "wal_autocheckpoint", 4_000)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok(())
+}

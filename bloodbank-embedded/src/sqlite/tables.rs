@@ -1,0 +1,270 @@
+//! Changes, as rows. Everything is written so that writing it twice is no harm.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use rusqlite::{Connection, params};
+
+use crate::sqlite::Keep;
+use crate::{
+    changes::{Declared, Publication, Record},
+    queue::{Entry, MessageId, QueueId},
+};
+use bloodbank_core::message::Properties;
+
+/// The tables of an open file.
+pub(super) struct Tables {
+    pub(super) connection: Connection,
+    /// The start of the engine's clock, since 1970.
+    epoch: Duration,
+    pub(super) keep: Keep,
+    /// Queues that outlive the process.
+    pub(super) queues: HashSet<QueueId>,
+    /// How many entries refer to a message.
+    pub(super) references: BTreeMap<MessageId, u32>,
+    pub(super) newest: MessageId,
+    /// No message up to here is kept for its own sake.
+    pub(super) pruned: MessageId,
+    /// Messages up to there that nobody refers to any more.
+    pub(super) orphans: Vec<MessageId>,
+}
+
+impl Tables {
+    pub(super) fn new(connection: Connection, epoch: Duration, keep: Keep) -> Self {
+        Self {
+            connection,
+            epoch,
+            keep,
+            queues: HashSet::new(),
+            references: BTreeMap::new(),
+            newest: 0,
+            pruned: 0,
+            orphans: Vec::new(),
+        }
+    }
+
+    /// Writes records in one transaction; on an error none of them.
+    pub(super) fn commit(&mut self, records: &[Record]) -> rusqlite::Result<()> {
+        for record in records {
+            if let Record::Declared(declared) = record {
+                self.queues.extend(declared.queues.iter().map(|(id, _)| *id));
+            }
+        }
+        self.transaction(|tables| tables.write_all(records))?;
+        self.orphans.clear();
+        for record in records {
+            self.count(record);
+        }
+        Ok(())
+    }
+
+    /// Runs `work` in one transaction.
+    pub(super) fn transaction<T>(&self, work: impl FnOnce(&Self) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+        self.connection.execute_batch("BEGIN IMMEDIATE")?;
+        let done = work(self).and_then(|done| {
+            self.connection.execute_batch("COMMIT")?;
+            Ok(done)
+        });
+        // Some errors have rolled back already.
+        if done.is_err() && !self.connection.is_autocommit() {
+            drop(self.connection.execute_batch("ROLLBACK"));
+        }
+        done
+    }
+
+    /// Moves what the log has into the tables: the log begins anew and needs no more space.
+    pub(super) fn checkpoint(&self) {
+        drop(self.connection.execute_batch("PRAGMA wal_checkpoint(PASSIVE)"));
+    }
+
+    fn write_all(&self, records: &[Record]) -> rusqlite::Result<()> {
+        let now = now();
+        // A message that was settled later in the batch needs no mark.
+        let settled: HashMap<(QueueId, u64), usize> = records
+            .iter()
+            .enumerate()
+            .filter_map(|(index, record)| match record {
+                Record::Removed(queue, seq, _) | Record::Moved(queue, seq, ..) | Record::Returned(queue, seq, _) => {
+                    Some(((*queue, *seq), index))
+                }
+                _ => None,
+            })
+            .collect();
+        for (index, record) in records.iter().enumerate() {
+            match record {
+                Record::Declared(declared) => self.declare(declared)?,
+                Record::Published(publication) => self.publish(publication, now)?,
+                Record::Taken(queue, seq, _) if settled.get(&(*queue, *seq)).is_some_and(|last| *last > index) => {}
+                Record::Taken(queue, seq, _) => self.take(*queue, *seq)?,
+                Record::Returned(queue, seq, times) => self.give_back(*queue, *seq, *times)?,
+                Record::Removed(queue, seq, _) => self.remove(*queue, *seq)?,
+                Record::Moved(queue, seq, _, entries) => {
+                    self.remove(*queue, *seq)?;
+                    for (queue, entry) in entries {
+                        self.enter(*queue, entry, true)?;
+                    }
+                }
+                Record::Linked(linked) => self.link(linked, now)?,
+                Record::Marked(mark) => self.mark(mark)?,
+                Record::Closed(_) | Record::Asked(_) => {}
+                #[cfg(test)]
+                Record::Meddle(_) => {}
+            }
+        }
+        for id in &self.orphans {
+            self.connection.prepare_cached("DELETE FROM messages WHERE id = ?1")?.execute([id.cast_signed()])?;
+        }
+        Ok(())
+    }
+
+    /// Follows what a committed record changed.
+    fn count(&mut self, record: &Record) {
+        match record {
+            Record::Published(publication) => {
+                self.newest = self.newest.max(publication.id);
+                self.refer(publication.id, &publication.entries);
+            }
+            Record::Removed(_, _, id) => self.release(*id),
+            Record::Moved(queue, _, id, entries) => {
+                self.refer(*id, entries);
+                if self.queues.contains(queue) {
+                    self.release(*id);
+                }
+            }
+            Record::Declared(_)
+            | Record::Taken(..)
+            | Record::Returned(..)
+            | Record::Linked(_)
+            | Record::Marked(_)
+            | Record::Asked(_)
+            | Record::Closed(_) => {}
+            #[cfg(test)]
+            Record::Meddle(_) => {}
+        }
+    }
+
+    fn refer(&mut self, id: MessageId, entries: &[(QueueId, Entry)]) {
+        let kept = entries.iter().filter(|(queue, _)| self.queues.contains(queue)).count();
+        if kept > 0 {
+            *self.references.entry(id).or_default() += u32::try_from(kept).unwrap_or(u32::MAX);
+        }
+    }
+
+    fn release(&mut self, id: MessageId) {
+        let Some(references) = self.references.get_mut(&id) else {
+            return;
+        };
+        *references -= 1;
+        if *references == 0 {
+            self.references.remove(&id);
+            if id <= self.pruned {
+                self.orphans.push(id);
+            }
+        }
+    }
+
+    fn declare(&self, declared: &Declared) -> rusqlite::Result<()> {
+        for exchange in &declared.exchanges {
+            self.connection
+                .prepare_cached("INSERT OR IGNORE INTO exchanges VALUES (?1, ?2)")?
+                .execute(params![&*exchange.name, json(&exchange.kind)?])?;
+        }
+        for (id, queue) in &declared.queues {
+            self.connection.prepare_cached("INSERT OR REPLACE INTO queues VALUES (?1, ?2, ?3)")?.execute(params![
+                id.cast_signed(),
+                &*queue.name,
+                json(queue)?
+            ])?;
+        }
+        for (exchange, pattern, queue) in &declared.bindings {
+            self.connection.prepare_cached("INSERT OR IGNORE INTO bindings VALUES (?1, ?2, ?3)")?.execute(params![
+                &**exchange,
+                &**pattern,
+                queue.cast_signed()
+            ])?;
+        }
+        Ok(())
+    }
+
+    fn publish(&self, publication: &Publication, now: i64) -> rusqlite::Result<()> {
+        let message = &publication.message;
+        let Properties { message_id, event_type, .. } = &message.properties;
+        self.connection
+            .prepare_cached("INSERT OR REPLACE INTO messages VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?
+            .execute(params![
+                publication.id.cast_signed(),
+                now,
+                message_id.as_ref().map(uuid::Uuid::as_bytes),
+                event_type.as_deref(),
+                &*message.exchange,
+                &*message.routing_key,
+                json(&message.properties)?,
+                &*message.body,
+            ])?;
+        for (queue, entry) in &publication.entries {
+            self.enter(*queue, entry, false)?;
+        }
+        Ok(())
+    }
+
+    fn enter(&self, queue: QueueId, entry: &Entry, changed: bool) -> rusqlite::Result<()> {
+        if !self.queues.contains(&queue) {
+            return Ok(());
+        }
+        let message = changed.then_some(&entry.message);
+        self.connection
+            .prepare_cached("INSERT OR REPLACE INTO entries VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7, ?8)")?
+            .execute(params![
+                queue.cast_signed(),
+                entry.seq.cast_signed(),
+                entry.id.cast_signed(),
+                entry.returned,
+                entry.expires_at.map(|at| millis(self.epoch + at)),
+                message.map(|message| &*message.exchange),
+                message.map(|message| &*message.routing_key),
+                message.map(|message| json(&message.properties)).transpose()?,
+            ])?;
+        Ok(())
+    }
+
+    fn take(&self, queue: QueueId, seq: u64) -> rusqlite::Result<()> {
+        self.connection
+            .prepare_cached("UPDATE entries SET taken = 1 WHERE queue = ?1 AND seq = ?2")?
+            .execute(params![queue.cast_signed(), seq.cast_signed()])?;
+        Ok(())
+    }
+
+    fn give_back(&self, queue: QueueId, seq: u64, times: u32) -> rusqlite::Result<()> {
+        self.connection
+            .prepare_cached("UPDATE entries SET taken = 0, returned = ?3 WHERE queue = ?1 AND seq = ?2")?
+            .execute(params![queue.cast_signed(), seq.cast_signed(), times])?;
+        Ok(())
+    }
+
+    fn remove(&self, queue: QueueId, seq: u64) -> rusqlite::Result<()> {
+        self.connection
+            .prepare_cached("DELETE FROM entries WHERE queue = ?1 AND seq = ?2")?
+            .execute(params![queue.cast_signed(), seq.cast_signed()])?;
+        Ok(())
+    }
+
+    /// A time of the file on the engine's clock; what is over is over since the start.
+    pub(super) fn on_clock(&self, millis: i64) -> Duration {
+        Duration::from_millis(u64::try_from(millis).unwrap_or(0)).saturating_sub(self.epoch)
+    }
+}
+
+pub(super) fn json(value: &impl serde::Serialize) -> rusqlite::Result<String> {
+    serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
+}
+
+/// Milliseconds since 1970.
+pub(super) fn now() -> i64 {
+    millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
+pub(super) fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}

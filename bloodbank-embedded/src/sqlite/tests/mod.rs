@@ -1,0 +1,129 @@
+//! What the file keeps, counts and forgets.
+
+mod counting;
+mod full_disk;
+mod history;
+mod links;
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use tempfile::TempDir;
+
+use crate::sqlite::{Keep, open_keeping};
+use crate::{Embedded, changes::Record};
+use bloodbank_core::{
+    ErrorKind, Result,
+    message::{Outgoing, Properties, Published},
+    settings::QueueKind,
+    transport::{
+        Consume, Deliveries, Delivery, Publish, Topology, Transport,
+        topology::{Binding, DeadLetterTo, Exchange, ExchangeKind, Queue},
+    },
+};
+
+/// A bus in a file of its own.
+struct Bench {
+    folder: TempDir,
+    keep: Keep,
+    bus: Embedded,
+}
+
+impl Bench {
+    async fn new() -> Self {
+        Self::keeping(Keep::default()).await
+    }
+
+    async fn keeping(keep: Keep) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let bus = open(folder.path(), keep);
+        let bench = Self { folder, keep, bus };
+        let dead: Arc<str> = "q.dlq".into();
+        bench
+            .bus
+            .declare(Topology {
+                exchanges: vec![Exchange { name: "e".into(), kind: ExchangeKind::Topic }],
+                queues: vec![
+                    Queue::new(Arc::clone(&dead), QueueKind::Quorum),
+                    Queue {
+                        dead_letter: Some(DeadLetterTo { exchange: "".into(), routing_key: Some(dead) }),
+                        delivery_limit: Some(2),
+                        ..Queue::new("q", QueueKind::Quorum)
+                    },
+                ],
+                bindings: vec![Binding { exchange: "e".into(), queue: "q".into(), pattern: "a.#".into() }],
+            })
+            .await
+            .unwrap();
+        bench
+    }
+
+    /// As after a restart.
+    async fn reopen(&mut self) {
+        self.bus.close().await;
+        self.bus = open(self.folder.path(), self.keep);
+    }
+
+    /// As after a kill: what is in hand is not given back.
+    async fn kill(&mut self, held: impl IntoIterator<Item = Delivery>) {
+        self.settled().await;
+        self.bus.close().await;
+        drop(held.into_iter().collect::<Vec<_>>());
+        self.bus = open(self.folder.path(), self.keep);
+    }
+
+    /// Waits until everything that was appended is written.
+    async fn settled(&self) {
+        self.publish("unrouted", "").await.unwrap();
+    }
+
+    async fn publish(&self, key: &str, body: &str) -> Result<Published> {
+        let properties = Properties {
+            message_id: Some(uuid::Uuid::new_v4()),
+            event_type: Some(key.into()),
+            ..Properties::default()
+        };
+        self.bus
+            .publish(Outgoing {
+                exchange: "e".into(),
+                routing_key: key.into(),
+                properties,
+                body: Bytes::copy_from_slice(body.as_bytes()),
+                mandatory: true,
+            })
+            .await
+    }
+
+    async fn consume(&self, queue: &str) -> Deliveries {
+        self.bus.consume(queue.into(), 0).await.unwrap()
+    }
+
+    /// Does something to the connection of the writer.
+    fn meddle(&self, meddle: impl FnOnce(&rusqlite::Connection) + Send + 'static) {
+        let state = self.bus.engine.lock();
+        state.changes.append(|| Record::Meddle(Box::new(meddle)));
+    }
+
+    /// The first column of the first row, as a reader from outside sees it.
+    fn number(&self, query: &str) -> i64 {
+        let connection = rusqlite::Connection::open(self.folder.path().join("bus.db")).unwrap();
+        connection.query_row(query, (), |row| row.get(0)).unwrap()
+    }
+}
+
+fn open(folder: &Path, keep: Keep) -> Embedded {
+    let (engine, _) = open_keeping(&folder.join("bus.db"), keep).unwrap();
+    Embedded::ticking(engine)
+}
+
+async fn next(deliveries: &mut Deliveries) -> Delivery {
+    tokio::time::timeout(Duration::from_secs(10), deliveries.next())
+        .await
+        .expect("a message comes in time")
+        .expect("the bus is open")
+}
+
+fn body(delivery: &Delivery) -> &str {
+    std::str::from_utf8(&delivery.message.body).unwrap()
+}

@@ -1,0 +1,251 @@
+//! The thread that writes: takes what has come together, commits it, confirms it.
+
+use std::{
+    mem,
+    path::{Path, PathBuf},
+    sync::{Weak, mpsc::Receiver},
+    thread,
+    time::Duration,
+};
+
+use crate::sqlite::{batch::Batch, failure, lock::FileLock, tables::Tables};
+use crate::{
+    changes::{Linked, Mark, Publication, Question, Record},
+    engine::Engine,
+    wakers::Wakers,
+};
+use bloodbank_core::{Error, ErrorKind, Result};
+
+/// How long until what could not be written is tried again.
+const RETRY: Duration = Duration::from_millis(250);
+/// How long without anything to do until the history is looked through.
+const IDLE: Duration = Duration::from_secs(15 * 60);
+/// How long without anything to do until links are indexed.
+const QUIET: Duration = Duration::from_secs(1);
+/// So many events and links between two looks through the history.
+const PRUNE_EVERY: usize = 1_000;
+
+pub(super) struct Writer {
+    path: PathBuf,
+    tables: Tables,
+    lock: FileLock,
+    records: Receiver<Record>,
+    engine: Weak<Engine>,
+    /// What could not be written yet, oldest first; no publishes: those have failed.
+    kept_back: Vec<Record>,
+    failing: bool,
+    /// Links are not in the index yet.
+    behind: bool,
+    /// What is answered once they are.
+    questions: Vec<Question>,
+    /// Events and links since the last look through the history.
+    written: usize,
+}
+
+impl Writer {
+    pub(super) fn start(
+        path: &Path,
+        tables: Tables,
+        lock: FileLock,
+        records: Receiver<Record>,
+        engine: Weak<Engine>,
+    ) -> Result<()> {
+        let writer = Self {
+            path: path.to_owned(),
+            tables,
+            lock,
+            records,
+            engine,
+            kept_back: Vec::new(),
+            failing: false,
+            behind: true,
+            questions: Vec::new(),
+            written: 0,
+        };
+        let spawned = thread::Builder::new().name("bloodbank-file".to_owned()).spawn(move || writer.run());
+        match spawned {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                let text = format!("the embedded bus {} has no thread to write with", path.display());
+                Err(Error::new(ErrorKind::Storage, text).with_source(error))
+            }
+        }
+    }
+
+    fn run(mut self) {
+        let released = loop {
+            let wait = match () {
+                () if !self.questions.is_empty() => Duration::ZERO,
+                () if !self.kept_back.is_empty() => RETRY,
+                () if self.behind => QUIET,
+                () => IDLE,
+            };
+            let mut batch = Batch::gather(
+                mem::take(&mut self.kept_back),
+                &self.records,
+                wait,
+                #[cfg(test)]
+                &self.tables.connection,
+            );
+            self.questions.append(&mut batch.questions);
+            let idle = batch.records.is_empty() && self.questions.is_empty();
+            self.write(batch.take_records());
+            if idle || !self.questions.is_empty() {
+                self.index();
+            }
+            if !self.behind {
+                for question in mem::take(&mut self.questions) {
+                    question(&self.tables.connection);
+                }
+            }
+            if let Some(released) = batch.closed {
+                break released;
+            }
+            if idle || self.written >= PRUNE_EVERY {
+                self.prune();
+            }
+        };
+        if !self.kept_back.is_empty() {
+            tracing::error!(
+                path = %self.path.display(), records = self.kept_back.len(),
+                "the embedded bus was closed before it could write everything: some events will be delivered again",
+            );
+        }
+        let Self { tables, lock, records, .. } = self;
+        drop(tables);
+        drop(lock);
+        if let Some(released) = released {
+            let _ = released.send(());
+        }
+        // Last: whoever waits for a second `close` or for a late confirm learns now that nothing follows.
+        drop(records);
+    }
+
+    fn write(&mut self, batch: Vec<Record>) {
+        if batch.is_empty() {
+            return;
+        }
+        match self.tables.commit(&batch) {
+            Ok(()) => {
+                if mem::take(&mut self.failing) {
+                    tracing::info!(path = %self.path.display(), "the embedded bus can be written again");
+                }
+                self.committed(batch);
+            }
+            Err(error) => {
+                let before = batch.len();
+                let rest = self.refuse(batch, &error);
+                self.tables.checkpoint();
+                // Settlements alone may fit where publishes did not, and make room.
+                match if rest.len() < before { self.tables.commit(&rest) } else { Err(error) } {
+                    Ok(()) => self.committed(rest),
+                    Err(_) => self.kept_back = rest,
+                }
+            }
+        }
+    }
+
+    fn committed(&mut self, batch: Vec<Record>) {
+        let mut confirms = Vec::new();
+        let (mut links, mut marks) = (0, 0);
+        let mut wakers = Wakers::default();
+        if let Some(engine) = self.engine.upgrade() {
+            let mut state = engine.lock();
+            for record in batch {
+                match record {
+                    Record::Published(Publication { entries, confirm, .. }) => {
+                        confirms.push(confirm);
+                        for (queue, entry) in entries {
+                            state.put(queue, entry, &mut wakers);
+                        }
+                    }
+                    Record::Linked(linked) => {
+                        links += 1;
+                        if let Some(confirm) = linked.confirm {
+                            drop(confirm.send(Ok(())));
+                        }
+                    }
+                    Record::Taken(_, _, Some(marked)) => {
+                        let _ = marked.send(());
+                    }
+                    Record::Marked(Mark { outcome, answer, .. }) => {
+                        marks += 1;
+                        let _ = answer.send(Ok(outcome.get()));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        wakers.wake();
+        self.written += confirms.len() + links + marks;
+        self.behind |= links > 0;
+        for confirm in confirms {
+            // Whoever does not wait any more does not want to know.
+            drop(confirm.send(Ok(())));
+        }
+    }
+
+    /// Fails the publishes and the links of a batch; the rest is tried again. Marks are given up: better an event that is not counted
+    /// than one that is not delivered while the disk is full.
+    fn refuse(&mut self, batch: Vec<Record>, error: &rusqlite::Error) -> Vec<Record> {
+        if !mem::replace(&mut self.failing, true) {
+            tracing::error!(
+                path = %self.path.display(), %error,
+                "the embedded bus cannot be written: publishing fails until it can",
+            );
+        }
+        let mut rest = Vec::with_capacity(batch.len());
+        let mut refused = Vec::new();
+        for record in batch {
+            match record {
+                Record::Published(publication) => refused.push(publication),
+                Record::Linked(Linked { link, missed, confirm, .. }) => {
+                    missed.link(&link);
+                    if let Some(confirm) = confirm {
+                        let error = failure(&self.path, "could not keep the link", error);
+                        drop(confirm.send(Err(error)));
+                    }
+                }
+                Record::Marked(Mark { answer, .. }) => {
+                    let error = failure(&self.path, "could not keep who handles an event", error);
+                    let _ = answer.send(Err(error));
+                }
+                Record::Taken(queue, seq, _) => rest.push(Record::Taken(queue, seq, None)),
+                record => rest.push(record),
+            }
+        }
+        if let Some(engine) = self.engine.upgrade() {
+            let mut state = engine.lock();
+            for (queue, _) in refused.iter().flat_map(|publication| &publication.entries) {
+                if let Some(queue) = state.queue(*queue) {
+                    queue.forget();
+                }
+            }
+        }
+        for publication in refused {
+            let error = failure(&self.path, "could not keep the event, which was not published", error);
+            drop(publication.confirm.send(Err(error)));
+        }
+        rest
+    }
+
+    /// Brings the index of the links a little further.
+    fn index(&mut self) {
+        if self.behind {
+            // What cannot be written is not waited for: the index tells what it has.
+            self.behind = self.tables.index_links().unwrap_or_else(|error| {
+                tracing::warn!(path = %self.path.display(), %error, "correlation is not indexed");
+                false
+            });
+        }
+    }
+
+    fn prune(&mut self) {
+        self.written = 0;
+        if let Err(error) =
+            self.tables.prune().and_then(|()| self.tables.prune_links()).and_then(|()| self.tables.prune_marks())
+        {
+            tracing::warn!(path = %self.path.display(), %error, "the history of the embedded bus was not pruned");
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Declaring.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::conformance::{
+    Bench,
+    bench::{exchange, numbered},
+};
+use bloodbank_core::{
+    ErrorKind,
+    settings::QueueKind,
+    transport::{
+        Topology,
+        topology::{DEAD_LETTER_EXCHANGE, DeadLetterTo, ExchangeKind, LADDER, Queue, dead_letter_queue, rung_name},
+    },
+};
+
+/// Declaring again what is equal changes nothing: queues keep their messages and receive each message once.
+pub async fn declares_again_what_is_equal(bench: &mut Bench) {
+    let events = bench.exchange("events", ExchangeKind::Topic).await;
+    let queue = Queue {
+        dead_letter: Some(DeadLetterTo {
+            exchange: DEAD_LETTER_EXCHANGE.into(),
+            routing_key: Some("somewhere".into()),
+        }),
+        delivery_limit: Some(7),
+        message_ttl: Some(Duration::from_secs(600)),
+        max_length: Some(1000),
+        ..bench.queue(&bench.name("queue"))
+    };
+    let name = bench.bound(&events, queue.clone(), &["orders.#", "orders.*"]).await;
+    bench.publish_numbers(&events, "orders.placed", 0..10).await;
+    for _ in 0..3 {
+        bench.declare(Topology::events(&events)).await;
+        bench.bound(&events, queue.clone(), &["orders.*", "orders.#"]).await;
+    }
+    bench.publish_numbers(&events, "orders.placed", 10..20).await;
+    assert!(bench.subscribe(&name, 10).await.take(20).await.into_iter().eq(0..20));
+    bench.assert_empty(&name).await;
+}
+
+/// What a subscriber needs can be declared, as often as there are subscribers, and works: events arrive, every rung of the
+/// ladder takes a message, and what is rejected is in the dead-letter queue.
+pub async fn declares_what_a_subscriber_needs(bench: &mut Bench) {
+    let events = bench.name("events");
+    let queues = [bench.name("first"), bench.name("second")];
+    for queue in &queues {
+        let patterns = ["orders.placed".into(), "orders.*.failed".into()];
+        bench.declare(Topology::subscriber(&events, queue, bench.kind(), &patterns)).await;
+    }
+    bench.publish(numbered(&events, "orders.placed", 1)).await;
+    bench.publish(numbered(&events, "orders.payment.failed", 2)).await;
+    for queue in &queues {
+        let mut subscription = bench.subscribe(queue, 1).await;
+        assert_eq!(subscription.take_one().await, 1);
+        subscription.next().await.reject(false);
+        let parked = dead_letter_queue(queue).into();
+        assert_eq!(bench.subscribe(&parked, 1).await.take_one().await, 2, "`{parked}`");
+        // A message on a long rung would stay with the broker; that the short ones take one stands for all.
+        for delay in &LADDER[..2] {
+            bench.publish(numbered(&rung_name(bench.kind(), *delay).into(), queue, 3)).await;
+            assert_eq!(subscription.take_one().await, 3, "back from {delay:?}");
+        }
+    }
+}
+
+/// A queue or an exchange that exists with other properties is an error that names it; it stays as it was, and the
+/// transport goes on.
+pub async fn refuses_other_properties(bench: &mut Bench) {
+    let events = bench.exchange("events", ExchangeKind::Topic).await;
+    let queue = Queue { message_ttl: Some(Duration::from_secs(600)), ..bench.queue(&bench.name("queue")) };
+    let name = bench.bound(&events, queue.clone(), &["#"]).await;
+    bench.publish(numbered(&events, "some.key", 1)).await;
+    let mut subscription = bench.subscribe(&name, 1).await;
+    let other_kind = match bench.kind() {
+        QueueKind::Quorum => QueueKind::Classic,
+        QueueKind::Classic | QueueKind::Transient => QueueKind::Quorum,
+    };
+    let others = [
+        Queue { kind: other_kind, ..queue.clone() },
+        Queue { message_ttl: None, ..queue.clone() },
+        Queue { message_ttl: Some(Duration::from_secs(601)), ..queue.clone() },
+        Queue { max_length: Some(10), ..queue.clone() },
+        Queue { dead_letter: Some(DeadLetterTo { exchange: "".into(), routing_key: None }), ..queue.clone() },
+    ];
+    for other in others {
+        let text = format!("{other:?}");
+        let topology = Topology { queues: vec![other], ..Topology::default() };
+        let error = bench.try_declare(topology).await.expect_err(&text);
+        assert_eq!(error.kind(), ErrorKind::Topology, "{text}: {error:?}");
+        assert!(error.to_string().contains(&*name), "names the queue: {error}");
+    }
+    for kind in [ExchangeKind::Fanout, ExchangeKind::Direct] {
+        let topology = Topology { exchanges: vec![exchange(&events, kind)], ..Topology::default() };
+        let error = bench.try_declare(topology).await.expect_err("the exchange routes by pattern");
+        assert_eq!(error.kind(), ErrorKind::Topology, "{error:?}");
+        assert!(error.to_string().contains(&*events), "names the exchange: {error}");
+    }
+    assert_eq!(subscription.take_one().await, 1, "an open subscription goes on");
+    bench.publish(numbered(&events, "some.key", 2)).await;
+    assert_eq!(subscription.take_one().await, 2);
+    bench.bound(&events, queue, &["#"]).await;
+}
+
+/// Consuming a queue that does not exist is an error that names it, and binding to what does not exist is one; the
+/// transport goes on.
+pub async fn refuses_to_consume_what_is_missing(bench: &mut Bench) {
+    let (events, queue) = bench.events().await;
+    let mut subscription = bench.subscribe(&queue, 1).await;
+    let missing = bench.name("missing");
+    let transport = bench.transport();
+    let consuming = transport.consume(Arc::clone(&missing), 1);
+    let error = bench.within("consuming", consuming).await.err().expect("there is no such queue");
+    assert_eq!(error.kind(), ErrorKind::Topology, "{error:?}");
+    assert!(error.to_string().contains(&*missing), "names the queue: {error}");
+
+    for (exchange, queue) in [(&missing, &queue), (&events, &missing)] {
+        let topology = Topology { bindings: vec![super::bench::binding(exchange, queue, "#")], ..Topology::default() };
+        let error = bench.try_declare(topology).await.expect_err("one end is missing");
+        assert_eq!(error.kind(), ErrorKind::Topology, "{error:?}");
+    }
+    bench.publish(numbered(&events, "some.key", 1)).await;
+    assert_eq!(subscription.take_one().await, 1);
+}

@@ -1,0 +1,203 @@
+//! The production bus in process, for tests.
+
+use std::{fmt, ops::Deref, sync::Arc, time::Duration};
+
+use tokio::time::{Instant, timeout_at};
+
+use crate::recorder::{Happening, Log, Recorder};
+use bloodbank_core::{
+    correlation::CorrelationTracker,
+    envelope::EventEnvelope,
+    event::{Event, Payload},
+    message::{Incoming, names},
+    publish::Bus,
+    settings::Settings,
+    transport::Topology,
+};
+
+/// The production bus in process, with a record of what was published, consumed, retried and dead-lettered, and a clock
+/// that stands still until the test moves it: a retry after an hour takes no time.
+///
+/// Give its [`Bus`] to the app under test; [`TestBus::idle`] waits until nobody has anything to do, without sleeping.
+///
+/// ```
+/// # use bloodbank_core::App;
+/// # use bloodbank_testing::TestBus;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> bloodbank_core::Result<()> {
+/// let bus = TestBus::new();
+/// let _app = App::new("shipping", bus.bus()).start().await?;
+/// bus.idle().await;
+/// # Ok(()) }
+/// ```
+pub struct TestBus {
+    bus: Bus,
+    transport: Arc<Recorder>,
+    log: Arc<Log>,
+}
+
+/// An event in a dead-letter queue.
+#[derive(Debug, Clone)]
+pub struct DeadLetter<E> {
+    /// The event, as its subscriber got it; `Err`: it cannot be read, and why.
+    pub event: Result<EventEnvelope<E>, String>,
+    /// The queue of the subscriber that gave it up.
+    pub queue: String,
+    /// `failed`, `attempts`, `undecodable`, `invalid`, `panicked`, `timed-out`, …
+    pub reason: String,
+    /// What the last attempt said.
+    pub error: String,
+    /// How many attempts there were.
+    pub attempts: u32,
+}
+
+/// Longer than any handler of a test should take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+impl TestBus {
+    /// A bus on which nothing has happened.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "a bus is a resource, not a value")]
+    pub fn new() -> Self {
+        let settings = Settings::default();
+        let (transport, log) = Recorder::new();
+        transport
+            .embedded
+            .declare_now(&Topology::events(&settings.exchange_name.as_str().into()))
+            .expect("a new bus has no exchange that could contradict");
+        let transport = Arc::new(transport);
+        let correlation = CorrelationTracker::in_memory(&settings);
+        let bus = Bus::assemble(settings, Arc::clone(&transport) as _, Some(correlation));
+        Self { bus, transport, log }
+    }
+
+    /// The bus, for [`App::new`](bloodbank_core::App::new).
+    #[must_use]
+    pub fn bus(&self) -> Bus {
+        self.bus.clone()
+    }
+
+    /// Waits until every event that somebody subscribes to is settled. Events that wait for a retry stay where they are:
+    /// move the clock with [`TestBus::advance`].
+    ///
+    /// # Panics
+    /// After 30 s, naming what is left.
+    pub async fn idle(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let changed = self.log.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if self.transport.embedded.is_idle() {
+                return;
+            }
+            assert!(
+                timeout_at(deadline, changed).await.is_ok(),
+                "the bus is still busy after {PATIENCE:?}: {:?}",
+                self.transport.embedded
+            );
+        }
+    }
+
+    /// Moves the clock, then waits until nobody has anything to do.
+    pub async fn advance(&self, by: Duration) {
+        self.transport.embedded.advance(by);
+        self.idle().await;
+    }
+
+    /// Moves the clock as often as something waits for it: until every retry is done.
+    ///
+    /// # Panics
+    /// After 10,000 delays: something retries without end.
+    pub async fn run_out(&self) {
+        self.idle().await;
+        for _ in 0..10_000 {
+            let Some(next) = self.transport.embedded.next_expiry() else {
+                return;
+            };
+            self.advance(next.saturating_sub(self.transport.embedded.now())).await;
+        }
+        panic!("something retries without end; give its subscriber `retry(max_attempts = …)`");
+    }
+
+    /// The events of this type that were published, in order.
+    ///
+    /// # Panics
+    /// When one of them cannot be read as `E`.
+    #[must_use]
+    pub fn published<E: Event>(&self) -> Vec<EventEnvelope<E>> {
+        self.events(|happening| *happening == Happening::Published)
+    }
+
+    /// The keys of all events that were published, in order.
+    #[must_use]
+    pub fn published_keys(&self) -> Vec<String> {
+        self.log.select(|(happening, message)| {
+            (*happening == Happening::Published).then(|| message.routing_key.to_string())
+        })
+    }
+
+    /// The events of this type that a subscriber settled, once for each subscriber and attempt, in order.
+    ///
+    /// # Panics
+    /// When one of them cannot be read as `E`.
+    #[must_use]
+    pub fn consumed<E: Event>(&self) -> Vec<EventEnvelope<E>> {
+        self.events(|happening| matches!(happening, Happening::Consumed(_)))
+    }
+
+    /// The events of this type that were put aside for another attempt, once for each, in order.
+    ///
+    /// # Panics
+    /// When one of them cannot be read as `E`.
+    #[must_use]
+    pub fn retried<E: Event>(&self) -> Vec<EventEnvelope<E>> {
+        self.events(|happening| matches!(happening, Happening::Retried(_)))
+    }
+
+    /// The events of this type that were given up, in order; also messages of that type that cannot be read.
+    #[must_use]
+    pub fn dead_lettered<E: Event>(&self) -> Vec<DeadLetter<E>> {
+        self.log.select(|(happening, message)| {
+            let Happening::DeadLettered(queue) = happening else {
+                return None;
+            };
+            let headers = &message.properties.headers;
+            is_of::<E>(message).then(|| DeadLetter {
+                event: E::decode(&message.body).map_err(|error| error.to_string()),
+                queue: queue.to_string(),
+                reason: headers.text(names::REASON).unwrap_or_default().to_owned(),
+                error: headers.text(names::ERROR).unwrap_or_default().to_owned(),
+                attempts: headers.integer(names::ATTEMPT).and_then(|attempt| attempt.try_into().ok()).unwrap_or(1),
+            })
+        })
+    }
+
+    fn events<E: Event>(&self, wanted: impl Fn(&Happening) -> bool) -> Vec<EventEnvelope<E>> {
+        self.log.select(|(happening, message)| {
+            (wanted(happening) && is_of::<E>(message)).then(|| match E::decode(&message.body) {
+                Ok(envelope) => envelope,
+                Err(error) => panic!("`{}` was on the bus, but {error}", E::DECLARATION.routing_key),
+            })
+        })
+    }
+}
+
+fn is_of<E: Event>(message: &Incoming) -> bool {
+    let key = message.properties.event_type.as_deref().unwrap_or(&message.routing_key);
+    bloodbank_core::routing::template_matches(E::DECLARATION.routing_key, key)
+}
+
+impl Deref for TestBus {
+    type Target = Bus;
+
+    fn deref(&self) -> &Bus {
+        &self.bus
+    }
+}
+
+impl fmt::Debug for TestBus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TestBus").field("bus", &self.bus).finish_non_exhaustive()
+    }
+}
