@@ -1,5 +1,4 @@
 //! How long publishers wait for a slow store, in virtual time.
-#![allow(clippy::unwrap_used, reason = "a failed test helper fails the test")]
 
 use std::{
     sync::{

@@ -1,5 +1,4 @@
 //! What a bus records of what it publishes.
-#![allow(clippy::unwrap_used, reason = "a failed test helper fails the test")]
 
 use bloodbank_core::{
     Bus, ErrorKind, Event, Settings,

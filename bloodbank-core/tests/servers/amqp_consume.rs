@@ -1,11 +1,8 @@
 //! Consuming from RabbitMQ.
-#![cfg(feature = "amqp")]
-
-mod amqp_support;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use amqp_support::{
+use crate::amqp_support::{
     Observer, PATIENCE, body, connect, default_exchange, eventually, name, next, publish_all, queues, to_queue,
 };
 use bloodbank_core::{

@@ -1,5 +1,4 @@
 //! Payloads by reference: the same on every store, and what each of them must not do.
-#![allow(clippy::unwrap_used, reason = "a failed test helper fails the test")]
 
 use std::{fs, time::Duration};
 

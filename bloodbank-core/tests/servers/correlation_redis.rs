@@ -1,6 +1,4 @@
 //! What stands in Redis, key by key, and what others put there.
-#![cfg(feature = "redis")]
-#![allow(clippy::unwrap_used, reason = "a failed test helper fails the test")]
 
 use std::sync::Arc;
 

@@ -1,7 +1,4 @@
 //! What happens to RabbitMQ, and what must not happen to messages.
-#![cfg(feature = "amqp")]
-
-mod amqp_support;
 
 use std::{
     collections::BTreeSet,
@@ -12,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use amqp_support::{
+use crate::amqp_support::{
     Observer, PATIENCE, blocking, body, connect_to, eventually, name, next, publish_all, queues, to_queue,
 };
 use bloodbank_core::{

@@ -1,11 +1,8 @@
 //! Publishing to RabbitMQ.
-#![cfg(feature = "amqp")]
-
-mod amqp_support;
 
 use std::{sync::Arc, time::Duration};
 
-use amqp_support::{
+use crate::amqp_support::{
     Observer, PATIENCE, connect, connect_to, eventually, exchange_and_queue, message, name, queues, settings,
     shared_url, to_queue, topic,
 };
@@ -171,11 +168,11 @@ async fn the_order_of_one_caller_is_kept() {
     amqp.declare(topology).await.unwrap();
     // More than the window holds.
     let messages = (0..2_000).map(|n| message(&exchange, "some.key", n.to_string()));
-    amqp_support::publish_all(&amqp, messages).await;
+    crate::amqp_support::publish_all(&amqp, messages).await;
     let mut deliveries = amqp.consume(Arc::clone(&queue), 100).await.unwrap();
     for n in 0..2_000 {
-        let delivery = amqp_support::next(&mut deliveries).await;
-        assert_eq!(amqp_support::body(&delivery), n.to_string());
+        let delivery = crate::amqp_support::next(&mut deliveries).await;
+        assert_eq!(crate::amqp_support::body(&delivery), n.to_string());
         delivery.ack();
     }
     drop(deliveries);

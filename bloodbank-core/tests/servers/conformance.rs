@@ -1,5 +1,4 @@
 //! RabbitMQ passes the conformance suite, with quorum and with classic queues.
-#![cfg(all(feature = "testing", feature = "amqp"))]
 
 use std::sync::Arc;
 

@@ -1,12 +1,8 @@
 //! Health: what is told apart, on a broker that fails.
-#![cfg(feature = "amqp")]
-#![allow(clippy::unwrap_used, reason = "tests")]
-
-mod amqp_support;
 
 use std::sync::Arc;
 
-use amqp_support::{blocking, eventually, settings};
+use crate::amqp_support::{blocking, eventually, settings};
 use bloodbank_core::{Bus, health::HealthState, transport::ConnectionState};
 use bloodbank_harness::RabbitMq;
 
@@ -34,7 +30,7 @@ async fn the_states_of_the_broker_are_told_apart() {
     with(|broker| drop(broker.ctl(&["set_vm_memory_high_watermark", "absolute", "1"]).unwrap())).await;
     // The broker says so when somebody publishes.
     let exchange = Arc::clone(bus.exchange());
-    let message = amqp_support::message(&exchange, "a.b", "{}");
+    let message = crate::amqp_support::message(&exchange, "a.b", "{}");
     let waiting = tokio::spawn({
         let bus = bus.clone();
         async move { bus.transport().publish(message).await }

@@ -1,8 +1,4 @@
 //! `amqps://` and `rediss://` with certificates made here: trusted and refused, with a client certificate and without.
-#![cfg(all(feature = "tls", feature = "amqp", feature = "redis"))]
-#![allow(clippy::unwrap_used, reason = "tests")]
-
-mod amqp_support;
 
 use std::{
     fs,
@@ -12,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use amqp_support::{blocking, eventually, name, next, queues, to_queue};
+use crate::amqp_support::{blocking, eventually, name, next, queues, to_queue};
 use bloodbank_core::{
     Bus, ErrorKind, Settings,
     dedupe::{Acquired, DedupeKey, DedupeStore, RedisStore},
@@ -172,7 +168,7 @@ async fn an_authority_of_ones_own_replaces_those_of_the_system() {
     let (broker, redis) = blocking(servers).await;
     let mut child = Command::new(std::env::current_exe().unwrap());
     child
-        .args(["--exact", "with_an_authority_that_the_system_trusts", "--nocapture"])
+        .args(["--exact", "tls::with_an_authority_that_the_system_trusts", "--nocapture"])
         .env("SSL_CERT_FILE", system.file("ca.pem"))
         .env(FOLDER, system.folder.path())
         .env("RABBIT_URL", broker.tls_url().unwrap())

@@ -1,5 +1,4 @@
 //! The wire format is frozen: what the Python side wrote is read and written back without losing anything.
-#![allow(clippy::unwrap_used, reason = "a failed test helper fails the test")]
 
 use std::borrow::Cow;
 

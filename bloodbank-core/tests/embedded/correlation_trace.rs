@@ -1,5 +1,4 @@
 //! How a trace is drawn.
-#![allow(clippy::unwrap_used, reason = "a failed test helper fails the test")]
 
 use bloodbank_core::{
     Settings,

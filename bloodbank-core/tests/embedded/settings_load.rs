@@ -1,5 +1,4 @@
 //! Where settings come from, and what is said about bad ones.
-#![allow(clippy::unwrap_used, reason = "a failed test helper fails the test")]
 
 use std::{fs, time::Duration};
 

@@ -1,17 +1,13 @@
 //! The conformance suite notices faults: every property, which holds on the embedded bus, fails on the same bus with each of
 //! the faults that it is there for.
-#![cfg(feature = "testing")]
-#![allow(clippy::unwrap_used, reason = "tests")]
-
-mod faults;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use super::faulty::{Fault, Faulty};
 use bloodbank_core::{
     testing::conformance::{self, Feature},
     transport::topology::QueueKind,
 };
-use faults::{Fault, Faulty};
 
 macro_rules! notices {
     ($($property:ident: $($fault:ident)*;)*) => {

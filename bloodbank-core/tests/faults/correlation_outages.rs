@@ -1,6 +1,4 @@
 //! Redis absent, dying, frozen, full, read-only, locked: publishing goes on, and tracking resumes by itself.
-#![cfg(feature = "redis")]
-#![allow(clippy::unwrap_used, reason = "a failed test helper fails the test")]
 
 use std::time::{Duration, Instant};
 

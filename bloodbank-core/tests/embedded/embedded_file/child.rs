@@ -27,7 +27,7 @@ impl Child {
     /// Starts through a command that ends in running the rest of its line.
     pub(super) fn start_as(mut command: Command, role: &str, folder: &Path) -> Self {
         let mut process = command
-            .args(["--exact", "child::as_a_process_of_its_own", "--nocapture"])
+            .args(["--exact", "embedded_file::child::as_a_process_of_its_own", "--nocapture"])
             .env(ROLE, role)
             .env(FOLDER, folder)
             .stdin(Stdio::piped())

@@ -1,5 +1,4 @@
 //! The embedded bus passes the conformance suite.
-#![cfg(feature = "testing")]
 
 use std::sync::Arc;
 

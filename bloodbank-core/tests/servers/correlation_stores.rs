@@ -1,6 +1,4 @@
 //! What every store does alike: each body runs in memory, in a file and against Redis.
-#![cfg(all(feature = "redis", feature = "sqlite"))]
-#![allow(clippy::unwrap_used, reason = "a failed test helper fails the test")]
 
 use std::{collections::HashSet, sync::Arc};
 

@@ -1,11 +1,10 @@
 //! What RabbitMQ makes of our exchanges and queues.
-#![cfg(feature = "amqp")]
-
-mod amqp_support;
 
 use std::{sync::Arc, time::Duration};
 
-use amqp_support::{Observer, body, connect, default_exchange, eventually, message, name, next, queues, to_queue};
+use crate::amqp_support::{
+    Observer, body, connect, default_exchange, eventually, message, name, next, queues, to_queue,
+};
 use bloodbank_core::{
     ErrorKind,
     transport::{

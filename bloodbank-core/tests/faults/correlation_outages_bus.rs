@@ -1,6 +1,4 @@
 //! Redis freezes and dies under a bus that publishes all the time.
-#![cfg(feature = "redis")]
-#![allow(clippy::unwrap_used, reason = "a failed test helper fails the test")]
 
 use std::{
     sync::{

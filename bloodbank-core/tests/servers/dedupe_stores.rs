@@ -1,6 +1,4 @@
 //! Every store that remembers what was handled, and what it remembers after a restart.
-#![cfg(all(feature = "testing", feature = "sqlite", feature = "redis"))]
-#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::{sync::Arc, time::Duration};
 

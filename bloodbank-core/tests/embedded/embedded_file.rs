@@ -1,14 +1,8 @@
 //! The embedded bus in a file: what was confirmed survives, whatever happens to the process.
-#![cfg(feature = "sqlite")]
-#![allow(clippy::unwrap_used, reason = "what fails in a test or its child shall fail the test")]
 
-#[path = "embedded_file/child.rs"]
 mod child;
-#[path = "embedded_file/kill.rs"]
 mod kill;
-#[path = "embedded_file/opening.rs"]
 mod opening;
-#[path = "embedded_file/restart.rs"]
 mod restart;
 
 use std::{path::Path, sync::Arc, time::Duration};

@@ -1,0 +1,16 @@
+//! What needs no server: the embedded bus, correlation in memory, settings, the wire format.
+#![allow(clippy::unwrap_used, reason = "what cannot be set up fails the test")]
+
+#[cfg(feature = "testing")]
+mod conformance;
+#[cfg(feature = "testing")]
+mod conformance_notices;
+mod correlation_publish;
+mod correlation_slow_store;
+mod correlation_trace;
+#[cfg(feature = "sqlite")]
+mod embedded_file;
+#[cfg(feature = "testing")]
+mod faulty;
+mod settings_load;
+mod wire_golden;
