@@ -27,7 +27,6 @@ fn topology(exchange: &Arc<str>, queue: &Arc<str>) -> Topology {
 fn main() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        #[cfg(feature = "sqlite")]
         for round in 1..=3 {
             let (many, each) = (file(256, 50_000).await?, file(1, 1_000).await?);
             println!("file, round {round}: {many:.0} confirmed events/s with 256 in flight, {each:.0} one at a time");
@@ -94,7 +93,6 @@ async fn memory(with_header: bool) -> Result<Duration> {
 }
 
 /// Confirmed events per second with so many in flight, while a consumer takes and acknowledges them.
-#[cfg(feature = "sqlite")]
 async fn file(in_flight: usize, events: u32) -> Result<f64> {
     use bloodbank_core::transport::Transport;
 

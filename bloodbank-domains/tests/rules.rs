@@ -4,7 +4,7 @@ use bloodbank_core::{ErrorKind, Registry, event::Payload};
 use bloodbank_domains::{agent::AgentThreadPrompt, fireflies::FirefliesTranscriptReady};
 use serde_json::{Value, json};
 
-const ENVELOPES: &str = include_str!("../../bloodbank-core/tests/wire/envelopes.json");
+const ENVELOPES: &str = include_str!("../../bloodbank-core/tests/embedded/wire/envelopes.json");
 
 /// The envelope of the Python side with this key.
 fn envelope(key: &str) -> Value {

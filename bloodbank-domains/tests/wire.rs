@@ -14,10 +14,10 @@ use bloodbank_domains::{
 use chrono::DateTime;
 use serde_json::Value;
 
-const ENVELOPES: &str = include_str!("../../bloodbank-core/tests/wire/envelopes.json");
+const ENVELOPES: &str = include_str!("../../bloodbank-core/tests/embedded/wire/envelopes.json");
 
 /// As the first Python version wrote them.
-const FLAT: &str = include_str!("../../bloodbank-core/tests/wire/flat_envelopes.json");
+const FLAT: &str = include_str!("../../bloodbank-core/tests/embedded/wire/flat_envelopes.json");
 
 /// Decodes as `E` if the key is one of `E`'s, and encodes back.
 fn round_trip<E: Event>(envelope: &Value) -> Option<Value> {

@@ -21,7 +21,10 @@ use bloodbank_core::{
     correlation::{CorrelationTracker, Direction},
     event::{Declaration, Location},
     settings::QueueKind,
-    store::{CausationLink, redis::RedisLinks},
+    store::{
+        CausationLink,
+        redis::{RedisConnection, RedisLinks},
+    },
     transport::Topology,
 };
 use bloodbank_harness::{RabbitMq, Redis, unique};
@@ -185,7 +188,7 @@ async fn on_rabbit(
 
 /// Links alone, without anything that is published: what they cost is steadier than the rates.
 async fn links(redis: &Redis, server: &Server) {
-    let store = RedisLinks::new(&redis.url().into(), Duration::from_secs(3_600)).unwrap();
+    let store = RedisLinks::new(RedisConnection::new(&redis.url().into()).unwrap(), Duration::from_secs(3_600));
     let tracker = CorrelationTracker::with_store(Arc::new(store)).await;
     let (event_type, app) = (Arc::from(KEY), Arc::from("bench"));
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
@@ -278,7 +281,7 @@ fn row(what: &str, plain: &[Figure], tracked: &[Figure], bar: Option<f64>) -> St
 /// How long a chain of ten levels of a hundred events takes to be read; each event is caused by one of the level before,
 /// the last event by the whole last level.
 async fn chain(redis: &Redis, direction: Direction) -> Duration {
-    let store = RedisLinks::new(&redis.url().into(), Duration::from_secs(3_600)).unwrap();
+    let store = RedisLinks::new(RedisConnection::new(&redis.url().into()).unwrap(), Duration::from_secs(3_600));
     let tracker = CorrelationTracker::with_store(Arc::new(store)).await;
     let ids: Vec<Uuid> = (0..1_002).map(|_| Uuid::new_v4()).collect();
     for number in 1..=1_001 {

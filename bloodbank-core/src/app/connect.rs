@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 #[cfg(feature = "redis")]
-use crate::store::redis::{Redis, RedisClaims, RedisLeases, RedisLinks};
+use crate::store::redis::{RedisClaims, RedisConnection, RedisLeases, RedisLinks};
 use crate::{
     claim_check::ClaimCheck,
     correlation::CorrelationTracker,
@@ -135,7 +135,7 @@ async fn open_correlation(settings: &Settings, transport: &Arc<dyn Transport>) -
 
 #[cfg(feature = "redis")]
 async fn redis_correlation(settings: &Settings) -> Result<CorrelationTracker> {
-    match Redis::from_settings(settings)? {
+    match RedisConnection::from_settings(settings)? {
         Some(redis) => {
             let links = RedisLinks::new(redis, settings.correlation_ttl);
             Ok(CorrelationTracker::with_store(Arc::new(links)).await)
@@ -187,7 +187,7 @@ impl Dedupe {
     /// [`ErrorKind::Settings`] on RabbitMQ without `REDIS_URL`: nothing would outlive the process.
     pub fn of(bus: &Bus) -> Result<Self> {
         #[cfg(feature = "redis")]
-        if let Some(redis) = Redis::from_settings(bus.settings())? {
+        if let Some(redis) = RedisConnection::from_settings(bus.settings())? {
             return Ok(Self::in_store(Arc::new(RedisLeases::new(redis))));
         }
         match bus.stores().leases {
@@ -222,7 +222,7 @@ impl ClaimCheck {
 
 #[cfg(feature = "redis")]
 fn redis_claims(settings: &Settings) -> Result<ClaimCheck> {
-    let redis = Redis::from_settings(settings)?.ok_or_else(|| no_place("REDIS_URL"))?;
+    let redis = RedisConnection::from_settings(settings)?.ok_or_else(|| no_place("REDIS_URL"))?;
     Ok(ClaimCheck::new(RedisClaims::new(redis)))
 }
 

@@ -1,6 +1,6 @@
 //! Settings, with addresses that hold passwords.
 
-use bloodbank::{Settings, store::redis::Redis};
+use bloodbank::{Settings, store::redis::RedisConnection};
 
 use tokio::runtime::Runtime;
 
@@ -96,7 +96,7 @@ impl Target for Variables {
             Ok(settings) => {
                 let shown = format!("{settings:?}");
                 assert!(!is_secret || !shown.contains(SECRET), "shows the secret: {shown}");
-                Redis::from_settings(&settings).err()
+                RedisConnection::from_settings(&settings).err()
             }
             Err(error) => Some(error),
         };

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use redis::Pipeline;
 
-use super::{Redis, millis};
+use super::{RedisConnection, millis};
 use crate::{
     error::Result,
     settings::ClaimStoreKind,
@@ -20,14 +20,14 @@ const PREFIX: &str = "bloodbank:claim:";
 /// A large payload holds up what else goes over its connection: give leases and payloads a [`Redis`] each.
 #[derive(Debug, Clone)]
 pub struct RedisClaims {
-    redis: Redis,
+    redis: RedisConnection,
     prefix: String,
 }
 
 impl RedisClaims {
     /// A store in this Redis.
     #[must_use]
-    pub fn new(redis: Redis) -> Self {
+    pub fn new(redis: RedisConnection) -> Self {
         Self { redis, prefix: PREFIX.to_owned() }
     }
 

@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 use redis::{FromRedisValue, Pipeline};
 use uuid::Uuid;
 
-use super::{Redis, millis};
+use super::{RedisConnection, millis};
 use crate::{
     error::Result,
     store::{Acquired, LeaseKey, LeaseStore},
@@ -35,12 +35,12 @@ const RELEASE: &str = "
 ///
 /// What Redis loses, by a crash without persistence or because it evicts, may be handled twice.
 #[derive(Debug, Clone)]
-pub struct RedisLeases(Redis);
+pub struct RedisLeases(RedisConnection);
 
 impl RedisLeases {
     /// A store in this Redis.
     #[must_use]
-    pub fn new(redis: Redis) -> Self {
+    pub fn new(redis: RedisConnection) -> Self {
         Self(redis)
     }
 

@@ -8,7 +8,7 @@ use redis::{Cmd, Pipeline};
 use uuid::{Uuid, fmt::Hyphenated};
 
 use super::{
-    Redis,
+    RedisConnection,
     codec::{self, Key},
 };
 use crate::{
@@ -31,14 +31,14 @@ const PAGE: (usize, usize) = (100, 10_000);
 /// begins with. An event with one parent takes some 630 bytes of memory (Redis 7.0), one without parents some 280.
 #[derive(Debug, Clone)]
 pub struct RedisLinks {
-    redis: Redis,
+    redis: RedisConnection,
     ttl: u64,
 }
 
 impl RedisLinks {
-    /// A store in this Redis, for links that live so long.
+    /// A store in the Redis of this connection, for links that live so long.
     #[must_use]
-    pub fn new(redis: Redis, ttl: Duration) -> Self {
+    pub fn new(redis: RedisConnection, ttl: Duration) -> Self {
         Self { redis, ttl: ttl.as_secs().max(1) }
     }
 

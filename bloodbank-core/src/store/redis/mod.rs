@@ -32,14 +32,14 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A connection to a Redis, shared by the stores that are made from it. Cheap to clone.
 #[derive(Clone)]
-pub struct Redis(Arc<Inner>);
+pub struct RedisConnection(Arc<Inner>);
 
 struct Inner {
     client: Client,
     connection: Mutex<ConnectionManager>,
 }
 
-impl Redis {
+impl RedisConnection {
     /// The Redis at this address. The connection is made when it is first used; call this within a tokio runtime.
     ///
     /// # Errors
@@ -51,7 +51,7 @@ impl Redis {
     /// The Redis of the settings, with their certificates; `None`: they name none.
     ///
     /// # Errors
-    /// Like [`Redis::new`], and when a certificate cannot be read.
+    /// Like [`RedisConnection::new`], and when a certificate cannot be read.
     pub fn from_settings(settings: &Settings) -> Result<Option<Self>> {
         let Some(url) = &settings.redis_url else { return Ok(None) };
         Self::with_client(address::client(url, Some(TlsFiles::read(settings)?))?).map(Some)
@@ -110,13 +110,13 @@ fn millis(lasting: Duration) -> u64 {
 }
 
 /// The host and the port, without user and password.
-impl fmt::Display for Redis {
+impl fmt::Display for RedisConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "redis at {}", self.0.client.get_connection_info().addr())
     }
 }
 
-impl fmt::Debug for Redis {
+impl fmt::Debug for RedisConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Redis").field(&format_args!("{self}")).finish()
     }

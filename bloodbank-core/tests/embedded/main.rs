@@ -1,0 +1,12 @@
+//! What needs no server: the embedded bus, correlation in memory, settings, the wire format.
+#![allow(clippy::unwrap_used, reason = "what cannot be set up fails the test")]
+
+mod conformance;
+mod conformance_notices;
+mod correlation_publish;
+mod correlation_slow_store;
+mod correlation_trace;
+mod embedded_file;
+mod faulty;
+mod settings_load;
+mod wire_golden;

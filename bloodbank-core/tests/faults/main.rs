@@ -1,0 +1,10 @@
+//! What kills, freezes or cuts servers: each test has its own.
+#![allow(clippy::unwrap_used, reason = "what cannot be set up fails the test")]
+
+mod amqp;
+#[path = "../amqp_support/mod.rs"]
+mod amqp_support;
+mod correlation_outages;
+mod correlation_outages_bus;
+mod health;
+mod tls;

@@ -1,0 +1,13 @@
+//! What needs RabbitMQ or Redis. The tests share one of each.
+#![allow(clippy::unwrap_used, reason = "what cannot be set up fails the test")]
+
+mod amqp_consume;
+mod amqp_publish;
+#[path = "../amqp_support/mod.rs"]
+mod amqp_support;
+mod amqp_topology;
+mod claim_check;
+mod conformance;
+mod correlation_redis;
+mod correlation_stores;
+mod dedupe_stores;

@@ -1,0 +1,12 @@
+//! What a service does with a bus: in memory, in a file, on RabbitMQ with quorum and with classic queues.
+#![allow(clippy::unwrap_used, reason = "what cannot be set up fails the test")]
+
+#[macro_use]
+mod common;
+mod commands;
+mod dead_letters;
+mod dedupe;
+mod publishing;
+mod subscribers;
+#[cfg(feature = "testing")]
+mod test_bus;

@@ -1,0 +1,165 @@
+//! Every example runs, and prints what it is about. The main job also runs on RabbitMQ and Redis.
+
+use std::{path::PathBuf, process::Stdio, time::Duration};
+
+use bloodbank_harness::{shared_rabbit_url, shared_redis_url, unique};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+    time::timeout,
+};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The example, in a folder where no `.env` says anything else.
+fn example(name: &str) -> Command {
+    let path =
+        PathBuf::from(std::env::current_exe().unwrap().parent().unwrap().parent().unwrap()).join("examples").join(name);
+    assert!(path.exists(), "{} is not built; run the tests with `--examples` or with scripts/test.sh", path.display());
+    let mut command = Command::new(path);
+    command.current_dir(tempfile::tempdir().unwrap().keep()).env_clear().stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.kill_on_drop(true);
+    command
+}
+
+async fn output(mut command: Command) -> String {
+    let output = timeout(PATIENCE, command.output()).await.expect("the example ends").unwrap();
+    let (out, err) =
+        (String::from_utf8_lossy(&output.stdout).into_owned(), String::from_utf8_lossy(&output.stderr).into_owned());
+    assert!(output.status.success(), "{}\n{out}\n{err}", output.status);
+    out
+}
+
+async fn assert_prints(name: &str, parts: &[&str]) {
+    let out = output(example(name)).await;
+    for part in parts {
+        assert!(out.contains(part), "{name} does not print {part:?}:\n{out}");
+    }
+}
+
+#[tokio::test]
+async fn e01_declare() {
+    assert_prints(
+        "e01_declare",
+        &["orders.order.placed", "A customer has placed an order.", "stock.sold_out", "\"minimum\": 0"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn e02_publish() {
+    assert_prints(
+        "e02_publish",
+        &["1000 of 1000 confirmed", "no queue receives", "\"/total_cents\"", "did you mean `orders.order.placed`?"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn e03_subscribe_and_stop_by_signal() {
+    let mut child = example("e03_subscribe").spawn().unwrap();
+    assert_eq!(next_line(&mut child).await, "hello, Ada");
+    let pid = child.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
+    assert!(timeout(PATIENCE, child.wait()).await.expect("it stops").unwrap().success());
+}
+
+async fn next_line(child: &mut Child) -> String {
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    timeout(PATIENCE, lines.next_line()).await.expect("a line").unwrap().unwrap_or_default()
+}
+
+#[tokio::test]
+async fn e04_wildcards() {
+    assert_prints(
+        "e04_wildcards",
+        &["o-1 was placed", "o-1 was shipped", "orders.invoice.sent says {\"amount\":4200}"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn e05_state_and_context() {
+    assert_prints(
+        "e05_state_and_context",
+        &["attempt 1 of \"hello\" from archive.file", "number 1 was filed because of ["],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn e06_follow_ups_and_failures() {
+    assert_prints("e06_follow_ups_and_failures", &["o-1 is on its way", "the invoice of o-1 was sent", "NO_NUMBER"])
+        .await;
+}
+
+#[tokio::test]
+async fn e07_commands() {
+    assert_prints(
+        "e07_commands",
+        &[
+            "a receipt over 4200 cents was printed",
+            "4711 was charged",
+            "giving 100 cents back to stolen",
+            "failed: the card is stolen",
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn e08_request_reply() {
+    assert_prints("e08_request_reply", &["42 / 6 = 7", "nothing divides by zero"]).await;
+}
+
+#[tokio::test]
+async fn e09_retries_and_dead_letters() {
+    assert_prints(
+        "e09_retries_and_dead_letters",
+        &["attempt 3 of https://example.com", "attempt 1 of ftp://old", "crawler.fetch.dlq"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn e10_testing() {
+    assert_prints("e10_testing", &["two hours passed in no time"]).await;
+}
+
+#[tokio::test]
+async fn e11_versions() {
+    assert_prints("e11_versions", &["welcome, Ada Lovelace", "welcome, Grace Hopper"]).await;
+}
+
+/// The chain as it is printed, from the first event to the last.
+const CHAIN: [&str; 5] = [
+    "fireflies.transcript.upload",
+    "└─ fireflies.transcript.ready",
+    "   └─ fireflies.transcript.processed",
+    "      └─ agent.thread.prompt",
+    "         └─ agent.thread.response",
+];
+
+#[tokio::test]
+async fn e12_transcripts() {
+    assert_prints("e12_transcripts", &["chunk 2: Questions?", "system: \"embedded\""]).await;
+    assert_prints("e12_transcripts", &CHAIN).await;
+}
+
+#[tokio::test]
+async fn e12_transcripts_on_a_file() {
+    let mut command = example("e12_transcripts");
+    command.env("BLOODBANK_EMBEDDED_PATH", tempfile::tempdir().unwrap().keep().join("bus.db"));
+    let out = output(command).await;
+    assert!(CHAIN.iter().all(|line| out.contains(line)), "{out}");
+}
+
+#[tokio::test]
+async fn e12_transcripts_on_rabbitmq_and_redis() {
+    let (rabbit, redis) = tokio::task::spawn_blocking(|| (shared_rabbit_url(), shared_redis_url())).await.unwrap();
+    let mut command = example("e12_transcripts");
+    command.env("RABBIT_URL", rabbit).env("REDIS_URL", redis).env("EXCHANGE_NAME", unique("examples"));
+    let out = output(command).await;
+    assert!(out.contains("system: \"rabbitmq\""), "{out}");
+    assert!(CHAIN.iter().all(|line| out.contains(line)), "{out}");
+}

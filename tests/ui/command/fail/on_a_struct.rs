@@ -1,6 +1,0 @@
-use bloodbank::prelude::*;
-
-#[command]
-struct CancelOrder {}
-
-fn main() {}

@@ -1,6 +1,0 @@
-use bloodbank::prelude::*;
-
-#[derive(Serialize, Deserialize, JsonSchema, Event)]
-struct OrderPlaced {}
-
-fn main() {}

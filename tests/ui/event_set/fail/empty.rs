@@ -1,6 +1,0 @@
-use bloodbank::prelude::*;
-
-#[derive(EventSet)]
-enum Orders {}
-
-fn main() {}

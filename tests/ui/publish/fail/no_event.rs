@@ -1,7 +1,0 @@
-use bloodbank::prelude::*;
-
-fn main() {}
-
-async fn publish(bus: &Bus) {
-    let _ = bus.publish("text");
-}

@@ -1,5 +1,0 @@
-use bloodbank::prelude::*;
-
-fn main() {
-    let _ = routing_key!("orders.*");
-}

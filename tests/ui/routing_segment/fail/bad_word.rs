@@ -1,9 +1,0 @@
-use bloodbank::prelude::*;
-
-#[derive(RoutingSegment)]
-enum Action {
-    #[segment("re-opened")]
-    ReOpened,
-}
-
-fn main() {}

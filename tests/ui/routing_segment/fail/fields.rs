@@ -1,9 +1,0 @@
-use bloodbank::prelude::*;
-
-#[derive(RoutingSegment)]
-enum Action {
-    Created,
-    Moved(String),
-}
-
-fn main() {}

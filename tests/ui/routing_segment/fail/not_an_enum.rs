@@ -1,6 +1,0 @@
-use bloodbank::prelude::*;
-
-#[derive(RoutingSegment)]
-struct Action;
-
-fn main() {}

@@ -1,9 +1,0 @@
-use bloodbank::prelude::*;
-
-#[derive(RoutingSegment)]
-enum Action {
-    #[segment = "made"]
-    Made,
-}
-
-fn main() {}

@@ -1,6 +1,0 @@
-use bloodbank::prelude::*;
-
-#[subscriber]
-async fn log() {}
-
-fn main() {}

@@ -1,6 +1,0 @@
-use bloodbank::prelude::*;
-
-#[subscriber]
-struct Log;
-
-fn main() {}
