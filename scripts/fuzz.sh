@@ -7,7 +7,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 venv=$(./scripts/venv.sh)
-cargo build --quiet --package bloodbank-gateway --all-features --example gateway
+# The features of the whole workspace, as in test.sh, so that nothing is compiled again.
+cargo build --quiet --workspace --all-features --example gateway
 target=$(cargo metadata --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
 folder=$(mktemp -d)
 port=$("$venv/bin/python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')

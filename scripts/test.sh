@@ -2,15 +2,21 @@
 # Everything that must hold before a change is merged: formatting, lints, the oldest supported Rust, all
 # tests against a private RabbitMQ and Redis, doctests, documentation, dependencies.
 #
-#   ./scripts/test.sh
+#   ./scripts/test.sh          all of it
+#   ./scripts/test.sh quick    formatting, lints, and the tests that need no server
 #
 # Installs rabbitmq-server, redis-server and python3 from the distribution when they are missing and it may. The
 # servers of the tests are private ones on free ports; a broker that already runs here is left alone. What the
-# gateway is tested with is installed from PyPI and npm, below the target directory.
+# gateway is tested with is installed from PyPI and npm, below the target directory, while Rust compiles.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-step() { printf '\n==> %s\n' "$*"; }
+# Since when it runs: the second half is a process of its own.
+export BLOODBANK_TESTS_BEGAN="${BLOODBANK_TESTS_BEGAN:-$(date +%s)}"
+step() {
+    local seconds=$(($(date +%s) - BLOODBANK_TESTS_BEGAN))
+    printf '\n==> [%d:%02d] %s\n' $((seconds / 60)) $((seconds % 60)) "$*"
+}
 fail() { printf '\ntest.sh: %s\n' "$*" >&2; exit 1; }
 trap 'printf "\ntest.sh: failed: %s\n" "$BASH_COMMAND" >&2' ERR
 
@@ -53,6 +59,11 @@ prerequisites() {
     python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3 python3-venv)
     [ ${#packages[@]} -eq 0 ] || install "${packages[@]}"
 
+    tools
+}
+
+# What `quick` needs too.
+tools() {
     command -v cargo >/dev/null || fail "missing: cargo; install Rust from https://rustup.rs"
     cargo fmt --version >/dev/null 2>&1 || fail "missing: rustfmt; run \`rustup component add rustfmt\`"
     cargo clippy --version >/dev/null 2>&1 || fail "missing: clippy; run \`rustup component add clippy\`"
@@ -67,13 +78,13 @@ oldest_rust() {
     local oldest current toolchain
     oldest=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml | head -n 1)
     current=$(rustc --version | cut -d ' ' -f 2)
-    step "the oldest supported Rust, $oldest: cargo check"
     case "$current" in
         "$oldest" | "$oldest".*)
-            cargo check --workspace --all-targets --all-features
+            step "the oldest supported Rust, $oldest, is the one that checked the lints"
             return
             ;;
     esac
+    step "the oldest supported Rust, $oldest: cargo check"
     toolchain=$(installed_toolchain "$oldest")
     if [ -z "$toolchain" ] && rustup toolchain install "$oldest" --profile minimal; then
         toolchain=$(installed_toolchain "$oldest")
@@ -85,27 +96,48 @@ oldest_rust() {
     fi
 }
 
+lints() {
+    step "formatting"
+    cargo fmt --all --check
+
+    step "lints"
+    cargo clippy "${everything[@]}" --all-targets -- -D warnings
+}
+
+target_directory() {
+    cargo metadata --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p'
+}
+
+# The tests of a profile of nextest, then which were slow and which failed once.
+nextest() {
+    local report status=0
+    report="$(target_directory)/nextest/$1/junit.xml"
+    rm -f "$report"
+    cargo nextest run --profile "$1" "${everything[@]}" --no-fail-fast "${@:2}" || status=$?
+    # There is none when a test does not compile.
+    [ ! -e "$report" ] || python3 scripts/slowest.py "$report"
+    return "$status"
+}
+
 # Runs under `services run`, which gives the tests their RabbitMQ and Redis and stops them afterwards.
 with_services() {
     step "tests"
     if cargo nextest --version >/dev/null 2>&1; then
-        cargo nextest run --workspace --all-features --no-fail-fast
+        nextest default
     else
-        cargo test --workspace --all-features --no-fail-fast --lib --bins --examples --tests
+        cargo test "${everything[@]}" --no-fail-fast --lib --bins --examples --tests
+        not_checked+=("which tests are slow and which failed once: cargo-nextest is not installed")
     fi
-
-    step "a crate that is only named is found, in release too"
-    cargo test --release -p bloodbank-domains --test linked
 
     step "the gateway, asked at random by its own OpenAPI document"
     ./scripts/fuzz.sh
 
     step "doctests"
     # The examples of the macros use the facade, which runs them.
-    cargo test --doc --workspace --exclude bloodbank-macros --all-features
+    cargo test --doc "${everything[@]}" --exclude bloodbank-macros
 
     step "documentation"
-    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --workspace --all-features
+    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps "${everything[@]}"
 
     step "dependencies: licences, advisories, sources"
     if cargo deny --version >/dev/null 2>&1; then
@@ -122,34 +154,51 @@ with_services() {
 }
 
 not_checked=()
-if [ "${1:-}" = --with-services ]; then
-    # What the first half could not check.
-    [ -z "${BLOODBANK_NOT_CHECKED:-}" ] || not_checked+=("$BLOODBANK_NOT_CHECKED")
-    with_services
-    exit
-fi
-[ $# -eq 0 ] || fail "usage: ./scripts/test.sh"
+# One selection for everything: with another one cargo would compile dependencies again, with other features.
+everything=(--workspace --all-features)
+
+case "$*" in
+    --with-services)
+        # What the first half could not check.
+        [ -z "${BLOODBANK_NOT_CHECKED:-}" ] || not_checked+=("$BLOODBANK_NOT_CHECKED")
+        with_services
+        exit
+        ;;
+    quick)
+        tools
+        cargo nextest --version >/dev/null 2>&1 || fail "missing: cargo-nextest; run \`cargo install cargo-nextest --locked\`"
+        lints
+        step "tests that need no server"
+        nextest quick --lib --bins --tests
+        exit
+        ;;
+    "") ;;
+    *) fail "usage: ./scripts/test.sh [quick]" ;;
+esac
 
 prerequisites
 
-step "formatting"
-cargo fmt --all --check
+# Waits for PyPI and npm while Rust compiles.
+./scripts/node.sh >/dev/null &
+installing=$!
+trap 'kill "$installing" 2>/dev/null || true' EXIT
 
-step "lints"
-cargo clippy --workspace --all-targets --all-features -- -D warnings
-
+lints
 oldest_rust
 
 # The same selection as in the tests, so that nothing is compiled twice; it builds `services` as well.
 step "building the tests"
 if cargo nextest --version >/dev/null 2>&1; then
-    cargo nextest run --workspace --all-features --no-run
+    cargo nextest run "${everything[@]}" --no-run
 else
-    cargo test --workspace --all-features --lib --bins --examples --tests --no-run
+    cargo test "${everything[@]}" --lib --bins --examples --tests --no-run
 fi
-target=$(cargo metadata --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
+
+step "what the gateway is tested with, from PyPI and npm"
+wait "$installing" || fail "scripts/node.sh could not install it"
+trap - EXIT
 
 step "starting RabbitMQ and Redis"
 export BLOODBANK_NOT_CHECKED="${not_checked[*]:-}"
 # In place of this shell, so that a signal to it ends the tests and the servers.
-exec "$target/debug/services" run -- ./scripts/test.sh --with-services
+exec "$(target_directory)/debug/services" run -- ./scripts/test.sh --with-services

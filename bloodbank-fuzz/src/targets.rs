@@ -36,6 +36,7 @@ pub fn named(name: &str) -> Option<Box<dyn Target>> {
 /// The envelopes that the Python side wrote, each as text.
 fn golden() -> Vec<Vec<u8>> {
     let envelopes: Vec<serde_json::Value> =
-        serde_json::from_str(include_str!("../../bloodbank-core/tests/embedded/wire/envelopes.json")).expect("it is JSON");
+        serde_json::from_str(include_str!("../../bloodbank-core/tests/embedded/wire/envelopes.json"))
+            .expect("it is JSON");
     envelopes.iter().map(|envelope| envelope.to_string().into_bytes()).collect()
 }

@@ -14,7 +14,11 @@ use bloodbank::{
     dedupe::{Dedupe, OnOutage},
     message::{Outgoing, names},
     prelude::*,
-    store::{Acquired, LeaseKey, LeaseStore, memory::MemoryLeases, redis::RedisLeases},
+    store::{
+        Acquired, LeaseKey, LeaseStore,
+        memory::MemoryLeases,
+        redis::{RedisConnection, RedisLeases},
+    },
     transport::topology::DELIVERY_LIMIT,
 };
 use bloodbank_harness::{Redis, shared_redis_url, unique};
@@ -152,11 +156,11 @@ impl Bank {
 
 /// The bus's own store, or one in Redis.
 async fn store_of(bus: &Bus) -> Arc<dyn LeaseStore> {
-    if let Some(store) = bus.transport().dedupe() {
+    if let Some(store) = bus.stores().leases {
         return store;
     }
     let url = tokio::task::spawn_blocking(shared_redis_url).await.unwrap();
-    Arc::new(RedisLeases::new(&url.into()).unwrap())
+    Arc::new(RedisLeases::new(RedisConnection::new(&url.into()).unwrap()))
 }
 
 /// Its leases cannot be renewed: as of a process that stands still, or is cut off from the store, for longer than a lease.
@@ -353,7 +357,7 @@ async fn an_outage_follows_the_policy() {
         let redis = Arc::clone(&redis);
         tokio::task::spawn_blocking(move || work(&redis)).await.unwrap();
     };
-    let store: Arc<dyn LeaseStore> = Arc::new(RedisLeases::new(&redis.url().into()).unwrap());
+    let store: Arc<dyn LeaseStore> = Arc::new(RedisLeases::new(RedisConnection::new(&redis.url().into()).unwrap()));
     let dedupe = Dedupe::in_store(Arc::clone(&store)).deadline(Duration::from_millis(300));
     let mut open = Bank::with(crate::common::memory().await, dedupe.clone(), Arc::clone(&store)).await;
     let mut closed = Bank::with(crate::common::memory().await, dedupe.on_outage(OnOutage::Closed), store).await;

@@ -265,7 +265,10 @@ async fn look(bus: Bus) {
             say(format_args!("parked {id} {subscriber}"));
         }
     }
-    let file = bus.transport().history().expect("a bus in a file");
+    // Below the bus, which has the file to itself.
+    bus.close().await;
+    let path = bus.settings().embedded_path.as_deref().expect("a bus in a file");
+    let file = bloodbank::embedded::Embedded::open(path).await.unwrap();
     let rungs = [250, 1_000].map(|delay| rung_name(bus.settings().queue_kind, Duration::from_millis(delay)));
     let queues = ["work", "once", "audit", "count"].map(|subscriber| format!("{SERVICE}.{subscriber}"));
     let depths = queues.iter().chain(&rungs).filter_map(|queue| file.depth(queue));

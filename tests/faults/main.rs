@@ -8,17 +8,17 @@
 //!
 //! | fault | on RabbitMQ | on a file |
 //! |---|---|---|
-//! | broker killed | R `BrokerKilled`, `amqp_faults::killing_the_broker_under_load_loses_nothing` | F `ProcessKilled`, `embedded_file::kill` |
+//! | broker killed | R `BrokerKilled`, `amqp::killing_the_broker_under_load_loses_nothing` | F `ProcessKilled`, `embedded_file::kill` |
 //! | … with events in a delay | E `FailsOnce`, `a_killed_broker_keeps_what_waits_for_its_retry` | E `FailsOnce`, `embedded_file::restart::delays_go_on` |
 //! | broker restarted | R `BrokerRestarted`, conformance `reconnects_and_loses_nothing` | F `ProcessTerminated` |
-//! | SIGSTOP, short and longer than two heartbeats | R `BrokerFrozenForAMoment`, `BrokerFrozenForLong`, `amqp_faults::a_frozen_broker_is_noticed_and_left` | F `ProcessFrozen` |
-//! | connections closed by the operator | R `ConnectionsClosedByTheOperator`, `amqp_faults::the_operator_closes_the_connections` | |
+//! | SIGSTOP, short and longer than two heartbeats | R `BrokerFrozenForAMoment`, `BrokerFrozenForLong`, `amqp::a_frozen_broker_is_noticed_and_left` | F `ProcessFrozen` |
+//! | connections closed by the operator | R `ConnectionsClosedByTheOperator`, `amqp::the_operator_closes_the_connections` | |
 //! | RST, FIN | R `ConnectionsReset`, `ConnectionsEnded` | |
-//! | cut in a frame, before a confirm, before an ack | R `ConnectionsCutAfterSomeBytes`, `amqp_faults::cutting_the_network_under_load_loses_nothing` | |
+//! | cut in a frame, before a confirm, before an ack | R `ConnectionsCutAfterSomeBytes`, `amqp::cutting_the_network_under_load_loses_nothing` | |
 //! | half open | R `NetworkHalfOpen`, `NetworkSilentForLong` | |
-//! | garbage | R `NetworkGarbled`, `amqp_faults::acknowledgements_that_never_arrive_are_noticed`, `bloodbank-fuzz` | |
+//! | garbage | R `NetworkGarbled`, `amqp::acknowledgements_that_never_arrive_are_noticed`, `bloodbank-fuzz` | |
 //! | 1 KB/s | R `NetworkSlow` | |
-//! | memory alarm | R `BrokerOutOfMemory`, `amqp_faults::a_broker_that_accepts_nothing_makes_publishers_wait_but_not_consumers` | |
+//! | memory alarm | R `BrokerOutOfMemory`, `amqp::a_broker_that_accepts_nothing_makes_publishers_wait_but_not_consumers` | |
 //! | disk full | | F `DiskFull`, `DiskFullAndProcessKilled`, `embedded_file::kill::a_file_that_may_not_grow_refuses_and_recovers` |
 //! | queue full (`reject-publish`) | R `QueueFull`, `amqp_publish::a_full_queue_refuses` | conformance `refuses_when_the_queue_is_full` |
 //! | queue deleted, consumer cancelled by the server | R `QueueDeleted`, `amqp_consume::a_deleted_queue_is_declared_and_consumed_again` | |

@@ -1,0 +1,6 @@
+use bloodbank::prelude::*;
+
+#[command]
+struct CancelOrder {}
+
+fn main() {}

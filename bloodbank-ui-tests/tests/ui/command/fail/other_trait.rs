@@ -1,0 +1,12 @@
+use bloodbank::prelude::*;
+
+struct CancelOrder {}
+
+#[command]
+impl Default for CancelOrder {
+    fn default() -> Self {
+        Self {}
+    }
+}
+
+fn main() {}

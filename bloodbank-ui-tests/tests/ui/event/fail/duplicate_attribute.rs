@@ -1,0 +1,8 @@
+use bloodbank::prelude::*;
+
+#[derive(Serialize, Deserialize, JsonSchema, Event)]
+#[event(routing_key = "orders.placed")]
+#[event(routing_key = "orders.shipped")]
+struct OrderPlaced {}
+
+fn main() {}

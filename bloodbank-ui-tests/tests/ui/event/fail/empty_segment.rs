@@ -1,0 +1,7 @@
+use bloodbank::prelude::*;
+
+#[derive(Serialize, Deserialize, JsonSchema, Event)]
+#[event(routing_key = "orders..placed")]
+struct OrderPlaced {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use bloodbank::prelude::*;
+
+#[derive(Serialize, Deserialize, JsonSchema, Event)]
+struct OrderPlaced {}
+
+fn main() {}

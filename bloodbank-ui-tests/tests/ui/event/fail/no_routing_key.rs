@@ -1,0 +1,7 @@
+use bloodbank::prelude::*;
+
+#[derive(Serialize, Deserialize, JsonSchema, Event)]
+#[event(external)]
+struct OrderPlaced {}
+
+fn main() {}

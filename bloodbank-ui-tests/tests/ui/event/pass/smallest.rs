@@ -1,0 +1,9 @@
+use bloodbank::prelude::*;
+
+#[derive(Serialize, Deserialize, JsonSchema, Event)]
+#[event(routing_key = "orders.placed")]
+struct OrderPlaced {}
+
+fn main() {
+    assert_eq!(OrderPlaced {}.routing_key().unwrap(), "orders.placed");
+}

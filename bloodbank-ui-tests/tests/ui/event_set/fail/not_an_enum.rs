@@ -1,0 +1,6 @@
+use bloodbank::prelude::*;
+
+#[derive(EventSet)]
+struct Orders;
+
+fn main() {}

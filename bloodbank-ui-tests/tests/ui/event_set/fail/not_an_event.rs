@@ -1,0 +1,15 @@
+use bloodbank::prelude::*;
+
+#[derive(Serialize, Deserialize, JsonSchema, Event)]
+#[event(routing_key = "orders.order.placed")]
+struct OrderPlaced {
+    order_id: String,
+}
+
+#[derive(EventSet)]
+enum Orders {
+    Placed(OrderPlaced),
+    Text(String),
+}
+
+fn main() {}

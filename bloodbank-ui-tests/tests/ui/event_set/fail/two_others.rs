@@ -1,0 +1,17 @@
+use bloodbank::prelude::*;
+
+#[derive(Serialize, Deserialize, JsonSchema, Event)]
+#[event(routing_key = "orders.order.placed")]
+struct OrderPlaced {
+    order_id: String,
+}
+
+#[derive(EventSet)]
+enum Orders {
+    #[event_set(other)]
+    Placed(OrderPlaced),
+    #[event_set(other)]
+    Other(String),
+}
+
+fn main() {}

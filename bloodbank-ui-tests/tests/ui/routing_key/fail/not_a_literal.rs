@@ -1,0 +1,5 @@
+use bloodbank::prelude::*;
+
+fn main() {
+    let _ = routing_key!(5);
+}

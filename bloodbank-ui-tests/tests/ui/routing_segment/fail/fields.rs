@@ -1,0 +1,9 @@
+use bloodbank::prelude::*;
+
+#[derive(RoutingSegment)]
+enum Action {
+    Created,
+    Moved(String),
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use bloodbank::prelude::*;
+
+#[derive(RoutingSegment)]
+struct Action;
+
+fn main() {}

@@ -1,0 +1,9 @@
+use bloodbank::prelude::*;
+
+#[derive(RoutingSegment)]
+enum Action {
+    #[segment = "made"]
+    Made,
+}
+
+fn main() {}

@@ -1,0 +1,14 @@
+use bloodbank::prelude::*;
+
+#[derive(Serialize, Deserialize, JsonSchema, Event)]
+#[event(routing_key = "orders.order.placed")]
+struct OrderPlaced {
+    order_id: String,
+}
+
+#[subscriber]
+async fn log(_event: OrderPlaced) -> Result<(), u8> {
+    Err(1)
+}
+
+fn main() {}

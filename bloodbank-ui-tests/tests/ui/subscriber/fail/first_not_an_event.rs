@@ -1,0 +1,6 @@
+use bloodbank::prelude::*;
+
+#[subscriber]
+async fn log(_event: String) {}
+
+fn main() {}

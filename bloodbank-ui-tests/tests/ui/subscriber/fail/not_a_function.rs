@@ -1,0 +1,6 @@
+use bloodbank::prelude::*;
+
+#[subscriber]
+struct Log;
+
+fn main() {}

@@ -1,0 +1,12 @@
+use bloodbank::prelude::*;
+
+#[derive(Serialize, Deserialize, JsonSchema, Event)]
+#[event(routing_key = "orders.order.placed")]
+struct OrderPlaced {
+    order_id: String,
+}
+
+#[subscriber(pattern = "orders.pla*")]
+async fn log(_event: OrderPlaced) {}
+
+fn main() {}
