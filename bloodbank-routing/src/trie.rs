@@ -2,8 +2,9 @@
 
 use rustc_hash::FxHashMap;
 
-/// Values under binding patterns. A lookup looks at the bindings that share a beginning with the key
-/// and at no others, and reports each stored value once, however many ways its pattern matches.
+/// Values stored under binding patterns, found by routing key. A lookup visits only the patterns that
+/// share a beginning with the key, and reports each stored value once, however many ways its pattern
+/// matches.
 ///
 /// ```
 /// use bloodbank_routing::PatternTrie;
