@@ -10,7 +10,7 @@ use bloodbank_routing::{PatternTrie, matches};
 
 const ROUNDS: usize = 11;
 const LOOKUPS: usize = 20_000;
-/// What an event costs in process from publishing to its handler, in nanoseconds.
+/// The cost of an event in process from publishing to its handler, in nanoseconds.
 const EVENT: f64 = 5_000.0;
 
 fn main() {
