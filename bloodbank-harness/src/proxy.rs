@@ -26,9 +26,9 @@ const CUT_DEADLINE: Duration = Duration::from_secs(5);
 /// A direction through the proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
-    /// From the client to the server.
+    /// The direction from the client to the server.
     ToServer,
-    /// From the server to the client.
+    /// The direction from the server to the client.
     ToClient,
 }
 
