@@ -1,7 +1,7 @@
-//! Prints every artifact event: what came, changed or went, and what could not be taken in.
+//! A consumer that prints every artifact event: artifacts that were created, updated or deleted, and failed ingestions.
 //!
-//! Run: `cargo run --example artifact_consumer` shows it on the embedded bus, with three events of its own. With
-//! `RABBIT_URL` set, it prints what others publish until it is stopped with Ctrl-C.
+//! Run: `cargo run --example artifact_consumer`. On the embedded bus it publishes three events of its own and ends. With
+//! `RABBIT_URL` set, it prints the events of other programs until it is stopped with Ctrl-C.
 
 use bloodbank::prelude::*;
 use bloodbank_domains::artifact::{Artifact, ArtifactAction, ArtifactIngestionFailed};
@@ -16,7 +16,7 @@ enum ArtifactEvent {
     Other(Value),
 }
 
-/// One line for each event. What comes from outside is printed with its control characters escaped.
+/// Prints one line for each event. Control characters in untrusted texts are escaped.
 #[subscriber(pattern = "artifact.#")]
 async fn print(event: EventEnvelope<ArtifactEvent>, State(printed): State<UnboundedSender<()>>) {
     let time = event.timestamp.format("%H:%M:%S");

@@ -1,4 +1,4 @@
-//! Declare events, and see what one declaration gives.
+//! Declarations of events, and the key, the id and the JSON Schema that come from them.
 //!
 //! Run: `cargo run --example e01_declare`
 
@@ -10,11 +10,11 @@ use bloodbank::{Registry, prelude::*};
 struct OrderPlaced {
     /// The number on the receipt.
     order_id: String,
-    /// What it costs, in cents.
+    /// The price of the order, in cents.
     total_cents: u64,
 }
 
-/// An order came, changed or went: the action is part of the key.
+/// An article was added to the stock, or sold out: the action is part of the routing key.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Event)]
 #[event(routing_key = "stock.{action}", domain = "warehouse")]
 struct Stock {
@@ -44,7 +44,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let sold_out = Stock { action: StockAction::SoldOut, sku: "tea".into() };
     println!("the key of this value:            {}", sold_out.routing_key()?);
     println!(
-        "what anybody may send, as schema: {}",
+        "the JSON Schema of an order:      {}",
         serde_json::to_string_pretty(&registry.schema("orders.order.placed"))?
     );
     Ok(())

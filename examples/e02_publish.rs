@@ -1,4 +1,4 @@
-//! Publish: one event, many events, and an event known only at run time.
+//! Publishing: one event, many events, and an event whose type is known only at run time.
 //!
 //! Run: `cargo run --example e02_publish`
 

@@ -1,4 +1,4 @@
-//! The smallest service.
+//! The smallest service: one event and one subscriber.
 //!
 //! Run: `cargo run --example e03_subscribe` and stop it with Ctrl-C
 

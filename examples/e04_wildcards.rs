@@ -1,4 +1,4 @@
-//! One subscriber for several events: an enum with a variant for each, and one for the rest.
+//! A subscriber for several events: an enum with a variant for each event, and one for all others.
 //!
 //! Run: `cargo run --example e04_wildcards`
 

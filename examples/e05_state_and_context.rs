@@ -1,4 +1,4 @@
-//! What a subscriber can ask for besides the event: state, context, a publisher that knows the cause.
+//! The extractors of a subscriber: state, context, and a publisher that knows the cause.
 //!
 //! Run: `cargo run --example e05_state_and_context`
 

@@ -1,4 +1,4 @@
-//! What a subscriber returns is published, as a child of what it handled: events, or the event that says why not.
+//! Follow-ups and failures: the events that a subscriber returns are published as children of the event that it handled.
 //!
 //! Run: `cargo run --example e06_follow_ups_and_failures`
 
@@ -34,7 +34,7 @@ struct OrderFailed {
     retry_count: u32,
 }
 
-/// An order ships at once; only one that costs something has an invoice.
+/// Ships an order at once, and sends an invoice unless the order is free.
 #[subscriber]
 async fn ship(order: OrderPlaced) -> Result<(OrderShipped, Option<InvoiceSent>), OrderFailed> {
     let OrderPlaced { order_id, total_cents } = order;

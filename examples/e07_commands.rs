@@ -5,7 +5,7 @@
 use bloodbank::{CommandManager, prelude::*};
 use tokio::sync::mpsc::UnboundedSender;
 
-/// Charge a card. `reply` says which event answers it.
+/// Charges a card. `reply` names the event that answers the command.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Event)]
 #[event(routing_key = "payments.card.charge", command, reply = CardCharged)]
 struct ChargeCard {

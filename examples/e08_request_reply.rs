@@ -1,4 +1,4 @@
-//! Request and reply: ask for a command and wait for its answer.
+//! Request and reply: publish a command and wait for its reply.
 //!
 //! Run: `cargo run --example e08_request_reply`
 

@@ -1,4 +1,4 @@
-//! Retries with delays, and the dead-letter queue for what cannot be handled.
+//! Retries with delays, and the dead-letter queue for events that cannot be handled.
 //!
 //! Run: `cargo run --example e09_retries_and_dead_letters`
 
@@ -13,7 +13,7 @@ struct PageFound {
     url: String,
 }
 
-/// Fails twice, then works: each attempt is a new delivery, after a delay on the broker.
+/// A subscriber that fails twice and then succeeds. Each attempt is a new delivery, after a delay on the broker.
 #[subscriber(retry(max_attempts = 3, backoff = "250ms"))]
 async fn fetch(
     page: PageFound,

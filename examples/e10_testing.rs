@@ -1,4 +1,4 @@
-//! Testing a service: the production app in process, with a record of what happened and a clock that the test moves.
+//! A test of a service: the production app in process, with a record of its events and a clock that the test moves.
 //!
 //! Run: `cargo run --example e10_testing --features testing` (or copy the body into a `#[tokio::test]`)
 
@@ -18,7 +18,7 @@ struct OrderShipped {
     order_id: String,
 }
 
-/// The carrier answers at the third attempt, an hour apart.
+/// A subscriber that succeeds at the third attempt; the attempts are an hour apart.
 #[subscriber(retry(max_attempts = 3, backoff = "1h"))]
 async fn ship(order: OrderPlaced, context: Context) -> Result<OrderShipped, std::io::Error> {
     if context.attempt() < 3 {

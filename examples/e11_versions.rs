@@ -1,11 +1,11 @@
-//! A new version of an event: subscribers of the new type also receive what is still published in the old form.
+//! A new version of an event: subscribers of the new type also receive events that are still published in the old form.
 //!
 //! Run: `cargo run --example e11_versions`
 
 use bloodbank::prelude::*;
 use tokio::sync::mpsc::UnboundedSender;
 
-/// Still published by services that were not deployed yet.
+/// The old version, which is still published by services that were not deployed yet.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Event)]
 #[event(routing_key = "users.user.created")]
 struct UserCreated {

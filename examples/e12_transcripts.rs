@@ -1,7 +1,7 @@
-//! The main job: a meeting is recorded, its transcript arrives, is taken in, and an agent is asked about it.
+//! A whole pipeline: a meeting is recorded, its transcript arrives and is ingested, and an agent is asked about it.
 //!
-//! Run: `cargo run --example e12_transcripts`. It works on the embedded bus; with `RABBIT_URL` and `REDIS_URL` set, the
-//! same program works on RabbitMQ and keeps the correlation in Redis.
+//! Run: `cargo run --example e12_transcripts`. The program uses the embedded bus; with `RABBIT_URL` and `REDIS_URL` set, it
+//! uses RabbitMQ and keeps correlation in Redis.
 
 use std::collections::BTreeSet;
 
@@ -17,10 +17,10 @@ use bloodbank_domains::{
 use chrono::Utc;
 use tokio::sync::mpsc::UnboundedSender;
 
-/// What Fireflies posted when the transcript was ready.
+/// The webhook that Fireflies posted when the transcript was ready.
 const WEBHOOK: &[u8] = include_bytes!("data/fireflies_webhook.json");
 
-/// Splits a transcript into chunks; what it returns is published, as a child of the transcript.
+/// Splits a transcript into chunks. The returned event is published as a child of the transcript.
 #[subscriber(retry(max_attempts = 3, backoff = "1s..30s"))]
 async fn ingest(ready: FirefliesTranscriptReady) -> Result<FirefliesTranscriptProcessed, FirefliesTranscriptFailed> {
     let chunks: Vec<String> = ready
@@ -60,7 +60,7 @@ async fn ingest(ready: FirefliesTranscriptReady) -> Result<FirefliesTranscriptPr
     })
 }
 
-/// Asks an agent about a transcript that was taken in: a command as a follow-up.
+/// Asks an agent about a processed transcript: a command as a follow-up.
 #[subscriber]
 async fn ask(processed: FirefliesTranscriptProcessed) -> AgentThreadPrompt {
     AgentThreadPrompt {
@@ -74,7 +74,7 @@ async fn ask(processed: FirefliesTranscriptProcessed) -> AgentThreadPrompt {
     }
 }
 
-/// Tells the example that the last event has arrived.
+/// Signals to `main` that the last event has arrived.
 #[subscriber]
 async fn finish(
     response: EventEnvelope<AgentThreadResponse>,

@@ -1,10 +1,9 @@
-//! Retry or alert: one place that hears of every failure, `#.failed` and `#.error`, of whatever service.
+//! Alerts on failures: a consumer of every failure event of every service, `#.failed` and `#.error`.
 //!
 //! Run: `cargo run --example failure_alerts`
 //!
-//! Retrying is the business of the subscriber that failed: it publishes a failure event for every attempt, and the
-//! header `bloodbank-final` on the last. Programs without that header count: what can be retried and was tried fewer than
-//! three times is left to them.
+//! The subscriber that failed retries the event: it publishes a failure event for every attempt, the last one with the header
+//! `bloodbank-final`. Programs that do not set the header are given three attempts before an alert.
 
 use std::io;
 
@@ -17,7 +16,7 @@ use bloodbank_domains::{
 use serde_json::{Map, Value};
 use tokio::sync::mpsc::UnboundedSender;
 
-/// What every failure event says, of whatever domain.
+/// The fields that the failure events of all domains have.
 #[derive(Debug, Deserialize)]
 struct AnyFailure {
     error_message: String,
@@ -37,7 +36,7 @@ enum AnyEvent {
     Failure(AnyFailure),
 }
 
-/// How many attempts are left to programs that do not say which one is the last.
+/// The number of attempts of programs that do not mark the last one.
 const ENOUGH: u32 = 3;
 
 #[subscriber(pattern = "#.failed")]
@@ -50,7 +49,7 @@ async fn on_error(event: EventEnvelope<AnyEvent>, context: Context, State(lines)
     let _ = lines.send(retry_or_alert(&event, &context));
 }
 
-/// A real one would call somebody; this one says what it would do.
+/// Describes the reaction to a failure; a real service would notify somebody.
 fn retry_or_alert(event: &EventEnvelope<AnyEvent>, context: &Context) -> String {
     let AnyEvent::Failure(failure) = &event.payload;
     let attempt = failure.retry_count.saturating_add(1);
@@ -63,7 +62,7 @@ fn retry_or_alert(event: &EventEnvelope<AnyEvent>, context: &Context) -> String 
     format!("{verdict} {} attempt {attempt} {}: {message} ({cause})", event.event_type, code.escape_debug())
 }
 
-/// Something that fails: at first in a way that may pass.
+/// A subscriber that fails with a temporary error at each attempt.
 #[subscriber(retry(max_attempts = 2, backoff = "250ms"))]
 async fn ingest(artifact: Artifact, context: Context) -> Result<(), ArtifactIngestionFailed> {
     let error = io::Error::other("the index is locked");

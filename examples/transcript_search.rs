@@ -1,16 +1,16 @@
-//! Transcripts that can be searched: they are split into chunks, and those go into a full-text index in a file.
+//! Full-text search in transcripts: transcripts are split into chunks, which are stored in an index in a file.
 //!
 //! Run: `cargo run --example transcript_search -- ingest examples/data/fireflies_webhook.json`
 //! then `cargo run --example transcript_search -- search release`
 //!
-//! `serve` takes in what others publish (set `RABBIT_URL`) until it is stopped with Ctrl-C. The index is `transcripts.db`
-//! in the working directory, or what `TRANSCRIPTS_DB` says.
+//! `serve` indexes the transcripts that other programs publish (set `RABBIT_URL`) until it is stopped with Ctrl-C. The index is
+//! `transcripts.db` in the working directory, or the file named by `TRANSCRIPTS_DB`.
 
 use std::{
     collections::BTreeSet,
     error::Error,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 
 use bloodbank::{message::names, prelude::*};
@@ -22,14 +22,15 @@ use bloodbank_domains::{
     },
 };
 use chrono::Utc;
+use parking_lot::Mutex;
 use rusqlite::{Connection, params};
 use tokio::sync::mpsc::UnboundedSender;
 
-/// A chunk ends with the sentence that makes it so long, in bytes.
+/// The length in bytes at which a chunk ends with its last sentence.
 const CHUNK: usize = 120;
 const USAGE: &str = "usage: transcript_search ingest FILE | search WORDS… | serve";
 
-/// The index. Cheap to clone.
+/// The full-text index. Cheap to clone.
 #[derive(Debug, Clone)]
 struct Index(Arc<Mutex<Connection>>);
 
@@ -50,9 +51,9 @@ impl Index {
         Ok(Self(Arc::new(Mutex::new(connection))))
     }
 
-    /// Replaces what is there of this transcript, all of it or nothing: an event may come twice.
+    /// Replaces the chunks of a transcript in one transaction, because an event may be delivered twice.
     fn put(&self, ready: &FirefliesTranscriptReady, chunks: &[Chunk]) -> rusqlite::Result<()> {
-        let mut connection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut connection = self.0.lock();
         let transaction = connection.transaction()?;
         transaction.execute("DELETE FROM chunks WHERE transcript = ?", [&ready.id])?;
         for chunk in chunks {
@@ -64,11 +65,11 @@ impl Index {
         transaction.commit()
     }
 
-    /// The best places for all of these words.
+    /// The best places that contain all of these words.
     fn search(&self, words: &[String]) -> rusqlite::Result<Vec<Hit>> {
         // Each is quoted: `AND`, `*` and the like mean nothing special.
         let words: Vec<_> = words.iter().map(|word| format!("\"{}\"", word.replace('"', "\"\""))).collect();
-        let connection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let connection = self.0.lock();
         let mut statement = connection.prepare(
             "SELECT title, seconds, snippet(chunks, 0, '[', ']', '…', 16) FROM chunks
              WHERE chunks MATCH ? ORDER BY rank LIMIT 10",
@@ -80,7 +81,7 @@ impl Index {
     }
 }
 
-/// Some sentences that follow each other.
+/// Consecutive sentences of a transcript.
 struct Chunk {
     text: String,
     seconds: f64,
@@ -97,7 +98,7 @@ fn chunks(sentences: &[Sentence]) -> Vec<Chunk> {
     chunks
 }
 
-/// Puts a transcript into the index: `processed`, or `failed` for every attempt.
+/// Stores a transcript in the index, and publishes `processed`, or `failed` for every failed attempt.
 #[subscriber(retry(max_attempts = 5, backoff = "1s..1m"))]
 async fn ingest(
     ready: FirefliesTranscriptReady,
@@ -142,7 +143,7 @@ enum Outcome {
     Failed(FirefliesTranscriptFailed),
 }
 
-/// Tells whoever waits what became of a transcript, and whether that is the end of it.
+/// Sends the outcome of a transcript to `main`, and whether it is the last one.
 #[subscriber]
 async fn finish(outcome: Outcome, context: Context, State(outcomes): State<UnboundedSender<(Outcome, bool)>>) {
     let is_last = context.headers().get(names::FINAL).is_some();

@@ -1,19 +1,19 @@
-//! Writes the crates that are measured.
+//! Generation of the crates that are measured.
 
 use std::{fmt::Write, fs, path::Path};
 
-/// What the structs of a generated library are.
+/// The kind of structs in a generated library.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Structs {
-    /// They derive from serde and schemars, and nobody uses them: the compiler writes no code for them.
+    /// Structs that derive from serde and schemars and are not used: the compiler generates no code for them.
     Alone,
-    /// Each is read from JSON, written as JSON and has its schema asked, once.
+    /// Structs that are each read from JSON, written as JSON, and asked for their schema once.
     Used,
-    /// They are events.
+    /// Events.
     Events,
 }
 
-/// A library of structs like those of a real service.
+/// Generates a library of structs like those of a real service.
 pub(crate) fn structs(folder: &Path, root: &Path, count: usize, structs: Structs) {
     let mut source = String::from("#![allow(dead_code)]\nuse bloodbank::prelude::*;\n");
     for number in 0..count {
@@ -42,8 +42,8 @@ pub(crate) fn structs(folder: &Path, root: &Path, count: usize, structs: Structs
     write(folder, root, "lib.rs", &source, "");
 }
 
-/// A program with so many events, which prints how many nanoseconds the first use of the registry took. What serde and
-/// schemars would derive is written short: only the registry is measured here.
+/// Generates a program with this number of events, which prints the nanoseconds that the first use of the registry takes.
+/// The implementations of serde and schemars are short ones, because only the registry is measured.
 pub(crate) fn program(folder: &Path, root: &Path, count: usize) {
     let mut source = String::from(
         "#![allow(unused, reason = \"without events nothing of it is used\")]\n\

@@ -1,6 +1,6 @@
-//! What declarations cost: the build of 1,000 events against the same structs without `Event`, and the start of a program
-//! with 10,000 events. Generates crates below `target/declare` and builds them as `cargo build` does when nothing is
-//! configured, apart from incremental compilation: every round is to build everything.
+//! The cost of declarations: the build of 1,000 events against the same structs without `Event`, and the start of a program
+//! with 10,000 events. The benchmark generates crates below `target/declare` and builds them as `cargo build` does when
+//! nothing is configured, apart from incremental compilation, so that every round builds everything.
 //!
 //! Run: `cargo bench --bench declare`; `-- build 200` or `-- start` for a part, or for another number.
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on has nothing to say")]
@@ -18,7 +18,7 @@ use measure::{Cost, median};
 
 const EVENTS: usize = 1_000;
 const STARTED: usize = 10_000;
-/// How often the program is started.
+/// The number of times that the program is started.
 const STARTS: usize = 21;
 
 fn main() {
@@ -84,7 +84,7 @@ impl Bench {
         println!("{:<44}{:>9.2}", "whole process, above one without events", events.0 - nothing.0);
     }
 
-    /// Builds a generated crate, its dependencies not.
+    /// Builds a generated crate, without its dependencies.
     fn cargo_build(&self, name: &str) -> Cost {
         let mut cargo = Command::new(env!("CARGO"));
         cargo
@@ -101,7 +101,7 @@ impl Bench {
     }
 }
 
-/// What the whole process took, and the first use of the registry in it, in seconds.
+/// Starts the program and returns the time of the whole process and that of the first use of the registry, in seconds.
 fn started(program: &Path) -> (f64, f64) {
     let mut output = None;
     let cost = Cost::of(|| output = Some(Command::new(program).output().unwrap()));

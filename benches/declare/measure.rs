@@ -1,12 +1,12 @@
-//! Wall time, CPU, medians.
+//! Measurement of wall time and CPU time, and medians.
 
 use std::{fs, time::Instant};
 
-/// What something took, in seconds.
+/// The cost of a piece of work, in seconds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cost {
     pub(crate) wall: f64,
-    /// Of the processes that were started, and of those that they started.
+    /// The CPU time of the processes that were started, and of their children.
     pub(crate) cpu: f64,
 }
 

@@ -6,7 +6,7 @@
 //! is lost, or the memory is not flat: the last third of the run within 10 % of the middle third.
 #![allow(clippy::unwrap_used, reason = "a load that cannot go on has nothing to say")]
 
-mod books;
+mod ledger;
 mod memory;
 
 use std::{
@@ -20,17 +20,17 @@ use std::{
 
 use bloodbank::{Settings, prelude::*};
 use bloodbank_harness::{RabbitMq, unique};
-use books::Books;
+use ledger::Ledger;
 use memory::{Memory, resident_kib};
 use tokio::{sync::Semaphore, task::JoinSet, time::sleep};
 
-/// How many events are in flight: the window of a bus.
+/// The number of events in flight: the window of a bus.
 const WINDOW: usize = 256;
 const CEILING: Duration = Duration::from_secs(10);
 const SHARE: f64 = 0.8;
-const TURN: Duration = Duration::from_secs(10);
-/// How long what was sent may take to be handled in the end.
-const PATIENCE: Duration = Duration::from_secs(60);
+const INTERVAL: Duration = Duration::from_secs(10);
+/// The time in which all events must be handled after the last was sent.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A sentence somebody said; about 700 bytes on the wire.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Event)]
@@ -44,8 +44,8 @@ struct Heard {
 }
 
 #[subscriber(prefetch = 1000)]
-async fn listen(heard: Heard, State(books): State<Arc<Books>>) {
-    books.handled(heard.number);
+async fn listen(heard: Heard, State(ledger): State<Arc<Ledger>>) {
+    ledger.handled(heard.number);
 }
 
 fn main() -> ExitCode {
@@ -68,14 +68,14 @@ async fn load(url: String, duration: Duration) -> bool {
     let bus = Bus::connect(settings).await.unwrap();
 
     let ceiling = {
-        let books = Arc::new(Books::with_room_for(2_000_000));
-        let app = App::new("load", bus.clone()).state(Arc::clone(&books)).subscribe(listen).start().await.unwrap();
+        let ledger = Arc::new(Ledger::with_room_for(2_000_000));
+        let app = App::new("load", bus.clone()).state(Arc::clone(&ledger)).subscribe(listen).start().await.unwrap();
         let begun = Instant::now();
-        let publishers = Publishers::start(&bus, &books, None);
+        let publishers = Publishers::start(&bus, &ledger, None);
         sleep(CEILING).await;
         publishers.stop().await;
-        let is_handled = books.are_handled_within(PATIENCE).await;
-        let ceiling = books.confirmed_count() as f64 / begun.elapsed().as_secs_f64();
+        let is_handled = ledger.is_settled_within(SETTLE_TIMEOUT).await;
+        let ceiling = ledger.confirmed_count() as f64 / begun.elapsed().as_secs_f64();
         app.shutdown().await.unwrap();
         assert!(is_handled, "the ceiling cannot be measured");
         ceiling
@@ -83,39 +83,39 @@ async fn load(url: String, duration: Duration) -> bool {
     let rate = ceiling * SHARE;
     println!("ceiling {ceiling:.0} events/s; {rate:.0} events/s for {:.1} minutes", duration.as_secs_f64() / 60.0);
 
-    let books = Arc::new(Books::with_room_for((rate * duration.as_secs_f64() * 1.1) as usize + WINDOW));
-    let app = App::new("load", bus.clone()).state(Arc::clone(&books)).subscribe(listen).start().await.unwrap();
+    let ledger = Arc::new(Ledger::with_room_for((rate * duration.as_secs_f64() * 1.1) as usize + WINDOW));
+    let app = App::new("load", bus.clone()).state(Arc::clone(&ledger)).subscribe(listen).start().await.unwrap();
     let begun = Instant::now();
-    let publishers = Publishers::start(&bus, &books, Some(rate));
+    let publishers = Publishers::start(&bus, &ledger, Some(rate));
     let mut memory = Memory::default();
     println!("{:>7}{:>10}{:>12}{:>12}{:>12}{:>12}", "s", "RSS MiB", "confirmed/s", "handled/s", "p50 ms", "p99 ms");
-    let mut turn = books.turn();
+    let mut last = ledger.snapshot();
     while begun.elapsed() < duration {
-        sleep(TURN.min(duration.saturating_sub(begun.elapsed()))).await;
-        let (resident, now) = (resident_kib(), books.turn());
+        sleep(INTERVAL.min(duration.saturating_sub(begun.elapsed()))).await;
+        let (resident, now) = (resident_kib(), ledger.snapshot());
         memory.add(resident);
-        println!("{:>7.0}{:>10.1}{}", begun.elapsed().as_secs_f64(), resident as f64 / 1024.0, now.since(&turn));
-        turn = now;
+        println!("{:>7.0}{:>10.1}{}", begun.elapsed().as_secs_f64(), resident as f64 / 1024.0, now.since(&last));
+        last = now;
     }
     let behind = publishers.stop().await;
-    books.are_handled_within(PATIENCE).await;
-    let (lost, duplicated) = (books.lost(), books.duplicated());
+    ledger.is_settled_within(SETTLE_TIMEOUT).await;
+    let (lost, duplicated) = (ledger.lost(), ledger.duplicated());
     println!(
         "sent {} confirmed {} failed {} handled {} duplicated {duplicated} lost {lost}; behind the rate at most {behind} \
          events; confirm p50 {:.1} ms, p99 {:.1} ms; memory {memory}",
-        books.sent_count(),
-        books.confirmed_count(),
-        books.failed_count(),
-        books.handled_count(),
-        books.turn().quantile(0.5),
-        books.turn().quantile(0.99),
+        ledger.sent_count(),
+        ledger.confirmed_count(),
+        ledger.failed_count(),
+        ledger.handled_count(),
+        ledger.snapshot().quantile(0.5),
+        ledger.snapshot().quantile(0.99),
     );
     app.shutdown().await.unwrap();
     bus.close().await;
     lost == 0 && memory.is_flat()
 }
 
-/// Tasks that publish, each one event at a time, as fast as they can or at a rate together.
+/// The publishing tasks, each with one event at a time, as fast as possible or at a common rate.
 struct Publishers {
     tasks: JoinSet<()>,
     stopping: Arc<AtomicBool>,
@@ -123,21 +123,22 @@ struct Publishers {
 }
 
 impl Publishers {
-    fn start(bus: &Bus, books: &Arc<Books>, rate: Option<f64>) -> Self {
+    fn start(bus: &Bus, ledger: &Arc<Ledger>, rate: Option<f64>) -> Self {
         let due = Arc::new(Semaphore::new(if rate.is_some() { 0 } else { Semaphore::MAX_PERMITS }));
         let stopping = Arc::new(AtomicBool::new(false));
         let mut tasks = JoinSet::new();
         for _ in 0..WINDOW {
-            let (bus, books, due, stopping) = (bus.clone(), Arc::clone(books), Arc::clone(&due), Arc::clone(&stopping));
+            let (bus, ledger, due, stopping) =
+                (bus.clone(), Arc::clone(ledger), Arc::clone(&due), Arc::clone(&stopping));
             tasks.spawn(async move {
                 while let Ok(permit) = due.acquire().await
                     && !stopping.load(Ordering::Relaxed)
-                    && let Some(number) = books.next()
+                    && let Some(number) = ledger.next()
                 {
                     permit.forget();
                     let begun = Instant::now();
                     let published = bus.publish(event(number)).await;
-                    books.published(number, published.is_ok_and(|receipt| !receipt.unrouted), begun.elapsed());
+                    ledger.published(number, published.is_ok_and(|receipt| !receipt.unrouted), begun.elapsed());
                 }
                 // The others wait for what there will not be.
                 due.close();
@@ -147,7 +148,7 @@ impl Publishers {
         Self { tasks, stopping, pace }
     }
 
-    /// Waits for every confirm; returns how many events were due and not begun, at most.
+    /// Stops the tasks, waits for every confirm, and returns the largest number of events that were due and not begun.
     async fn stop(mut self) -> usize {
         self.stopping.store(true, Ordering::Relaxed);
         while self.tasks.join_next().await.is_some() {}
@@ -158,7 +159,7 @@ impl Publishers {
     }
 }
 
-/// Lets so many events a second be due, whether those before are done or not.
+/// Makes events due at a rate per second, whether those before are done or not.
 async fn pace(rate: f64, due: Arc<Semaphore>, stopping: Arc<AtomicBool>) -> usize {
     let (begun, mut given, mut behind) = (Instant::now(), 0, 0);
     while !due.is_closed() {

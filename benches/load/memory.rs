@@ -1,18 +1,18 @@
-//! Whether the memory of this process is flat.
+//! The resident memory of this process over time.
 
 use std::fmt;
 
-/// What the last third of a run may differ from the middle third.
+/// The share by which the last third of a run may differ from the middle third.
 const TOLERANCE: f64 = 0.1;
 
-/// What this process has in memory.
+/// The resident memory of this process in KiB.
 pub(crate) fn resident_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
-/// What it had, at equal distances.
+/// Samples of the resident memory in KiB, taken at equal intervals.
 #[derive(Default)]
 pub(crate) struct Memory(Vec<u64>);
 
@@ -21,7 +21,7 @@ impl Memory {
         self.0.push(resident);
     }
 
-    /// The middle third and the last, in MiB.
+    /// The means of the middle third and of the last third, in MiB.
     fn thirds(&self) -> (f64, f64) {
         let third = self.0.len().div_ceil(3).max(1);
         let mean = |part: &[u64]| part.iter().sum::<u64>() as f64 / part.len().max(1) as f64 / 1024.0;

@@ -1,4 +1,4 @@
-//! What the framework costs without a broker.
+//! The cost of the framework without a broker.
 
 use std::{
     hint::black_box,
@@ -45,7 +45,7 @@ pub(crate) async fn run() {
     println!("registry lookup by key: {:.0} ns", nanos(|| registry.event(black_box(sample::KEY)).unwrap()));
 }
 
-/// One after the other, while the subscriber keeps pace: on the embedded bus a publish is confirmed at once.
+/// Publishes one event after the other while the subscriber keeps pace: on the embedded bus a publish is confirmed at once.
 async fn publish_to_handler() -> Vec<Figure> {
     let bus = Bus::embedded();
     let handled = Handled::default();

@@ -1,4 +1,4 @@
-//! Bloodbank against raw lapin, in one run: the same body, window, broker; interleaved rounds, medians, ratios.
+//! Bloodbank against raw lapin, in one run, with the same body, window and broker: interleaved rounds, medians, ratios.
 //!
 //! Run: `cargo bench --bench ratios` (starts its own RabbitMQ), or a part: `cargo bench --bench ratios -- publish`. Machines
 //! are noisy and drift: read the ratios, not the rates.
@@ -14,10 +14,10 @@ use bloodbank::settings::QueueKind;
 use bloodbank_harness::RabbitMq;
 use measure::{Figure, ratio};
 
-/// How many events a round has.
+/// The number of events in a round.
 const EVENTS: usize = 40_000;
 const ROUNDS: usize = 5;
-/// How many events are in flight.
+/// The number of events in flight.
 const WINDOW: usize = 256;
 const PREFETCH: u16 = 1000;
 

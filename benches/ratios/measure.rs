@@ -1,13 +1,13 @@
-//! Rates, CPU, medians.
+//! Measurement of rates and CPU time, and their medians.
 
 use std::{fs, time::Instant};
 
-/// What a round showed.
+/// The figures of a round.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Figure {
     /// Events per second.
     pub(crate) rate: f64,
-    /// CPU of this process, in µs per event.
+    /// The CPU time of this process, in µs per event.
     pub(crate) cpu: f64,
 }
 
@@ -41,7 +41,7 @@ impl Round {
     }
 }
 
-/// What all threads of this process have used, to the nanosecond (`/proc/self/stat` counts in hundredths of a second).
+/// The CPU time of all threads of this process, to the nanosecond (`/proc/self/stat` counts in hundredths of a second).
 fn cpu_seconds() -> f64 {
     let nanos: u64 = fs::read_dir("/proc/self/task")
         .unwrap()
@@ -51,7 +51,7 @@ fn cpu_seconds() -> f64 {
     nanos as f64 / 1e9
 }
 
-/// Prints a row.
+/// Prints a row of the table.
 pub(crate) fn ratio(what: &str, theirs: f64, ours: f64) {
     let digits = if theirs < 100.0 { 2 } else { 0 };
     println!("{what:<44}{theirs:>12.digits$}{ours:>12.digits$}{:>8.2}", ours / theirs);

@@ -1,4 +1,4 @@
-//! Bloodbank, as a service uses it: `publish_all`, and a subscriber.
+//! Bloodbank as a service uses it: `publish_all` and a subscriber.
 
 use std::sync::{
     Arc, OnceLock,

@@ -1,5 +1,5 @@
-//! The rival: lapin as PERFORMANCE-minded people use it. Publishing keeps a window of confirms in flight; consuming decodes
-//! the typed envelope and acknowledges with `multiple`.
+//! Raw lapin, used for speed: publishing keeps a window of confirms in flight; consuming decodes the typed envelope and
+//! acknowledges with `multiple`.
 
 use bloodbank::EventEnvelope;
 use futures_util::{StreamExt, stream::FuturesUnordered};
@@ -22,7 +22,7 @@ pub(crate) struct Client {
     publisher: Channel,
 }
 
-/// After so many messages one acknowledgement is sent for all of them.
+/// The number of messages for which one acknowledgement is sent.
 const ACK_EVERY: usize = 100;
 
 impl Client {

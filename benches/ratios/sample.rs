@@ -1,4 +1,4 @@
-//! The event that is measured, about 750 bytes on the wire.
+//! The event with which both sides are measured, about 750 bytes on the wire.
 
 use std::sync::LazyLock;
 
@@ -32,7 +32,7 @@ pub(crate) fn event() -> SentenceHeard {
     }
 }
 
-/// What both sides put on the wire: the event in its envelope.
+/// The body that both sides put on the wire: the event in its envelope.
 pub(crate) fn body() -> &'static [u8] {
     static BODY: LazyLock<Vec<u8>> = LazyLock::new(|| {
         let envelope = EventEnvelope {

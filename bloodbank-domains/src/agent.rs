@@ -1,4 +1,4 @@
-//! Threads with AI agents: a prompt, and the response or the error.
+//! Events of threads with AI agents: a prompt, and its response or error.
 
 use bloodbank_macros::Event;
 use garde::Validate;
@@ -6,81 +6,81 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// Asks an agent; answered by [`AgentThreadResponse`].
+/// Asks an AI agent to answer a prompt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate, Event)]
 #[event(routing_key = "agent.thread.prompt", domain = "agent/thread", command, reply = AgentThreadResponse, validate)]
 #[garde(allow_unvalidated)]
 pub struct AgentThreadPrompt {
-    /// Whose agent.
+    /// The provider of the agent, such as `anthropic`.
     #[garde(length(min = 1))]
     pub provider: String,
-    /// Which model.
+    /// The model that should answer; the agent chooses if absent.
     #[serde(default)]
     pub model: Option<String>,
-    /// What is asked.
+    /// The text of the prompt.
     #[garde(length(min = 1))]
     pub prompt: String,
-    /// The project it is about.
+    /// The project that the prompt is about.
     #[serde(default)]
     pub project: Option<String>,
-    /// Where the agent works.
+    /// The directory in which the agent should work.
     #[serde(default)]
     pub working_dir: Option<String>,
-    /// What it is about.
+    /// The subject area of the prompt.
     #[serde(default)]
     pub domain: Option<String>,
-    /// Words to find it by.
+    /// Keywords to find the prompt by.
     #[serde(default)]
     pub tags: Vec<String>,
 }
 
-/// What an agent answered.
+/// An AI agent answered a prompt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate, Event)]
 #[event(routing_key = "agent.thread.response", domain = "agent/thread", validate)]
 #[garde(allow_unvalidated)]
 pub struct AgentThreadResponse {
-    /// Whose agent.
+    /// The provider of the agent, such as `anthropic`.
     #[garde(length(min = 1))]
     pub provider: String,
-    /// The prompt it answers.
+    /// The event id of the prompt.
     #[serde(default)]
     pub prompt_id: Option<String>,
-    /// The answer.
+    /// The agent's answer.
     pub response: String,
-    /// Which model.
+    /// The model that answered.
     #[serde(default)]
     pub model: Option<String>,
-    /// What it cost, in tokens.
+    /// The number of tokens used.
     #[serde(default)]
     pub tokens_used: Option<u64>,
-    /// How long it took, in milliseconds.
+    /// The time from prompt to response, in milliseconds.
     #[serde(default)]
     pub duration_ms: Option<u64>,
 }
 
-/// An agent did not answer.
+/// An AI agent failed to answer a prompt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate, Event)]
 #[event(routing_key = "agent.thread.error", domain = "agent/thread", failure, validate)]
 #[garde(allow_unvalidated)]
 pub struct AgentThreadError {
-    /// Whose agent.
+    /// The provider of the agent, such as `anthropic`.
     #[garde(length(min = 1))]
     pub provider: String,
-    /// Which model.
+    /// The model that was asked.
     #[serde(default)]
     pub model: Option<String>,
-    /// What went wrong, for people.
+    /// The error message, for people.
     pub error_message: String,
-    /// What went wrong, for programs.
+    /// The error code, for programs.
     #[serde(default)]
     pub error_code: Option<String>,
-    /// Whether another attempt can help.
+    /// Whether another attempt can succeed.
     #[serde(default)]
     pub is_retryable: bool,
-    /// How many attempts were made before.
+    /// The number of attempts before this one.
     #[serde(default)]
     pub retry_count: u32,
-    /// Anything else, such as the event that failed.
+    /// Further data, such as the id of the event that was being handled.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub metadata: Map<String, Value>,
 }

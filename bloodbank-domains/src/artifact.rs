@@ -1,4 +1,4 @@
-//! Artifacts: files and documents that came, changed or went.
+//! Events of artifacts: files and documents that were created, updated or deleted.
 
 use bloodbank_macros::{Event, RoutingSegment};
 use garde::Validate;
@@ -6,65 +6,66 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// An artifact came, changed or went. The same file changes often, so there is no declared id.
+// No `id(…)`: the same artifact changes more than once.
+/// An artifact, such as a file or a document, was created, updated or deleted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate, Event)]
 #[event(routing_key = "artifact.{action}", validate)]
 #[garde(allow_unvalidated)]
 pub struct Artifact {
-    /// What happened.
+    /// The change: created, updated or deleted.
     pub action: ArtifactAction,
-    /// What kind of artifact.
+    /// The kind of artifact, such as `transcript`.
     #[garde(length(min = 1))]
     pub kind: String,
-    /// Where it lies.
+    /// The URI of the artifact.
     #[garde(length(min = 1))]
     pub uri: String,
-    /// Its title.
+    /// The title of the artifact.
     #[serde(default)]
     pub title: Option<String>,
-    /// Its text.
+    /// The text of the artifact.
     #[serde(default)]
     pub content: Option<String>,
-    /// Anything else.
+    /// Further data about the artifact.
     #[serde(default)]
     pub metadata: Map<String, Value>,
 }
 
-/// What happened to an artifact.
+/// The change that an artifact underwent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, RoutingSegment)]
 #[serde(rename_all = "lowercase")]
 pub enum ArtifactAction {
-    /// It came.
+    /// The artifact was created.
     Created,
-    /// It changed.
+    /// The artifact was updated.
     Updated,
-    /// It went.
+    /// The artifact was deleted.
     Deleted,
 }
 
-/// An artifact could not be taken in.
+/// An artifact could not be ingested.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate, Event)]
 #[event(routing_key = "artifact.ingestion.failed", failure, validate)]
 #[garde(allow_unvalidated)]
 pub struct ArtifactIngestionFailed {
-    /// Where it lies.
+    /// The URI of the artifact.
     #[garde(length(min = 1))]
     pub artifact_uri: String,
-    /// What kind of artifact.
+    /// The kind of artifact, such as `transcript`.
     #[garde(length(min = 1))]
     pub artifact_kind: String,
-    /// What went wrong, for people.
+    /// The error message, for people.
     pub error_message: String,
-    /// What went wrong, for programs.
+    /// The error code, for programs.
     #[serde(default)]
     pub error_code: Option<String>,
-    /// How many attempts were made before.
+    /// The number of attempts before this one.
     #[serde(default)]
     pub retry_count: u32,
-    /// Whether another attempt can help.
+    /// Whether another attempt can succeed.
     #[serde(default)]
     pub is_retryable: bool,
-    /// Anything else, such as the event that failed.
+    /// Further data, such as the id of the event that was being handled.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub metadata: Map<String, Value>,
 }

@@ -1,13 +1,13 @@
-//! From any error to the failure event of a domain: one convention for all of them.
+//! Conversion of errors to failure events, by one convention for all domains.
 //!
-//! | of the failure event | is |
+//! | field of the failure event | value |
 //! |---|---|
-//! | `error_message` | the error and everything underneath it, in one line |
-//! | `error_code` | a word for programs, in capitals |
-//! | `is_retryable` | what the error knows about itself; otherwise true, as for every error of a subscriber |
-//! | `retry_count` | the attempts before this one; the runtime sets it too |
-//! | `metadata.stage` | where it happened; Fireflies has the field `failed_stage` for it |
-//! | `metadata.original_event_id` | the event that was being handled; also the parent of the failure event |
+//! | `error_message` | the error and its sources, in one line |
+//! | `error_code` | a code for programs, in capitals |
+//! | `is_retryable` | as an error of Bloodbank says of itself; true for any other error |
+//! | `retry_count` | the number of attempts before this one; the runtime sets it too |
+//! | `metadata.stage` | the stage that failed; Fireflies has the field `failed_stage` instead |
+//! | `metadata.original_event_id` | the id of the event that was being handled, which is also the parent of the failure event |
 //!
 //! ```
 //! # use bloodbank_core::Context;
@@ -34,12 +34,12 @@ use crate::{
     llm::LlmError,
 };
 
-/// Where a failure happened, in `metadata`.
+/// The key in `metadata` of the stage that failed.
 pub const STAGE: &str = "stage";
-/// The event that was being handled, in `metadata`.
+/// The key in `metadata` of the id of the event that was being handled.
 pub const ORIGINAL_EVENT_ID: &str = "original_event_id";
 
-/// What went wrong, before it is the event of a domain.
+/// The common part of all failure events, from which the event of a domain is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     message: String,
@@ -51,7 +51,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// What this error says.
+    /// Makes a failure of an error and its sources.
     #[must_use]
     pub fn of(error: &(dyn Error + 'static)) -> Self {
         Self {
@@ -64,34 +64,35 @@ impl Failure {
         }
     }
 
-    /// A word for programs, such as `EMPTY` or `429`.
+    /// Sets the error code for programs, such as `EMPTY` or `429`.
     #[must_use]
     pub fn code(mut self, code: impl Into<String>) -> Self {
         self.code = Some(code.into());
         self
     }
 
-    /// Where it happened.
+    /// Sets the stage that failed.
     #[must_use]
     pub fn stage(mut self, stage: impl Into<String>) -> Self {
         self.stage = Some(stage.into());
         self
     }
 
-    /// Whether another attempt can help.
+    /// Sets whether another attempt can succeed.
     #[must_use]
     pub fn retryable(mut self, is_retryable: bool) -> Self {
         self.is_retryable = is_retryable;
         self
     }
 
-    /// The event that was being handled, and how many attempts there were before.
+    /// Sets the id of the event that is being handled, and the number of attempts before this one.
     #[must_use]
     pub fn while_handling(self, context: &Context) -> Self {
         self.attempt(context.event_id(), context.attempt())
     }
 
-    /// Like [`Failure::while_handling`], outside a subscriber; attempts count from 1.
+    /// Sets the id of the event and the number of the attempt, counted from 1: [`Failure::while_handling`] outside of a
+    /// subscriber.
     #[must_use]
     pub fn attempt(mut self, event_id: Uuid, attempt: u32) -> Self {
         self.original_event_id = Some(event_id);
@@ -99,7 +100,7 @@ impl Failure {
         self
     }
 
-    /// What has no field of its own.
+    /// The entries of `metadata`: the stage and the id of the event that was being handled.
     #[must_use]
     pub fn metadata(&self) -> Map<String, Value> {
         let id = self.original_event_id.map(|id| id.to_string());
@@ -112,7 +113,7 @@ fn with_sources<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'
     std::iter::successors(Some(error), |error| <dyn Error>::source(*error))
 }
 
-/// The error and what is underneath it. What an error repeats of its source is not said twice.
+/// The messages of an error and its sources, joined by colons. A source that its error already quotes is left out.
 fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     for inner in with_sources(error).skip(1) {
@@ -124,7 +125,7 @@ fn chain(error: &(dyn Error + 'static)) -> String {
     text
 }
 
-/// What the first of our own errors in the chain knows about itself.
+/// Whether another attempt can succeed, by the first error of Bloodbank in the chain of sources.
 fn is_retryable(error: &(dyn Error + 'static)) -> Option<bool> {
     with_sources(error).find_map(|error| {
         let ours = error.downcast_ref::<bloodbank_core::Error>().map(bloodbank_core::Error::is_retryable);
@@ -133,7 +134,7 @@ fn is_retryable(error: &(dyn Error + 'static)) -> Option<bool> {
 }
 
 impl FirefliesTranscriptFailed {
-    /// A failure of this stage; the transcript or the recording is set by struct update.
+    /// Makes the failure event of a stage; the transcript or the recording is set by struct update.
     #[must_use]
     pub fn new(stage: FailedStage, failure: Failure) -> Self {
         Self {
@@ -151,7 +152,7 @@ impl FirefliesTranscriptFailed {
 }
 
 impl ArtifactIngestionFailed {
-    /// A failure about this artifact.
+    /// Makes the failure event of an artifact.
     #[must_use]
     pub fn new(uri: impl Into<String>, kind: impl Into<String>, failure: Failure) -> Self {
         Self {
@@ -169,7 +170,7 @@ impl ArtifactIngestionFailed {
 macro_rules! of_provider {
     ($($event:ident)*) => {$(
         impl $event {
-            /// A failure of this provider; the model is set by struct update.
+            /// Makes the failure event of a provider; the model is set by struct update.
             #[must_use]
             pub fn new(provider: impl Into<String>, failure: Failure) -> Self {
                 Self {

@@ -1,4 +1,4 @@
-//! Language models: what was asked and what was answered, by whatever program.
+//! Events of language models: prompts, responses and errors of any program that uses a model.
 
 use bloodbank_macros::Event;
 use garde::Validate;
@@ -6,99 +6,99 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-/// A model was asked.
+/// A prompt was sent to a language model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate, Event)]
 #[event(routing_key = "llm.prompt", validate)]
 #[garde(allow_unvalidated)]
 pub struct LlmPrompt {
-    /// Whose model.
+    /// The provider of the model, such as `anthropic`.
     #[garde(length(min = 1))]
     pub provider: String,
-    /// Which model.
+    /// The model that was asked.
     #[serde(default)]
     pub model: Option<String>,
-    /// What was asked.
+    /// The text of the prompt.
     #[garde(length(min = 1))]
     pub prompt: String,
-    /// The project it is about.
+    /// The project that the prompt is about.
     #[serde(default)]
     pub project: Option<String>,
-    /// Where the program ran.
+    /// The directory in which the program ran.
     #[serde(default)]
     pub working_dir: Option<String>,
-    /// What it is about.
+    /// The subject area of the prompt.
     #[serde(default)]
     pub domain: Option<String>,
-    /// Words to find it by.
+    /// Keywords to find the prompt by.
     #[serde(default)]
     pub tags: Vec<String>,
-    /// How freely it may answer.
+    /// The sampling temperature.
     #[serde(default)]
     #[garde(range(min = 0.0))]
     pub temperature: Option<f64>,
-    /// The tools it may call.
+    /// The names of the tools that the model may call.
     #[serde(default, deserialize_with = "none_or_many")]
     pub tools: Vec<String>,
-    /// Anything else.
+    /// Further data about the prompt.
     #[serde(default)]
     pub metadata: Map<String, Value>,
 }
 
-/// A model answered.
+/// A language model answered a prompt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate, Event)]
 #[event(routing_key = "llm.response", validate)]
 #[garde(allow_unvalidated)]
 pub struct LlmResponse {
-    /// Whose model.
+    /// The provider of the model, such as `anthropic`.
     #[garde(length(min = 1))]
     pub provider: String,
-    /// The prompt it answers.
+    /// The event id of the prompt.
     #[serde(default)]
     pub prompt_id: Option<String>,
-    /// The answer.
+    /// The model's answer.
     pub response: String,
-    /// Which model.
+    /// The model that answered.
     #[serde(default)]
     pub model: Option<String>,
-    /// What it cost, in tokens.
+    /// The number of tokens used.
     #[serde(default)]
     pub tokens_used: Option<u64>,
-    /// How long it took, in milliseconds.
+    /// The time from prompt to response, in milliseconds.
     #[serde(default)]
     pub duration_ms: Option<u64>,
-    /// What it cost, in detail.
+    /// The provider's details about tokens and costs.
     #[serde(default)]
     pub usage: Option<Map<String, Value>>,
 }
 
-/// A model did not answer.
+/// A language model failed to answer a prompt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate, Event)]
 #[event(routing_key = "llm.error", failure, validate)]
 #[garde(allow_unvalidated)]
 pub struct LlmError {
-    /// Whose model.
+    /// The provider of the model, such as `anthropic`.
     #[garde(length(min = 1))]
     pub provider: String,
-    /// Which model.
+    /// The model that was asked.
     #[serde(default)]
     pub model: Option<String>,
-    /// What went wrong, for people.
+    /// The error message, for people.
     pub error_message: String,
-    /// What went wrong, for programs.
+    /// The error code, for programs.
     #[serde(default)]
     pub error_code: Option<String>,
-    /// Whether another attempt can help.
+    /// Whether another attempt can succeed.
     #[serde(default)]
     pub is_retryable: bool,
-    /// How many attempts were made before.
+    /// The number of attempts before this one.
     #[serde(default)]
     pub retry_count: u32,
-    /// Anything else, such as the event that failed.
+    /// Further data, such as the id of the event that was being handled.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub metadata: Map<String, Value>,
 }
 
-/// A list, or `null`: the first Python version has it for none.
+/// Reads a list or `null`, which the first Python version writes for an empty list.
 fn none_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }

@@ -1,58 +1,58 @@
-//! Threads with Logjangler.
+//! Events of threads with Logjangler.
 
 use bloodbank_macros::Event;
 use garde::Validate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Logjangler was asked.
+/// A prompt was sent to Logjangler.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate, Event)]
 #[event(routing_key = "logjangler.thread.prompt", domain = "logjangler/thread", validate)]
 #[garde(allow_unvalidated)]
 pub struct LogjanglerThreadPrompt {
-    /// Whose agent.
+    /// The provider of the agent, such as `anthropic`.
     #[garde(length(min = 1))]
     pub provider: String,
-    /// Which model.
+    /// The model that should answer; Logjangler chooses if absent.
     #[serde(default)]
     pub model: Option<String>,
-    /// What was asked.
+    /// The text of the prompt.
     #[garde(length(min = 1))]
     pub prompt: String,
-    /// The project it is about.
+    /// The project that the prompt is about.
     #[serde(default)]
     pub project: Option<String>,
-    /// Where the agent works.
+    /// The directory in which Logjangler should work.
     #[serde(default)]
     pub working_dir: Option<String>,
-    /// What it is about.
+    /// The subject area of the prompt.
     #[serde(default)]
     pub domain: Option<String>,
-    /// Words to find it by.
+    /// Keywords to find the prompt by.
     #[serde(default)]
     pub tags: Vec<String>,
 }
 
-/// Logjangler answered.
+/// Logjangler answered a prompt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate, Event)]
 #[event(routing_key = "logjangler.thread.response", domain = "logjangler/thread", validate)]
 #[garde(allow_unvalidated)]
 pub struct LogjanglerThreadResponse {
-    /// Whose agent.
+    /// The provider of the agent, such as `anthropic`.
     #[garde(length(min = 1))]
     pub provider: String,
-    /// The prompt it answers.
+    /// The event id of the prompt.
     #[serde(default)]
     pub prompt_id: Option<String>,
-    /// The answer.
+    /// Logjangler's answer.
     pub response: String,
-    /// Which model.
+    /// The model that answered.
     #[serde(default)]
     pub model: Option<String>,
-    /// What it cost, in tokens.
+    /// The number of tokens used.
     #[serde(default)]
     pub tokens_used: Option<u64>,
-    /// How long it took, in milliseconds.
+    /// The time from prompt to response, in milliseconds.
     #[serde(default)]
     pub duration_ms: Option<u64>,
 }

@@ -1,4 +1,4 @@
-//! Agents that really run: programs, a chat endpoint, and nobody.
+//! The agents of `bloodbank_domains::agents`: programs, chat endpoints and the echo.
 #![cfg(all(unix, feature = "agents"))]
 #![allow(clippy::unwrap_used, reason = "a failed test helper fails the test")]
 
@@ -34,7 +34,7 @@ fn prompt(text: &str) -> AgentThreadPrompt {
     }
 }
 
-/// What becomes of a prompt on the bus.
+/// Publishes a prompt and returns its reply or failure.
 async fn ask(agents: Agents, prompt: AgentThreadPrompt) -> Result<AgentThreadResponse, AgentThreadError> {
     let bus = TestBus::new();
     let app = App::new("agents", bus.bus()).state(agents).commands(CommandManager::linked()).start().await.unwrap();

@@ -1,4 +1,4 @@
-//! Any error becomes the failure event of a domain, by one convention.
+//! `Failure`: any error becomes the failure event of a domain, by one convention.
 
 use std::{error::Error, fmt, io};
 

@@ -45,13 +45,13 @@ fn url() -> impl Strategy<Value = String> {
     "https://[a-z]{1,8}\\.example\\.com/[a-z0-9/_?=&-]{0,12}"
 }
 
-/// Whatever a quantity may be, down to the last bit.
+/// A non-negative number, down to subnormal ones.
 fn amount() -> impl Strategy<Value = f64> {
     use prop::num::f64::{NORMAL, POSITIVE, SUBNORMAL, ZERO};
     POSITIVE | NORMAL | SUBNORMAL | ZERO
 }
 
-/// From 1900 to 2200, to the microsecond: the Python side cannot hold more.
+/// A time from 1900 to 2200, to the microsecond: the Python side cannot hold more.
 fn time() -> impl Strategy<Value = DateTime<Utc>> {
     (-2_208_988_800_000_000..7_258_118_400_000_000_i64)
         .prop_map(|micros| DateTime::from_timestamp_micros(micros).expect("a time that a calendar has"))

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 const ENVELOPES: &str = include_str!("../../bloodbank-core/tests/embedded/wire/envelopes.json");
 
-/// As the first Python version wrote them.
+/// Envelopes as the first Python version wrote them.
 const FLAT: &str = include_str!("../../bloodbank-core/tests/embedded/wire/flat_envelopes.json");
 
 /// Decodes as `E` if the key is one of `E`'s, and encodes back.

@@ -1,4 +1,4 @@
-//! Many executions, and what was found.
+//! The fuzzing loop: many executions of a target, and the crash that they find.
 
 use std::{
     collections::HashSet,
@@ -6,36 +6,38 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
     panic::{self, AssertUnwindSafe},
     sync::{
-        Mutex, Once, PoisonError,
+        Once,
         atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use bloodbank_harness::Random;
+use parking_lot::Mutex;
 
 use crate::{Target, mutate::Mutator};
 
-/// So many inputs that led to new answers are kept; later ones take the place of others.
-const MOST_KEPT: usize = 4_000;
+/// The number of inputs that led to new answers and are kept; later ones replace others.
+const MAX_FOUND_INPUTS: usize = 4_000;
 
-/// Of all threads, also those that somebody catches.
+/// The number of panics of all threads, including those that somebody catches.
 static PANICS: AtomicUsize = AtomicUsize::new(0);
 static EXECUTING: AtomicUsize = AtomicUsize::new(0);
 static LAST_PANIC: Mutex<String> = Mutex::new(String::new());
 
-/// What was done.
+/// The figures of a run that found no crash.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Report {
-    /// The target.
+    /// The name of the target.
     pub target: &'static str,
-    /// The seed, to do it again.
+    /// The seed, with which the run can be repeated.
     pub seed: u64,
-    /// How many inputs it was given.
+    /// The number of inputs.
     pub executions: u64,
-    /// How many kinds of answers there were.
+    /// The number of kinds of answers.
     pub answers: usize,
-    /// How long it took.
+    /// The duration of the run.
     pub took: Duration,
 }
 
@@ -50,22 +52,23 @@ impl fmt::Display for Report {
     }
 }
 
-/// An input that must not be.
+/// An input with which a target panics.
 #[derive(Debug)]
-pub struct Found {
-    /// The target.
+#[non_exhaustive]
+pub struct Crash {
+    /// The name of the target.
     pub target: &'static str,
-    /// The seed that leads to it.
+    /// The seed of the run that found the input.
     pub seed: u64,
-    /// After so many executions.
+    /// The number of executions before this one.
     pub execution: u64,
     /// The input.
     pub input: Vec<u8>,
-    /// What the panic said.
+    /// The message of the panic.
     pub panic: String,
 }
 
-impl fmt::Display for Found {
+impl fmt::Display for Crash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { target, seed, execution, input, panic } = self;
         write!(
@@ -76,13 +79,13 @@ impl fmt::Display for Found {
     }
 }
 
-impl std::error::Error for Found {}
+impl std::error::Error for Crash {}
 
-/// Gives the target so many inputs.
+/// Executes a target with this number of inputs.
 ///
 /// # Errors
-/// The first input with which it panics.
-pub fn fuzz(target: &mut dyn Target, executions: u64, seed: u64) -> Result<Report, Box<Found>> {
+/// The first input with which the target panics.
+pub fn fuzz(target: &mut dyn Target, executions: u64, seed: u64) -> Result<Report, Box<Crash>> {
     let begun = Instant::now();
     let mut random = Random::new(seed);
     let (mutator, mut corpus) = (Mutator::new(target.words()), target.corpus());
@@ -93,12 +96,12 @@ pub fn fuzz(target: &mut dyn Target, executions: u64, seed: u64) -> Result<Repor
         // The golden ones as they are, first.
         let input = if place < golden { corpus[place].clone() } else { mutator.mutate(&corpus, &mut random) };
         let answer = execute(target, &input)
-            .map_err(|panic| Box::new(Found { target: target.name(), seed, execution, input: input.clone(), panic }))?;
+            .map_err(|panic| Box::new(Crash { target: target.name(), seed, execution, input: input.clone(), panic }))?;
         if answers.insert(kind(&answer)) && place >= golden {
-            if corpus.len() < golden + MOST_KEPT {
+            if corpus.len() < golden + MAX_FOUND_INPUTS {
                 corpus.push(input);
             } else {
-                let place = golden + random.place(MOST_KEPT);
+                let place = golden + random.place(MAX_FOUND_INPUTS);
                 corpus[place] = input;
             }
         }
@@ -106,13 +109,13 @@ pub fn fuzz(target: &mut dyn Target, executions: u64, seed: u64) -> Result<Repor
     Ok(Report { target: target.name(), seed, executions, answers: answers.len(), took: begun.elapsed() })
 }
 
-/// Gives it one input once more; returns the answer.
+/// Executes a target with one input and returns its answer.
 ///
 /// # Errors
-/// When it panics.
-pub fn replay(target: &mut dyn Target, input: &[u8]) -> Result<String, Box<Found>> {
+/// The input, if the target panics with it.
+pub fn replay(target: &mut dyn Target, input: &[u8]) -> Result<String, Box<Crash>> {
     execute(target, input).map_err(|panic| {
-        Box::new(Found { target: target.name(), seed: 0, execution: 0, input: input.to_owned(), panic })
+        Box::new(Crash { target: target.name(), seed: 0, execution: 0, input: input.to_owned(), panic })
     })
 }
 
@@ -125,7 +128,7 @@ fn execute(target: &mut dyn Target, input: &[u8]) -> Result<String, String> {
                 return usual(panic);
             }
             PANICS.fetch_add(1, Ordering::SeqCst);
-            *LAST_PANIC.lock().unwrap_or_else(PoisonError::into_inner) = panic.to_string();
+            *LAST_PANIC.lock() = panic.to_string();
         }));
     });
     let before = PANICS.load(Ordering::SeqCst);
@@ -133,12 +136,12 @@ fn execute(target: &mut dyn Target, input: &[u8]) -> Result<String, String> {
     let done = panic::catch_unwind(AssertUnwindSafe(|| target.execute(input)));
     EXECUTING.fetch_sub(1, Ordering::SeqCst);
     if PANICS.load(Ordering::SeqCst) > before {
-        return Err(LAST_PANIC.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        return Err(LAST_PANIC.lock().clone());
     }
     Ok(done.unwrap_or_default())
 }
 
-/// What is the same but for what was quoted and counted is the same kind of answer.
+/// A hash of the kind of an answer: answers of one kind differ only in quoted texts and in numbers.
 fn kind(answer: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     let mut quote = None;

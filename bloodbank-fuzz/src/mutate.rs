@@ -1,11 +1,11 @@
-//! Another input from one that is known.
+//! Mutations: a new input from known ones.
 
 use bloodbank_harness::Random;
 
-/// Longer inputs are cut.
+/// The length in bytes to which longer inputs are cut.
 const LONGEST: usize = 4 * 1024;
-/// What JSON is made of, and what breaks things in general.
-const EVERYWHERE: [&[u8]; 26] = [
+/// The dictionary for all targets: tokens of JSON, and texts that are known to break parsers.
+const COMMON_WORDS: [&[u8]; 26] = [
     b"{",
     b"}",
     b"[",
@@ -34,18 +34,18 @@ const EVERYWHERE: [&[u8]; 26] = [
     b"\r\n",
 ];
 
-/// Makes inputs of others.
+/// A mutator of inputs with the dictionary of a target.
 pub struct Mutator {
     words: &'static [&'static str],
 }
 
 impl Mutator {
-    /// With these words, beside those that are good everywhere.
+    /// Makes a mutator that uses these words beside the common ones.
     pub fn new(words: &'static [&'static str]) -> Self {
         Self { words }
     }
 
-    /// One of these inputs, changed in a few places.
+    /// Returns one of these inputs, changed in a few places.
     pub fn mutate(&self, corpus: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
         let mut input = random.choose(corpus).clone();
         // Few changes come far, many come to strange places.
@@ -75,7 +75,7 @@ impl Mutator {
             }
             7 => {
                 // A word of the language in place of another.
-                let known = self.words.iter().map(|word| word.as_bytes()).chain(EVERYWHERE);
+                let known = self.words.iter().map(|word| word.as_bytes()).chain(COMMON_WORDS);
                 let present: Vec<_> = known.filter_map(|word| Some((position(input, word)?, word.len()))).collect();
                 if !present.is_empty() {
                     let (at, length) = *random.choose(&present);
@@ -93,15 +93,15 @@ impl Mutator {
     }
 
     fn word(&self, random: &mut Random) -> &'static [u8] {
-        let place = random.place(self.words.len() + EVERYWHERE.len());
+        let place = random.place(self.words.len() + COMMON_WORDS.len());
         match self.words.get(place) {
             Some(word) => word.as_bytes(),
-            None => EVERYWHERE[place - self.words.len()],
+            None => COMMON_WORDS[place - self.words.len()],
         }
     }
 }
 
-/// A number below a power of two, rather a small one.
+/// A random number below two to the power of `most`; small ones are more likely.
 fn up_to(most: u64, random: &mut Random) -> usize {
     let bits = random.below(most + 1);
     random.place(1 << bits)

@@ -1,23 +1,23 @@
-//! Everything that reads what others wrote.
+//! The fuzz targets.
 
 mod envelope;
 mod gateway;
+mod gateway_client;
 mod headers;
 mod mcp;
 mod patterns;
 mod settings;
-mod web;
 
 pub use envelope::Envelopes;
-pub use gateway::Requests;
+pub use gateway::GatewayRequests;
 pub use headers::HeaderTables;
-pub use mcp::Calls;
+pub use mcp::McpMessages;
 pub use patterns::Patterns;
-pub use settings::Variables;
+pub use settings::SettingsVariables;
 
 use crate::Target;
 
-/// All of them, by name.
+/// The names of all targets.
 pub const NAMES: [&str; 6] = ["envelope", "headers", "patterns", "settings", "gateway", "mcp"];
 
 /// The target of this name.
@@ -26,9 +26,9 @@ pub fn named(name: &str) -> Option<Box<dyn Target>> {
         "envelope" => Box::new(Envelopes),
         "headers" => Box::new(HeaderTables::default()),
         "patterns" => Box::new(Patterns),
-        "settings" => Box::new(Variables::default()),
-        "gateway" => Box::new(Requests::default()),
-        "mcp" => Box::new(Calls::default()),
+        "settings" => Box::new(SettingsVariables::default()),
+        "gateway" => Box::new(GatewayRequests::default()),
+        "mcp" => Box::new(McpMessages::default()),
         _ => return None,
     })
 }

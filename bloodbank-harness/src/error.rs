@@ -1,38 +1,38 @@
 use std::{fmt, io, time::Duration};
 
-/// What to do about a missing program.
+/// The remedy for a missing program.
 pub(crate) const REMEDY: &str = "install with `apt-get install rabbitmq-server redis-server`, or run ./scripts/test.sh";
 
-/// Why a server, a command on it, or the proxy did not do what was asked.
+/// An error of a server, of a command on it, or of the proxy.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum HarnessError {
     /// A program is not installed.
-    Missing {
-        /// Where it was looked for.
+    ProgramNotFound {
+        /// The name or path of the program.
         program: String,
     },
     /// The operating system refused something.
     Io {
-        /// What was being done.
-        doing: String,
-        /// The system's answer.
+        /// The operation that failed, after "cannot".
+        operation: String,
+        /// The error of the operating system.
         source: io::Error,
     },
     /// The server ended while it was starting.
-    Died {
+    StartupFailed {
         /// The server's program.
         program: &'static str,
-        /// How it ended.
+        /// The exit status of the program.
         status: String,
-        /// The end of its log.
+        /// The end of the server's log.
         log: String,
     },
     /// A condition was not met in time.
-    TooLate {
+    Timeout {
         /// The condition.
-        what: String,
-        /// How long it was waited for.
+        condition: String,
+        /// The time that was waited for the condition.
         waited: Duration,
         /// The end of the server's log; empty where there is none.
         log: String,
@@ -42,40 +42,40 @@ pub enum HarnessError {
         /// The server's program.
         program: &'static str,
     },
-    /// The server runs already.
-    Running {
+    /// The server is running already.
+    AlreadyRunning {
         /// The server's program.
         program: &'static str,
     },
     /// A `rabbitmqctl` command failed.
-    Ctl {
+    Rabbitmqctl {
         /// The command's arguments.
         command: String,
-        /// What it printed.
+        /// The output of the command.
         output: String,
     },
 }
 
 impl HarnessError {
-    pub(crate) fn io(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
-        let doing = doing.into();
-        move |source| Self::Io { doing, source }
+    pub(crate) fn io(operation: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let operation = operation.into();
+        move |source| Self::Io { operation, source }
     }
 }
 
 impl fmt::Display for HarnessError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Missing { program } => write!(f, "`{program}` was not found; {REMEDY}"),
-            Self::Io { doing, source } => write!(f, "cannot {doing}: {source}"),
-            Self::Died { program, status, log } => write!(
+            Self::ProgramNotFound { program } => write!(f, "`{program}` was not found; {REMEDY}"),
+            Self::Io { operation, source } => write!(f, "cannot {operation}: {source}"),
+            Self::StartupFailed { program, status, log } => write!(
                 f,
                 "`{program}` ended while starting ({status}); its log below says why, and {REMEDY} if the installation is incomplete\n{log}"
             ),
-            Self::TooLate { what, waited, log } => {
+            Self::Timeout { condition, waited, log } => {
                 write!(
                     f,
-                    "{what}: not within {} s; look for what else keeps this machine busy, and at the log",
+                    "{condition}: not within {} s; look for what else keeps this machine busy, and at the log",
                     waited.as_secs_f32()
                 )?;
                 if log.is_empty() { Ok(()) } else { write!(f, " below\n{log}") }
@@ -83,10 +83,10 @@ impl fmt::Display for HarnessError {
             Self::NotRunning { program } => {
                 write!(f, "`{program}` is stopped; call `start_again` first")
             }
-            Self::Running { program } => {
-                write!(f, "`{program}` runs already; call `stop` or `kill` first")
+            Self::AlreadyRunning { program } => {
+                write!(f, "`{program}` is running already; call `stop` or `kill` first")
             }
-            Self::Ctl { command, output } => write!(f, "`rabbitmqctl {command}` failed:\n{output}"),
+            Self::Rabbitmqctl { command, output } => write!(f, "`rabbitmqctl {command}` failed:\n{output}"),
         }
     }
 }
@@ -95,12 +95,12 @@ impl std::error::Error for HarnessError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Io { source, .. } => Some(source),
-            Self::Missing { .. }
-            | Self::Died { .. }
-            | Self::TooLate { .. }
+            Self::ProgramNotFound { .. }
+            | Self::StartupFailed { .. }
+            | Self::Timeout { .. }
             | Self::NotRunning { .. }
-            | Self::Running { .. }
-            | Self::Ctl { .. } => None,
+            | Self::AlreadyRunning { .. }
+            | Self::Rabbitmqctl { .. } => None,
         }
     }
 }

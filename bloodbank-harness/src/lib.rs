@@ -5,7 +5,7 @@
 //! server kills it and removes its folder, and a watching shell does the same when the process dies
 //! without dropping anything, `kill -9` included.
 //!
-//! Tests that only need *a* broker take the shared one and use names of their own:
+//! Tests that only need a broker take the shared one and use names of their own:
 //!
 //! ```no_run
 //! let url = bloodbank_harness::shared_rabbit_url();
@@ -13,7 +13,7 @@
 //! # let _ = (url, queue);
 //! ```
 //!
-//! Tests that hurt the broker start their own, and may put a [`Proxy`] in front of it:
+//! Tests that harm the broker start their own, and may put a [`Proxy`] in front of it:
 //!
 //! ```no_run
 //! use bloodbank_harness::{Ending, HarnessError, Proxy, RabbitMq};
@@ -37,7 +37,6 @@
 #![forbid(unsafe_code)]
 
 mod error;
-mod keeper;
 mod names;
 mod ports;
 mod process;
@@ -45,6 +44,7 @@ mod proxy;
 mod rabbit;
 mod random;
 mod redis;
+mod sandbox;
 mod shared;
 mod wait;
 

@@ -4,9 +4,9 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-/// A name nobody else uses on a shared server: `orders` becomes `orders-1f3a-18c2b0a4d2e1f00-0`.
+/// Makes a name that nobody else uses on a shared server: `orders` becomes `orders-1f3a-18c2b0a4d2e1f00-0`.
 ///
-/// Lower-case letters, digits and hyphens only (besides the prefix), so it fits a queue, an exchange, one
+/// Beside the prefix the name has only lower-case letters, digits and hyphens, so that it fits a queue, an exchange, one
 /// word of a routing key, a Redis key and a file.
 pub fn unique(prefix: &str) -> String {
     static COUNTER: AtomicU32 = AtomicU32::new(0);

@@ -1,7 +1,5 @@
 use std::{
-    fs,
-    hash::{BuildHasher, RandomState},
-    io,
+    fs, io,
     net::{Ipv4Addr, TcpListener, UdpSocket},
     ops::Range,
 };
@@ -21,19 +19,15 @@ pub(crate) struct Port {
 impl Port {
     pub(crate) fn free() -> Result<Self, HarnessError> {
         let range = range();
-        let size = usize::from(range.end - range.start);
         let mut last = None;
-        for attempt in 0..500_u32 {
-            // A fresh `RandomState` is the standard library's source of randomness.
-            let random = RandomState::new().hash_one(attempt) as usize % size;
-            let number = range.start + random as u16;
-            match claim(number) {
+        for _ in 0..500 {
+            match claim(fastrand::u16(range.clone())) {
                 Ok(port) => return Ok(port),
                 Err(error) => last = Some(error),
             }
         }
         Err(HarnessError::Io {
-            doing: format!("find a free port in {range:?}"),
+            operation: format!("find a free port in {range:?}"),
             source: last.unwrap_or_else(|| io::ErrorKind::AddrInUse.into()),
         })
     }
@@ -49,8 +43,8 @@ fn claim(number: u16) -> io::Result<Port> {
     Ok(Port { number, _claim: claim })
 }
 
-/// Ports below those the system hands out for outgoing connections. From inside that range, a client that
-/// keeps trying to reach a stopped server ends up connected to itself and takes the server's port away.
+/// The ports below those that the system assigns to outgoing connections. Inside that range, a client that keeps trying to
+/// reach a stopped server ends up connected to itself and takes the server's port away.
 fn range() -> Range<u16> {
     let lowest_outgoing = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range")
         .ok()

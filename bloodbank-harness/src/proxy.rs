@@ -1,47 +1,49 @@
-mod flow;
-mod link;
+mod conduit;
+mod gate;
 
 use std::{
     io,
     net::{Ipv4Addr, TcpListener, TcpStream},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Weak,
         atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle},
     time::Duration,
 };
 
+use parking_lot::Mutex;
+
 use self::{
-    flow::Gate,
-    link::{Link, drop_with_reset, pump},
+    conduit::{Conduit, drop_with_reset, pump},
+    gate::Gate,
 };
 use crate::{HarnessError, rabbit::loopback, until};
 
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 const CUT_DEADLINE: Duration = Duration::from_secs(5);
 
-/// One way through the proxy.
+/// A direction through the proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
-    /// From the client to the server.
+    /// The direction from the client to the server.
     ToServer,
-    /// From the server to the client.
+    /// The direction from the server to the client.
     ToClient,
 }
 
-/// How a connection is cut; both sides see the same.
+/// The way in which a connection is cut; client and server see the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// RST: “connection reset by peer”.
+    /// Cut by RST: “connection reset by peer”.
     Reset,
-    /// FIN: the end of the stream, as from a process that exits.
+    /// Cut by FIN: the end of the stream, as from a process that exits.
     Close,
 }
 
-/// A TCP proxy on loopback that passes everything through until it is told to misbehave.
+/// A TCP proxy on loopback that passes everything through until a method makes it misbehave.
 ///
-/// Orders concern present and future connections alike. Once [`stall`](Self::stall) has returned, not a
+/// The methods concern present and future connections alike. Once [`stall`](Self::stall) has returned, not a
 /// byte passes; once [`cut`](Self::cut) has returned, the connections are gone. Dropping the proxy resets
 /// its connections.
 #[derive(Debug)]
@@ -56,7 +58,7 @@ pub(crate) struct Shared {
     target: u16,
     over: AtomicBool,
     refusing: AtomicBool,
-    links: Mutex<Vec<Weak<Link>>>,
+    conduits: Mutex<Vec<Weak<Conduit>>>,
     to_server: Gate,
     to_client: Gate,
 }
@@ -65,14 +67,14 @@ impl Proxy {
     /// Opens a proxy to `127.0.0.1:target`. The target need not listen yet: while it does not, clients
     /// are reset.
     pub fn to(target: u16) -> Result<Self, HarnessError> {
-        let doing = || HarnessError::io("open a listener on loopback");
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(doing())?;
-        let port = listener.local_addr().map_err(doing())?.port();
+        let error = || HarnessError::io("open a listener on loopback");
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(error())?;
+        let port = listener.local_addr().map_err(error())?.port();
         let shared = Arc::new(Shared {
             target,
             over: AtomicBool::new(false),
             refusing: AtomicBool::new(false),
-            links: Mutex::default(),
+            conduits: Mutex::default(),
             to_server: Gate::default(),
             to_client: Gate::default(),
         });
@@ -83,7 +85,7 @@ impl Proxy {
         Ok(Self { shared, port, acceptor: Some(acceptor) })
     }
 
-    /// The port clients connect to.
+    /// The port that clients connect to.
     pub fn port(&self) -> u16 {
         self.port
     }
@@ -93,7 +95,7 @@ impl Proxy {
         self.shared.open().len()
     }
 
-    /// The bytes passed in one direction since the proxy was opened, over all connections.
+    /// The number of bytes passed in one direction since the proxy was opened, over all connections.
     pub fn passed(&self, direction: Direction) -> u64 {
         self.shared.gate(direction).passed()
     }
@@ -134,12 +136,12 @@ impl Proxy {
         self.shared.refusing.store(true, Ordering::SeqCst);
     }
 
-    /// Writes bytes of our own into every open connection, between whatever passes.
+    /// Writes these bytes into every open connection, between the bytes that pass.
     pub fn inject(&self, direction: Direction, bytes: &[u8]) -> Result<(), HarnessError> {
-        for link in self.shared.open() {
+        for conduit in self.shared.open() {
             self.shared
                 .gate(direction)
-                .inject(link.sink(direction), bytes)
+                .inject(conduit.sink(direction), bytes)
                 .map_err(HarnessError::io("inject bytes"))?;
         }
         Ok(())
@@ -167,27 +169,23 @@ impl Shared {
         }
     }
 
-    fn links(&self) -> MutexGuard<'_, Vec<Weak<Link>>> {
-        self.links.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn open(&self) -> Vec<Arc<Link>> {
-        let mut links = self.links();
-        links.retain(|link| link.strong_count() > 0);
-        links.iter().filter_map(Weak::upgrade).filter(|link| !link.is_over()).collect()
+    fn open(&self) -> Vec<Arc<Conduit>> {
+        let mut conduits = self.conduits.lock();
+        conduits.retain(|conduit| conduit.strong_count() > 0);
+        conduits.iter().filter_map(Weak::upgrade).filter(|conduit| !conduit.is_over()).collect()
     }
 
     fn cut(&self, ending: Ending) -> Result<(), HarnessError> {
-        let ended: Vec<Weak<Link>> = {
-            let links = self.links();
-            for link in links.iter().filter_map(Weak::upgrade) {
-                link.end(ending);
+        let ended: Vec<Weak<Conduit>> = {
+            let conduits = self.conduits.lock();
+            for conduit in conduits.iter().filter_map(Weak::upgrade) {
+                conduit.end(ending);
             }
-            links.clone()
+            conduits.clone()
         };
         self.to_server.wake();
         self.to_client.wake();
-        until("the proxy's connections end", CUT_DEADLINE, || ended.iter().all(|link| link.strong_count() == 0))
+        until("the proxy's connections end", CUT_DEADLINE, || ended.iter().all(|conduit| conduit.strong_count() == 0))
     }
 
     fn accept(self: &Arc<Self>, listener: &TcpListener) {
@@ -211,11 +209,11 @@ impl Shared {
     }
 
     fn join(self: &Arc<Self>, client: TcpStream, server: TcpStream) -> io::Result<()> {
-        let link = Arc::new(Link::new(client, server)?);
-        self.links().push(Arc::downgrade(&link));
+        let conduit = Arc::new(Conduit::new(client, server)?);
+        self.conduits.lock().push(Arc::downgrade(&conduit));
         for direction in [Direction::ToServer, Direction::ToClient] {
-            let (shared, link) = (Arc::clone(self), Arc::clone(&link));
-            thread::spawn(move || pump(&shared, &link, direction));
+            let (shared, conduit) = (Arc::clone(self), Arc::clone(&conduit));
+            thread::spawn(move || pump(&shared, &conduit, direction));
         }
         Ok(())
     }

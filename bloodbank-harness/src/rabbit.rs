@@ -12,9 +12,9 @@ use rustix::process::Signal;
 
 use crate::{
     HarnessError,
-    keeper::{Keeper, find, tail},
     ports::Port,
     process::{Process, end},
+    sandbox::{Sandbox, find, tail},
     unique, until,
 };
 
@@ -24,25 +24,25 @@ const SCRIPTS: &str = "/usr/lib/rabbitmq/bin";
 pub(crate) const PROBE_DEADLINE: Duration = Duration::from_secs(2);
 const CTL_DEADLINE: Duration = Duration::from_secs(120);
 
-/// PEM files for a server that speaks TLS.
+/// The PEM files of a server that speaks TLS.
 #[derive(Clone, Debug)]
 pub struct TlsFiles {
-    /// The authority that clients' certificates come from.
+    /// The certificate of the authority that issues clients' certificates.
     pub authority: PathBuf,
     /// The server's certificate.
     pub certificate: PathBuf,
-    /// Its key.
+    /// The server's private key.
     pub key: PathBuf,
 }
 
-/// A RabbitMQ broker of one's own, on loopback, user `guest`, password `guest`.
+/// A private RabbitMQ broker on loopback, with the user `guest` and the password `guest`.
 ///
-/// Dropping it kills the broker and its port mapper and removes the folder with its data.
+/// Dropping the value kills the broker and its port mapper and removes the folder with its data.
 #[derive(Debug)]
 pub struct RabbitMq {
     broker: Process,
     epmd: Process,
-    keeper: Keeper,
+    sandbox: Sandbox,
     scripts: PathBuf,
     node: String,
     amqp: Port,
@@ -61,12 +61,12 @@ impl RabbitMq {
         Self::start_with("")
     }
 
-    /// As [`start`](Self::start), with more lines for `rabbitmq.conf`: `"consumer_timeout = 10000\n"`.
+    /// Starts a broker with more lines in `rabbitmq.conf`, such as `"consumer_timeout = 10000\n"`.
     pub fn start_with(configuration: &str) -> Result<Self, HarnessError> {
         Self::start_on(configuration, None)
     }
 
-    /// As [`start`](Self::start), listening for TLS too, with this certificate; clients show one of the same authority.
+    /// Starts a broker that also listens for TLS with this certificate. Clients must have a certificate of the same authority.
     pub fn start_with_tls(files: &TlsFiles) -> Result<Self, HarnessError> {
         let port = Port::free()?;
         let TlsFiles { authority, certificate, key } = files;
@@ -90,15 +90,15 @@ impl RabbitMq {
         for script in [PROGRAM, "rabbitmqctl"] {
             let script = scripts.join(script);
             if !script.is_file() {
-                return Err(HarnessError::Missing { program: script.display().to_string() });
+                return Err(HarnessError::ProgramNotFound { program: script.display().to_string() });
             }
         }
         let epmd = find("epmd")?;
-        let keeper = Keeper::new("bloodbank-rabbitmq")?;
-        let logs = vec![keeper.path("console.log"), keeper.path("log/broker.log")];
+        let sandbox = Sandbox::new("bloodbank-rabbitmq")?;
+        let logs = vec![sandbox.path("console.log"), sandbox.path("log/broker.log")];
         let rabbit = Self {
             broker: Process::new(PROGRAM, logs),
-            epmd: Process::new("epmd", vec![keeper.path("epmd.log")]),
+            epmd: Process::new("epmd", vec![sandbox.path("epmd.log")]),
             scripts,
             node: format!("{}@localhost", unique("bloodbank")),
             amqp: Port::free()?,
@@ -106,7 +106,7 @@ impl RabbitMq {
             mapper: Port::free()?,
             tls,
             commands: AtomicU32::new(0),
-            keeper,
+            sandbox,
         };
         rabbit.write_files(configuration)?;
         rabbit.start_epmd(&epmd)?;
@@ -117,7 +117,7 @@ impl RabbitMq {
     fn write_files(&self, configuration: &str) -> Result<(), HarnessError> {
         let folders = ["home", "mnesia", "log", "generated"];
         for folder in folders {
-            let path = self.keeper.path(folder);
+            let path = self.sandbox.path(folder);
             fs::create_dir(&path).map_err(HarnessError::io(format!("create {}", path.display())))?;
         }
         let settings = format!(
@@ -132,27 +132,27 @@ impl RabbitMq {
         );
         let files = [("rabbitmq.conf", settings.as_str()), ("environment", ""), ("enabled_plugins", "[].\n")];
         for (name, text) in files {
-            let path = self.keeper.path(name);
+            let path = self.sandbox.path(name);
             fs::write(&path, text).map_err(HarnessError::io(format!("write {}", path.display())))?;
         }
         Ok(())
     }
 
-    /// The Erlang port mapper in the foreground, as our child. Left to itself the broker starts one that
-    /// detaches and stays behind.
+    /// Starts the Erlang port mapper in the foreground, as a child of this process. The broker by itself would start one
+    /// that detaches and stays behind.
     fn start_epmd(&self, program: &Path) -> Result<(), HarnessError> {
-        let mut command = self.keeper.command(program);
+        let mut command = self.sandbox.command(program);
         command
             .args(["-port", &self.mapper.number().to_string(), "-address", "127.0.0.1"])
-            .stdout(self.keeper.output("epmd.log")?)
-            .stderr(self.keeper.output("epmd.log")?);
+            .stdout(self.sandbox.output("epmd.log")?)
+            .stderr(self.sandbox.output("epmd.log")?);
         let address = loopback(self.mapper.number());
-        self.epmd.start(&self.keeper, command, || TcpStream::connect_timeout(&address, PROBE_DEADLINE).is_ok())
+        self.epmd.start(&self.sandbox, command, || TcpStream::connect_timeout(&address, PROBE_DEADLINE).is_ok())
     }
 
     fn script(&self, name: &str) -> Command {
-        let path = |name: &str| self.keeper.path(name);
-        let mut command = self.keeper.command(&self.scripts.join(name));
+        let path = |name: &str| self.sandbox.path(name);
+        let mut command = self.sandbox.command(&self.scripts.join(name));
         command
             .env("HOME", path("home"))
             .env("ERL_EPMD_PORT", self.mapper.number().to_string())
@@ -191,23 +191,23 @@ impl RabbitMq {
 
     /// The folder that holds the broker's data and logs until this value is dropped.
     pub fn folder(&self) -> &Path {
-        self.keeper.folder()
+        self.sandbox.folder()
     }
 
     /// Stops the broker in an orderly way (SIGTERM) and waits for its end, about a second.
     pub fn stop(&self) -> Result<(), HarnessError> {
-        self.broker.stop(&self.keeper)
+        self.broker.stop(&self.sandbox)
     }
 
     /// Kills the broker (SIGKILL) and waits for its end.
     pub fn kill(&self) -> Result<(), HarnessError> {
-        self.broker.kill(&self.keeper)
+        self.broker.kill(&self.sandbox)
     }
 
     /// Starts the stopped or killed broker on the same port with the data it had, and waits until it
     /// answers AMQP.
     pub fn start_again(&self) -> Result<(), HarnessError> {
-        let path = |name: &str| self.keeper.path(name);
+        let path = |name: &str| self.sandbox.path(name);
         let mut command = self.script(PROGRAM);
         command
             .arg("-noinput")
@@ -223,9 +223,9 @@ impl RabbitMq {
             .env("RABBITMQ_CONFIG_FILE", path("rabbitmq"))
             .env("RABBITMQ_ENABLED_PLUGINS_FILE", path("enabled_plugins"))
             .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1}")
-            .stdout(self.keeper.output("console.log")?)
-            .stderr(self.keeper.output("console.log")?);
-        self.broker.start(&self.keeper, command, || answers_amqp(self.port()))
+            .stdout(self.sandbox.output("console.log")?)
+            .stderr(self.sandbox.output("console.log")?);
+        self.broker.start(&self.sandbox, command, || answers_amqp(self.port()))
     }
 
     /// Freezes the broker (SIGSTOP): connections stay open, nothing is answered.
@@ -238,9 +238,9 @@ impl RabbitMq {
         self.broker.signal(Signal::CONT)
     }
 
-    /// Runs `rabbitmqctl` on this broker and returns what it printed, without its chatter.
+    /// Runs `rabbitmqctl` on this broker and returns its standard output, without its progress messages.
     ///
-    /// About a second per call, at most a minute. `rabbit.ctl(&["list_queues", "name", "messages"])`.
+    /// A call, such as `rabbit.ctl(&["list_queues", "name", "messages"])`, takes about a second and at most two minutes.
     pub fn ctl(&self, arguments: &[&str]) -> Result<String, HarnessError> {
         let number = self.commands.fetch_add(1, Ordering::Relaxed);
         let [out, err] = ["out", "err"].map(|kind| format!("ctl-{number}.{kind}"));
@@ -251,8 +251,8 @@ impl RabbitMq {
             .env("RABBITMQ_CTL_ERL_ARGS", "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1}")
             // The default leaves room for ten commands at a time on the whole machine.
             .env("RABBITMQ_CTL_DIST_PORT_MAX", "36671")
-            .stdout(self.keeper.output(&out)?)
-            .stderr(self.keeper.output(&err)?)
+            .stdout(self.sandbox.output(&out)?)
+            .stderr(self.sandbox.output(&err)?)
             .spawn()
             .map_err(HarnessError::io("start `rabbitmqctl`"))?;
         let mut status = None;
@@ -261,19 +261,19 @@ impl RabbitMq {
             status.is_some()
         });
         if waited.is_err() {
-            end("rabbitmqctl", &self.keeper, &mut child)?;
+            end("rabbitmqctl", &self.sandbox, &mut child)?;
         } else {
-            self.keeper.forget(child.id());
+            self.sandbox.forget(child.id());
         }
-        let printed = fs::read_to_string(self.keeper.path(&out)).unwrap_or_default();
-        let complaint = tail(&self.keeper.path(&err));
+        let printed = fs::read_to_string(self.sandbox.path(&out)).unwrap_or_default();
+        let complaint = tail(&self.sandbox.path(&err));
         for name in [&out, &err] {
             // Left over, they go with the folder.
-            let _ = fs::remove_file(self.keeper.path(name));
+            let _ = fs::remove_file(self.sandbox.path(name));
         }
         match status {
             Some(status) if status.success() => Ok(printed),
-            Some(_) | None => Err(HarnessError::Ctl {
+            Some(_) | None => Err(HarnessError::Rabbitmqctl {
                 command: arguments.join(" "),
                 output: match waited {
                     Ok(()) => format!("{printed}{complaint}"),
@@ -286,8 +286,8 @@ impl RabbitMq {
 
 impl Drop for RabbitMq {
     fn drop(&mut self) {
-        self.broker.finish(&self.keeper);
-        self.epmd.finish(&self.keeper);
+        self.broker.finish(&self.sandbox);
+        self.epmd.finish(&self.sandbox);
     }
 }
 
@@ -304,7 +304,7 @@ pub(crate) fn ask(port: u16, question: &[u8], answer: &mut [u8]) -> std::io::Res
     stream.read_exact(answer)
 }
 
-/// The answer to the protocol header is a method frame, which begins with 1.
+/// Whether the broker answers the protocol header with a method frame, which begins with 1.
 fn answers_amqp(port: u16) -> bool {
     let mut first = [0];
     ask(port, b"AMQP\0\0\x09\x01", &mut first).is_ok() && first == [1]

@@ -9,23 +9,23 @@ use rustix::process::Signal;
 
 use crate::{
     HarnessError,
-    keeper::{Keeper, find},
     ports::Port,
     process::Process,
     rabbit::{PROBE_DEADLINE, TlsFiles, ask, loopback},
+    sandbox::{Sandbox, find},
 };
 
 const PROGRAM: &str = "redis-server";
-/// How long an answer may take: `FLUSHALL` of millions of keys takes seconds.
-const ANSWERING: Duration = Duration::from_secs(60);
+/// The time that an answer may take: `FLUSHALL` of millions of keys takes seconds.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(60);
 
-/// A Redis server of one's own, on loopback, without a password and without persistence.
+/// A private Redis server on loopback, without a password and without persistence.
 ///
-/// Dropping it kills the server and removes its folder.
+/// Dropping the value kills the server and removes its folder.
 #[derive(Debug)]
 pub struct Redis {
     server: Process,
-    keeper: Keeper,
+    sandbox: Sandbox,
     program: PathBuf,
     arguments: Vec<String>,
     port: Port,
@@ -38,12 +38,12 @@ impl Redis {
         Self::start_with(&[])
     }
 
-    /// As [`start`](Self::start), with more arguments: `&["--appendonly", "yes"]`, `&["--maxmemory", "2mb"]`.
+    /// Starts a server with more arguments, such as `&["--appendonly", "yes"]` or `&["--maxmemory", "2mb"]`.
     pub fn start_with(arguments: &[&str]) -> Result<Self, HarnessError> {
         Self::start_on(arguments.iter().map(|&argument| argument.to_owned()).collect(), None)
     }
 
-    /// As [`start`](Self::start), listening for TLS too, with this certificate; clients show one of the same authority.
+    /// Starts a server that also listens for TLS with this certificate. Clients must have a certificate of the same authority.
     pub fn start_with_tls(files: &TlsFiles) -> Result<Self, HarnessError> {
         let port = Port::free()?;
         let TlsFiles { authority, certificate, key } = files;
@@ -60,14 +60,14 @@ impl Redis {
 
     fn start_on(arguments: Vec<String>, tls: Option<Port>) -> Result<Self, HarnessError> {
         let program = find(PROGRAM)?;
-        let keeper = Keeper::new("bloodbank-redis")?;
+        let sandbox = Sandbox::new("bloodbank-redis")?;
         let redis = Self {
-            server: Process::new(PROGRAM, vec![keeper.path("redis.log")]),
+            server: Process::new(PROGRAM, vec![sandbox.path("redis.log")]),
             program,
             arguments,
             tls,
             port: Port::free()?,
-            keeper,
+            sandbox,
         };
         redis.start_again()?;
         Ok(redis)
@@ -101,30 +101,30 @@ impl Redis {
 
     /// The folder that holds the server's log until this value is dropped.
     pub fn folder(&self) -> &Path {
-        self.keeper.folder()
+        self.sandbox.folder()
     }
 
     /// Stops the server in an orderly way (SIGTERM) and waits for its end.
     pub fn stop(&self) -> Result<(), HarnessError> {
-        self.server.stop(&self.keeper)
+        self.server.stop(&self.sandbox)
     }
 
     /// Kills the server (SIGKILL) and waits for its end.
     pub fn kill(&self) -> Result<(), HarnessError> {
-        self.server.kill(&self.keeper)
+        self.server.kill(&self.sandbox)
     }
 
     /// Starts the stopped or killed server on the same port. It is empty, unless the arguments given at
     /// the start turned persistence on.
     pub fn start_again(&self) -> Result<(), HarnessError> {
-        let mut command = self.keeper.command(&self.program);
+        let mut command = self.sandbox.command(&self.program);
         command
             .args(["--port", &self.port().to_string(), "--bind", "127.0.0.1"])
             .args(["--save", "", "--appendonly", "no", "--daemonize", "no"])
             .args(&self.arguments)
-            .stdout(self.keeper.output("redis.log")?)
-            .stderr(self.keeper.output("redis.log")?);
-        self.server.start(&self.keeper, command, || answers_ping(self.port()))
+            .stdout(self.sandbox.output("redis.log")?)
+            .stderr(self.sandbox.output("redis.log")?);
+        self.server.start(&self.sandbox, command, || answers_ping(self.port()))
     }
 
     /// Freezes the server (SIGSTOP): connections stay open, nothing is answered.
@@ -137,11 +137,11 @@ impl Redis {
         self.server.signal(Signal::CONT)
     }
 
-    /// Gives a command and returns the first line of the answer: `redis.tell("FLUSHALL")` is `+OK`.
+    /// Sends a command and returns the first line of the answer: `redis.tell("FLUSHALL")` is `+OK`.
     pub fn tell(&self, command: &str) -> Result<String, HarnessError> {
         let tell = || {
             let mut stream = TcpStream::connect_timeout(&loopback(self.port()), PROBE_DEADLINE)?;
-            stream.set_read_timeout(Some(ANSWERING))?;
+            stream.set_read_timeout(Some(ANSWER_DEADLINE))?;
             stream.write_all(format!("{command}\r\n").as_bytes())?;
             let mut answer = String::new();
             BufReader::new(stream).read_line(&mut answer)?;
@@ -153,7 +153,7 @@ impl Redis {
 
 impl Drop for Redis {
     fn drop(&mut self) {
-        self.server.finish(&self.keeper);
+        self.server.finish(&self.sandbox);
     }
 }
 

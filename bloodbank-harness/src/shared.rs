@@ -7,11 +7,11 @@ pub const RABBIT_URL_VARIABLE: &str = "BLOODBANK_TEST_RABBIT_URL";
 /// The environment variable with the address of the Redis server that all tests of a run share.
 pub const REDIS_URL_VARIABLE: &str = "BLOODBANK_TEST_REDIS_URL";
 
-/// The address of a broker to share: the one `scripts/test.sh` started for this run
-/// ([`RABBIT_URL_VARIABLE`]), otherwise one started now for this process and ended with it.
+/// The address of a shared broker: the one that `scripts/test.sh` started for this run ([`RABBIT_URL_VARIABLE`]), otherwise
+/// one that is started now for this process and ends with it.
 ///
-/// Others use it at the same time, so take names from [`unique`](crate::unique), delete your queues, and
-/// do not stop, pause or reconfigure it; start a [`RabbitMq`] for that.
+/// Other tests use the broker at the same time: take names from [`unique`](crate::unique), delete your queues, and
+/// do not stop, pause or reconfigure the broker. Start a [`RabbitMq`] for that.
 ///
 /// # Panics
 ///
@@ -21,10 +21,10 @@ pub fn shared_rabbit_url() -> String {
     given(RABBIT_URL_VARIABLE).unwrap_or_else(|| BROKER.get_or_init(|| started(RabbitMq::start())).url())
 }
 
-/// The address of a Redis server to share: the one `scripts/test.sh` started for this run
-/// ([`REDIS_URL_VARIABLE`]), otherwise one started now for this process and ended with it.
+/// The address of a shared Redis server: the one that `scripts/test.sh` started for this run ([`REDIS_URL_VARIABLE`]),
+/// otherwise one that is started now for this process and ends with it.
 ///
-/// Others use it at the same time, so take keys from [`unique`](crate::unique) and flush nothing.
+/// Other tests use the server at the same time: take keys from [`unique`](crate::unique) and do not flush the database.
 ///
 /// # Panics
 ///

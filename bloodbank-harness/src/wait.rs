@@ -7,14 +7,14 @@ use crate::HarnessError;
 
 const INTERVAL: Duration = Duration::from_millis(20);
 
-/// Polls `condition` until it holds, and fails with [`HarnessError::TooLate`] when the deadline has passed.
+/// Polls a condition until it holds, and fails with [`HarnessError::Timeout`] when the deadline has passed.
 ///
-/// `what` names the condition in the error: “the queue is empty”. Blocks the thread.
-pub fn until(what: &str, deadline: Duration, mut condition: impl FnMut() -> bool) -> Result<(), HarnessError> {
+/// `name` names the condition in the error: “the queue is empty”. The call blocks its thread.
+pub fn until(name: &str, deadline: Duration, mut condition: impl FnMut() -> bool) -> Result<(), HarnessError> {
     let begun = Instant::now();
     while !condition() {
         if begun.elapsed() >= deadline {
-            return Err(HarnessError::TooLate { what: what.to_owned(), waited: deadline, log: String::new() });
+            return Err(HarnessError::Timeout { condition: name.to_owned(), waited: deadline, log: String::new() });
         }
         thread::sleep(INTERVAL);
     }

@@ -1,4 +1,4 @@
-//! What the proxy promises, against a server that echoes.
+//! The proxy in front of a server that echoes.
 #![allow(clippy::unwrap_used, reason = "a failed test helper fails the test")]
 
 mod support;

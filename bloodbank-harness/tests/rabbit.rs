@@ -1,4 +1,4 @@
-//! What the harness promises about RabbitMQ. A start costs five seconds, so one broker serves many promises.
+//! Private RabbitMQ brokers. A start costs five seconds, so several tests share a broker.
 
 mod support;
 
@@ -13,13 +13,13 @@ fn a_broker_lives_through_everything_and_leaves_nothing_behind() {
     let port = rabbit.port();
     assert_eq!(rabbit.url(), format!("amqp://guest:guest@127.0.0.1:{port}/%2f"));
     assert_eq!(amqp_answer(port), Some(1));
-    assert!(matches!(rabbit.start_again(), Err(HarnessError::Running { .. })));
+    assert!(matches!(rabbit.start_again(), Err(HarnessError::AlreadyRunning { .. })));
 
     rabbit.ctl(&["add_vhost", "kept"]).unwrap();
     let vhosts = rabbit.ctl(&["list_vhosts", "name"]).unwrap();
     assert_eq!(vhosts.lines().collect::<Vec<_>>().len(), 2, "no chatter: {vhosts}");
     let error = rabbit.ctl(&["delete_vhost", "absent"]).unwrap_err();
-    assert!(matches!(error, HarnessError::Ctl { .. }), "{error}");
+    assert!(matches!(error, HarnessError::Rabbitmqctl { .. }), "{error}");
     assert!(error.to_string().contains("absent"), "{error}");
 
     rabbit.pause().unwrap();
@@ -48,7 +48,7 @@ fn a_broker_lives_through_everything_and_leaves_nothing_behind() {
     let folder = rabbit.folder().to_owned();
     let mut processes = descendants(rabbit.pid().unwrap());
     processes.extend(users_of(&folder));
-    assert!(processes.len() >= 3, "broker, port mapper and keeper: {processes:?}");
+    assert!(processes.len() >= 3, "broker, port mapper and reaper: {processes:?}");
     drop(rabbit);
     assert!(!folder.exists());
     assert_eq!(amqp_answer(port), None);

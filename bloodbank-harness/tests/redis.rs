@@ -1,4 +1,4 @@
-//! What the harness promises about Redis.
+//! Private Redis servers.
 
 mod support;
 
@@ -13,7 +13,7 @@ fn a_server_lives_through_everything_and_leaves_nothing_behind() {
     let pong = || Some("+PONG\r\n".to_owned());
     assert_eq!(redis.url(), format!("redis://127.0.0.1:{port}/"));
     assert_eq!(ping(), pong());
-    assert!(matches!(redis.start_again(), Err(HarnessError::Running { .. })));
+    assert!(matches!(redis.start_again(), Err(HarnessError::AlreadyRunning { .. })));
 
     redis.pause().unwrap();
     assert_eq!(ping(), None, "a frozen server does not answer");
@@ -36,7 +36,7 @@ fn a_server_lives_through_everything_and_leaves_nothing_behind() {
 
     let folder = redis.folder().to_owned();
     let processes = users_of(&folder);
-    assert!(processes.len() >= 2, "server and keeper: {processes:?}");
+    assert!(processes.len() >= 2, "server and reaper: {processes:?}");
     redis.pause().unwrap();
     drop(redis);
     assert!(!folder.exists());
@@ -58,6 +58,6 @@ fn two_servers_side_by_side_and_one_that_keeps_its_data() {
 #[test]
 fn a_server_that_cannot_start_says_why() {
     let error = Redis::start_with(&["--no-such-setting", "1"]).unwrap_err();
-    let HarnessError::Died { log, .. } = &error else { panic!("{error}") };
+    let HarnessError::StartupFailed { log, .. } = &error else { panic!("{error}") };
     assert!(log.contains("no-such-setting"), "{error}");
 }

@@ -1,4 +1,4 @@
-//! The `services` program: what it hands to its command, and that nothing survives it.
+//! The `services` program: the environment of its command, and that no process survives it.
 #![allow(clippy::unwrap_used, reason = "a failed test helper fails the test")]
 
 mod support;
@@ -21,7 +21,7 @@ fn services() -> Command {
     command
 }
 
-/// Ends its process with the test, also with one that fails.
+/// A process that ends with the test, even if the test fails.
 struct Ended(Child);
 
 impl Drop for Ended {
@@ -44,7 +44,7 @@ fn port_in(line: &str, before: &str) -> u16 {
     rest.split('/').next().unwrap().parse().unwrap()
 }
 
-/// The private folders that processes work in.
+/// The private folders in which processes work.
 fn folders(processes: &BTreeSet<u32>) -> BTreeSet<PathBuf> {
     processes
         .iter()
@@ -125,7 +125,7 @@ fn wrong_arguments_print_the_usage() {
 #[test]
 fn a_broker_that_cannot_start_says_why_and_leaves_no_folder() {
     let error = RabbitMq::start_with("no_such_setting = 1\n").unwrap_err();
-    let HarnessError::Died { log, .. } = &error else { panic!("{error}") };
+    let HarnessError::StartupFailed { log, .. } = &error else { panic!("{error}") };
     assert!(log.contains("no_such_setting"), "{error}");
     let ours = format!("bloodbank-rabbitmq-{:x}-", process::id());
     let left = fs::read_dir(env::temp_dir()).unwrap();

@@ -1,4 +1,4 @@
-//! Collects every mistake of one declaration.
+//! The collector of the mistakes in one declaration.
 
 use std::{cell::RefCell, fmt::Display};
 
@@ -13,7 +13,7 @@ impl Ctxt {
         Self(RefCell::new(Some(Vec::new())))
     }
 
-    /// A mistake, at the tokens that make it.
+    /// Adds a mistake at the tokens that make it.
     pub(crate) fn error(&self, at: impl ToTokens, message: impl Display) {
         self.push(syn::Error::new_spanned(at, message));
     }
@@ -24,12 +24,12 @@ impl Ctxt {
         }
     }
 
-    /// Whether everything is right so far.
+    /// Whether no mistake has been found so far.
     pub(crate) fn is_clean(&self) -> bool {
         self.0.borrow().as_ref().is_none_or(Vec::is_empty)
     }
 
-    /// `compile_error!` for every mistake.
+    /// Returns a `compile_error!` for every mistake.
     pub(crate) fn finish(self) -> TokenStream {
         let errors = self.0.take().unwrap_or_default();
         errors.iter().map(syn::Error::to_compile_error).collect()

@@ -1,4 +1,4 @@
-//! Durations as text: `"30s"`.
+//! Durations in options, such as `"30s"`.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use syn::LitStr;
 
 const UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 
-/// A whole number and a unit.
+/// Parses a duration: a whole number and a unit.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (number, unit) = text.split_at(digits);
@@ -26,7 +26,7 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A duration that is more than nothing.
+/// Parses a duration that must not be zero.
 pub(crate) fn parse_positive(text: &LitStr) -> syn::Result<Duration> {
     match parse(&text.value()) {
         Ok(Duration::ZERO) => {
@@ -37,7 +37,7 @@ pub(crate) fn parse_positive(text: &LitStr) -> syn::Result<Duration> {
     }
 }
 
-/// As an expression.
+/// Generates a duration as an expression.
 pub(crate) fn expand(duration: Duration) -> TokenStream {
     // Fits: it was parsed from milliseconds in a `u64`.
     let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);

@@ -1,12 +1,12 @@
-//! What keeps two declarations of one routing key, and two executors of one command, from being linked into one program.
+//! Symbols that keep two declarations of one routing key, and two executors of one command, from being linked into one program.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 
-/// A static whose symbol is the sentence that the linker prints when it meets it twice.
+/// Generates a static whose symbol is the sentence that the linker prints when two events have one routing key.
 ///
-/// It has no spaces and no braces: in a `cdylib` every such symbol stands in the linker's version script, whose grammar
-/// has neither. `at` is where a second one in the same crate is reported.
+/// The symbol has no spaces and no braces: in a `cdylib` every such symbol is listed in the linker's version script, whose
+/// grammar has neither. `at` is the place at which a second event in the same crate is reported.
 pub(crate) fn two_events(key: &str, at: Span) -> TokenStream {
     let key = key.replace(['{', '}'], "_");
     let sentence = format!("two_events_have_the_routing_key::{key}::rename_one_of_them");
@@ -20,10 +20,11 @@ pub(crate) fn two_events(key: &str, at: Span) -> TokenStream {
     }
 }
 
-/// A symbol of which a program can have one: its name is a sentence, and a number that stands for the key of the command.
+/// Generates a symbol that the linker refuses twice: a sentence about two executors of one command, and a number that stands for
+/// the key of the command.
 ///
-/// Only the type knows its key, and `export_name` takes no constant; assembly does, as a number. `command` is its type,
-/// `name` what it is called here.
+/// Only the type knows its key, and `export_name` takes no constant; assembly does, as a number. `command` is the type of the
+/// command, `name` its name in the user's crate.
 pub(crate) fn one_executor(command: &TokenStream, name: &Ident) -> TokenStream {
     let name = name.to_string();
     let sentence =

@@ -7,28 +7,28 @@ use syn::{Ident, LitInt, LitStr, parse::ParseStream};
 use crate::{
     ctxt::Ctxt,
     duration,
-    options::{Known, Options, group, value},
+    options::{KnownOption, Options, group, value},
     retry::Retry,
 };
 
-pub(crate) const QUEUE: Known = ("queue", "queue = \"shipping.ship\"");
-pub(crate) const CONCURRENCY: Known = ("concurrency", "concurrency = 8");
-pub(crate) const PREFETCH: Known = ("prefetch", "prefetch = 256");
-pub(crate) const TIMEOUT: Known = ("timeout", "timeout = \"30s\"");
-pub(crate) const RETRY: Known = ("retry", "retry(max_attempts = 5, backoff = \"1s..1m\")");
-pub(crate) const DEDUPE: Known = ("dedupe", "dedupe(within = \"24h\")");
-pub(crate) const ON_FAILURE: Known = ("on_failure", "on_failure = dead_letter");
+pub(crate) const QUEUE: KnownOption = ("queue", "queue = \"shipping.ship\"");
+pub(crate) const CONCURRENCY: KnownOption = ("concurrency", "concurrency = 8");
+pub(crate) const PREFETCH: KnownOption = ("prefetch", "prefetch = 256");
+pub(crate) const TIMEOUT: KnownOption = ("timeout", "timeout = \"30s\"");
+pub(crate) const RETRY: KnownOption = ("retry", "retry(max_attempts = 5, backoff = \"1s..1m\")");
+pub(crate) const DEDUPE: KnownOption = ("dedupe", "dedupe(within = \"24h\")");
+pub(crate) const ON_FAILURE: KnownOption = ("on_failure", "on_failure = dead_letter");
 
 const OUTCOMES: [(&str, &str); 2] = [("dead_letter", "DeadLetter"), ("discard", "Discard")];
 
-/// Fields of `SubscriberOptions` that differ from the default, as they will be written.
+/// The fields of `SubscriberOptions` that differ from the default, as generated code.
 #[derive(Default)]
-pub(crate) struct Handling {
+pub(crate) struct HandlingOptions {
     fields: Vec<TokenStream>,
 }
 
-impl Handling {
-    /// Reads one of the options above.
+impl HandlingOptions {
+    /// Parses one of the shared options.
     pub(crate) fn read_one(&mut self, cx: &Ctxt, name: &Ident, input: ParseStream<'_>) -> syn::Result<()> {
         match name.to_string().as_str() {
             // queue = "shipping.ship"
@@ -96,7 +96,7 @@ impl Handling {
         self.fields.push(field);
     }
 
-    /// The options as an expression.
+    /// Generates the `SubscriberOptions` as an expression.
     pub(crate) fn expand(&self) -> TokenStream {
         let fields = &self.fields;
         if fields.is_empty() {
@@ -106,7 +106,7 @@ impl Handling {
     }
 }
 
-/// A number from 1.
+/// Parses a number from 1; reports a mistake otherwise.
 pub(crate) fn count<T: std::str::FromStr + quote::ToTokens>(cx: &Ctxt, name: &Ident, number: &LitInt) -> Option<T>
 where
     T::Err: std::fmt::Display,
@@ -124,7 +124,7 @@ where
     }
 }
 
-/// A duration as an expression.
+/// Parses a duration that is not zero, and generates it as an expression; reports a mistake otherwise.
 pub(crate) fn positive(cx: &Ctxt, text: &LitStr) -> Option<TokenStream> {
     match duration::parse_positive(text) {
         Ok(duration) => Some(duration::expand(duration)),

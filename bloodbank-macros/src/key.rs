@@ -1,4 +1,4 @@
-//! `routing_key!` and `pattern!`.
+//! The macros `routing_key!` and `pattern!`.
 
 use bloodbank_routing::{KeyError, check_key, check_pattern, explain};
 use proc_macro2::TokenStream;

@@ -1,12 +1,12 @@
 //! The macros of Bloodbank. Services use them through the facade crate `bloodbank`.
 //!
-//! Each macro is a folder: `attr` reads what the user wrote, `check` finds every mistake, `expand` writes the code, and
-//! `fallback` writes what keeps one mistake from becoming many messages.
+//! Each macro is a folder: `attr` parses the attribute, `ast` the item, `check` finds every mistake, `expand` generates the code,
+//! and `fallback` generates implementations after a mistake, so that one mistake gives one message.
 #![forbid(unsafe_code)]
 
 mod command;
 mod ctxt;
-mod docs_of;
+mod doc_comment;
 mod duration;
 mod event;
 mod event_set;

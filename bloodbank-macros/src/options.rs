@@ -1,4 +1,4 @@
-//! Lists of options: `name`, `name = value`, `name(…)`, separated by commas.
+//! Lists of options in attributes: `name`, `name = value`, `name(…)`, separated by commas.
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
@@ -11,22 +11,22 @@ use syn::{
 
 use crate::ctxt::Ctxt;
 
-/// An option as it is written: its name, and an example for messages.
-pub(crate) type Known = (&'static str, &'static str);
+/// An option that an attribute knows: its name, and an example for messages.
+pub(crate) type KnownOption = (&'static str, &'static str);
 
-/// Reads the options of one attribute, or of several of the same name.
+/// The parser for the options of one attribute, or of several of the same name.
 pub(crate) struct Options<'a> {
     cx: &'a Ctxt,
-    known: &'a [Known],
+    known: &'a [KnownOption],
     seen: Vec<String>,
 }
 
 impl<'a> Options<'a> {
-    pub(crate) fn new(cx: &'a Ctxt, known: &'a [Known]) -> Self {
+    pub(crate) fn new(cx: &'a Ctxt, known: &'a [KnownOption]) -> Self {
         Self { cx, known, seen: Vec::new() }
     }
 
-    /// Calls `read` for every option that is known and given once. What is wrong with one hides no other.
+    /// Calls `read` for every option that is known and given once. A mistake in one option hides no mistake in another.
     pub(crate) fn read(
         &mut self,
         tokens: TokenStream,
@@ -100,34 +100,34 @@ fn skip_to_comma(input: ParseStream<'_>) {
     }
 }
 
-/// `= value`
+/// Parses `= value`.
 pub(crate) fn value<T: Parse>(input: ParseStream<'_>) -> syn::Result<T> {
     input.parse::<Token![=]>()?;
     input.parse()
 }
 
-/// `(a, b)`
+/// Parses `(a, b)`.
 pub(crate) fn names(input: ParseStream<'_>) -> syn::Result<Punctuated<Ident, Token![,]>> {
     let list;
     syn::parenthesized!(list in input);
     Punctuated::parse_terminated_with(&list, Ident::parse_any)
 }
 
-/// `(…)`
+/// Parses `(…)` and returns the tokens inside.
 pub(crate) fn group(input: ParseStream<'_>) -> syn::Result<TokenStream> {
     let list;
     syn::parenthesized!(list in input);
     list.parse()
 }
 
-/// Where the facade lives: `crate = "path"`.
+/// The path of the facade, which the option `crate = "path"` sets.
 pub(crate) struct Facade(Option<Path>);
 
 impl Facade {
-    pub(crate) const KNOWN: Known = ("crate", "crate = \"::bloodbank\"");
+    pub(crate) const KNOWN: KnownOption = ("crate", "crate = \"::bloodbank\"");
     pub(crate) const DEFAULT: Self = Self(None);
 
-    /// `= "path"`
+    /// Parses `= "path"`.
     pub(crate) fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let path = value::<LitStr>(input)?;
         path.parse_with(Path::parse_mod_style).map(Some).map(Self)

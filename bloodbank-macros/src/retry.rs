@@ -1,4 +1,4 @@
-//! `retry(max_attempts = 5, backoff = "1s..1m", max_age = "1h")`
+//! The option `retry(max_attempts = 5, backoff = "1s..1m", max_age = "1h")`.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use crate::{
     ctxt::Ctxt,
     duration,
     handling::{count, positive},
-    options::{Known, Options, value},
+    options::{KnownOption, Options, value},
 };
 
-const KNOWN: [Known; 3] =
+const KNOWN: [KnownOption; 3] =
     [("max_attempts", "max_attempts = 5"), ("backoff", "backoff = \"1s..1m\""), ("max_age", "max_age = \"1h\"")];
 
-/// A `RetryPolicy`.
+/// The fields of a `RetryPolicy` that are given, as generated code.
 pub(crate) struct Retry(Vec<TokenStream>);
 
 impl Retry {

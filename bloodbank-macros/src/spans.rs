@@ -1,15 +1,15 @@
-//! Where generated code is reported.
+//! Spans of generated code: the places at which its mistakes are reported.
 
 use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::spanned::Spanned;
 
-/// The place of the user's tokens, for code of ours: names resolve and lints apply as in code that a macro wrote.
-pub(crate) fn ours_at(at: impl Spanned) -> Span {
+/// The location of the user's tokens for generated code: names resolve and lints apply as at the macro's call site.
+pub(crate) fn call_site_at(at: impl Spanned) -> Span {
     Span::call_site().located_at(at.span())
 }
 
-/// The same tokens, reported elsewhere.
+/// The same tokens with another location.
 pub(crate) fn respan(tokens: impl ToTokens, at: Span) -> TokenStream {
     let respan_one = |mut token: TokenTree| {
         if let TokenTree::Group(group) = &token {

@@ -19,7 +19,7 @@ impl BindingPattern {
     /// The pattern that every key matches.
     pub const EVERYTHING: Self = Self::from_static("#");
 
-    /// A pattern known when the program is compiled; a bad one in a constant does not compile.
+    /// Makes a pattern from a literal; a bad one in a constant does not compile.
     ///
     /// ```
     /// use bloodbank_routing::BindingPattern;
@@ -38,7 +38,7 @@ impl BindingPattern {
         }
     }
 
-    /// A pattern that follows our grammar: [`check_pattern`].
+    /// Parses a pattern that must follow Bloodbank's grammar: [`check_pattern`].
     ///
     /// # Errors
     /// The text and the first broken rule.
@@ -46,7 +46,7 @@ impl BindingPattern {
         Self::checked(text, check_pattern)
     }
 
-    /// A pattern for keys that may be somebody else's: [`check_wire_pattern`].
+    /// Parses a pattern for keys that another program may have chosen: [`check_wire_pattern`].
     ///
     /// # Errors
     /// The text and the first broken rule.
@@ -57,7 +57,7 @@ impl BindingPattern {
     /// The pattern that matches the keys of a template: `*` for every placeholder.
     ///
     /// # Errors
-    /// What [`check_pattern`] refuses.
+    /// The pattern and the first rule of [`check_pattern`] that it breaks.
     ///
     /// ```
     /// use bloodbank_routing::BindingPattern;
@@ -77,28 +77,28 @@ impl BindingPattern {
         }
     }
 
-    /// Whether a key matches: [`matches()`].
+    /// Whether a key matches the pattern: [`matches()`].
     pub fn matches(&self, key: &str) -> bool {
         matches(self.as_str(), key)
     }
 
-    /// Whether some key matches this and another pattern or template: [`overlaps`].
+    /// Whether some key matches both this pattern and another pattern or template: [`overlaps`].
     pub fn overlaps(&self, other: &str) -> bool {
         overlaps(self.as_str(), other)
     }
 
-    /// Whether every key of a template matches: [`covers`].
+    /// Whether the pattern matches every key of a template: [`covers`].
     pub fn covers(&self, template: &str) -> bool {
         covers(self.as_str(), template)
     }
 
-    /// Whether the pattern has a `*` or a `#`; without, only one key matches.
+    /// Whether the pattern has a `*` or a `#`; a pattern without matches only one key.
     pub fn has_wildcard(&self) -> bool {
         self.as_str().contains(['*', '#'])
     }
 }
 
-/// The pattern that only this key matches.
+/// Makes the pattern that only this key matches.
 impl From<RoutingKey> for BindingPattern {
     fn from(key: RoutingKey) -> Self {
         Self(key.into_text())

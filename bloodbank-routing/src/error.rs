@@ -1,11 +1,11 @@
-//! What is wrong with a key, and where.
+//! Errors of the grammar: the rule that a text breaks, and where.
 
 use std::fmt;
 
 use crate::explain::explain;
 use crate::key::MAX_LEN;
 
-/// Which grammar a text was held against.
+/// The grammar that a text was checked against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Subject {
@@ -13,9 +13,9 @@ pub enum Subject {
     Key,
     /// A key in which a segment may be a placeholder, as in `artifact.{action}`.
     Template,
-    /// What a subscriber binds with, as in `orders.*`.
+    /// A binding pattern, as in `orders.*`.
     Pattern,
-    /// The value put in for one placeholder.
+    /// The value of a placeholder.
     Segment,
     /// A key that some other program publishes.
     WireKey,
@@ -24,7 +24,7 @@ pub enum Subject {
 }
 
 impl Subject {
-    /// What to call the text in a sentence.
+    /// The noun for such a text in a sentence: `routing key`, `pattern` or `segment value`.
     pub const fn noun(self) -> &'static str {
         match self {
             Self::Key | Self::Template | Self::WireKey => "routing key",
@@ -38,7 +38,7 @@ impl Subject {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeyErrorKind {
-    /// Nothing was written.
+    /// The empty text.
     Empty,
     /// A key without a dot.
     OneSegment,
@@ -46,7 +46,7 @@ pub enum KeyErrorKind {
     EmptySegment,
     /// More than [`MAX_LEN`] bytes.
     TooLong,
-    /// `A` to `Z`.
+    /// An upper-case letter, `A` to `Z`.
     UpperCase,
     /// A space.
     Space,
@@ -56,34 +56,34 @@ pub enum KeyErrorKind {
     DigitFirst,
     /// A segment that begins with `_`.
     UnderscoreFirst,
-    /// Any other character that no segment may have.
+    /// Another character that no segment may have.
     Character,
     /// A control character, such as a line break.
     Control,
     /// A dot in the value of a placeholder.
     Dot,
-    /// `*` or `#` in a key.
+    /// The wildcard `*` or `#` in a key.
     Wildcard,
-    /// `*` or `#` beside other characters of a segment of a pattern.
+    /// The wildcard `*` or `#` beside other characters in a segment of a pattern.
     WildcardInsideSegment,
-    /// `{…}` where no placeholder may stand.
+    /// A placeholder, `{…}`, where none may stand.
     Placeholder,
-    /// `{…}` beside other characters of a segment.
+    /// A placeholder, `{…}`, beside other characters in a segment.
     PlaceholderInsideSegment,
-    /// `{` without `}`.
+    /// A `{` without `}`.
     UnclosedPlaceholder,
-    /// `}` without `{`.
+    /// A `}` without `{`.
     UnopenedPlaceholder,
-    /// `{}`.
+    /// A placeholder without a name, `{}`.
     EmptyPlaceholder,
-    /// `{…}` around something that cannot be the name of a field.
+    /// A placeholder, `{…}`, around something that cannot be the name of a field.
     PlaceholderName,
 }
 
-/// A text that breaks the grammar: the rule, and the place inside the text.
+/// A broken rule of the grammar, and its place inside the text.
 ///
-/// It does not hold the text, so that constants can make one. [`explain`](crate::explain()) puts the
-/// two together into a sentence; [`InvalidKey`] carries both.
+/// The error does not hold the text, so that constants can make one. [`explain`](crate::explain())
+/// turns error and text into a sentence; [`InvalidKey`] carries both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyError {
     subject: Subject,
@@ -97,7 +97,7 @@ impl KeyError {
         Self { subject, kind, at, len }
     }
 
-    /// The grammar that was asked for.
+    /// The grammar that the text was checked against.
     pub const fn subject(&self) -> Subject {
         self.subject
     }
@@ -107,12 +107,12 @@ impl KeyError {
         self.kind
     }
 
-    /// Where the fault begins, in bytes from the start of the text.
+    /// The start of the fault, in bytes from the start of the text.
     pub const fn at(&self) -> usize {
         self.at
     }
 
-    /// How many bytes the fault spans; zero for an empty segment.
+    /// The length of the fault in bytes; zero for an empty segment.
     #[expect(clippy::len_without_is_empty, reason = "the length of a fault, not of a collection")]
     pub const fn len(&self) -> usize {
         self.len
@@ -123,7 +123,7 @@ impl KeyError {
         text.get(self.at..self.at + self.len).unwrap_or_default()
     }
 
-    /// The segment of `text` with the fault in it.
+    /// The segment of `text` that holds the fault.
     pub fn segment<'a>(&self, text: &'a str) -> &'a str {
         let (Some(before), Some(after)) = (text.get(..self.at), text.get(self.at..)) else {
             return text;
@@ -133,7 +133,7 @@ impl KeyError {
         &text[start..end]
     }
 
-    /// The rule and the remedy, without the text: what a constant can panic with.
+    /// The rule and the remedy as a sentence without the text, with which a constant can panic.
     pub const fn message(&self) -> &'static str {
         match self.kind {
             KeyErrorKind::Empty => match self.subject {
@@ -191,7 +191,7 @@ impl fmt::Display for KeyError {
 
 impl std::error::Error for KeyError {}
 
-/// A text that was refused, together with the reason.
+/// A text that breaks the grammar, together with the error.
 ///
 /// ```
 /// let error = bloodbank_routing::RoutingKey::parse("Orders.placed").unwrap_err();
@@ -211,12 +211,12 @@ impl InvalidKey {
         Self { text: text.into(), error }
     }
 
-    /// The text as it was given.
+    /// The text that was checked.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The rule and the place.
+    /// The broken rule and its place in the text.
     pub const fn error(&self) -> KeyError {
         self.error
     }

@@ -1,11 +1,11 @@
-//! From an error to the sentence a user reads.
+//! Error messages for users: from an error and its text to a sentence.
 
 use crate::error::{KeyError, KeyErrorKind as Kind, Subject};
 use crate::key::{MAX_LEN, check_template};
-use crate::snake::{as_subject, in_two_segments};
+use crate::snake_case::{as_subject, in_two_segments};
 
-/// The whole sentence about a text that was refused: what it is, what is wrong with it where, and
-/// what to write instead. `error` must come from checking `text`.
+/// Explains why a text was refused, in one sentence: the kind of text, the fault, its place, and the
+/// remedy. `error` must come from checking `text`.
 ///
 /// ```
 /// use bloodbank_routing::{check_key, explain};
@@ -29,10 +29,10 @@ pub fn explain(text: &str, error: &KeyError) -> String {
         None => remedy(text, error),
     };
     let noun = error.subject().noun();
-    format!("{noun} `{}` {problem}; {remedy}", shown(text))
+    format!("{noun} `{}` {problem}; {remedy}", printable(text))
 }
 
-/// The snake_case form of a key, template or pattern, if there is one that the grammar allows.
+/// The snake_case spelling of a key, template or pattern, if it differs and the grammar allows it.
 ///
 /// ```
 /// use bloodbank_routing::suggestion;
@@ -52,15 +52,15 @@ pub fn suggestion(text: &str) -> Option<String> {
 }
 
 impl KeyError {
-    /// What to write instead of `text`, if that can be told: see [`suggestion`].
+    /// A valid spelling of `text`, if one can be derived from it: see [`suggestion`].
     pub fn suggestion(&self, text: &str) -> Option<String> {
         as_subject(text, self.subject())
     }
 }
 
-/// `has an upper-case letter in segment `Orders``.
+/// The fault in words: `has an upper-case letter in segment `Orders``.
 fn problem(text: &str, error: &KeyError) -> String {
-    let fault = shown(error.fault(text));
+    let fault = printable(error.fault(text));
     let what = match error.kind() {
         Kind::Empty => "is empty".to_owned(),
         Kind::OneSegment => return "has one segment".to_owned(),
@@ -83,11 +83,11 @@ fn problem(text: &str, error: &KeyError) -> String {
         Kind::UnderscoreFirst => return begins(text, error, "begins with `_`"),
         Kind::Wildcard => format!("has the wildcard `{fault}`"),
         Kind::WildcardInsideSegment => {
-            return format!("has `{fault}` inside segment `{}`", shown(error.segment(text)));
+            return format!("has `{fault}` inside segment `{}`", printable(error.segment(text)));
         }
         Kind::Placeholder => format!("has the placeholder `{fault}`"),
         Kind::PlaceholderInsideSegment => {
-            return format!("has the placeholder `{fault}` inside segment `{}`", shown(error.segment(text)));
+            return format!("has the placeholder `{fault}` inside segment `{}`", printable(error.segment(text)));
         }
         Kind::UnclosedPlaceholder => format!("has `{fault}` without a closing brace"),
         Kind::UnopenedPlaceholder => "has a `}` without `{`".to_owned(),
@@ -101,18 +101,18 @@ fn problem(text: &str, error: &KeyError) -> String {
     match error.kind() {
         // The braces are the segment, give or take a dot.
         Kind::UnclosedPlaceholder | Kind::PlaceholderName => what,
-        _ => format!("{what} in segment `{}`", shown(segment)),
+        _ => format!("{what} in segment `{}`", printable(segment)),
     }
 }
 
 fn begins(text: &str, error: &KeyError, how: &str) -> String {
     match error.subject() {
         Subject::Segment => how.to_owned(),
-        _ => format!("has segment `{}`, which {how}", shown(error.segment(text))),
+        _ => format!("has segment `{}`, which {how}", printable(error.segment(text))),
     }
 }
 
-/// The rule, where there is no text to propose.
+/// The remedy where no other spelling can be proposed.
 fn remedy(text: &str, error: &KeyError) -> String {
     let remedy = match error.kind() {
         Kind::Empty => "write something",
@@ -142,15 +142,15 @@ fn remedy(text: &str, error: &KeyError) -> String {
     remedy.to_owned()
 }
 
-/// A key from a stranger as it may stand in a message: without characters that would break the line, and of what is too
-/// long for a key only the first 80.
+/// A printable form of an untrusted key for messages: control characters are escaped, and a text that is
+/// too long for a key is cut to its first 80 characters.
 ///
 /// ```
-/// use bloodbank_routing::shown;
-/// assert_eq!(shown("orders.order\n"), "orders.order\\n");
-/// assert_eq!(shown(&"orders.".repeat(1_000)).chars().count(), 81);
+/// use bloodbank_routing::printable;
+/// assert_eq!(printable("orders.order\n"), "orders.order\\n");
+/// assert_eq!(printable(&"orders.".repeat(1_000)).chars().count(), 81);
 /// ```
-pub fn shown(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     const LONGEST: usize = 80;
     let mut out = String::with_capacity(text.len().min(MAX_LEN));
     for (i, c) in text.chars().enumerate() {

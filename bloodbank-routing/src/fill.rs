@@ -1,4 +1,4 @@
-//! From a template and the values of its fields to a key.
+//! Filling in templates: from a template and the values of its fields to a key.
 
 use std::fmt;
 
@@ -8,20 +8,20 @@ use crate::key::{MAX_LEN, check_segment};
 use crate::routing_key::RoutingKey;
 use crate::template::{Segment, template_segments};
 
-/// Why the values of an event's fields do not make a key.
+/// A template that cannot be filled in with the values of an event's fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FillError {
-    /// The value of a field is no segment.
+    /// The value of a field is not a valid segment.
     Value {
-        /// The field, as the template names it.
+        /// The name of the field, as the template has it.
         field: Box<str>,
-        /// Its value.
+        /// The value of the field.
         value: Box<str>,
         /// The rule that the value breaks.
         error: KeyError,
     },
-    /// Every value is a segment, but together they are longer than [`MAX_LEN`].
+    /// Every value is a valid segment, but the whole key is longer than [`MAX_LEN`].
     TooLong {
         /// The length of the key, in bytes.
         len: usize,
@@ -45,12 +45,11 @@ impl fmt::Display for FillError {
 impl std::error::Error for FillError {}
 
 impl RoutingKey {
-    /// The key of an event: each placeholder of `template` replaced by what `write_value` writes when
-    /// it is given the placeholder's name. The template must have passed
-    /// [`check_template`](crate::check_template).
+    /// Fills in a template: each placeholder is replaced by what `write_value` writes for its name. The
+    /// template must have passed [`check_template`](crate::check_template).
     ///
     /// # Errors
-    /// A value that is no segment, or a key of more than [`MAX_LEN`] bytes.
+    /// A value that is not a valid segment, or a key of more than [`MAX_LEN`] bytes.
     ///
     /// ```
     /// use bloodbank_routing::RoutingKey;

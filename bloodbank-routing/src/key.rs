@@ -2,7 +2,7 @@
 
 use crate::error::{KeyError, KeyErrorKind as Kind, Subject};
 
-/// The most bytes a routing key may have: AMQP sends its length in one byte.
+/// The maximum length of a routing key in bytes: AMQP sends the length in one byte.
 pub const MAX_LEN: usize = 255;
 
 /// Checks a complete key: two or more segments `[a-z][a-z0-9_]*` joined by dots, at most
@@ -51,9 +51,9 @@ pub const fn check_pattern(text: &str) -> Result<(), KeyError> {
     check(text, Subject::Pattern)
 }
 
-/// Checks the value that is put in for a placeholder at run time: one segment.
+/// Checks the value of a placeholder at run time: one segment.
 ///
-/// A value may begin with a digit, unlike a segment in the source, because the field may be an
+/// The value may begin with a digit, unlike a segment in source code, because the field may be an
 /// integer.
 ///
 /// # Errors
@@ -93,7 +93,7 @@ pub const fn check_wire_pattern(text: &str) -> Result<(), KeyError> {
     check(text, Subject::WirePattern)
 }
 
-/// Whether a key is one that a failure event may have: it ends in `.failed` or `.error`.
+/// Whether a failure event may have this key: whether it ends in `.failed` or `.error`.
 ///
 /// ```
 /// assert!(bloodbank_routing::is_failure_key("orders.order.failed"));
@@ -103,7 +103,7 @@ pub const fn is_failure_key(text: &str) -> bool {
     ends_with(text.as_bytes(), b".failed") || ends_with(text.as_bytes(), b".error")
 }
 
-/// The text up to the first dot: the domain of an event unless it says otherwise.
+/// The text up to the first dot: the domain of an event whose declaration names no other.
 ///
 /// ```
 /// assert_eq!(bloodbank_routing::first_segment("orders.order.placed"), "orders");
@@ -168,7 +168,7 @@ const fn reads_as_one_word(bytes: &[u8], error: &KeyError) -> bool {
     spelled
 }
 
-/// Checks the segment that begins at `start`; gives its end.
+/// Checks the segment that begins at `start` and returns its end.
 const fn segment(bytes: &[u8], start: usize, subject: Subject) -> Result<usize, KeyError> {
     if at_end(bytes, start) {
         let kind = match subject {
@@ -208,7 +208,7 @@ const fn at_end(bytes: &[u8], at: usize) -> bool {
     at >= bytes.len() || bytes[at] == b'.'
 }
 
-/// What is wrong with the byte at `at`, if anything.
+/// The rule that the byte at `at` breaks, if any.
 const fn fault(bytes: &[u8], at: usize, first: bool, subject: Subject) -> Option<Kind> {
     let byte = bytes[at];
     // C1 controls are two bytes in UTF-8: 0xC2 and 0x80 to 0x9F.
@@ -245,7 +245,7 @@ const fn fault(bytes: &[u8], at: usize, first: bool, subject: Subject) -> Option
     }
 }
 
-/// Checks `{name}` at `start`; gives its end.
+/// Checks the placeholder `{name}` at `start` and returns its end.
 const fn placeholder(bytes: &[u8], start: usize) -> Result<usize, KeyError> {
     let template = Subject::Template;
     let len = braces(bytes, start);
@@ -267,7 +267,7 @@ const fn placeholder(bytes: &[u8], start: usize) -> Result<usize, KeyError> {
     Ok(start + len)
 }
 
-/// The length of `{…}` at `start`; without a `}`, that of the rest of the segment.
+/// The length of the `{…}` at `start`, or of the rest of the segment if there is no `}`.
 const fn braces(bytes: &[u8], start: usize) -> usize {
     let mut at = start + 1;
     while at < bytes.len() && bytes[at] != b'{' {

@@ -32,7 +32,7 @@ mod key;
 mod matching;
 mod nearest;
 mod routing_key;
-mod snake;
+mod snake_case;
 mod suggest;
 mod template;
 mod text;
@@ -41,7 +41,7 @@ mod words;
 
 pub use binding_pattern::BindingPattern;
 pub use error::{InvalidKey, KeyError, KeyErrorKind, Subject};
-pub use explain::{explain, shown, suggestion};
+pub use explain::{explain, printable, suggestion};
 pub use fill::FillError;
 pub use key::{
     MAX_LEN, check_key, check_pattern, check_segment, check_template, check_wire_key, check_wire_pattern,

@@ -1,10 +1,10 @@
-//! What a pattern matches, with AMQP's meaning: `*` is exactly one word, `#` zero or more.
+//! Matching with AMQP's rules: `*` is exactly one word, `#` is zero or more.
 
 use crate::words::{Words, WordsBack, is_hash, is_placeholder, is_star, same};
 
 /// Whether a key matches a binding pattern.
 ///
-/// Takes at worst the product of the two lengths, however many `#` there are.
+/// The worst case takes time in the product of the two lengths, however many `#` there are.
 ///
 /// ```
 /// use bloodbank_routing::matches;
@@ -16,8 +16,8 @@ pub const fn matches(pattern: &str, key: &str) -> bool {
     walk(pattern, key, Rule::Key)
 }
 
-/// Whether some key matches both: two patterns, two templates, or one of each. A placeholder can be
-/// any word.
+/// Whether some key matches both texts: two patterns, two templates, or one of each. A placeholder
+/// stands for any word.
 ///
 /// ```
 /// use bloodbank_routing::overlaps;
@@ -35,8 +35,8 @@ pub const fn overlaps(a: &str, b: &str) -> bool {
 
 /// Whether a pattern matches every key that a template can produce.
 ///
-/// The second text may be a pattern without `#` too. A `#` in it counts as covered only where the
-/// first has a `#` as well, so `true` is always right, but `a.*.#` is not found to cover `a.#.b`.
+/// The second text may also be a pattern. A `#` in that pattern counts as covered only where the first
+/// has a `#` as well: `true` is always right, but `a.*.#` is not found to cover `a.#.b`.
 ///
 /// ```
 /// use bloodbank_routing::covers;
@@ -47,7 +47,7 @@ pub const fn covers(pattern: &str, template: &str) -> bool {
     walk(pattern, template, Rule::Cover)
 }
 
-/// Whether a key is one that a template can produce.
+/// Whether a template can produce a key.
 ///
 /// ```
 /// use bloodbank_routing::template_matches;
@@ -58,16 +58,16 @@ pub const fn template_matches(template: &str, key: &str) -> bool {
     walk(template, key, Rule::Template)
 }
 
-/// How the words of the second text are read.
+/// The meaning of the words of the second text.
 #[derive(Clone, Copy)]
 enum Rule {
-    /// As they stand, and the first text is a pattern.
+    /// Words of a key; the first text is a pattern.
     Key,
-    /// As they stand, and the first text is a template.
+    /// Words of a key; the first text is a template.
     Template,
-    /// Wildcards and placeholders stand for some word.
+    /// Wildcards and placeholders of both texts stand for some word.
     Overlap,
-    /// Wildcards and placeholders stand for every word.
+    /// Wildcards and placeholders of the second text stand for every word.
     Cover,
 }
 
@@ -84,8 +84,8 @@ const fn one_word(word: &[u8]) -> bool {
     is_star(word) || is_placeholder(word)
 }
 
-/// Gives up only what the last `#` took: an earlier one taking more cannot help, because the words
-/// between the two already stand as far left as they can.
+/// Matches word by word, and backtracks only into the last `#`: an earlier one taking more cannot help,
+/// because the words between the two already stand as far left as they can.
 const fn walk(pattern: &str, other: &str, rule: Rule) -> bool {
     let mut pattern = Words::new(pattern);
     let mut other = Words::new(other);
@@ -131,7 +131,7 @@ const fn has_hash(text: &str) -> bool {
     false
 }
 
-/// Two patterns that both have a `#` share a key exactly if what stands before the first `#` agrees
+/// Whether two patterns that both have a `#` share a key: exactly if what stands before the first `#` agrees
 /// and what stands after the last does: between them the key can hold the middle of the one and then
 /// the middle of the other, and each pattern's own `#` takes what is not its own.
 const fn ends_agree(a: &str, b: &str) -> bool {

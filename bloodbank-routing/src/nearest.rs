@@ -1,7 +1,7 @@
-//! The word that somebody probably meant.
+//! Spelling suggestions for single words, by edit distance.
 
-/// The candidate that is most like `word`, if one is close enough to be a slip of the fingers: one
-/// edit for every three letters. Upper and lower case count as the same letter.
+/// The candidate nearest to `word`, if one is close enough to be a typing error: at most one edit for
+/// every three letters. Upper and lower case count as the same letter.
 ///
 /// ```
 /// use bloodbank_routing::nearest;
@@ -32,7 +32,7 @@ fn folded(word: &str) -> Vec<char> {
     word.chars().map(|c| c.to_ascii_lowercase()).collect()
 }
 
-/// Insertions, deletions, substitutions and swaps of neighbours.
+/// The edit distance: insertions, deletions, substitutions and swaps of neighbours.
 fn distance(a: &[char], b: &[char]) -> usize {
     let mut before: Vec<usize> = Vec::new();
     let mut above: Vec<usize> = (0..=b.len()).collect();

@@ -13,7 +13,7 @@ use crate::text::{Text, text_traits};
 pub struct RoutingKey(Text);
 
 impl RoutingKey {
-    /// A key known when the program is compiled; a bad one in a constant does not compile.
+    /// Makes a key from a literal; a bad one in a constant does not compile.
     ///
     /// ```
     /// use bloodbank_routing::RoutingKey;
@@ -38,7 +38,7 @@ impl RoutingKey {
         }
     }
 
-    /// A key written by somebody who should follow our grammar: [`check_key`].
+    /// Parses a key that must follow Bloodbank's grammar: [`check_key`].
     ///
     /// # Errors
     /// The text and the first broken rule.
@@ -52,7 +52,7 @@ impl RoutingKey {
         Self::checked(text, check_key)
     }
 
-    /// A key that came over the wire and may be somebody else's: [`check_wire_key`].
+    /// Parses a key that came over the wire and may be that of another program: [`check_wire_key`].
     ///
     /// # Errors
     /// The text and the first broken rule.
@@ -88,7 +88,7 @@ impl RoutingKey {
         self.as_str().split('.')
     }
 
-    /// The first segment.
+    /// The domain of the key: its first segment.
     pub fn domain(&self) -> &str {
         first_segment(self.as_str())
     }

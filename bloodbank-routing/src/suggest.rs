@@ -1,11 +1,11 @@
-//! The pattern that somebody probably meant.
+//! Suggestions for binding patterns that match nothing.
 
 use crate::key::check_wire_pattern;
 use crate::matching::covers;
 use crate::template::template_to_pattern;
 
-/// For a pattern that does not match a key: patterns like it that do, the narrowest first. Empty if
-/// the pattern matches already.
+/// Suggests patterns that resemble `pattern` and match a key, the narrowest first; none if the pattern
+/// matches already.
 ///
 /// The key may be a template; the proposals then match every key of it.
 ///
@@ -27,8 +27,8 @@ pub fn suggest_pattern(pattern: &str, key: &str) -> Vec<String> {
     let proposals = if pattern.contains(&"#") {
         vec![ends_corrected(&pattern, &key_words), open_end(&pattern, &key_words)]
     } else {
-        let kept = Kept::new(&pattern, &key_words);
-        vec![kept.rest_from_key(&pattern, &key_words), kept.rest_open(&pattern, &key_words)]
+        let ends = CommonEnds::new(&pattern, &key_words);
+        vec![ends.rest_from_key(&pattern, &key_words), ends.rest_open(&pattern, &key_words)]
     };
     let mut good: Vec<String> = Vec::new();
     for words in proposals.into_iter().flatten() {
@@ -46,13 +46,13 @@ pub fn suggest_pattern(pattern: &str, key: &str) -> Vec<String> {
 
 type Proposal<'a> = Option<Vec<&'a str>>;
 
-/// How many words at either end of a pattern without `#` agree with the key.
-struct Kept {
+/// The number of words at either end of a pattern without `#` that agree with the key.
+struct CommonEnds {
     front: usize,
     back: usize,
 }
 
-impl Kept {
+impl CommonEnds {
     fn new(pattern: &[&str], key: &[&str]) -> Self {
         let agree = |(word, other): &(&&str, &&str)| agrees(word, other);
         let mut front = pattern.iter().zip(key).take_while(agree).count();
@@ -66,7 +66,7 @@ impl Kept {
         Self { front, back: back.take(most).take_while(agree).count() }
     }
 
-    /// The key's own words between the ends: `fireflies.transcript.*`.
+    /// The pattern with the key's own words between the ends: `fireflies.transcript.*`.
     fn rest_from_key<'a>(&self, pattern: &[&'a str], key: &[&'a str]) -> Proposal<'a> {
         let mut words = pattern[..self.front].to_vec();
         words.extend(&key[self.front..key.len() - self.back]);
@@ -74,7 +74,7 @@ impl Kept {
         Some(words)
     }
 
-    /// A `#` between the ends, which takes the `*` beside it along: `fireflies.#`.
+    /// The pattern with a `#` between the ends in place of the `*` beside it: `fireflies.#`.
     fn rest_open<'a>(&self, pattern: &[&'a str], key: &[&'a str]) -> Proposal<'a> {
         let mut front = pattern[..self.front].to_vec();
         while front.last() == Some(&"*") {
@@ -96,8 +96,8 @@ impl Kept {
     }
 }
 
-/// The words before the first `#` and after the last one, each replaced by the key's where it
-/// differs: `orders.#.shipped` becomes `orders.#.placed`.
+/// The pattern with the words before its first `#` and after its last one corrected to those of the key:
+/// `orders.#.shipped` becomes `orders.#.placed`.
 fn ends_corrected<'a>(pattern: &[&'a str], key: &[&'a str]) -> Proposal<'a> {
     let first = pattern.iter().position(|word| *word == "#")?;
     let last = pattern.iter().rposition(|word| *word == "#")?;
@@ -115,7 +115,7 @@ fn ends_corrected<'a>(pattern: &[&'a str], key: &[&'a str]) -> Proposal<'a> {
     Some(words)
 }
 
-/// The words that agree before the first `#`, and then anything.
+/// The pattern's words that agree with the key before its first `#`, and then `#`.
 fn open_end<'a>(pattern: &[&'a str], key: &[&'a str]) -> Proposal<'a> {
     let agree = |(word, other): &(&&str, &&str)| **word != "#" && agrees(word, other);
     let front = pattern.iter().zip(key).take_while(agree).count();
@@ -127,13 +127,13 @@ fn open_end<'a>(pattern: &[&'a str], key: &[&'a str]) -> Proposal<'a> {
     Some(words)
 }
 
-/// `fireflies.#`; a bare `#` would never be what was meant.
+/// The pattern for the whole domain of a key, such as `fireflies.#`; a bare `#` is never what was meant.
 fn domain_of<'a>(key: &[&'a str]) -> Proposal<'a> {
     let domain = key.first().filter(|word| **word != "*")?;
     Some(vec![domain, "#"])
 }
 
-/// Whether the pattern is narrower than "everything of that length".
+/// Whether the pattern names at least one word, and not only wildcards.
 fn names_something(words: &[&str]) -> bool {
     words.iter().any(|word| !matches!(*word, "*" | "#"))
 }

@@ -2,12 +2,12 @@
 
 use crate::words::is_placeholder;
 
-/// One part of a template.
+/// One segment of a template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Segment<'a> {
-    /// A word that stands in every key of the template.
+    /// A word that every key of the template has.
     Literal(&'a str),
-    /// The name of the field whose value stands here, as written: `r#type` keeps its `r#`.
+    /// The name of the field whose value fills the segment, as written: `r#type` keeps its `r#`.
     Placeholder(&'a str),
 }
 
@@ -29,7 +29,7 @@ pub fn template_segments(template: &str) -> impl DoubleEndedIterator<Item = Segm
     })
 }
 
-/// The pattern a template's subscriber binds with: `*` for every placeholder.
+/// Converts a template to the binding pattern for its keys: `*` for every placeholder.
 ///
 /// ```
 /// use bloodbank_routing::template_to_pattern;
@@ -49,7 +49,7 @@ pub fn template_to_pattern(template: &str) -> String {
     pattern
 }
 
-/// Whether a text has a placeholder.
+/// Whether a routing key is a template: whether it has a placeholder.
 ///
 /// ```
 /// assert!(bloodbank_routing::is_template("artifact.{action}"));

@@ -46,7 +46,7 @@ impl Hash for Text {
     }
 }
 
-/// What every checked text offers: it reads as `str`, and is checked by its `parse`.
+/// Implements the traits of a checked text: conversion to `str`, comparison, and parsing by its `parse`.
 macro_rules! text_traits {
     ($name:ident) => {
         impl $name {

@@ -1,13 +1,10 @@
-//! Many bindings at once: which of them does a key match?
+//! The pattern trie: values under binding patterns, found by routing key.
 
-mod graph;
-mod intern;
+use rustc_hash::FxHashMap;
 
-use graph::{Graph, Node, NodeId, ROOT};
-use intern::Interner;
-
-/// Values under binding patterns. A lookup looks at the bindings that share a beginning with the key
-/// and at no others, and reports each stored value once, however many ways its pattern matches.
+/// Values stored under binding patterns, found by routing key. A lookup visits only the patterns that
+/// share a beginning with the key, and reports each stored value once, however many ways its pattern
+/// matches.
 ///
 /// ```
 /// use bloodbank_routing::PatternTrie;
@@ -23,9 +20,36 @@ use intern::Interner;
 /// ```
 #[derive(Debug, Clone)]
 pub struct PatternTrie<T> {
-    graph: Graph<T>,
-    words: Interner,
+    /// Node 0 is the root: the beginning that all patterns share.
+    nodes: Vec<Node<T>>,
+    /// Places in `nodes` that can be used again.
+    free: Vec<NodeId>,
     len: usize,
+}
+
+type NodeId = usize;
+
+const ROOT: NodeId = 0;
+
+/// A beginning that one or more patterns have.
+#[derive(Debug, Clone)]
+struct Node<T> {
+    values: Vec<T>,
+    /// The nodes one word further on; `*` and `#` are words too.
+    children: FxHashMap<Box<str>, NodeId>,
+    /// The parent and the word that leads here from it; `None` for the root and for free nodes.
+    parent: Option<(NodeId, Box<str>)>,
+}
+
+impl<T> Node<T> {
+    fn new(parent: Option<(NodeId, Box<str>)>) -> Self {
+        Self { values: Vec::new(), children: FxHashMap::default(), parent }
+    }
+
+    /// Whether the node is that of a `#`, which takes any number of words.
+    fn is_hash(&self) -> bool {
+        self.parent.as_ref().is_some_and(|(_, word)| &**word == "#")
+    }
 }
 
 impl<T> Default for PatternTrie<T> {
@@ -35,12 +59,12 @@ impl<T> Default for PatternTrie<T> {
 }
 
 impl<T> PatternTrie<T> {
-    /// No bindings.
+    /// A trie without bindings.
     pub fn new() -> Self {
-        Self { graph: Graph::new(), words: Interner::default(), len: 0 }
+        Self { nodes: vec![Node::new(None)], free: Vec::new(), len: 0 }
     }
 
-    /// How many values are stored.
+    /// The number of stored values.
     pub fn len(&self) -> usize {
         self.len
     }
@@ -52,27 +76,20 @@ impl<T> PatternTrie<T> {
 
     /// Stores a value under a pattern. A pattern can have many values, equal ones too.
     pub fn insert(&mut self, pattern: &str, value: T) {
-        let mut node = ROOT;
-        for word in words(pattern) {
-            node = match word {
-                "*" => self.graph.star_of(node),
-                "#" => self.graph.hash_of(node),
-                word => {
-                    let word = self.words.intern(word);
-                    self.graph.literal_of(node, word, &mut self.words)
-                }
-            };
-        }
-        self.graph.node_mut(node).values.push(value);
+        let node = words(pattern).fold(ROOT, |node, word| match self.nodes[node].children.get(word) {
+            Some(child) => *child,
+            None => self.add(node, word),
+        });
+        self.nodes[node].values.push(value);
         self.len += 1;
     }
 
-    /// The values stored under exactly this pattern, in the order in which they came.
+    /// The values stored under exactly this pattern, in the order in which they were inserted.
     pub fn get(&self, pattern: &str) -> &[T] {
-        self.find(pattern).map_or(&[], |node| self.graph.node(node).values.as_slice())
+        self.find(pattern).map_or(&[], |node| self.nodes[node].values.as_slice())
     }
 
-    /// Removes one value that equals `value` from exactly this pattern; whether there was one.
+    /// Removes one value that equals `value` from exactly this pattern, and returns whether there was one.
     pub fn remove(&mut self, pattern: &str, value: &T) -> bool
     where
         T: PartialEq,
@@ -80,13 +97,13 @@ impl<T> PatternTrie<T> {
         let Some(node) = self.find(pattern) else {
             return false;
         };
-        let values = &mut self.graph.node_mut(node).values;
+        let values = &mut self.nodes[node].values;
         let Some(at) = values.iter().position(|stored| stored == value) else {
             return false;
         };
         values.remove(at);
         self.len -= 1;
-        self.graph.prune(node, &mut self.words);
+        self.prune(node);
         true
     }
 
@@ -95,23 +112,20 @@ impl<T> PatternTrie<T> {
         let Some(node) = self.find(pattern) else {
             return Vec::new();
         };
-        let values = std::mem::take(&mut self.graph.node_mut(node).values);
+        let values = std::mem::take(&mut self.nodes[node].values);
         self.len -= values.len();
-        self.graph.prune(node, &mut self.words);
+        self.prune(node);
         values
     }
 
-    /// Removes the values, under any pattern, for which `keep` says no.
+    /// Removes the values, under any pattern, for which `keep` returns false.
     pub fn retain(&mut self, mut keep: impl FnMut(&T) -> bool) {
-        for node in self.graph.ids() {
-            let values = &mut self.graph.node_mut(node).values;
+        for node in 0..self.nodes.len() {
+            let values = &mut self.nodes[node].values;
             let before = values.len();
             values.retain(&mut keep);
-            let after = values.len();
-            if after < before {
-                self.len -= before - after;
-                self.graph.prune(node, &mut self.words);
-            }
+            self.len -= before - values.len();
+            self.prune(node);
         }
     }
 
@@ -120,14 +134,27 @@ impl<T> PatternTrie<T> {
     ///
     /// Visits each node of the tree at most once per word of the key.
     pub fn for_each_match<'a>(&'a self, key: &str, found: impl FnMut(&'a T)) {
-        let mut walk = Walk::new(self, found);
+        let (mut active, mut next) = (Vec::new(), Vec::new());
+        self.enter(ROOT, &mut active);
         for word in words(key) {
-            if walk.active.is_empty() && walk.hashes.is_empty() {
-                return;
+            for &id in &active {
+                let node = &self.nodes[id];
+                if node.is_hash() {
+                    next.push(id);
+                }
+                for word in [word, "*"] {
+                    if let Some(&child) = node.children.get(word) {
+                        self.enter(child, &mut next);
+                    }
+                }
             }
-            walk.step(word);
+            // A `#` is reached from above and by staying where it is.
+            next.sort_unstable();
+            next.dedup();
+            std::mem::swap(&mut active, &mut next);
+            next.clear();
         }
-        walk.finish();
+        active.into_iter().flat_map(|id| &self.nodes[id].values).for_each(found);
     }
 
     /// Whether any pattern matches the key.
@@ -137,103 +164,51 @@ impl<T> PatternTrie<T> {
         any
     }
 
+    /// Adds a node to `nodes`, and the `#` below it, which also stands for no word at all.
+    fn enter(&self, mut id: NodeId, nodes: &mut Vec<NodeId>) {
+        nodes.push(id);
+        while let Some(&hash) = self.nodes[id].children.get("#") {
+            nodes.push(hash);
+            id = hash;
+        }
+    }
+
     fn find(&self, pattern: &str) -> Option<NodeId> {
-        words(pattern).try_fold(ROOT, |node, word| match word {
-            "*" => self.graph.node(node).star,
-            "#" => self.graph.node(node).hash,
-            word => self.graph.literal(node, self.words.get(word)?),
-        })
+        words(pattern).try_fold(ROOT, |node, word| self.nodes[node].children.get(word).copied())
+    }
+
+    fn add(&mut self, parent: NodeId, word: &str) -> NodeId {
+        let node = Node::new(Some((parent, word.into())));
+        let id = match self.free.pop() {
+            Some(id) => {
+                self.nodes[id] = node;
+                id
+            }
+            None => {
+                self.nodes.push(node);
+                self.nodes.len() - 1
+            }
+        };
+        self.nodes[parent].children.insert(word.into(), id);
+        id
+    }
+
+    /// Frees a node if nothing needs it, and then those above it.
+    fn prune(&mut self, mut id: NodeId) {
+        while self.nodes[id].values.is_empty() && self.nodes[id].children.is_empty() {
+            let Some((parent, word)) = self.nodes[id].parent.take() else {
+                return;
+            };
+            self.nodes[parent].children.remove(&word);
+            self.free.push(id);
+            id = parent;
+        }
     }
 }
 
 /// The words of a pattern or key; AMQP's empty text has none.
 fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split('.').filter(move |_| !text.is_empty())
-}
-
-/// The places in the tree that the words so far lead to.
-///
-/// A node has one parent, so it can be reached twice only through a `#` above it, and then only by
-/// the same word; what can be entered twice is the node of a `#` itself, and `entered` prevents that.
-struct Walk<'a, T, F> {
-    trie: &'a PatternTrie<T>,
-    found: F,
-    active: Vec<NodeId>,
-    next: Vec<NodeId>,
-    /// Nodes of a `#` that has something below it. They take any word, so they stay.
-    hashes: Vec<NodeId>,
-    /// A bit for each `#` of the tree: whether the walk has been there.
-    entered: Vec<u64>,
-}
-
-impl<'a, T, F: FnMut(&'a T)> Walk<'a, T, F> {
-    fn new(trie: &'a PatternTrie<T>, found: F) -> Self {
-        let mut walk =
-            Self { trie, found, active: Vec::new(), next: Vec::new(), hashes: Vec::new(), entered: Vec::new() };
-        walk.enter(ROOT);
-        std::mem::swap(&mut walk.active, &mut walk.next);
-        walk
-    }
-
-    fn step(&mut self, word: &str) {
-        let word = self.trie.words.get(word);
-        // What `enter` adds to `hashes` on the way is there only from the next word on.
-        let hashes = self.hashes.len();
-        for i in 0..self.active.len() {
-            self.follow(self.active[i], word);
-        }
-        for i in 0..hashes {
-            self.follow(self.hashes[i], word);
-        }
-        self.active.clear();
-        std::mem::swap(&mut self.active, &mut self.next);
-    }
-
-    fn follow(&mut self, node: NodeId, word: Option<intern::WordId>) {
-        let graph = &self.trie.graph;
-        if let Some(star) = graph.node(node).star {
-            self.enter(star);
-        }
-        if let Some(word) = word
-            && let Some(child) = graph.literal(node, word)
-        {
-            self.enter(child);
-        }
-    }
-
-    /// Enters a node that is no `#`, and the `#` below it, which also stands for no word at all.
-    fn enter(&mut self, id: NodeId) {
-        self.next.push(id);
-        let mut hash = self.trie.graph.node(id).hash;
-        while let Some(id) = hash {
-            let node = self.trie.graph.node(id);
-            if !self.first_time(node) {
-                return;
-            }
-            // Whatever the rest of the key is, it matches.
-            node.values.iter().for_each(&mut self.found);
-            if node.star.is_some() || node.literals > 0 {
-                self.hashes.push(id);
-            }
-            hash = node.hash;
-        }
-    }
-
-    fn first_time(&mut self, node: &Node<T>) -> bool {
-        if self.entered.is_empty() {
-            self.entered = vec![0; self.trie.graph.hash_numbers().div_ceil(64)];
-        }
-        let (at, bit) = (node.hash_number / 64, 1 << (node.hash_number % 64));
-        let first = self.entered[at] & bit == 0;
-        self.entered[at] |= bit;
-        first
-    }
-
-    fn finish(mut self) {
-        for id in self.active {
-            self.trie.graph.node(id).values.iter().for_each(&mut self.found);
-        }
-    }
 }
 
 #[cfg(test)]
@@ -280,16 +255,14 @@ mod tests {
             for pattern in ["a.b.c", "a.*.c", "#", "#.b.#", "a.#.#", ""] {
                 trie.insert(pattern, pattern);
             }
-            let (nodes, words) = (trie.graph.in_use(), trie.words.len());
             trie.retain(|value| value.starts_with('a'));
             assert_eq!(trie.len(), 3);
             assert_eq!(found(&trie, "a.b.c"), ["a.#.#", "a.*.c", "a.b.c"]);
             trie.retain(|_| false);
             assert!(trie.is_empty() && !trie.matches_any("a.b.c"));
-            assert_eq!((trie.graph.in_use(), trie.graph.edges()), (1, 0), "{round}");
-            assert_eq!((nodes, words, trie.words.len()), (11, 3, 0));
-            // Numbers are used again instead of growing with every round.
-            assert_eq!(trie.graph.hash_numbers(), 4);
+            assert!(trie.nodes[ROOT].children.is_empty(), "{round}");
+            // Nodes are used again instead of growing with every round.
+            assert_eq!((trie.nodes.len(), trie.free.len()), (11, 10), "{round}");
         }
     }
 }

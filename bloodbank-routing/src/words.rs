@@ -1,6 +1,6 @@
-//! The words of a text, walked without allocation so that constants can use it.
+//! Iterators over the words of a text, without allocation, so that constants can use them.
 
-/// A place in a text, at the start of a word or past the last one.
+/// A cursor in a text, at the start of a word or past the last one.
 ///
 /// As in AMQP, the empty text has no words, and `a.` has two: `a` and the empty one.
 #[derive(Clone, Copy)]
@@ -38,11 +38,11 @@ impl<'a> Words<'a> {
     }
 }
 
-/// The same, from the last word to the first.
+/// A cursor in a text that moves from the last word to the first.
 #[derive(Clone, Copy)]
 pub(crate) struct WordsBack<'a> {
     bytes: &'a [u8],
-    /// One past the end of the word, plus one; zero when no word is left.
+    /// The end of the word, plus one; zero when no word is left.
     end: usize,
 }
 

@@ -1,4 +1,4 @@
-//! Every rule of the grammar, with the place it is broken at.
+//! The rules of the grammar, each with the place at which a text breaks it.
 
 use bloodbank_routing::{
     KeyError, KeyErrorKind as Kind, MAX_LEN, check_key, check_pattern, check_segment, check_template, check_wire_key,

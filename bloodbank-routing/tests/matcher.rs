@@ -1,4 +1,4 @@
-//! The matcher against slow and obvious ones.
+//! The matcher and the trie, compared with slow and obvious implementations.
 
 use bloodbank_routing::{
     BindingPattern, PatternTrie, check_key, check_pattern, check_template, check_wire_key, covers, explain,
@@ -15,7 +15,7 @@ const _: () = assert!(check_key("a.b").is_ok() && check_pattern("#").is_ok());
 const _: () = assert!(is_template("a.{b}") && check_template("a.{b}").is_ok());
 const EVERYTHING: BindingPattern = BindingPattern::from_static("#");
 
-/// The definition, word by word.
+/// Matches by AMQP's definition, word by word.
 fn naive(pattern: &[&str], key: &[&str]) -> bool {
     match (pattern, key) {
         ([], []) => true,

@@ -1,4 +1,4 @@
-//! What a user reads when a key is refused.
+//! The error messages for keys that are refused.
 
 use bloodbank_routing::{
     KeyError, check_key, check_pattern, check_segment, check_template, check_wire_key, explain, suggestion,

@@ -1,4 +1,4 @@
-//! `POST /webhooks/fireflies`: a transcript is ready.
+//! The endpoint `POST /webhooks/fireflies`, for transcripts that are ready.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::{Webhooks, ignored, publish, published, signature};
 
-/// Publishes each transcript, as a child of the upload it came from.
+/// Handles a webhook of Fireflies: publishes each transcript, as a child of the upload of its recording.
 pub(crate) async fn fireflies(
     State(gateway): State<Gateway>,
     Extension(webhooks): Extension<Arc<Webhooks>>,
@@ -33,10 +33,10 @@ pub(crate) async fn fireflies(
         };
         receipts.push(publish(&gateway, "fireflies", ready, None, causes).await?);
     }
-    Ok(if receipts.is_empty() { ignored("there is no transcript in it") } else { published(&receipts) })
+    Ok(if receipts.is_empty() { ignored("the request contains no transcript") } else { published(&receipts) })
 }
 
-/// What the uploader called the upload, where it was the id of its event.
+/// The client reference of each transcript, where it is the event id of the upload.
 fn client_references(body: &Value) -> Vec<Option<Uuid>> {
     let items = match body {
         Value::Array(items) => items.as_slice(),
@@ -53,8 +53,8 @@ fn client_references(body: &Value) -> Vec<Option<Uuid>> {
     items.iter().map(reference).collect()
 }
 
-/// The upload events that this can have come from, by the ids that uploads have: as the Python side gives them (by
-/// meeting), and as ours are (by user and file). Only one that the index knows is a cause.
+/// The upload event of a transcript, found by the ids that uploads have: by meeting, as on the Python side, and by user and
+/// file, as here. Only an event that the correlation index knows is a cause.
 async fn known_uploads(tracker: Option<&CorrelationTracker>, ready: &FirefliesTranscriptReady) -> Vec<Uuid> {
     let Some(tracker) = tracker else { return Vec::new() };
     let files = [ready.audio_url.as_deref(), ready.video_url.as_deref(), Some(&ready.title)].into_iter().flatten();

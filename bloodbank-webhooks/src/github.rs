@@ -1,4 +1,4 @@
-//! `POST /webhooks/github`: a pull request was opened.
+//! The endpoint `POST /webhooks/github`, for pull requests that are opened.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use tracing::error;
 
 use crate::{Webhooks, ignored, publish, published, signature};
 
-/// Puts the text of the pull request into the cache and publishes a reference to it.
+/// Handles a webhook of GitHub: stores the text of an opened pull request in the cache and publishes a reference to it.
 pub(crate) async fn github(
     State(gateway): State<Gateway>,
     Extension(webhooks): Extension<Arc<Webhooks>>,
@@ -20,7 +20,7 @@ pub(crate) async fn github(
     let body = json::read(body, gateway.limits().batch_bytes).await?;
     signature::verify(webhooks.github.as_ref(), &headers, "x-hub-signature-256", &body)?;
     if headers.get("x-github-event").is_none_or(|event| event != "pull_request") {
-        return Ok(ignored("only `pull_request` is an event here"));
+        return Ok(ignored("only `pull_request` webhooks make an event"));
     }
     json::parse::<serde_json::Value>(&body, gateway.limits())?;
     let webhook = PullRequestWebhook::read(&body).map_err(|error| Problem::invalid(error.to_string(), Vec::new()))?;
@@ -33,16 +33,16 @@ pub(crate) async fn github(
         None => &default_cache(&gateway)?,
     };
     let event = webhook.into_event(cache).await.map_err(|error| {
-        error!(%error, "the text of a pull request cannot be kept");
-        Problem::unavailable("the text cannot be kept now; deliver it again")
+        error!(%error, "the text of a pull request cannot be stored");
+        Problem::unavailable("the text of the pull request cannot be stored now; deliver the webhook again")
     })?;
     match event {
-        None => Ok(ignored("only a pull request that is opened is an event here")),
+        None => Ok(ignored("only an opened pull request makes an event")),
         Some(event) => Ok(published(&[publish(&gateway, "github", event, Some(id), Vec::new()).await?])),
     }
 }
 
-/// One for each process: what is in memory would be lost otherwise.
+/// The cache that the settings of the bus choose: one for the process, because a cache in memory would be lost otherwise.
 fn default_cache(gateway: &Gateway) -> Result<ClaimCheck, Problem> {
     static CACHE: std::sync::OnceLock<ClaimCheck> = std::sync::OnceLock::new();
     if let Some(cache) = CACHE.get() {

@@ -1,4 +1,4 @@
-//! What other services post when something happens there: Fireflies and GitHub, as routes of a gateway.
+//! The webhooks of Fireflies and GitHub, as routes of a gateway.
 //!
 //! ```no_run
 //! # use bloodbank_core::Bus;
@@ -9,7 +9,7 @@
 //! # }
 //! ```
 //!
-//! A crate of its own, because it links the events of those domains, which not every gateway has.
+//! The webhooks are a crate of their own because they link the events of those domains, which not every gateway has.
 #![forbid(unsafe_code)]
 
 mod fireflies;
@@ -35,55 +35,76 @@ use uuid::Uuid;
 
 use bloodbank_gateway::{Gateway, OpenRoutes, Problem};
 
-/// The secrets that webhooks are signed with. One without a secret is switched off.
+/// The configuration of the webhooks: the secrets that they are signed with. A webhook without a secret is disabled.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct Webhooks {
-    /// Of Fireflies: `FIREFLIES_WEBHOOK_SECRET`.
+    /// The secret of Fireflies, in the environment `FIREFLIES_WEBHOOK_SECRET`.
     pub fireflies: Option<SecretString>,
-    /// Of GitHub: `GITHUB_WEBHOOK_SECRET`.
+    /// The secret of GitHub, in the environment `GITHUB_WEBHOOK_SECRET`.
     pub github: Option<SecretString>,
-    /// Where the texts of pull requests are put; default: as the settings of the bus say.
+    /// The cache for the texts of pull requests; by default the one that the settings of the bus choose.
     pub cache: Option<ClaimCheck>,
 }
 
 impl Webhooks {
-    /// The secrets in the environment.
+    /// Reads the secrets from the environment.
     #[must_use]
     pub fn from_env() -> Self {
         let secret = |name| std::env::var(name).ok().filter(|secret| !secret.is_empty()).map(SecretString::from);
         Self { fireflies: secret("FIREFLIES_WEBHOOK_SECRET"), github: secret("GITHUB_WEBHOOK_SECRET"), cache: None }
     }
-}
 
-impl Webhooks {
-    /// `POST /webhooks/fireflies` and `POST /webhooks/github`; whoever signs needs no token.
+    /// Enables the webhook of Fireflies with this secret.
+    #[must_use]
+    pub fn fireflies(mut self, secret: impl Into<SecretString>) -> Self {
+        self.fireflies = Some(secret.into());
+        self
+    }
+
+    /// Enables the webhook of GitHub with this secret.
+    #[must_use]
+    pub fn github(mut self, secret: impl Into<SecretString>) -> Self {
+        self.github = Some(secret.into());
+        self
+    }
+
+    /// Sets the cache for the texts of pull requests.
+    #[must_use]
+    pub fn cache(mut self, cache: ClaimCheck) -> Self {
+        self.cache = Some(cache);
+        self
+    }
+
+    /// The routes `POST /webhooks/fireflies` and `POST /webhooks/github`. Signed requests need no token.
     #[must_use]
     pub fn routes(self) -> OpenRoutes {
         let router = Router::new()
             .route("/webhooks/fireflies", post(fireflies::fireflies))
             .route("/webhooks/github", post(github::github))
             .layer(Extension(Arc::new(self)));
-        let paths = [("fireflies", "X-Hub-Signature"), ("github", "X-Hub-Signature-256")];
-        let paths = paths
-            .map(|(service, header)| (format!("/webhooks/{service}"), json!({ "post": document(service, header) })));
+        let services = [("fireflies", "Fireflies", "X-Hub-Signature"), ("github", "GitHub", "X-Hub-Signature-256")];
+        let paths = services.map(|(path, service, header)| {
+            (format!("/webhooks/{path}"), json!({ "post": operation(path, service, header) }))
+        });
         OpenRoutes { router, paths: paths.into_iter().collect() }
     }
 }
 
-/// The operation in the OpenAPI document.
-fn document(service: &str, header: &str) -> Value {
+/// The operation of a webhook in the OpenAPI document.
+fn operation(path: &str, service: &str, header: &str) -> Value {
     let problem = json!({ "$ref": "#/components/responses/Problem" });
     let answer = |what: &str| json!({ "description": what, "content": { "application/json": { "schema": { "type": "object" } } } });
     json!({
-        "operationId": format!("webhook_{service}"),
-        "summary": format!("What {service} posts"),
+        "operationId": format!("webhook_{path}"),
+        "summary": format!("Receives the webhooks of {service}"),
         "security": [],
         "parameters": [{ "name": header, "in": "header", "required": true, "schema": { "type": "string" },
-                         "description": "HMAC-SHA256 of the body, in hexadecimal digits." }],
+                         "description": "The HMAC-SHA256 of the body, in hexadecimal digits." }],
         "requestBody": { "required": true, "content": { "application/json": { "schema": {} } } },
         "responses": {
-            "200": answer("Nothing in it is an event."),
-            "202": answer("It is on the bus."),
+            "200": answer("The request contains no event."),
+            "202": answer("The events were published."),
             "400": problem, "401": problem, "404": problem, "408": problem, "413": problem, "422": problem, "503": problem,
             "414": { "description": "The address is too long." },
             "431": { "description": "The headers are too large." },
@@ -91,7 +112,7 @@ fn document(service: &str, header: &str) -> Value {
     })
 }
 
-/// Publishes what a webhook says; one that is delivered twice is one event.
+/// Publishes the event of a webhook. A webhook that is delivered twice makes one event.
 async fn publish<E: Event>(
     gateway: &Gateway,
     app: &str,

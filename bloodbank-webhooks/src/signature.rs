@@ -1,4 +1,4 @@
-//! Who signed a body.
+//! Signatures of webhooks.
 
 use axum::http::HeaderMap;
 use hmac::{Hmac, KeyInit, Mac};
@@ -7,8 +7,8 @@ use sha2::Sha256;
 
 use bloodbank_gateway::Problem;
 
-/// Refuses a body that nobody with the secret has signed: HMAC-SHA256 in hexadecimal digits, `sha256=` in front of it or
-/// not. Compared in constant time.
+/// Verifies the signature of a body: its HMAC-SHA256 in hexadecimal digits, with or without `sha256=` before them. The
+/// comparison takes constant time.
 pub(super) fn verify(
     secret: Option<&SecretString>,
     headers: &HeaderMap,
@@ -16,7 +16,7 @@ pub(super) fn verify(
     body: &[u8],
 ) -> Result<(), Problem> {
     let Some(secret) = secret else {
-        return Err(Problem::not_found("this webhook is switched off; give the gateway its secret"));
+        return Err(Problem::not_found("this webhook is disabled; give the gateway its secret"));
     };
     let signed = || {
         let text = headers.get(header)?.to_str().ok()?;

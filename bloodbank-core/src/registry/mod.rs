@@ -172,7 +172,7 @@ impl Registry {
             Some(nearest) => format!("did you mean `{nearest}`?"),
             None => "link the crate that declares it: `use its_crate as _;`".to_owned(),
         };
-        let key = routing::shown(key);
+        let key = routing::printable(key);
         Error::new(ErrorKind::UnknownEvent, format!("no event `{key}` is registered in this program; {remedy}"))
     }
 }

@@ -1,10 +1,10 @@
-//! Nobody: the question comes back.
+//! The provider `echo`, which repeats the prompt.
 
 use futures_util::future::{BoxFuture, ready};
 
-use super::{AgentFailure, AgentProvider, Answer, Asked};
+use super::{AgentFailure, AgentProvider, Answer, Question};
 
-/// Repeats the question, to try things out without an agent.
+/// An agent provider that repeats the prompt, to try things out without an agent.
 #[derive(Debug, Clone, Copy)]
 pub struct Echo;
 
@@ -13,8 +13,7 @@ impl AgentProvider for Echo {
         "echo"
     }
 
-    fn ask<'a>(&'a self, asked: Asked<'a>) -> BoxFuture<'a, Result<Answer, AgentFailure>> {
-        let text = format!("You asked: {}", asked.prompt);
-        Box::pin(ready(Ok(Answer { text, model: None, tokens_used: None })))
+    fn ask<'a>(&'a self, question: Question<'a>) -> BoxFuture<'a, Result<Answer, AgentFailure>> {
+        Box::pin(ready(Ok(Answer::new(format!("You asked: {}", question.prompt)))))
     }
 }

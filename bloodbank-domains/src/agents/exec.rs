@@ -1,4 +1,4 @@
-//! A program, such as the command line of an agent: the prompt goes in, the answer comes out.
+//! The provider `exec`: a program that reads the prompt and prints the answer, such as the command line of an agent.
 
 use std::{
     ffi::OsString,
@@ -15,15 +15,15 @@ use tokio::{
 };
 
 use super::{
-    AgentFailure, AgentProvider, Answer, Asked, Terms,
+    AgentFailure, AgentProvider, Answer, Limits, Question,
     provider::{excerpt, tokens},
 };
 
 /// `EX_TEMPFAIL` of sysexits.h: the program says that another attempt can help.
 const TEMPORARY: i32 = 75;
-/// How much of what the program complains about is kept, in bytes.
-const COMPLAINT: usize = 4096;
-/// What services know and agents have no need of.
+/// The number of bytes of the program's standard error that are kept.
+const MAX_STDERR: usize = 4096;
+/// The environment variables of the service that the program does not get.
 const SECRETS: [&str; 9] = [
     "RABBIT_URL",
     "REDIS_URL",
@@ -36,12 +36,12 @@ const SECRETS: [&str; 9] = [
     "GITHUB_WEBHOOK_SECRET",
 ];
 
-/// Runs a program for each prompt.
+/// An agent provider that runs a program for each prompt.
 ///
-/// The prompt is its standard input, never an argument; the wanted model stands in the variable
-/// `BLOODBANK_AGENT_MODEL`. What it prints is the answer. It runs in a process group of its own, which is killed when
-/// the time is over, when it prints too much, or when nobody waits for the answer any more. It gets the environment of
-/// the service without its addresses and passwords.
+/// The program reads the prompt from its standard input, never from an argument, and the requested model from the
+/// variable `BLOODBANK_AGENT_MODEL`. Its standard output is the answer. The program runs in a process group of its own,
+/// which is killed when the time is over, when the output is too long, or when nobody waits for the answer any more. The
+/// program gets the environment of the service without the service's addresses and passwords.
 ///
 /// Exit status 0 is an answer, 75 (`EX_TEMPFAIL`) a failure that is worth another attempt, any other a failure.
 #[derive(Debug, Clone)]
@@ -50,55 +50,57 @@ pub struct Exec {
     arguments: Vec<OsString>,
     directory: Option<PathBuf>,
     output: Output,
-    terms: Terms,
+    limits: Limits,
 }
 
-/// What a program prints.
+/// The format of a program's output.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Output {
-    /// The answer.
+    /// The text of the answer.
     #[default]
     Text,
-    /// An object with the answer in `result` or `response`, and perhaps `model` and `usage`.
+    /// A JSON object with the answer in `result` or `response`, and optionally `model` and `usage`.
     Json,
 }
 
 impl Exec {
-    /// A program with its arguments.
+    /// Makes a provider that runs this program with these arguments.
     pub fn new<A: Into<OsString>>(program: impl Into<OsString>, arguments: impl IntoIterator<Item = A>) -> Self {
         Self {
             program: program.into(),
             arguments: arguments.into_iter().map(Into::into).collect(),
             directory: None,
             output: Output::Text,
-            terms: Terms::default(),
+            limits: Limits::default(),
         }
     }
 
-    /// Where it works. A prompt with a `working_dir` is run there, if that lies in this directory.
+    /// Sets the working directory of the program. A prompt with a `working_dir` is run there, if that directory is inside
+    /// this one.
     #[must_use]
     pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
         self.directory = Some(directory.into());
         self
     }
 
-    /// What it prints.
+    /// Sets the format of the program's output.
     #[must_use]
     pub fn output(mut self, output: Output) -> Self {
         self.output = output;
         self
     }
 
-    /// How long it may take, how much it may print, and the model for prompts that want none.
+    /// Sets the limits of time and output, and the model for prompts that name none.
     #[must_use]
-    pub fn terms(mut self, terms: Terms) -> Self {
-        self.terms = terms;
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
         self
     }
 
-    async fn run(&self, asked: Asked<'_>) -> Result<Answer, AgentFailure> {
-        let Terms { timeout, max_output, .. } = self.terms;
-        let model = self.terms.model_for(asked);
+    async fn run(&self, question: Question<'_>) -> Result<Answer, AgentFailure> {
+        let Limits { timeout, max_output, .. } = self.limits;
+        let model = self.limits.model_for(question);
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.kill_on_drop(true).env_remove("BLOODBANK_AGENT_MODEL");
@@ -110,20 +112,20 @@ impl Exec {
         if let Some(model) = model {
             command.env("BLOODBANK_AGENT_MODEL", model);
         }
-        if let Some(directory) = self.working_dir(asked.working_dir)? {
+        if let Some(directory) = self.working_dir(question.working_dir)? {
             command.current_dir(directory);
         }
         let child = command.spawn().map_err(|error| {
             let program = Path::new(&self.program).display();
             AgentFailure::permanent("CANNOT_START", format!("`{program}` cannot be started: {error}"))
         })?;
-        let finished = match tokio::time::timeout(timeout, talk(child, asked.prompt, max_output)).await {
+        let finished = match tokio::time::timeout(timeout, talk(child, question.prompt, max_output)).await {
             Ok(Ok(finished)) => finished,
-            Ok(Err(Broken::TooLarge)) => {
+            Ok(Err(TalkError::TooLarge)) => {
                 let message = format!("the agent printed more than {max_output} bytes and was stopped");
                 return Err(AgentFailure::permanent("TOO_LARGE", message));
             }
-            Ok(Err(Broken::Pipe(error))) => {
+            Ok(Err(TalkError::Pipe(error))) => {
                 return Err(AgentFailure::retryable("BROKEN_PIPE", format!("the agent cannot be talked to: {error}")));
             }
             Err(_) => {
@@ -136,7 +138,7 @@ impl Exec {
         Ok(answer)
     }
 
-    /// The directory for this prompt.
+    /// The directory in which the program runs for a prompt.
     fn working_dir(&self, wanted: Option<&str>) -> Result<Option<PathBuf>, AgentFailure> {
         let refused = |message: String| AgentFailure::permanent("WORKING_DIR", message);
         let (root, wanted) = match (&self.directory, wanted) {
@@ -160,21 +162,21 @@ impl Exec {
     }
 
     fn read(&self, finished: Finished) -> Result<Answer, AgentFailure> {
-        let Finished { status, output, complaint } = finished;
+        let Finished { status, stdout, stderr } = finished;
         if !status.success() {
-            let complaint = excerpt(&String::from_utf8_lossy(&complaint));
-            let message = format!("the agent ended with {status}: {complaint}");
+            let stderr = excerpt(&String::from_utf8_lossy(&stderr));
+            let message = format!("the agent ended with {status}: {stderr}");
             let code = status.code().map_or_else(|| "KILLED".to_owned(), |code| format!("EXIT_{code}"));
             let is_retryable = status.code() == Some(TEMPORARY);
             return Err(AgentFailure { code, message, is_retryable });
         }
         match self.output {
             Output::Text => {
-                let text = String::from_utf8_lossy(&output).trim_end().to_owned();
-                Ok(Answer { text, model: None, tokens_used: None })
+                let text = String::from_utf8_lossy(&stdout).trim_end().to_owned();
+                Ok(Answer::new(text))
             }
-            Output::Json => read_json(&output).ok_or_else(|| {
-                let printed = excerpt(&String::from_utf8_lossy(&output));
+            Output::Json => read_json(&stdout).ok_or_else(|| {
+                let printed = excerpt(&String::from_utf8_lossy(&stdout));
                 let message = format!("the agent printed no object with a text in `result` or `response`: {printed}");
                 AgentFailure::permanent("BAD_OUTPUT", message)
             }),
@@ -189,54 +191,54 @@ fn read_json(output: &[u8]) -> Option<Answer> {
     Some(Answer { text, model, tokens_used: value.get("usage").and_then(tokens) })
 }
 
-/// A program that has ended.
+/// The exit status and output of a program that has ended.
 struct Finished {
     status: ExitStatus,
-    output: Vec<u8>,
-    complaint: Vec<u8>,
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
 }
 
-/// Why a program was not talked to until it ended.
-enum Broken {
+/// An error in talking to a program before it ended.
+enum TalkError {
     Pipe(io::Error),
     TooLarge,
 }
 
-impl From<io::Error> for Broken {
+impl From<io::Error> for TalkError {
     fn from(error: io::Error) -> Self {
         Self::Pipe(error)
     }
 }
 
 /// Writes the prompt and reads everything, both at once: a program may answer before it has read all.
-async fn talk(mut child: Child, prompt: &str, limit: usize) -> Result<Finished, Broken> {
+async fn talk(mut child: Child, prompt: &str, limit: usize) -> Result<Finished, TalkError> {
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     // Dropped before the child, which is not waited for until then: its id is still its own.
-    let mut group = Group::of(&child);
+    let mut group = ProcessGroup::of(&child);
     let write = async {
         if let Some(mut stdin) = stdin {
             // Whoever does not read the prompt may answer all the same.
             let _ = stdin.write_all(prompt.as_bytes()).await;
         }
-        Ok::<_, Broken>(())
+        Ok::<_, TalkError>(())
     };
     let read = async {
         let output = read_up_to(stdout, limit.saturating_add(1)).await?;
-        if output.len() > limit { Err(Broken::TooLarge) } else { Ok(output) }
+        if output.len() > limit { Err(TalkError::TooLarge) } else { Ok(output) }
     };
-    let complain = async {
+    let read_stderr = async {
         let mut stderr = stderr;
-        let complaint = read_up_to(stderr.as_mut(), COMPLAINT).await?;
+        let kept = read_up_to(stderr.as_mut(), MAX_STDERR).await?;
         // Without somebody who reads, it would wait.
         if let Some(stderr) = &mut stderr {
             tokio::io::copy(stderr, &mut tokio::io::sink()).await?;
         }
-        Ok(complaint)
+        Ok(kept)
     };
-    let ((), output, complaint) = tokio::try_join!(write, read, complain)?;
+    let ((), stdout, stderr) = tokio::try_join!(write, read, read_stderr)?;
     let status = child.wait().await?;
     group.forget();
-    Ok(Finished { status, output, complaint })
+    Ok(Finished { status, stdout, stderr })
 }
 
 async fn read_up_to(from: Option<impl AsyncRead + Unpin>, limit: usize) -> io::Result<Vec<u8>> {
@@ -247,13 +249,13 @@ async fn read_up_to(from: Option<impl AsyncRead + Unpin>, limit: usize) -> io::R
     Ok(read)
 }
 
-/// The processes that a program has started; killed when dropped.
-struct Group {
+/// The process group of a program and whatever the program has started; killed when dropped.
+struct ProcessGroup {
     #[cfg(unix)]
     leader: Option<rustix::process::Pid>,
 }
 
-impl Group {
+impl ProcessGroup {
     #[cfg(unix)]
     fn of(child: &Child) -> Self {
         let id = child.id().and_then(|id| i32::try_from(id).ok());
@@ -273,7 +275,7 @@ impl Group {
         }
     }
 
-    /// It has ended by itself; its id may soon be another's.
+    /// Forgets the group of a program that has ended by itself, whose id may soon be another's.
     fn forget(&mut self) {
         #[cfg(unix)]
         {
@@ -282,7 +284,7 @@ impl Group {
     }
 }
 
-impl Drop for Group {
+impl Drop for ProcessGroup {
     fn drop(&mut self) {
         self.kill();
     }
@@ -293,7 +295,7 @@ impl AgentProvider for Exec {
         "exec"
     }
 
-    fn ask<'a>(&'a self, asked: Asked<'a>) -> BoxFuture<'a, Result<Answer, AgentFailure>> {
-        Box::pin(self.run(asked))
+    fn ask<'a>(&'a self, question: Question<'a>) -> BoxFuture<'a, Result<Answer, AgentFailure>> {
+        Box::pin(self.run(question))
     }
 }

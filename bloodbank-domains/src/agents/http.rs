@@ -1,4 +1,4 @@
-//! A chat endpoint with the interface of OpenAI: OpenAI itself, Ollama, vLLM, llama.cpp, LiteLLM, …
+//! The provider `http`: a chat endpoint with the interface of OpenAI, such as OpenAI, Ollama, vLLM, llama.cpp or LiteLLM.
 
 use std::fmt;
 
@@ -12,11 +12,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    AgentFailure, AgentProvider, Answer, Asked, Terms,
+    AgentFailure, AgentProvider, Answer, Limits, Question,
     provider::{excerpt, tokens},
 };
 
-/// What an address may be.
+/// The description of a valid address, for error messages.
 pub(super) const ALLOWED: &str = if cfg!(feature = "http-tls") {
     "the address before `/chat/completions`, such as `https://api.openai.com/v1`, without a password in it"
 } else {
@@ -24,41 +24,43 @@ pub(super) const ALLOWED: &str = if cfg!(feature = "http-tls") {
      `https` needs the feature `http-tls` of bloodbank-domains"
 };
 
-/// Asks a chat endpoint with the interface of OpenAI. No redirects are followed: the key stays with the address it is for.
+/// An agent provider that asks a chat endpoint with the interface of OpenAI.
+///
+/// Redirects are not followed, so that the key is sent to no other address.
 #[derive(Clone)]
 pub struct Http {
     endpoint: Url,
     key: Option<HeaderValue>,
-    terms: Terms,
+    limits: Limits,
     client: Client,
 }
 
-/// A value that cannot be used; which ones can, it says.
+/// A setting of an [`Http`] provider with an invalid value; the message says what is valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Unusable(&'static str);
+pub struct InvalidSetting(&'static str);
 
-impl Unusable {
-    /// What is allowed, after the name of a setting.
+impl InvalidSetting {
+    /// The second half of a sentence that begins with the name of the setting.
     pub(super) fn must_be(self) -> String {
         format!("must be {}", self.0)
     }
 }
 
-impl fmt::Display for Unusable {
+impl fmt::Display for InvalidSetting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "it {}", self.must_be())
     }
 }
 
-impl std::error::Error for Unusable {}
+impl std::error::Error for InvalidSetting {}
 
 impl Http {
-    /// The endpoint under this address, such as `http://localhost:11434/v1`.
+    /// Makes a provider for the endpoint under this address, such as `http://localhost:11434/v1`.
     ///
     /// # Errors
-    /// [`Unusable`] when it is no such address.
-    pub fn new(url: &str) -> Result<Self, Unusable> {
-        let unusable = Unusable(ALLOWED);
+    /// [`InvalidSetting`] when the address is not that of an endpoint.
+    pub fn new(url: &str) -> Result<Self, InvalidSetting> {
+        let unusable = InvalidSetting(ALLOWED);
         let mut endpoint = Url::parse(url).map_err(|_| unusable)?;
         let is_known = endpoint.scheme() == "http" || (cfg!(feature = "http-tls") && endpoint.scheme() == "https");
         if !is_known || !endpoint.username().is_empty() || endpoint.password().is_some() {
@@ -69,35 +71,35 @@ impl Http {
         // Another part of the program may have chosen one already; that one is used.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder().redirect(Policy::none()).build().map_err(|_| unusable)?;
-        Ok(Self { endpoint, key: None, terms: Terms::default(), client })
+        Ok(Self { endpoint, key: None, limits: Limits::default(), client })
     }
 
-    /// The key, sent as a bearer token.
+    /// Sets the API key, which is sent as a bearer token.
     ///
     /// # Errors
-    /// [`Unusable`] when it cannot stand in a header.
-    pub fn key(mut self, key: &str) -> Result<Self, Unusable> {
-        let mut value = HeaderValue::from_str(&format!("Bearer {key}")).map_err(|_| Unusable("printable ASCII"))?;
+    /// [`InvalidSetting`] when the key cannot be sent in a header.
+    pub fn key(mut self, key: &str) -> Result<Self, InvalidSetting> {
+        let mut value =
+            HeaderValue::from_str(&format!("Bearer {key}")).map_err(|_| InvalidSetting("printable ASCII"))?;
         value.set_sensitive(true);
         self.key = Some(value);
         Ok(self)
     }
 
-    /// How long an answer may take, how many bytes it may have with everything around it, and the model for prompts that
-    /// want none.
+    /// Sets the limits of time and of the bytes in a whole response, and the model for prompts that name none.
     #[must_use]
-    pub fn terms(mut self, terms: Terms) -> Self {
-        self.terms = terms;
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
         self
     }
 
-    async fn run(&self, asked: Asked<'_>) -> Result<Answer, AgentFailure> {
-        let Some(model) = self.terms.model_for(asked) else {
+    async fn run(&self, question: Question<'_>) -> Result<Answer, AgentFailure> {
+        let Some(model) = self.limits.model_for(question) else {
             let message = "the prompt wants no model; give it one, or set BLOODBANK_AGENT_MODEL";
             return Err(AgentFailure::permanent("NO_MODEL", message));
         };
-        let body = json!({"model": model, "messages": [{"role": "user", "content": asked.prompt}]});
-        let mut request = self.client.post(self.endpoint.clone()).timeout(self.terms.timeout);
+        let body = json!({"model": model, "messages": [{"role": "user", "content": question.prompt}]});
+        let mut request = self.client.post(self.endpoint.clone()).timeout(self.limits.timeout);
         if let Some(key) = &self.key {
             request = request.header(AUTHORIZATION, key);
         }
@@ -124,8 +126,8 @@ impl Http {
     async fn body(&self, mut response: Response) -> Result<Vec<u8>, AgentFailure> {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.unreachable(error))? {
-            if body.len() + chunk.len() > self.terms.max_output {
-                let message = format!("the agent answered with more than {} bytes", self.terms.max_output);
+            if body.len() + chunk.len() > self.limits.max_output {
+                let message = format!("the agent answered with more than {} bytes", self.limits.max_output);
                 return Err(AgentFailure::permanent("TOO_LARGE", message));
             }
             body.extend_from_slice(&chunk);
@@ -137,7 +139,7 @@ impl Http {
         if error.is_timeout() {
             return AgentFailure::retryable(
                 "TIMEOUT",
-                format!("the agent did not answer within {:?}", self.terms.timeout),
+                format!("the agent did not answer within {:?}", self.limits.timeout),
             );
         }
         // An address may hold a key.
@@ -152,7 +154,7 @@ impl Http {
     }
 }
 
-/// The part of an answer that counts.
+/// The parts of a chat completion that are read.
 #[derive(Deserialize)]
 struct Completion {
     choices: Vec<Choice>,
@@ -189,8 +191,8 @@ impl AgentProvider for Http {
         "http"
     }
 
-    fn ask<'a>(&'a self, asked: Asked<'a>) -> BoxFuture<'a, Result<Answer, AgentFailure>> {
-        Box::pin(self.run(asked))
+    fn ask<'a>(&'a self, question: Question<'a>) -> BoxFuture<'a, Result<Answer, AgentFailure>> {
+        Box::pin(self.run(question))
     }
 }
 
@@ -198,7 +200,7 @@ impl fmt::Debug for Http {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Http")
             .field("host", &self.endpoint.host_str())
-            .field("terms", &self.terms)
+            .field("limits", &self.limits)
             .finish_non_exhaustive()
     }
 }

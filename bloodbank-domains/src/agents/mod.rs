@@ -1,7 +1,7 @@
-//! Runs [`AgentThreadPrompt`]: asks an agent and answers with what it said.
+//! The executor of [`AgentThreadPrompt`]: asks an agent and replies with its answer.
 //!
 //! Linking this module (feature `agents`) makes a program an executor of the command. The app provides the state and
-//! takes the commands:
+//! runs the commands:
 //!
 //! ```
 //! # use bloodbank_core::{App, CommandManager, testing::TestBus};
@@ -13,9 +13,9 @@
 //! # drop(app); Ok(()) }
 //! ```
 //!
-//! Which agent is asked, the settings say ([`AgentSettings`]): a program (`exec`), a chat endpoint (`http`), or
-//! nobody (`echo`, to try things out). Nothing is the default: without a choice every prompt ends in
-//! `agent.thread.error`, which says what to set.
+//! The settings choose the agent ([`AgentSettings`]): a program (`exec`), a chat endpoint (`http`), or an echo of the
+//! prompt (`echo`, to try things out). There is no default: without a choice every prompt ends in `agent.thread.error`,
+//! which names the setting.
 
 mod echo;
 mod exec;
@@ -36,23 +36,23 @@ use crate::{
 pub use echo::Echo;
 pub use exec::{Exec, Output};
 #[cfg(feature = "http")]
-pub use http::{Http, Unusable};
-pub use provider::{AgentFailure, AgentProvider, Answer, Asked, Terms};
-pub use settings::{AgentSettings, Choice};
+pub use http::{Http, InvalidSetting};
+pub use provider::{AgentFailure, AgentProvider, Answer, Limits, Question};
+pub use settings::{AgentChoice, AgentSettings};
 
-/// Whom prompts are put to: the state of the command. Cheap to clone.
+/// The state of the command: the provider that prompts are sent to. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Agents {
     provider: Option<Arc<dyn AgentProvider>>,
 }
 
 impl Agents {
-    /// This one.
+    /// Makes the state with this provider.
     pub fn new(provider: impl AgentProvider) -> Self {
         Self { provider: Some(Arc::new(provider)) }
     }
 
-    /// The one that the environment, `.env` or `bloodbank.toml` chooses.
+    /// Makes the state with the provider that the environment, `.env` or `bloodbank.toml` chooses.
     ///
     /// # Errors
     /// [`bloodbank_core::ErrorKind::Settings`] naming every variable with a bad value, and what is allowed.
@@ -60,17 +60,17 @@ impl Agents {
         Self::from_settings(&AgentSettings::load()?)
     }
 
-    /// The one that settings choose.
+    /// Makes the state with the provider that the settings choose.
     ///
     /// # Errors
-    /// [`bloodbank_core::ErrorKind::Settings`] when it cannot be used.
+    /// [`bloodbank_core::ErrorKind::Settings`] when the provider cannot be used.
     pub fn from_settings(settings: &AgentSettings) -> Result<Self> {
         Ok(match &settings.choice {
             None => Self::default(),
-            Some(Choice::Echo) => Self::new(Echo),
-            Some(Choice::Exec(exec)) => Self::new(exec.clone()),
+            Some(AgentChoice::Echo) => Self::new(Echo),
+            Some(AgentChoice::Exec(exec)) => Self::new(exec.clone()),
             #[cfg(feature = "http")]
-            Some(Choice::Http(http)) => Self::new(http.clone()),
+            Some(AgentChoice::Http(http)) => Self::new(http.clone()),
         })
     }
 
@@ -79,7 +79,7 @@ impl Agents {
             return Err(AgentFailure::permanent("NOT_CONFIGURED", settings::NOT_CONFIGURED));
         };
         let model = prompt.model.as_deref();
-        provider.ask(Asked { prompt: &prompt.prompt, model, working_dir: prompt.working_dir.as_deref() }).await
+        provider.ask(Question { prompt: &prompt.prompt, model, working_dir: prompt.working_dir.as_deref() }).await
     }
 }
 

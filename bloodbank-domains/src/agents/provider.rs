@@ -1,84 +1,137 @@
-//! What an agent must do.
+//! The contract of agent providers.
 
 use std::{fmt, time::Duration};
 
 use futures_util::future::BoxFuture;
 
-/// Somebody who answers prompts.
+/// A provider of answers to prompts, such as a program or a chat endpoint.
 pub trait AgentProvider: Send + Sync + 'static {
-    /// Its name, for logs.
+    /// The name of the provider, for logs.
     fn name(&self) -> &'static str;
 
-    /// Answers. When the future is dropped, whatever it began ends too.
+    /// Answers a question. Dropping the future ends whatever the provider has started for it.
     ///
     /// # Errors
     /// [`AgentFailure`], which becomes `agent.thread.error`.
-    fn ask<'a>(&'a self, asked: Asked<'a>) -> BoxFuture<'a, Result<Answer, AgentFailure>>;
+    fn ask<'a>(&'a self, question: Question<'a>) -> BoxFuture<'a, Result<Answer, AgentFailure>>;
 }
 
-/// What is asked. All of it comes from an event, so from anybody who may publish one.
+/// A question for an agent. Everything in it comes from an event, and so from anybody who may publish one.
 #[derive(Debug, Clone, Copy)]
-pub struct Asked<'a> {
-    /// The prompt.
+#[non_exhaustive]
+pub struct Question<'a> {
+    /// The text of the prompt.
     pub prompt: &'a str,
-    /// Which model shall answer.
+    /// The model that should answer.
     pub model: Option<&'a str>,
-    /// Where the agent shall work.
+    /// The directory in which the agent should work.
     pub working_dir: Option<&'a str>,
 }
 
-/// What holds for every prompt; by default five minutes and 1 MiB.
+impl<'a> Question<'a> {
+    /// Makes a question that names neither a model nor a directory.
+    pub fn new(prompt: &'a str) -> Self {
+        Self { prompt, model: None, working_dir: None }
+    }
+}
+
+/// The limits for an answer, and the model that answers by default. Without settings: five minutes and 1 MiB.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Terms {
-    /// How long an answer may take.
+#[non_exhaustive]
+pub struct Limits {
+    /// The time that an answer may take.
     pub timeout: Duration,
-    /// How many bytes it may have.
+    /// The number of bytes that an answer may have.
     pub max_output: usize,
-    /// The model for prompts that want none.
+    /// The model for prompts that name none.
     pub model: Option<String>,
 }
 
-impl Default for Terms {
+impl Default for Limits {
     fn default() -> Self {
         Self { timeout: Duration::from_secs(300), max_output: 1024 * 1024, model: None }
     }
 }
 
-impl Terms {
-    pub(super) fn model_for<'a>(&'a self, asked: Asked<'a>) -> Option<&'a str> {
-        asked.model.or(self.model.as_deref())
+impl Limits {
+    /// Sets the time that an answer may take.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Sets the number of bytes that an answer may have.
+    #[must_use]
+    pub fn max_output(mut self, bytes: usize) -> Self {
+        self.max_output = bytes;
+        self
+    }
+
+    /// Sets the model for prompts that name none.
+    #[must_use]
+    pub fn model(mut self, model: impl Into<String>) -> Self {
+        self.model = Some(model.into());
+        self
+    }
+
+    pub(super) fn model_for<'a>(&'a self, question: Question<'a>) -> Option<&'a str> {
+        question.model.or(self.model.as_deref())
     }
 }
 
-/// What an agent said.
+/// An agent's answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Answer {
-    /// The answer.
+    /// The text of the answer.
     pub text: String,
-    /// Which model gave it, where that is known.
+    /// The model that answered, if known.
     pub model: Option<String>,
-    /// What it cost, in tokens, where that is known.
+    /// The number of tokens used, if known.
     pub tokens_used: Option<u64>,
 }
 
-/// Why an agent did not answer.
+impl Answer {
+    /// Makes an answer of which nothing but the text is known.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), model: None, tokens_used: None }
+    }
+
+    /// Sets the model that answered.
+    #[must_use]
+    pub fn model(mut self, model: impl Into<String>) -> Self {
+        self.model = Some(model.into());
+        self
+    }
+
+    /// Sets the number of tokens used.
+    #[must_use]
+    pub fn tokens_used(mut self, tokens: u64) -> Self {
+        self.tokens_used = Some(tokens);
+        self
+    }
+}
+
+/// The reason why an agent did not answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct AgentFailure {
-    /// For programs: `TIMEOUT`, `TOO_LARGE`, `429`, …
+    /// The error code, for programs: `TIMEOUT`, `TOO_LARGE`, `429`, …
     pub code: String,
-    /// For people.
+    /// The error message, for people.
     pub message: String,
-    /// Whether another attempt can help.
+    /// Whether another attempt can succeed.
     pub is_retryable: bool,
 }
 
 impl AgentFailure {
-    /// No attempt can help before somebody changes something.
+    /// Makes a failure that no attempt can mend before somebody changes something.
     pub fn permanent(code: impl Into<String>, message: impl Into<String>) -> Self {
         Self { code: code.into(), message: message.into(), is_retryable: false }
     }
 
-    /// Another attempt can help.
+    /// Makes a failure that another attempt can mend.
     pub fn retryable(code: impl Into<String>, message: impl Into<String>) -> Self {
         Self { code: code.into(), message: message.into(), is_retryable: true }
     }
@@ -92,7 +145,7 @@ impl fmt::Display for AgentFailure {
 
 impl std::error::Error for AgentFailure {}
 
-/// The tokens of a `usage` object: `total_tokens`, or the sum of what went in and came out.
+/// The tokens of a `usage` object: `total_tokens`, or the sum of input and output tokens.
 pub(super) fn tokens(usage: &serde_json::Value) -> Option<u64> {
     let number = |name: &str| usage.get(name).and_then(serde_json::Value::as_u64);
     number("total_tokens").or_else(|| {
@@ -101,7 +154,7 @@ pub(super) fn tokens(usage: &serde_json::Value) -> Option<u64> {
     })
 }
 
-/// The beginning of a foreign text, in one line without control characters.
+/// The beginning of an untrusted text, in one line without control characters.
 pub(super) fn excerpt(text: &str) -> String {
     const LONGEST: usize = 500;
     let line = text.split(char::is_control).filter(|part| !part.trim().is_empty()).collect::<Vec<_>>().join(" ");

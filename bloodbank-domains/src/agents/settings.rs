@@ -1,10 +1,10 @@
-//! Which agent is asked.
+//! The settings that choose an agent.
 
 use std::{path::Path, time::Duration};
 
 use bloodbank_core::{Result, settings::Reader};
 
-use super::{Exec, Output, Terms};
+use super::{Exec, Limits, Output};
 
 const AGENT: &str = "BLOODBANK_AGENT";
 const COMMAND: &str = "BLOODBANK_AGENT_COMMAND";
@@ -18,58 +18,60 @@ const MODEL: &str = "BLOODBANK_AGENT_MODEL";
 const TIMEOUT: &str = "BLOODBANK_AGENT_TIMEOUT_SECONDS";
 const MAX_OUTPUT: &str = "BLOODBANK_AGENT_MAX_OUTPUT_BYTES";
 
-/// Below the time that a command may take.
+/// The longest timeout in seconds: less than a command may take.
 const LONGEST: u64 = 840;
 
-/// What `agent.thread.error` says where nothing is chosen.
+/// The error message of `agent.thread.error` where no agent is configured.
 pub(super) const NOT_CONFIGURED: &str = "no agent is configured; set BLOODBANK_AGENT to `exec` (with \
     BLOODBANK_AGENT_COMMAND), to `http` (with BLOODBANK_AGENT_URL), or to `echo` to try things out";
 
-/// Which agent is asked: from the environment, `.env` and `bloodbank.toml`, as [`bloodbank_core::Settings`] are.
+/// The agent that prompts are sent to, read from the environment, `.env` and `bloodbank.toml` like
+/// [`bloodbank_core::Settings`].
 ///
 /// | variable | meaning |
 /// |---|---|
 /// | `BLOODBANK_AGENT` | `exec`, `http` or `echo`; unset: every prompt fails |
 /// | `BLOODBANK_AGENT_COMMAND` | exec: the program and its arguments, such as `claude -p`; quoted as in a shell, but no shell runs it |
-/// | `BLOODBANK_AGENT_DIRECTORY` | exec: where it works; the `working_dir` of a prompt must lie in it |
-/// | `BLOODBANK_AGENT_OUTPUT` | exec: `text` (default) or `json`, an object with `result` and `usage` |
+/// | `BLOODBANK_AGENT_DIRECTORY` | exec: the program's working directory; the `working_dir` of a prompt must be inside it |
+/// | `BLOODBANK_AGENT_OUTPUT` | exec: the format of the output, `text` (default) or `json`, an object with `result` and `usage` |
 /// | `BLOODBANK_AGENT_URL` | http: the address before `/chat/completions`, such as `http://localhost:11434/v1` |
-/// | `BLOODBANK_AGENT_KEY` | http: the key, sent as a bearer token |
-/// | `BLOODBANK_AGENT_MODEL` | the model for prompts that want none |
-/// | `BLOODBANK_AGENT_TIMEOUT_SECONDS` | how long an answer may take; 300 |
-/// | `BLOODBANK_AGENT_MAX_OUTPUT_BYTES` | how long an answer may be; 1048576 |
+/// | `BLOODBANK_AGENT_KEY` | http: the API key, sent as a bearer token |
+/// | `BLOODBANK_AGENT_MODEL` | the model for prompts that name none |
+/// | `BLOODBANK_AGENT_TIMEOUT_SECONDS` | the time that an answer may take; 300 |
+/// | `BLOODBANK_AGENT_MAX_OUTPUT_BYTES` | the length that an answer may have; 1048576 |
 ///
-/// An empty value means unset. `Debug` shows no key.
+/// An empty value means unset. The `Debug` output does not show the key.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct AgentSettings {
-    /// `None`: nothing is chosen.
-    pub choice: Option<Choice>,
+    /// The chosen agent; `None` where none is configured.
+    pub choice: Option<AgentChoice>,
 }
 
-/// An agent that can be asked.
+/// The agent that the settings choose.
 #[derive(Debug, Clone)]
-pub enum Choice {
-    /// Repeats the question.
+#[non_exhaustive]
+pub enum AgentChoice {
+    /// The provider `echo`, which repeats the prompt.
     Echo,
-    /// A program.
+    /// The provider `exec`, which runs a program.
     Exec(Exec),
-    /// A chat endpoint.
+    /// The provider `http`, which asks a chat endpoint.
     #[cfg(feature = "http")]
     Http(super::Http),
 }
 
 impl AgentSettings {
-    /// From the environment, `.env` and `bloodbank.toml` in the working directory.
+    /// Reads the settings from the environment, `.env` and `bloodbank.toml` in the working directory.
     ///
     /// # Errors
-    /// [`bloodbank_core::ErrorKind::Settings`] naming every variable with a bad value, where it stands, the value (unless
-    /// it may hold a secret) and what is allowed.
+    /// [`bloodbank_core::ErrorKind::Settings`] naming every variable with a bad value, its source, the value (unless it may
+    /// hold a secret) and the allowed values.
     pub fn load() -> Result<Self> {
         Self::read(Reader::load()?)
     }
 
-    /// From `.env` and `bloodbank.toml` in this folder, and these variables in place of the environment's.
+    /// Reads the settings from `.env` and `bloodbank.toml` in this folder, and these variables in place of the environment's.
     ///
     /// # Errors
     /// Like [`AgentSettings::load`].
@@ -80,7 +82,7 @@ impl AgentSettings {
         Self::read(Reader::load_from(folder, vars)?)
     }
 
-    /// From these variables alone.
+    /// Reads the settings from these variables alone.
     ///
     /// ```
     /// # use bloodbank_domains::agents::AgentSettings;
@@ -98,21 +100,21 @@ impl AgentSettings {
     }
 
     fn read(reader: Reader) -> Result<Self> {
-        let mut settings = SettingsOfAgents(reader);
-        let choice = settings.choice();
-        settings.0.finish().map(|()| Self { choice })
+        let mut reader = AgentReader(reader);
+        let choice = reader.choice();
+        reader.0.finish().map(|()| Self { choice })
     }
 }
 
-struct SettingsOfAgents(Reader);
+struct AgentReader(Reader);
 
-impl SettingsOfAgents {
-    /// A value; a problem says what is allowed.
+impl AgentReader {
+    /// Reads a value; the problem with a bad one names the allowed values.
     fn get<T>(&mut self, name: &str, allowed: &str, read: impl FnOnce(&str) -> Option<T>) -> Option<T> {
         self.0.get(name, |value| read(value).ok_or_else(|| allowed.to_owned()))
     }
 
-    /// Whether a setting is there that this kind of agent cannot do without.
+    /// Whether a setting that the agent needs is present; reports a problem if not.
     fn has(&mut self, name: &str, agent: &str, allowed: &str) -> bool {
         let has = self.0.has(name);
         if !has {
@@ -125,7 +127,7 @@ impl SettingsOfAgents {
         self.get(name, "text", |value| Some(value.to_owned()))
     }
 
-    fn choice(&mut self) -> Option<Choice> {
+    fn choice(&mut self) -> Option<AgentChoice> {
         // All are read, whatever is chosen: a bad value is a mistake either way.
         let timeout = self.get(TIMEOUT, &format!("a number of seconds from 1 to {LONGEST}"), |value| {
             value.parse().ok().filter(|seconds| (1..=LONGEST).contains(seconds)).map(Duration::from_secs)
@@ -138,20 +140,20 @@ impl SettingsOfAgents {
             "json" => Some(Output::Json),
             _ => None,
         });
-        let default = Terms::default();
-        let terms = Terms {
+        let default = Limits::default();
+        let limits = Limits {
             timeout: timeout.unwrap_or(default.timeout),
             max_output: max_output.unwrap_or(default.max_output),
             model: self.text(MODEL),
         };
         match self.get(AGENT, "`exec`, `http` or `echo`", Kind::read)? {
-            Kind::Echo => Some(Choice::Echo),
-            Kind::Exec => self.exec(terms, output).map(Choice::Exec),
-            Kind::Http => self.http(terms),
+            Kind::Echo => Some(AgentChoice::Echo),
+            Kind::Exec => self.exec(limits, output).map(AgentChoice::Exec),
+            Kind::Http => self.http(limits),
         }
     }
 
-    fn exec(&mut self, terms: Terms, output: Option<Output>) -> Option<Exec> {
+    fn exec(&mut self, limits: Limits, output: Option<Output>) -> Option<Exec> {
         const ALLOWED: &str = "a program and its arguments, such as `claude -p`";
         if !self.has(COMMAND, "exec", ALLOWED) {
             return None;
@@ -159,7 +161,7 @@ impl SettingsOfAgents {
         let split = |value: &str| shlex::split(value).filter(|words| !words.is_empty());
         let words = self.get(COMMAND, ALLOWED, split)?;
         let (program, arguments) = words.split_first()?;
-        let exec = Exec::new(program, arguments).output(output.unwrap_or_default()).terms(terms);
+        let exec = Exec::new(program, arguments).output(output.unwrap_or_default()).limits(limits);
         Some(match self.text(DIRECTORY) {
             Some(directory) => exec.directory(directory),
             None => exec,
@@ -167,7 +169,7 @@ impl SettingsOfAgents {
     }
 
     #[cfg(feature = "http")]
-    fn http(&mut self, terms: Terms) -> Option<Choice> {
+    fn http(&mut self, limits: Limits) -> Option<AgentChoice> {
         let allowed = super::http::ALLOWED;
         if !self.has(URL, "http", allowed) {
             return None;
@@ -176,11 +178,11 @@ impl SettingsOfAgents {
         if self.0.has(KEY) {
             http = self.0.get(KEY, |key| http.key(key).map_err(|error| error.must_be()))?;
         }
-        Some(Choice::Http(http.terms(terms)))
+        Some(AgentChoice::Http(http.limits(limits)))
     }
 
     #[cfg(not(feature = "http"))]
-    fn http(&mut self, _: Terms) -> Option<Choice> {
+    fn http(&mut self, _: Limits) -> Option<AgentChoice> {
         let remedy = "`exec` or `echo`: this program is built without the feature `http` of bloodbank-domains";
         self.0.problem(format!("{AGENT} is \"http\"; it must be {remedy}"));
         None

@@ -1,4 +1,4 @@
-//! Meetings recorded by Fireflies: from the upload of the recording to the transcript in a vector store.
+//! Events of meetings recorded by Fireflies: from the upload of a recording to its transcript in a vector store.
 
 mod webhook;
 
@@ -11,84 +11,84 @@ use serde_json::{Map, Value};
 
 pub use webhook::{Webhook, WebhookError};
 
-/// A recording was handed over for transcription.
+/// A recording was uploaded to Fireflies for transcription.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate, Event)]
 #[event(routing_key = "fireflies.transcript.upload", id(user_id, media_file), validate)]
 #[garde(allow_unvalidated)]
 pub struct FirefliesTranscriptUpload {
-    /// Where the recording lies.
+    /// The path or URL of the recording.
     #[garde(length(min = 1))]
     pub media_file: String,
-    /// Its length, in seconds.
+    /// The length of the recording, in seconds.
     pub media_duration_seconds: u64,
-    /// Its media type, such as `audio/mpeg`.
+    /// The media type of the recording, such as `audio/mpeg`.
     #[garde(length(min = 1))]
     pub media_type: String,
     /// The title of the meeting.
     #[serde(default)]
     pub title: Option<String>,
-    /// Who handed it over.
+    /// The Fireflies user who uploaded the recording.
     #[serde(default)]
     pub user_id: Option<String>,
-    /// When.
+    /// The time of the upload.
     pub created_at: DateTime<Utc>,
 }
 
-/// A transcript can be fetched.
+/// Fireflies finished the transcript of a meeting.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate, Event)]
 #[event(routing_key = "fireflies.transcript.ready", id(id), validate)]
 #[garde(allow_unvalidated)]
 pub struct FirefliesTranscriptReady {
-    /// The id of the meeting.
+    /// The Fireflies id of the meeting.
     #[garde(length(min = 1))]
     pub id: String,
-    /// Its title.
+    /// The title of the meeting.
     pub title: String,
-    /// When it took place.
+    /// The time of the meeting.
     pub date: DateTime<Utc>,
-    /// How long it took, in minutes.
+    /// The length of the meeting, in minutes.
     #[garde(range(min = 0.0))]
     pub duration: f64,
-    /// The page of the transcript.
+    /// The web page of the transcript.
     #[garde(url)]
     pub transcript_url: String,
-    /// The sound.
+    /// The URL of the audio recording.
     #[serde(default)]
     pub audio_url: Option<String>,
-    /// The picture.
+    /// The URL of the video recording.
     #[serde(default)]
     pub video_url: Option<String>,
-    /// What was said.
+    /// The sentences of the transcript, in order.
     #[garde(dive)]
     pub sentences: Vec<Sentence>,
-    /// What it was about.
+    /// The summary of the meeting.
     #[serde(default)]
     pub summary: Option<String>,
-    /// Who was invited.
+    /// The people who were invited to the meeting.
     pub participants: Vec<Participant>,
-    /// Who spoke.
+    /// The names of the people who spoke.
     pub speakers: Vec<String>,
-    /// Whose account recorded it.
+    /// The Fireflies account that recorded the meeting.
     #[garde(dive)]
     pub user: User,
-    /// Who held it.
+    /// The host's email address.
     #[garde(email)]
     pub host_email: String,
-    /// Who called it.
+    /// The organiser's email address.
     #[garde(email)]
     pub organizer_email: String,
-    /// Who may see it.
+    /// The visibility of the transcript, such as `link` or `owner`.
     pub privacy: String,
-    /// Where it took place.
+    /// The link to join the meeting.
     #[serde(default)]
     pub meeting_link: Option<String>,
-    /// Its place in the calendar.
+    /// The id of the meeting in the calendar.
     #[serde(default)]
     pub calendar_id: Option<String>,
-    /// Which calendar.
+    /// The kind of calendar, such as `google`.
     #[serde(default)]
     pub calendar_type: Option<String>,
-    /// What else Fireflies says about it.
+    /// Further data from Fireflies about the meeting.
     #[serde(default)]
     pub raw_meeting_info: Option<Map<String, Value>>,
 }
@@ -97,157 +97,157 @@ pub struct FirefliesTranscriptReady {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
 #[garde(allow_unvalidated)]
 pub struct Sentence {
-    /// Its place, from 0.
+    /// The position of the sentence in the transcript, from 0.
     pub index: u32,
-    /// Who said it.
+    /// The name of the speaker.
     #[serde(default)]
     pub speaker_name: Option<String>,
-    /// Who said it, as a number.
+    /// The number of the speaker in the transcript.
     #[serde(default)]
     pub speaker_id: Option<i64>,
-    /// As it was heard.
+    /// The sentence as it was recognised.
     pub raw_text: String,
-    /// As it is read.
+    /// The sentence with punctuation and capitals.
     pub text: String,
-    /// When it begins, in seconds.
+    /// The start of the sentence in the recording, in seconds.
     #[garde(range(min = 0.0))]
     pub start_time: f64,
-    /// When it ends, in seconds.
+    /// The end of the sentence in the recording, in seconds.
     #[garde(range(min = 0.0))]
     pub end_time: f64,
-    /// What was recognised in it.
+    /// The categories that Fireflies assigned to the sentence.
     #[serde(default)]
     pub ai_filters: Option<AiFilters>,
 }
 
-/// What Fireflies recognises in a sentence.
+/// The categories that Fireflies assigns to a sentence.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct AiFilters {
-    /// The cleaned text.
+    /// The cleaned-up text of the sentence.
     pub text_cleanup: Option<String>,
-    /// A task.
+    /// A task in the sentence.
     pub task: Option<String>,
-    /// A price.
+    /// A price in the sentence.
     pub pricing: Option<String>,
-    /// A figure.
+    /// A figure in the sentence.
     pub metric: Option<String>,
-    /// A question.
+    /// A question in the sentence.
     pub question: Option<String>,
-    /// A date.
+    /// A date or a time in the sentence.
     pub date_and_time: Option<String>,
-    /// The mood.
+    /// The sentiment of the sentence, such as `positive`.
     pub sentiment: Option<String>,
 }
 
-/// Somebody who was invited.
+/// A person who was invited to a meeting.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Participant {
-    /// The name.
+    /// The participant's name.
     #[serde(default)]
     pub name: Option<String>,
-    /// The address.
+    /// The participant's email address.
     #[serde(default)]
     pub email: Option<String>,
 }
 
-/// Whose account recorded a meeting.
+/// The Fireflies account that recorded a meeting.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate)]
 #[garde(allow_unvalidated)]
 pub struct User {
-    /// The account.
+    /// The id of the account.
     #[garde(length(min = 1))]
     pub user_id: String,
-    /// The address.
+    /// The account holder's email address.
     #[garde(email)]
     pub email: String,
-    /// The name.
+    /// The account holder's name.
     pub name: String,
-    /// How many transcripts the account has.
+    /// The number of transcripts in the account.
     #[serde(default)]
     pub num_transcripts: Option<u64>,
-    /// How many minutes it has used.
+    /// The minutes of transcription that the account has used.
     #[serde(default)]
     #[garde(range(min = 0.0))]
     pub minutes_consumed: Option<f64>,
-    /// Whether it administers others.
+    /// Whether the account can administer others.
     #[serde(default)]
     pub is_admin: Option<bool>,
 }
 
-/// A transcript was split and put into a vector store.
+/// A transcript was split into chunks and stored in a vector store.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate, Event)]
 #[event(routing_key = "fireflies.transcript.processed", validate)]
 #[garde(allow_unvalidated)]
 pub struct FirefliesTranscriptProcessed {
-    /// The id of the meeting.
+    /// The Fireflies id of the meeting.
     #[garde(length(min = 1))]
     pub transcript_id: String,
-    /// Its id in the store.
+    /// The id of the transcript in the vector store.
     #[garde(length(min = 1))]
     pub rag_document_id: String,
-    /// Its title.
+    /// The title of the meeting.
     pub title: String,
-    /// When it was put there.
+    /// The time at which the transcript was stored.
     pub ingestion_timestamp: DateTime<Utc>,
-    /// How many sentences.
+    /// The number of sentences in the transcript.
     pub sentence_count: u32,
-    /// How many speakers.
+    /// The number of speakers in the transcript.
     pub speaker_count: u32,
-    /// How long it took, in minutes.
+    /// The length of the meeting, in minutes.
     #[garde(range(min = 0.0))]
     pub duration_minutes: f64,
-    /// Which store.
+    /// The name of the vector store.
     #[garde(length(min = 1))]
     pub vector_store: String,
-    /// How many chunks.
+    /// The number of chunks that were stored.
     pub chunk_count: u32,
-    /// Which model embeds them.
+    /// The model that computed the embeddings.
     #[serde(default)]
     pub embedding_model: Option<String>,
-    /// Anything else.
+    /// Further data about the transcript.
     #[serde(default)]
     pub metadata: Map<String, Value>,
 }
 
-/// A transcript came to nothing.
+/// A recording could not be uploaded, transcribed or processed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Event)]
 #[event(routing_key = "fireflies.transcript.failed", failure)]
 pub struct FirefliesTranscriptFailed {
-    /// Where it failed.
+    /// The stage that failed.
     pub failed_stage: FailedStage,
-    /// What went wrong, for people.
+    /// The error message, for people.
     pub error_message: String,
-    /// What went wrong, for programs.
+    /// The error code, for programs.
     #[serde(default)]
     pub error_code: Option<String>,
-    /// The meeting, where it is known.
+    /// The Fireflies id of the meeting, if known.
     #[serde(default)]
     pub transcript_id: Option<String>,
-    /// The recording, where it is known.
+    /// The path or URL of the recording, if known.
     #[serde(default)]
     pub media_file: Option<String>,
-    /// When.
+    /// The time of the failure.
     pub timestamp: DateTime<Utc>,
-    /// Whether another attempt can help.
+    /// Whether another attempt can succeed.
     #[serde(default)]
     pub is_retryable: bool,
-    /// How many attempts were made before.
+    /// The number of attempts before this one.
     #[serde(default)]
     pub retry_count: u32,
-    /// Anything else.
+    /// Further data about the failure.
     #[serde(default)]
     pub metadata: Map<String, Value>,
 }
 
-/// A stage of a transcript.
+/// The stages from a recording to a processed transcript.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum FailedStage {
-    /// Handing over the recording.
+    /// The upload of the recording.
     Upload,
-    /// Writing down what was said.
+    /// The transcription by Fireflies.
     Transcription,
-    /// Putting it into a store.
+    /// The processing of the transcript, such as storing it in a vector store.
     Processing,
 }

@@ -1,4 +1,4 @@
-//! What Fireflies sends when a transcript is ready.
+//! The webhook that Fireflies sends when a transcript is ready.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{FirefliesTranscriptReady, Participant, Sentence, User};
 
-/// A transcript as Fireflies sends it: bare, in `data`, or in the `content.data` of a message that n8n passed on.
+/// A transcript as Fireflies sends it: at the top level, in `data`, or in `content.data` where n8n forwarded it.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Webhook {
     id: String,
@@ -43,7 +43,7 @@ pub struct Webhook {
     meeting_info: Option<Map<String, Value>>,
 }
 
-/// Milliseconds since 1970, or RFC 3339.
+/// A time as milliseconds since 1970, or in RFC 3339.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
 enum Date {
@@ -51,7 +51,7 @@ enum Date {
     Text(DateTime<Utc>),
 }
 
-/// An address, a name, or both.
+/// A person with an email address, a name, or both.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
 enum Person {
@@ -65,10 +65,10 @@ enum Person {
 }
 
 impl Webhook {
-    /// Reads what was posted; a list (as n8n exports it) gives every transcript in it.
+    /// Parses the body of a request, which holds one transcript or a list of them, as n8n exports it.
     ///
     /// # Errors
-    /// [`WebhookError`] naming the place.
+    /// [`WebhookError`] naming the place in the body.
     pub fn read(body: &[u8]) -> Result<Vec<Self>, WebhookError> {
         let value: Value = serde_json::from_slice(body).map_err(|error| WebhookError(format!("no JSON: {error}")))?;
         let items = match value {
@@ -86,7 +86,7 @@ impl Webhook {
     }
 }
 
-/// The transcript without what is around it.
+/// Takes the transcript out of the objects around it.
 fn unwrapped(mut item: Value) -> Value {
     for wrapper in ["content", "data"] {
         if item.get("transcript_url").is_none()
@@ -154,7 +154,7 @@ impl From<Person> for Participant {
     }
 }
 
-/// Why a webhook is no transcript.
+/// A body that is not a transcript of Fireflies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebhookError(String);
 

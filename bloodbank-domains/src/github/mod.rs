@@ -1,4 +1,4 @@
-//! GitHub.
+//! Events of GitHub repositories.
 
 mod webhook;
 
@@ -11,23 +11,23 @@ use serde::{Deserialize, Serialize};
 pub use bloodbank_core::settings::ClaimStoreKind;
 pub use webhook::{PullRequestWebhook, WebhookError};
 
-/// A pull request was opened; its text lies in a cache.
+/// A pull request was opened on GitHub; its text is kept in a cache.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate, Event)]
 #[event(routing_key = "github.pr.created", validate)]
 #[garde(allow_unvalidated)]
 pub struct GithubPrCreated {
-    /// Its place in the cache: repository and number, as in `trinote|423`.
+    /// The key of the text in the cache: the repository's name and the number of the pull request, as in `trinote|423`.
     #[garde(length(min = 1))]
     pub cache_key: String,
-    /// Which cache.
+    /// The kind of cache that keeps the text.
     pub cache_type: ClaimStoreKind,
 }
 
 impl GithubPrCreated {
-    /// The text of the pull request.
+    /// Fetches the text of the pull request from the cache.
     ///
     /// # Errors
-    /// [`ClaimError`]: missing, expired, in another cache, or the cache failed.
+    /// [`ClaimError`] when the text is missing, expired or in another cache, or when the cache fails.
     pub async fn resolve(&self, cache: &ClaimCheck) -> Result<String, ClaimError> {
         cache.get_text(&Claim { cache_key: self.cache_key.clone(), cache_type: self.cache_type }).await
     }

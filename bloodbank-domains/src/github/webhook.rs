@@ -1,4 +1,4 @@
-//! What GitHub sends about pull requests.
+//! The webhook that GitHub sends about pull requests.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::GithubPrCreated;
 
-/// A `pull_request` webhook. Whether GitHub sent it (`X-Hub-Signature-256`), the receiver of the request checks.
+/// A `pull_request` webhook of GitHub. The receiver of the request checks its signature (`X-Hub-Signature-256`).
 #[derive(Debug, Clone, Deserialize)]
 pub struct PullRequestWebhook {
     action: String,
@@ -18,7 +18,7 @@ pub struct PullRequestWebhook {
 
 #[derive(Debug, Clone, Deserialize)]
 struct PullRequest {
-    /// `null` where nobody wrote anything.
+    /// The text of the pull request; `null` where it is empty.
     #[serde(default)]
     body: Option<String>,
 }
@@ -29,30 +29,31 @@ struct Repository {
 }
 
 impl PullRequestWebhook {
-    /// Reads what was posted.
+    /// Parses the body of a request.
     ///
     /// # Errors
-    /// [`WebhookError`] naming the place.
+    /// [`WebhookError`] naming the place in the body.
     pub fn read(body: &[u8]) -> Result<Self, WebhookError> {
         serde_json::from_slice(body).map_err(|error| WebhookError(error.to_string()))
     }
 
-    /// Whether it says that a pull request was opened. Others (`edited`, `closed`, …) are no event here.
+    /// Whether a pull request was opened. Other actions (`edited`, `closed`, …) make no event.
     #[must_use]
     pub fn is_opened(&self) -> bool {
         self.action == "opened"
     }
 
-    /// Its place in the cache: `trinote|423`.
+    /// The key of the text in the cache, such as `trinote|423`.
     #[must_use]
     pub fn cache_key(&self) -> String {
         format!("{}|{}", self.repository.name, self.number)
     }
 
-    /// Puts the text of the pull request into the cache; what is returned refers to it. `None`: none was opened.
+    /// Stores the text of an opened pull request in the cache and returns the event that refers to it; `None` for another
+    /// action.
     ///
     /// # Errors
-    /// [`ClaimError`] when the cache does not take it.
+    /// [`ClaimError`] when the text cannot be stored.
     pub async fn into_event(self, cache: &ClaimCheck) -> Result<Option<GithubPrCreated>, ClaimError> {
         if !self.is_opened() {
             return Ok(None);
@@ -63,7 +64,7 @@ impl PullRequestWebhook {
     }
 }
 
-/// Why a webhook is none about a pull request.
+/// A body that is not a `pull_request` webhook of GitHub.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebhookError(String);
 

@@ -1,10 +1,10 @@
-//! Programs.
+//! The provider `exec`.
 
 use std::{fs, time::Duration};
 
 use bloodbank_domains::{
     agent::AgentThreadPrompt,
-    agents::{AgentProvider, Agents, Asked, Exec, Output, Terms},
+    agents::{AgentProvider, Agents, Exec, Limits, Output, Question},
 };
 use tokio::time::timeout;
 
@@ -17,8 +17,7 @@ fn shell(script: &str) -> Exec {
 #[tokio::test]
 async fn the_prompt_goes_in_and_the_answer_comes_out() {
     let agents = Agents::new(
-        shell("printf 'model %s, prompt: ' \"$BLOODBANK_AGENT_MODEL\"; cat")
-            .terms(Terms { model: Some("default".into()), ..Terms::default() }),
+        shell("printf 'model %s, prompt: ' \"$BLOODBANK_AGENT_MODEL\"; cat").limits(Limits::default().model("default")),
     );
     // Longer than a pipe holds, and nothing that a shell would understand as a prompt does.
     let text = format!("$(touch here) `x` \"'{}", "é".repeat(200_000));
@@ -65,10 +64,10 @@ async fn exit_codes_and_complaints_are_reported() {
 
 #[tokio::test]
 async fn too_much_output_stops_the_program() {
-    let agent = shell("yes").terms(Terms { max_output: 10_000, ..Terms::default() });
+    let agent = shell("yes").limits(Limits::default().max_output(10_000));
     let failure = fails(Agents::new(agent), prompt("hi"), "TOO_LARGE").await;
     assert!(failure.error_message.contains("10000 bytes"), "{failure:?}");
-    let exact = shell("printf 1234567890").terms(Terms { max_output: 10, ..Terms::default() });
+    let exact = shell("printf 1234567890").limits(Limits::default().max_output(10));
     assert_eq!(ask(Agents::new(exact), prompt("hi")).await.unwrap().response, "1234567890");
 }
 
@@ -90,7 +89,7 @@ async fn assert_group_dies(agent: impl FnOnce(Exec) -> Exec, stop: impl AsyncFnO
 #[tokio::test]
 async fn when_the_time_is_over_the_whole_group_is_killed() {
     assert_group_dies(
-        |exec| exec.terms(Terms { timeout: Duration::from_secs(5), ..Terms::default() }),
+        |exec| exec.limits(Limits::default().timeout(Duration::from_secs(5))),
         async |exec| {
             let failure = fails(Agents::new(exec), prompt("hi"), "TIMEOUT").await;
             assert!(failure.error_message.contains("within 5s"), "{failure:?}");
@@ -104,8 +103,8 @@ async fn when_nobody_waits_any_more_the_whole_group_is_killed() {
     assert_group_dies(
         |exec| exec,
         async |exec| {
-            let asked = Asked { prompt: "hi", model: None, working_dir: None };
-            let result = timeout(Duration::from_secs(5), exec.ask(asked)).await;
+            let question = Question::new("hi");
+            let result = timeout(Duration::from_secs(5), exec.ask(question)).await;
             assert!(result.is_err(), "it answered");
         },
     )

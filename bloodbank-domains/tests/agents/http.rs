@@ -1,8 +1,8 @@
-//! A chat endpoint: a real server on a real socket.
+//! The provider `http` against a real server on a real socket.
 
 use std::time::Duration;
 
-use bloodbank_domains::agents::{Agents, Http, Terms};
+use bloodbank_domains::agents::{Agents, Http, Limits};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -12,7 +12,7 @@ use tokio::{
 
 use crate::{ask, fails, prompt};
 
-/// A request as it arrived.
+/// A request as the server received it.
 struct Request {
     head: String,
     body: Value,
@@ -53,12 +53,12 @@ async fn server(status: &'static str, body: String) -> (String, JoinHandle<Reque
     (url, request)
 }
 
-fn with_model() -> Terms {
-    Terms { model: Some("llama".into()), ..Terms::default() }
+fn with_model() -> Limits {
+    Limits::default().model("llama")
 }
 
 fn llama(url: &str) -> Http {
-    Http::new(url).unwrap().terms(with_model())
+    Http::new(url).unwrap().limits(with_model())
 }
 
 fn completion(text: &str) -> String {
@@ -108,7 +108,7 @@ async fn answers_that_are_none_are_failures() {
         fails(Agents::new(llama(&url)), prompt("hi"), "BAD_ANSWER").await;
     }
     let (url, _request) = server("200 OK", completion(&"x".repeat(10_000))).await;
-    let http = llama(&url).terms(Terms { max_output: 5_000, ..with_model() });
+    let http = llama(&url).limits(with_model().max_output(5_000));
     fails(Agents::new(http), prompt("hi"), "TOO_LARGE").await;
 }
 
@@ -116,7 +116,7 @@ async fn answers_that_are_none_are_failures() {
 async fn nobody_there_or_nobody_answering_is_worth_another_attempt() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/v1", listener.local_addr().unwrap());
-    let silent = llama(&url).terms(Terms { timeout: Duration::from_millis(200), ..with_model() });
+    let silent = llama(&url).limits(with_model().timeout(Duration::from_millis(200)));
     let failure = fails(Agents::new(silent), prompt("hi"), "TIMEOUT").await;
     assert!(failure.is_retryable && failure.error_message.contains("200ms"), "{failure:?}");
     drop(listener);

@@ -1,4 +1,4 @@
-//! Which agent is asked.
+//! The settings that choose an agent.
 
 use bloodbank_core::ErrorKind;
 use bloodbank_domains::agents::{AgentSettings, Agents};

@@ -1,4 +1,4 @@
-//! Gives the targets random input.
+//! Executes the fuzz targets with random input.
 //!
 //! ```text
 //! fuzz-inputs EXECUTIONS SEED [TARGET…]   all targets without a name

@@ -1,4 +1,4 @@
-//! Bodies of messages.
+//! The target `envelope`: bodies of messages.
 
 use bloodbank::{__private::read_raw, EventEnvelope, Registry};
 use bloodbank_domains as _;
@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::Target;
 
-/// Bodies of messages: what is read is read again from what is written, and every registered event reads its payload or
-/// says what is wrong.
+/// Bodies of messages: an envelope that can be read is written and read again without a loss, and every registered event
+/// reads its payload or returns an error.
 pub struct Envelopes;
 
 impl Target for Envelopes {

@@ -1,19 +1,19 @@
-//! Requests to the gateway.
+//! The target `gateway`: HTTP requests.
 
 use axum::{body::Body, http::Request};
 
-use super::web::{Web, sign};
+use super::gateway_client::{GatewayClient, sign};
 use crate::Target;
 
-/// In a header: the right signature of the body.
+/// The value of a header that is replaced by the valid signature of the body.
 const RIGHT: &str = "sha256=right";
 
-/// Requests as text: the method and the path, headers, an empty line, the body. No answer is a 5xx, and what says that it is
-/// JSON is.
+/// Requests to the gateway as text: the method and the path, headers, an empty line, the body. No response is a 5xx, and a
+/// response of a JSON content type is JSON.
 #[derive(Default)]
-pub struct Requests(Option<Web>);
+pub struct GatewayRequests(Option<GatewayClient>);
 
-impl Target for Requests {
+impl Target for GatewayRequests {
     fn name(&self) -> &'static str {
         "gateway"
     }
@@ -133,8 +133,8 @@ impl Target for Requests {
         }
         // What is no request never gets so far.
         let Ok(request) = request.body(Body::from(body.to_owned())) else { return "no request".to_owned() };
-        let answer = self.0.get_or_insert_with(Web::new).ask(request);
-        answer.check();
-        format!("{:?}{}", answer.status.canonical_reason(), String::from_utf8_lossy(&answer.body))
+        let response = self.0.get_or_insert_with(GatewayClient::new).send(request);
+        response.check();
+        format!("{:?}{}", response.status.canonical_reason(), String::from_utf8_lossy(&response.body))
     }
 }

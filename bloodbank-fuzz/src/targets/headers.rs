@@ -1,4 +1,4 @@
-//! Headers of messages, from whoever publishes past Bloodbank.
+//! The target `headers`: headers of messages from programs that do not use Bloodbank.
 
 use std::{sync::Arc, time::Duration};
 
@@ -26,7 +26,7 @@ struct Read {
     attempt: u32,
 }
 
-/// Looks at all that comes from headers, and fails in every way.
+/// A subscriber that reads everything that comes from headers, and fails in every way.
 #[subscriber(queue = "fuzz.read", dedupe(within = "1h"), retry(max_attempts = 3, backoff = "1s"))]
 async fn read(sent: Sent, context: Context) -> Result<Read, HandlerError> {
     let attempt = context.attempt();
@@ -39,21 +39,22 @@ async fn read(sent: Sent, context: Context) -> Result<Read, HandlerError> {
     }
 }
 
-/// Lines of `name:kind:value`: checked as those of a publisher, written to a file and read, handled, retried, parked,
-/// listed and redriven.
+/// Headers as lines of `name:kind:value`: checked as those of a publisher, serialised and read again, handled, retried,
+/// parked, listed and redriven.
 #[derive(Default)]
 pub struct HeaderTables {
-    bench: Option<Bench>,
+    service: Option<Service>,
     executions: u64,
 }
 
-struct Bench {
+/// A subscriber on a test bus.
+struct Service {
     runtime: Runtime,
     bus: TestBus,
     app: RunningApp,
 }
 
-impl Bench {
+impl Service {
     fn new() -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let (bus, app) = runtime.block_on(async {
@@ -181,13 +182,13 @@ impl Target for HeaderTables {
         assert_eq!(serde_json::from_str::<Headers>(&written).expect("and read"), headers);
         // The bus remembers all that has happened on it.
         if self.executions.is_multiple_of(500)
-            && let Some(Bench { runtime, app, .. }) = self.bench.take()
+            && let Some(Service { runtime, app, .. }) = self.service.take()
         {
             runtime.block_on(app.shutdown()).expect("the app has not failed");
         }
         self.executions += 1;
-        let bench = self.bench.get_or_insert_with(Bench::new);
+        let service = self.service.get_or_insert_with(Service::new);
         let way = u8::try_from(input.len() % 3).unwrap_or_default();
-        checked + &bench.send(headers, way)
+        checked + &service.send(headers, way)
     }
 }

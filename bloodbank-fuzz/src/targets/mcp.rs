@@ -1,30 +1,30 @@
-//! Calls of agents.
+//! The target `mcp`: messages of the Model Context Protocol.
 
 use axum::{body::Body, http::Request};
 use serde_json::json;
 
-use super::web::Web;
+use super::gateway_client::GatewayClient;
 use crate::Target;
 
-/// Messages of the Model Context Protocol in a session that has begun: each is answered, and none breaks the session.
+/// Messages of the Model Context Protocol in an initialised session: each is answered, and none breaks the session.
 #[derive(Default)]
-pub struct Calls(Option<(Web, String)>);
+pub struct McpMessages(Option<(GatewayClient, String)>);
 
-impl Calls {
-    /// A gateway with a session that has begun.
-    fn begin() -> (Web, String) {
-        let web = Web::new();
+impl McpMessages {
+    /// Starts a gateway and initialises a session, whose id is returned.
+    fn begin() -> (GatewayClient, String) {
+        let client = GatewayClient::new();
         let hello = json!({
             "jsonrpc": "2.0", "id": 1, "method": "initialize",
             "params": { "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": { "name": "x", "version": "1" } },
         });
-        let answer = web.ask(request("", hello.to_string().into_bytes()));
-        let session = answer.headers.get("mcp-session-id");
-        let session = session.unwrap_or_else(|| panic!("no session: {}", String::from_utf8_lossy(&answer.body)));
+        let response = client.send(request("", hello.to_string().into_bytes()));
+        let session = response.headers.get("mcp-session-id");
+        let session = session.unwrap_or_else(|| panic!("no session: {}", String::from_utf8_lossy(&response.body)));
         let session = session.to_str().expect("ASCII").to_owned();
         let ready = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
-        web.ask(request(&session, ready.to_string().into_bytes()));
-        (web, session)
+        client.send(request(&session, ready.to_string().into_bytes()));
+        (client, session)
     }
 }
 
@@ -35,7 +35,7 @@ fn request(session: &str, body: Vec<u8>) -> Request<Body> {
     request.body(Body::from(body)).expect("a request")
 }
 
-impl Target for Calls {
+impl Target for McpMessages {
     fn name(&self) -> &'static str {
         "mcp"
     }
@@ -116,14 +116,14 @@ impl Target for Calls {
     }
 
     fn execute(&mut self, input: &[u8]) -> String {
-        let (web, session) = match self.0.take() {
+        let (client, session) = match self.0.take() {
             Some(begun) if !begun.0.is_worn_out() => self.0.insert(begun),
             _ => self.0.insert(Self::begin()),
         };
-        let answer = web.ask(request(session, input.to_owned()));
-        answer.check();
+        let response = client.send(request(session, input.to_owned()));
+        response.check();
         // The session has not ended with it.
-        assert_ne!(answer.status, axum::http::StatusCode::NOT_FOUND);
-        format!("{:?}{}", answer.status.canonical_reason(), String::from_utf8_lossy(&answer.body))
+        assert_ne!(response.status, axum::http::StatusCode::NOT_FOUND);
+        format!("{:?}{}", response.status.canonical_reason(), String::from_utf8_lossy(&response.body))
     }
 }

@@ -1,4 +1,4 @@
-//! Routing keys, binding patterns and templates.
+//! The target `patterns`: routing keys, binding patterns and templates.
 
 use bloodbank::routing::{
     BindingPattern, PatternTrie, RoutingKey, check_key, check_pattern, check_template, covers, explain, is_template,
@@ -7,7 +7,7 @@ use bloodbank::routing::{
 
 use crate::Target;
 
-/// Three texts, each a key, a pattern and a template: what is said of them agrees.
+/// Three texts, each read as a key, a pattern and a template: all functions of the routing grammar agree about them.
 pub struct Patterns;
 
 impl Target for Patterns {

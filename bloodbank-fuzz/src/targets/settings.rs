@@ -1,4 +1,4 @@
-//! Settings, with addresses that hold passwords.
+//! The target `settings`: environment variables, with addresses that hold passwords.
 
 use bloodbank::{Settings, store::redis::RedisConnection};
 
@@ -7,19 +7,19 @@ use tokio::runtime::Runtime;
 use crate::Target;
 
 const SECRET: &str = "s3cr3t";
-/// Their values are never shown.
+/// The variables whose values are never shown.
 const SECRETS: [&str; 3] = ["RABBIT_URL", "REDIS_URL", "REDIS_PASSWORD"];
 
-/// Lines of `NAME=value`: read, or refused with the reason; what is secret is in no message.
-pub struct Variables(Runtime);
+/// Settings as lines of `NAME=value`: accepted, or refused with a reason; no message shows a secret.
+pub struct SettingsVariables(Runtime);
 
-impl Default for Variables {
+impl Default for SettingsVariables {
     fn default() -> Self {
         Self(tokio::runtime::Builder::new_current_thread().build().expect("a runtime"))
     }
 }
 
-impl Target for Variables {
+impl Target for SettingsVariables {
     fn name(&self) -> &'static str {
         "settings"
     }
@@ -107,7 +107,7 @@ impl Target for Variables {
     }
 }
 
-/// With what it comes from.
+/// The texts of an error and of its sources.
 fn shown(error: &dyn std::error::Error) -> String {
     let mut shown = format!("{error} {error:?}");
     let mut source = error.source();

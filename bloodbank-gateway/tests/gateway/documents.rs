@@ -116,6 +116,6 @@ async fn the_pages_need_nothing_from_elsewhere() {
         for event in Registry::global().events() {
             assert!(html.contains(&format!("<section id=\"{}\">", event.routing_key())), "{path}: {event:?}");
         }
-        assert!(html.contains("A model was asked."), "the words of the declaration");
+        assert!(html.contains("A prompt was sent to a language model."), "the description of the event");
     }
 }

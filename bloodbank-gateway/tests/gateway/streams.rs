@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bloodbank_core::{App, Bus, CommandManager, Settings};
-use bloodbank_domains::agents::{AgentFailure, AgentProvider, Agents, Answer, Asked, Echo};
+use bloodbank_domains::agents::{AgentFailure, AgentProvider, Agents, Answer, Echo, Question};
 use bloodbank_gateway::{Limits, Tokens};
 use bloodbank_harness::{Ending, Proxy, RabbitMq};
 use futures_util::{
@@ -346,7 +346,7 @@ impl AgentProvider for Patient {
         "patient"
     }
 
-    fn ask<'a>(&'a self, _asked: Asked<'a>) -> BoxFuture<'a, Result<Answer, AgentFailure>> {
+    fn ask<'a>(&'a self, _question: Question<'a>) -> BoxFuture<'a, Result<Answer, AgentFailure>> {
         Box::pin(async {
             self.0.notified().await;
             Err(AgentFailure::permanent("NO", "it says no"))

@@ -15,7 +15,7 @@ const GITHUB: &str = "the secret of github";
 const TRANSCRIPT: &str = include_str!("../../../examples/data/fireflies_webhook.json");
 
 fn secrets() -> Webhooks {
-    Webhooks { fireflies: Some(FIREFLIES.into()), github: Some(GITHUB.into()), cache: None }
+    Webhooks::default().fireflies(FIREFLIES).github(GITHUB)
 }
 
 fn signature(secret: &str, body: &str) -> String {

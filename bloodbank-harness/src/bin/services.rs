@@ -111,7 +111,7 @@ fn code_of(status: ExitStatus) -> ExitCode {
     }
 }
 
-/// As a shell does.
+/// The exit code that a shell gives a command ended by this signal.
 fn code_of_signal(signal: i32) -> ExitCode {
     ExitCode::from(u8::try_from(128 + signal).unwrap_or(1))
 }

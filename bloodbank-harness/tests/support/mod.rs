@@ -22,7 +22,7 @@ pub(crate) fn amqp_answer(port: u16) -> Option<u8> {
     Some(first[0])
 }
 
-/// Sends one inline Redis command and returns what comes back first.
+/// Sends one inline Redis command and returns the beginning of the answer.
 pub(crate) fn redis_answer(port: u16, command: &str) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
@@ -41,7 +41,7 @@ fn stat(pid: u32) -> Option<(char, u32)> {
     Some((state, fields.next()?.parse().ok()?))
 }
 
-/// Whether a process runs; one that is dead and only waits to be reaped does not.
+/// Whether a process is running; a zombie is not.
 pub(crate) fn is_alive(pid: u32) -> bool {
     stat(pid).is_some_and(|(state, _)| !matches!(state, 'Z' | 'X'))
 }
@@ -51,7 +51,7 @@ fn pids() -> Vec<u32> {
     entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect()
 }
 
-/// Everything a process has started that still runs, itself excluded.
+/// The running descendants of a process.
 pub(crate) fn descendants(root: u32) -> BTreeSet<u32> {
     let all: Vec<(u32, u32)> = pids().into_iter().filter_map(|pid| Some((pid, stat(pid)?.1))).collect();
     let mut found = BTreeSet::new();

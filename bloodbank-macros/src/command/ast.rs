@@ -1,4 +1,4 @@
-//! `impl Command for AgentThreadPrompt { … }`
+//! The item under `#[command]`: `impl Command for AgentThreadPrompt { … }`.
 
 use proc_macro2::{Span, TokenStream};
 use syn::{Item, ItemImpl, PathArguments, spanned::Spanned};
@@ -12,7 +12,7 @@ pub(crate) struct Command {
 }
 
 impl Command {
-    /// `None` if it is something else.
+    /// Parses the item; `None` if it is not an `impl Command`.
     pub(crate) fn read(cx: &Ctxt, attr: CommandAttr, item: &TokenStream) -> Option<Self> {
         let what = match syn::parse2::<Item>(item.clone()) {
             Ok(Item::Impl(original)) => match &original.trait_ {
@@ -39,7 +39,7 @@ impl Command {
         None
     }
 
-    /// The name of the trait, to which the executor is added.
+    /// The span of the trait's name, to which the executor is added.
     pub(crate) fn trait_span(&self) -> Span {
         self.original.trait_.as_ref().map_or_else(Span::call_site, |(path, _)| path.span())
     }

@@ -1,23 +1,23 @@
-//! What stands in `#[command(…)]`.
+//! The options of `#[command(…)]`.
 
 use proc_macro2::TokenStream;
 
 use crate::{
     ctxt::Ctxt,
-    handling::{CONCURRENCY, DEDUPE, Handling, ON_FAILURE, PREFETCH, QUEUE, RETRY, TIMEOUT},
-    options::{Facade, Known, Options},
+    handling::{CONCURRENCY, DEDUPE, HandlingOptions, ON_FAILURE, PREFETCH, QUEUE, RETRY, TIMEOUT},
+    options::{Facade, KnownOption, Options},
 };
 
-const KNOWN: [Known; 8] = [QUEUE, CONCURRENCY, PREFETCH, TIMEOUT, RETRY, DEDUPE, ON_FAILURE, Facade::KNOWN];
+const KNOWN: [KnownOption; 8] = [QUEUE, CONCURRENCY, PREFETCH, TIMEOUT, RETRY, DEDUPE, ON_FAILURE, Facade::KNOWN];
 
 pub(crate) struct CommandAttr {
-    pub(crate) handling: Handling,
+    pub(crate) handling: HandlingOptions,
     pub(crate) facade: Facade,
 }
 
 impl CommandAttr {
     pub(crate) fn read(cx: &Ctxt, tokens: TokenStream) -> Self {
-        let mut this = Self { handling: Handling::default(), facade: Facade::DEFAULT };
+        let mut this = Self { handling: HandlingOptions::default(), facade: Facade::DEFAULT };
         Options::new(cx, &KNOWN).read(tokens, |name, input| {
             if name == "crate" {
                 // #[command(crate = "::bloodbank")]

@@ -1,18 +1,18 @@
-//! The executor, and its entry in the registry.
+//! Generation of the executor and of its entry in the registry.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{Ident, PathArguments, Type, parse_quote_spanned, spanned::Spanned};
 
 use super::ast::Command;
-use crate::{guard, spans::ours_at};
+use crate::{guard, spans::call_site_at};
 
-/// With a type of this crate as the executor: without it, only the crate that declares a command could implement a
-/// foreign trait for it.
+/// Generates the implementation with a type of the user's crate as the argument of the trait: without that type, only the crate
+/// that declares a command could implement the trait for it.
 pub(crate) fn expand(command: &Command, clean: bool, errors: &TokenStream) -> TokenStream {
     let facade = &command.attr.facade;
     let this = &command.original.self_ty;
-    let at = ours_at(command.trait_span());
+    let at = call_site_at(command.trait_span());
     let executor = quote_spanned!(at=> __Executor);
     let mut implementation = command.original.clone();
     if let Some((path, _)) = &mut implementation.trait_
@@ -26,7 +26,7 @@ pub(crate) fn expand(command: &Command, clean: bool, errors: &TokenStream) -> To
     let options = command.attr.handling.expand();
     let guard = named(this).map(|name| guard::one_executor(&this.to_token_stream(), name));
     let descriptor = clean.then(|| {
-        let of = quote_spanned!(ours_at(this)=> __bb::Executor::of::<#this, #executor>);
+        let of = quote_spanned!(call_site_at(this)=> __bb::Executor::of::<#this, #executor>);
         quote! {
             const _: () = {
                 use #facade::__private as __bb;
@@ -49,7 +49,7 @@ pub(crate) fn expand(command: &Command, clean: bool, errors: &TokenStream) -> To
     }
 }
 
-/// What a type is called where it stands.
+/// The last segment of a type's path.
 fn named(this: &Type) -> Option<&Ident> {
     match this {
         Type::Path(path) => path.path.segments.last().map(|last| &last.ident),

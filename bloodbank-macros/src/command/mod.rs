@@ -1,4 +1,4 @@
-//! `#[command]`.
+//! The attribute `#[command]`.
 
 mod ast;
 mod attr;

@@ -1,4 +1,4 @@
-//! A declaration: the attribute and the type it stands on.
+//! The declaration of an event: the attribute and the type under it.
 
 use syn::{Data, DeriveInput, Field, Fields, Ident, ext::IdentExt};
 
@@ -11,7 +11,7 @@ pub(crate) struct Event<'a> {
     pub(crate) fields: Vec<NamedField<'a>>,
 }
 
-/// A field that keys, ids and failures can speak of.
+/// A field with a name, to which keys, ids and failures can refer.
 pub(crate) struct NamedField<'a> {
     pub(crate) ident: &'a Ident,
     pub(crate) original: &'a Field,
@@ -33,7 +33,7 @@ impl<'a> Event<'a> {
         self.original.ident.unraw().to_string()
     }
 
-    /// The field of that name; `type` finds `r#type`.
+    /// Finds the field of a name; `type` finds `r#type`.
     pub(crate) fn field(&self, name: &str) -> Option<&NamedField<'a>> {
         let name = name.strip_prefix("r#").unwrap_or(name);
         self.fields.iter().find(|field| field.name() == name)
@@ -50,7 +50,7 @@ impl<'a> NamedField<'a> {
         Some(Self { ident, original })
     }
 
-    /// Without `r#`.
+    /// The name of the field without `r#`.
     pub(crate) fn name(&self) -> String {
         self.ident.unraw().to_string()
     }

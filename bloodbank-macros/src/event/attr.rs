@@ -1,13 +1,13 @@
-//! What stands in `#[event(…)]`.
+//! The options of `#[event(…)]`.
 
 use syn::{Attribute, Expr, Ident, LitStr, Meta, Token, Type, punctuated::Punctuated};
 
 use crate::{
     ctxt::Ctxt,
-    options::{Facade, Known, Options, names, value},
+    options::{Facade, KnownOption, Options, names, value},
 };
 
-const KNOWN: [Known; 12] = [
+const KNOWN: [KnownOption; 12] = [
     ("routing_key", "routing_key = \"orders.order.placed\""),
     ("command", "command"),
     ("reply", "reply = OrderShipped"),
@@ -23,7 +23,7 @@ const KNOWN: [Known; 12] = [
 ];
 
 pub(crate) struct EventAttr {
-    /// The first `#[event]`, to point at.
+    /// The first `#[event]`, as a place for errors.
     pub(crate) original: Option<Attribute>,
     pub(crate) routing_key: Option<LitStr>,
     pub(crate) command: Option<Ident>,
@@ -35,7 +35,7 @@ pub(crate) struct EventAttr {
     pub(crate) validate: Option<Ident>,
     pub(crate) example: Option<Expr>,
     pub(crate) external: bool,
-    /// The one type that is the event, where the declared one is generic.
+    /// The one type that is the event, where the declared type is generic.
     pub(crate) concrete: Option<Type>,
     pub(crate) facade: Facade,
 }

@@ -1,4 +1,4 @@
-//! What contradicts itself within one declaration.
+//! Checks of one declaration: contradictions between its options and its fields.
 
 use bloodbank_routing::{
     Segment, check_segment, check_template, explain, first_segment, is_failure_key, is_template, nearest, suggestion,
@@ -75,7 +75,7 @@ fn check_key(cx: &Ctxt, event: &Event<'_>, literal: &LitStr) {
     }
 }
 
-/// ``did you mean `{action}`?``, or what there is.
+/// The named fields of the event as a phrase, with a suggestion if one of them is similar.
 fn known_fields(event: &Event<'_>, meant: &str) -> String {
     let names: Vec<_> = event.fields.iter().map(super::ast::NamedField::name).collect();
     let name = event.name();

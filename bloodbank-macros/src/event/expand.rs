@@ -1,4 +1,4 @@
-//! The code for a declaration without mistakes.
+//! Generation of the code for a declaration without mistakes.
 
 use bloodbank_routing::{Segment, first_segment, is_template, template_segments};
 use proc_macro2::TokenStream;
@@ -7,9 +7,9 @@ use syn::{LitStr, spanned::Spanned};
 
 use super::{ast::Event, failure};
 use crate::{
-    docs_of::docs_of,
+    doc_comment::doc_comment,
     guard,
-    spans::{ours_at, respan},
+    spans::{call_site_at, respan},
 };
 
 pub(crate) fn expand(event: &Event<'_>) -> TokenStream {
@@ -59,7 +59,7 @@ fn declaration(event: &Event<'_>, key: &LitStr) -> TokenStream {
     // The place of the type's name, not of the derive.
     let here = quote_spanned!(event.original.ident.span()=> __bb::here!());
     let minimum = quote!(__bb::Declaration::new(#text, #domain, #name, #here));
-    let docs = docs_of(&event.original.attrs);
+    let docs = doc_comment(&event.original.attrs);
     let docs = (docs.to_string() != "\"\"").then(|| quote!(docs: #docs,));
     let kind = match (&attr.command, &attr.failure) {
         (Some(_), _) => Some(quote!(kind: __bb::EventKind::Command,)),
@@ -92,7 +92,7 @@ fn id_fields(event: &Event<'_>) -> Vec<String> {
     names
 }
 
-/// With placeholders, the key depends on the value.
+/// The method that computes the key of a value, if the key has placeholders.
 fn routing_key(event: &Event<'_>, key: &LitStr) -> Option<TokenStream> {
     let text = key.value();
     if !is_template(&text) {
@@ -107,7 +107,7 @@ fn routing_key(event: &Event<'_>, key: &LitStr) -> Option<TokenStream> {
             continue;
         }
         let (ident, ty) = (field.ident, &field.original.ty);
-        let span = ours_at(ty.span());
+        let span = call_site_at(ty.span());
         names.push(name);
         values.push(if event.is_generic() {
             quote_spanned!(span=> __bb::RoutingSegment::routing_segment(&self.#ident))
@@ -131,7 +131,7 @@ fn unique_key(event: &Event<'_>) -> Option<TokenStream> {
         let field = event.field(&name.to_string())?;
         let (ident, ty, text) = (field.ident, &field.original.ty, field.name());
         // Reported where `id(…)` names the field: that is what can be changed.
-        let span = ours_at(name.span());
+        let span = call_site_at(name.span());
         Some(if event.is_generic() {
             quote_spanned!(span=> (#text, __bb::IdValue::id_value(&self.#ident)))
         } else {
@@ -148,7 +148,7 @@ fn unique_key(event: &Event<'_>) -> Option<TokenStream> {
 
 fn validate(event: &Event<'_>) -> Option<TokenStream> {
     let flag = event.attr.validate.as_ref()?;
-    let validate = quote_spanned!(ours_at(flag)=> __bb::Validated::check(self));
+    let validate = quote_spanned!(call_site_at(flag)=> __bb::Validated::check(self));
     Some(quote! {
         fn validate(&self) -> __bb::Result<(), __bb::Error> {
             #validate
@@ -168,7 +168,7 @@ fn example(event: &Event<'_>) -> Option<TokenStream> {
 
 fn upcast(event: &Event<'_>) -> Option<TokenStream> {
     let old = event.attr.supersedes.as_ref()?;
-    let convert = quote_spanned!(ours_at(old)=> <Self as __bb::Supersedes<#old>>::from_older);
+    let convert = quote_spanned!(call_site_at(old)=> <Self as __bb::Supersedes<#old>>::from_older);
     Some(quote! {
         fn upcast(
             key: &str,
@@ -181,7 +181,7 @@ fn upcast(event: &Event<'_>) -> Option<TokenStream> {
 
 fn superseded(event: &Event<'_>, this: &TokenStream) -> Option<TokenStream> {
     let old = event.attr.supersedes.as_ref()?;
-    let check = quote_spanned! {ours_at(old)=>
+    let check = quote_spanned! {call_site_at(old)=>
         __bb::check_superseded(
             &<#this as __bb::Event>::DECLARATION,
             <#old as __bb::Older>::DECLARATION,

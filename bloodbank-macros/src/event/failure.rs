@@ -1,11 +1,11 @@
-//! `#[event(…, failure)]`: which fields there must be, and `FailureEvent`.
+//! The option `failure` of `#[event(…)]`: its required fields, and `FailureEvent`.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::{Ident, Type, spanned::Spanned};
 
 use super::ast::Event;
-use crate::{ctxt::Ctxt, spans::ours_at};
+use crate::{ctxt::Ctxt, spans::call_site_at};
 
 const REQUIRED: [(&str, &str); 3] = [("error_message", "String"), ("is_retryable", "bool"), ("retry_count", "u32")];
 
@@ -21,7 +21,7 @@ pub(super) fn check(cx: &Ctxt, event: &Event<'_>, flag: &Ident) {
     }
 }
 
-/// `FailureEvent`, and what makes it the `Err` of a subscriber.
+/// Generates `FailureEvent`, and `HandlerFailure`, with which a subscriber can return the event as `Err`.
 pub(super) fn expand(event: &Event<'_>, this: &TokenStream) -> TokenStream {
     let read = |field: &str, of: &str| read(event, field, of).unwrap_or_default();
     let error_message = read("error_message", "ErrorMessage");
@@ -73,10 +73,10 @@ fn read(event: &Event<'_>, field: &str, of: &str) -> Option<TokenStream> {
     call(event, field, of, "get")
 }
 
-/// `<u32 as RetryCount>::get`, so that a field of another type is reported at that type.
+/// The path of a method such as `<u32 as RetryCount>::get`, so that a field of another type is reported at that type.
 fn call(event: &Event<'_>, field: &str, of: &str, method: &str) -> Option<TokenStream> {
     let ty: &Type = &event.field(field)?.original.ty;
-    let span = ours_at(ty.span());
+    let span = call_site_at(ty.span());
     let of = Ident::new(of, span);
     let method = Ident::new(method, span);
     Some(if event.is_generic() {

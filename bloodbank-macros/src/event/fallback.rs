@@ -1,4 +1,4 @@
-//! After a mistake: implementations that let the rest of the program compile, so that one mistake gives one message.
+//! Implementations after a mistake, which let the rest of the program compile, so that one mistake gives one message.
 
 use proc_macro2::TokenStream;
 use quote::quote;

@@ -1,4 +1,4 @@
-//! `#[derive(Event)]`.
+//! The derive macro `#[derive(Event)]`.
 
 mod ast;
 mod attr;

@@ -1,19 +1,19 @@
-//! An enum with one variant per event.
+//! The item under `#[derive(EventSet)]`: an enum with one variant per event.
 
 use syn::{Attribute, Data, DeriveInput, Fields, Ident, Meta, Type, Variant};
 
 use crate::{
     ctxt::Ctxt,
-    options::{Facade, Known, Options},
+    options::{Facade, KnownOption, Options},
 };
 
-const ON_ENUM: [Known; 1] = [Facade::KNOWN];
-const ON_VARIANT: [Known; 1] = [("other", "other")];
+const ON_ENUM: [KnownOption; 1] = [Facade::KNOWN];
+const ON_VARIANT: [KnownOption; 1] = [("other", "other")];
 
 pub(crate) struct EventSet<'a> {
     pub(crate) original: &'a DeriveInput,
     pub(crate) events: Vec<(&'a Ident, &'a Type)>,
-    /// What takes the events that no variant names.
+    /// The variant for events that no other variant names.
     pub(crate) other: Option<(&'a Ident, &'a Type)>,
     pub(crate) facade: Facade,
 }

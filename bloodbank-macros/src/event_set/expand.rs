@@ -1,10 +1,10 @@
-//! The code for a set without mistakes.
+//! Generation of the code for a set without mistakes.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 
 use super::ast::EventSet;
-use crate::spans::ours_at;
+use crate::spans::call_site_at;
 
 pub(crate) fn expand(set: &EventSet<'_>) -> TokenStream {
     let facade = &set.facade;
@@ -44,12 +44,12 @@ pub(crate) fn expand(set: &EventSet<'_>) -> TokenStream {
     }
 }
 
-/// The last of these events shares its key with none before it.
+/// Generates the check that the last of the first `end` events shares its key with none before it.
 fn distinct(set: &EventSet<'_>, end: usize) -> Option<TokenStream> {
     let events = set.events.get(..end)?;
     let (_, last) = events.last().filter(|_| end > 1)?;
     let this = &set.original.ident;
-    let check = quote_spanned! {ours_at(last)=>
+    let check = quote_spanned! {call_site_at(last)=>
         __bb::check_variant(<#this as __bb::Payload>::DECLARATIONS.split_at(#end).0)
     };
     Some(quote!(const _: () = #check;))

@@ -1,4 +1,4 @@
-//! After a mistake: an implementation that lets the rest of the program compile.
+//! An implementation after a mistake, which lets the rest of the program compile.
 
 use proc_macro2::TokenStream;
 use quote::quote;

@@ -1,4 +1,4 @@
-//! `#[derive(EventSet)]`.
+//! The derive macro `#[derive(EventSet)]`.
 
 mod ast;
 mod expand;

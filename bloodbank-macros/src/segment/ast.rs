@@ -1,4 +1,4 @@
-//! An enum whose variants are words of routing keys.
+//! The item under `#[derive(RoutingSegment)]`: an enum whose variants are words of routing keys.
 
 use bloodbank_routing::{check_segment, explain};
 use syn::{
@@ -77,7 +77,7 @@ fn segment_attrs(attrs: &[Attribute]) -> impl Iterator<Item = &Attribute> {
     attrs.iter().filter(|attr| attr.path().is_ident("segment"))
 }
 
-/// `#[segment("word")]`, or what `#[serde(rename = "word")]` puts into the JSON.
+/// The word given by `#[segment("word")]`, or by `#[serde(rename = "word")]`.
 fn given_word(cx: &Ctxt, variant: &Variant) -> Option<LitStr> {
     let mut words = Vec::new();
     for attr in segment_attrs(&variant.attrs) {
@@ -92,7 +92,7 @@ fn given_word(cx: &Ctxt, variant: &Variant) -> Option<LitStr> {
     words.into_iter().next().or_else(|| variant.attrs.iter().find_map(serde_rename))
 }
 
-/// Lenient: what is wrong with it, serde says.
+/// The name that serde serialises the variant under, if it is renamed. Mistakes are left to serde to report.
 fn serde_rename(attr: &Attribute) -> Option<LitStr> {
     if !attr.path().is_ident("serde") {
         return None;
@@ -126,7 +126,7 @@ fn skip(input: ParseStream<'_>) -> syn::Result<()> {
     Ok(())
 }
 
-/// As serde's `rename_all = "snake_case"` has it, so that the word in the key is the word in the JSON.
+/// Converts a name as serde's `rename_all = "snake_case"` does, so that the word in the key is the word in the JSON.
 fn snake_case(name: &str) -> String {
     let mut snake = String::with_capacity(name.len() + 4);
     for (i, c) in name.char_indices() {

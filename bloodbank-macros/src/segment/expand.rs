@@ -1,11 +1,11 @@
-//! The code for an enum of words.
+//! Generation of the code for an enum of words.
 
 use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::ast::Segment;
 
-/// Also after mistakes, so that one mistake gives one message.
+/// Generates the implementations, even after mistakes, so that one mistake gives one message.
 pub(crate) fn expand(segment: &Segment<'_>, errors: &TokenStream) -> TokenStream {
     let facade = &segment.facade;
     let name = &segment.original.ident;

@@ -1,4 +1,4 @@
-//! `#[derive(RoutingSegment)]`.
+//! The derive macro `#[derive(RoutingSegment)]`.
 
 mod ast;
 mod expand;

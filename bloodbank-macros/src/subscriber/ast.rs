@@ -1,4 +1,4 @@
-//! The function that handles events.
+//! The item under `#[subscriber]`: the function that handles events.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -10,15 +10,15 @@ use crate::ctxt::Ctxt;
 pub(crate) struct Subscriber {
     pub(crate) attr: SubscriberAttr,
     pub(crate) function: ItemFn,
-    /// The event, or what stands in for it.
+    /// The type of the event, or `()` after a mistake.
     pub(crate) input: Type,
-    /// What follows the event.
+    /// The types of the arguments after the event.
     pub(crate) extractors: Vec<Type>,
     pub(crate) output: Type,
 }
 
 impl Subscriber {
-    /// `None` if there is no function at all.
+    /// Parses the item; `None` if it is not a function.
     pub(crate) fn read(cx: &Ctxt, attr: SubscriberAttr, item: &TokenStream) -> Option<Self> {
         let Ok(function) = syn::parse2::<ItemFn>(item.clone()) else {
             let message = "a subscriber is an async function; write `async fn`, outside of an `impl` block";
@@ -61,7 +61,7 @@ impl Subscriber {
         })
     }
 
-    /// The attributes that concern the function as a thing with a name; the others concern its body.
+    /// The attributes for the unit struct: those that concern the function as a named item. The others concern its body.
     pub(crate) fn outer_attrs(&self) -> impl Iterator<Item = &Attribute> {
         self.function.attrs.iter().filter(|attr| is_outer(attr))
     }
@@ -95,7 +95,7 @@ fn check_signature(cx: &Ctxt, function: &ItemFn) {
     }
 }
 
-/// The type, which must be one that can be named.
+/// The type of an argument or of the return value, which must be owned and have a name.
 fn named(cx: &Ctxt, ty: &Type) -> Type {
     if let Type::ImplTrait(anonymous) = ty {
         cx.error(anonymous, "the registry lists what a subscriber takes and returns; name the type");

@@ -1,4 +1,4 @@
-//! What stands in `#[subscriber(…)]`.
+//! The options of `#[subscriber(…)]`.
 
 use bloodbank_routing::{check_pattern, explain};
 use proc_macro2::TokenStream;
@@ -7,11 +7,11 @@ use syn::{Ident, LitStr, parse::ParseStream};
 
 use crate::{
     ctxt::Ctxt,
-    handling::{CONCURRENCY, DEDUPE, Handling, ON_FAILURE, PREFETCH, QUEUE, RETRY, TIMEOUT},
-    options::{Facade, Known, Options, names, value},
+    handling::{CONCURRENCY, DEDUPE, HandlingOptions, ON_FAILURE, PREFETCH, QUEUE, RETRY, TIMEOUT},
+    options::{Facade, KnownOption, Options, names, value},
 };
 
-const KNOWN: [Known; 10] = [
+const KNOWN: [KnownOption; 10] = [
     ("pattern", "pattern = \"orders.#\""),
     ("ordered_by", "ordered_by(order_id)"),
     QUEUE,
@@ -27,13 +27,14 @@ const KNOWN: [Known; 10] = [
 pub(crate) struct SubscriberAttr {
     pub(crate) pattern: Option<LitStr>,
     pub(crate) ordered_by: Option<Ident>,
-    pub(crate) handling: Handling,
+    pub(crate) handling: HandlingOptions,
     pub(crate) facade: Facade,
 }
 
 impl SubscriberAttr {
     pub(crate) fn read(cx: &Ctxt, tokens: TokenStream) -> Self {
-        let mut this = Self { pattern: None, ordered_by: None, handling: Handling::default(), facade: Facade::DEFAULT };
+        let mut this =
+            Self { pattern: None, ordered_by: None, handling: HandlingOptions::default(), facade: Facade::DEFAULT };
         Options::new(cx, &KNOWN).read(tokens, |name, input| this.read_one(cx, name, input));
         this
     }

@@ -1,11 +1,11 @@
-//! The code for a function without mistakes.
+//! Generation of the code for a function without mistakes.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 
 use super::ast::Subscriber;
-use crate::{docs_of::docs_of, spans::ours_at};
+use crate::{doc_comment::doc_comment, spans::call_site_at};
 
 pub(crate) fn expand(subscriber: &Subscriber) -> TokenStream {
     let facade = &subscriber.attr.facade;
@@ -32,7 +32,7 @@ pub(crate) fn expand(subscriber: &Subscriber) -> TokenStream {
     }
 }
 
-/// What the app is given.
+/// Generates the unit struct that is passed to the app.
 pub(super) fn unit_struct(subscriber: &Subscriber) -> TokenStream {
     let attrs = subscriber.outer_attrs();
     let vis = &subscriber.function.vis;
@@ -45,7 +45,7 @@ pub(super) fn unit_struct(subscriber: &Subscriber) -> TokenStream {
     }
 }
 
-/// The function as it was written. In its own scope it has its own name, so that an argument may have that name too.
+/// Generates the function as it was written, in a scope of its own, so that an argument may have the function's name.
 pub(super) fn function(subscriber: &Subscriber) -> TokenStream {
     let attrs = subscriber.inner_attrs();
     let (sig, block) = (&subscriber.function.sig, &subscriber.function.block);
@@ -60,8 +60,8 @@ pub(super) fn function(subscriber: &Subscriber) -> TokenStream {
     }
 }
 
-/// A call of the subscriber is a call of the function. The runtime calls it this way too: a body that is not `Send` is then
-/// reported once.
+/// Generates `Deref` to the function, so that a call of the subscriber is a call of the function. The runtime calls it in the same
+/// way, so that a body that is not `Send` is reported once.
 fn deref(subscriber: &Subscriber) -> TokenStream {
     let name = &subscriber.function.sig.ident;
     let target = function_pointer(subscriber);
@@ -89,13 +89,13 @@ fn arguments(subscriber: &Subscriber) -> Vec<proc_macro2::Ident> {
 
 fn descriptor(subscriber: &Subscriber) -> TokenStream {
     let name = subscriber.function.sig.ident.unraw().to_string();
-    let docs = docs_of(&subscriber.function.attrs);
+    let docs = doc_comment(&subscriber.function.attrs);
     let here = quote_spanned!(subscriber.function.sig.ident.span()=> __bb::here!());
     let options = subscriber.attr.handling.expand();
     let input = &subscriber.input;
-    let inputs = quote_spanned!(ours_at(input)=> <#input as __bb::Input>::events);
+    let inputs = quote_spanned!(call_site_at(input)=> <#input as __bb::Input>::events);
     let output = &subscriber.output;
-    let outputs = quote_spanned!(ours_at(output)=> <#output as __bb::HandlerReturn>::declarations);
+    let outputs = quote_spanned!(call_site_at(output)=> <#output as __bb::HandlerReturn>::declarations);
     quote! {
         __bb::SubscriberDescriptor {
             name: #name,
@@ -111,8 +111,8 @@ fn descriptor(subscriber: &Subscriber) -> TokenStream {
 fn pattern_check(subscriber: &Subscriber) -> Option<TokenStream> {
     let pattern = subscriber.attr.pattern.as_ref()?;
     let input = &subscriber.input;
-    let events = quote_spanned!(ours_at(input)=> <#input as __bb::Input>::EVENTS);
-    let check = quote_spanned! {ours_at(pattern)=>
+    let events = quote_spanned!(call_site_at(input)=> <#input as __bb::Input>::EVENTS);
+    let check = quote_spanned! {call_site_at(pattern)=>
         __bb::check_pattern(#pattern, #events)
     };
     Some(quote!(const _: () = #check;))
@@ -123,16 +123,16 @@ fn implementation(subscriber: &Subscriber) -> TokenStream {
     let (input, output) = (&subscriber.input, &subscriber.output);
     let indices: Vec<_> = (0..subscriber.extractors.len()).map(|i| format_ident!("__Index{i}")).collect();
     let bounds = subscriber.extractors.iter().zip(&indices).map(|(extractor, index)| {
-        quote_spanned! {ours_at(extractor)=>
+        quote_spanned! {call_site_at(extractor)=>
             #extractor: __bb::ExtractFrom<__Provided, #index>,
         }
     });
-    let receive = quote_spanned!(ours_at(input)=> <#input as __bb::Input>::receive);
+    let receive = quote_spanned!(call_site_at(input)=> <#input as __bb::Input>::receive);
     let extracts = subscriber
         .extractors
         .iter()
-        .map(|extractor| quote_spanned!(ours_at(extractor)=> <#extractor as __bb::Extractor>::extract));
-    let finish = quote_spanned!(ours_at(output)=> <#output as __bb::HandlerReturn>::finish);
+        .map(|extractor| quote_spanned!(call_site_at(extractor)=> <#extractor as __bb::Extractor>::extract));
+    let finish = quote_spanned!(call_site_at(output)=> <#output as __bb::HandlerReturn>::finish);
     let arguments = arguments(subscriber);
     let takes = std::iter::once(receive).chain(extracts);
     let lane = lane(subscriber);
@@ -161,8 +161,8 @@ fn implementation(subscriber: &Subscriber) -> TokenStream {
 fn lane(subscriber: &Subscriber) -> Option<TokenStream> {
     let field = subscriber.attr.ordered_by.as_ref()?;
     let input = &subscriber.input;
-    let peek = quote_spanned!(ours_at(input)=> <#input as __bb::Input>::peek);
-    let value = quote_spanned!(ours_at(field)=> &payload.#field);
+    let peek = quote_spanned!(call_site_at(input)=> <#input as __bb::Input>::peek);
+    let value = quote_spanned!(call_site_at(field)=> &payload.#field);
     Some(quote! {
         fn lane(&self, context: &__bb::Context) -> __bb::Option<u64> {
             let payload = #peek(context)?;

@@ -1,4 +1,4 @@
-//! After a mistake: a subscriber that every app accepts, so that one mistake gives one message.
+//! A subscriber after a mistake, which every app accepts, so that one mistake gives one message.
 
 use proc_macro2::TokenStream;
 use quote::quote;

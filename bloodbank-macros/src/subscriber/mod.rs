@@ -1,4 +1,4 @@
-//! `#[subscriber]`.
+//! The attribute `#[subscriber]`.
 
 mod ast;
 mod attr;

@@ -1,21 +1,21 @@
 use std::{
     io,
     net::TcpStream,
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
+use parking_lot::{Condvar, Mutex};
 use rustix::{
     io::Errno,
     net::{SendFlags, send},
 };
 
-use super::{Ending, link::TICK};
+use super::{Ending, conduit::TICK};
 
 const INJECT_DEADLINE: Duration = Duration::from_secs(5);
 
-/// What is let through in one direction. Every write happens under its lock, so that an order holds from
-/// the moment the call that gave it returns.
+/// The gate of one direction, through which all bytes are written. Every write happens under its lock, so that a change
+/// holds from the moment at which the call that made it returns.
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
     flow: Mutex<Flow>,
@@ -24,40 +24,36 @@ pub(crate) struct Gate {
 
 #[derive(Debug, Default)]
 struct Flow {
-    pace: Pace,
+    rate: RateLimit,
     cut: Option<(u64, Ending)>,
     passed: u64,
 }
 
 #[derive(Debug, Default)]
-enum Pace {
+enum RateLimit {
     #[default]
-    Free,
+    Unlimited,
     Stalled,
-    Throttled {
-        rate: f64,
+    Limited {
+        bytes_per_second: f64,
         credit: f64,
         since: Instant,
     },
 }
 
-/// What became of bytes offered to a gate.
+/// The outcome of writing bytes through a gate.
 pub(crate) enum Passage {
-    /// So many were written.
+    /// This number of bytes was written.
     Some(usize),
-    /// None may pass at present, or the receiver is not reading.
+    /// Nothing was written: no bytes may pass at present, or the receiver is not reading.
     None,
-    /// So many were written, and now the connection is to be cut.
+    /// The last bytes before the connection has to be cut were written.
     Last(Ending),
 }
 
 impl Gate {
-    fn flow(&self) -> MutexGuard<'_, Flow> {
-        self.flow.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn set(&self, change: impl FnOnce(&mut Flow)) {
-        change(&mut self.flow());
+        change(&mut self.flow.lock());
         self.wake();
     }
 
@@ -67,19 +63,18 @@ impl Gate {
 
     pub(crate) fn open(&self) {
         self.set(|flow| {
-            flow.pace = Pace::Free;
+            flow.rate = RateLimit::Unlimited;
             flow.cut = None;
         });
     }
 
     pub(crate) fn stall(&self) {
-        self.set(|flow| flow.pace = Pace::Stalled);
+        self.set(|flow| flow.rate = RateLimit::Stalled);
     }
 
-    pub(crate) fn throttle(&self, rate: u32) {
-        self.set(|flow| {
-            flow.pace = Pace::Throttled { rate: f64::from(rate), credit: 0.0, since: Instant::now() };
-        });
+    pub(crate) fn throttle(&self, bytes_per_second: u32) {
+        let bytes_per_second = f64::from(bytes_per_second);
+        self.set(|flow| flow.rate = RateLimit::Limited { bytes_per_second, credit: 0.0, since: Instant::now() });
     }
 
     pub(crate) fn cut_after(&self, bytes: u64, ending: Ending) {
@@ -87,23 +82,23 @@ impl Gate {
     }
 
     pub(crate) fn passed(&self) -> u64 {
-        self.flow().passed
+        self.flow.lock().passed
     }
 
-    /// Whether anything may pass at all, the end of a stream for instance.
+    /// Whether nothing may pass, not even the end of a stream.
     pub(crate) fn is_stalled(&self) -> bool {
-        matches!(self.flow().pace, Pace::Stalled)
+        matches!(self.flow.lock().rate, RateLimit::Stalled)
     }
 
-    /// Waits for a new order, or a moment.
+    /// Waits until the gate is changed, but at most for a tick.
     pub(crate) fn pause(&self) {
         // The caller looks again in either case.
-        let _ = self.changed.wait_timeout(self.flow(), TICK);
+        let _ = self.changed.wait_for(&mut self.flow.lock(), TICK);
     }
 
     /// Writes as many of the bytes as may pass now.
     pub(crate) fn pass(&self, sink: &TcpStream, bytes: &[u8]) -> io::Result<Passage> {
-        let mut flow = self.flow();
+        let mut flow = self.flow.lock();
         let allowed = flow.allowance(bytes.len());
         if allowed == 0 {
             return Ok(match flow.cut {
@@ -127,7 +122,7 @@ impl Gate {
     pub(crate) fn inject(&self, sink: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
         let begun = Instant::now();
         while !bytes.is_empty() {
-            let flow = self.flow();
+            let flow = self.flow.lock();
             let written = write_some(sink, bytes)?;
             drop(flow);
             bytes = &bytes[written..];
@@ -142,8 +137,8 @@ impl Gate {
     }
 }
 
-/// Writes what fits and never waits: other connections need the lock that is held meanwhile. 0 when the
-/// receiver is not reading.
+/// Writes what fits into the socket's buffer and returns the number of bytes, 0 when the receiver is not reading. Never
+/// waits, because other connections need the lock that is held meanwhile.
 fn write_some(sink: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
     match send(sink, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
         Ok(written) => Ok(written),
@@ -154,27 +149,27 @@ fn write_some(sink: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
 
 impl Flow {
     fn allowance(&mut self, wanted: usize) -> usize {
-        let paced = match &mut self.pace {
-            Pace::Free => wanted,
-            Pace::Stalled => 0,
-            Pace::Throttled { rate, credit, since } => {
+        let allowed = match &mut self.rate {
+            RateLimit::Unlimited => wanted,
+            RateLimit::Stalled => 0,
+            RateLimit::Limited { bytes_per_second, credit, since } => {
                 let now = Instant::now();
                 // At most a tenth of a second is saved up, so that an idle line does not earn a burst.
-                let most = (*rate * Duration::from_millis(100).as_secs_f64()).max(1.0);
-                *credit = (*credit + *rate * (now - *since).as_secs_f64()).min(most);
+                let most = (*bytes_per_second * Duration::from_millis(100).as_secs_f64()).max(1.0);
+                *credit = (*credit + *bytes_per_second * (now - *since).as_secs_f64()).min(most);
                 *since = now;
                 wanted.min(*credit as usize)
             }
         };
         match self.cut {
-            Some((bytes, _)) => paced.min(usize::try_from(bytes).unwrap_or(usize::MAX)),
-            None => paced,
+            Some((bytes, _)) => allowed.min(usize::try_from(bytes).unwrap_or(usize::MAX)),
+            None => allowed,
         }
     }
 
     fn spend(&mut self, written: usize) -> Option<Ending> {
         self.passed += written as u64;
-        if let Pace::Throttled { credit, .. } = &mut self.pace {
+        if let RateLimit::Limited { credit, .. } = &mut self.rate {
             *credit -= written as f64;
         }
         let (bytes, ending) = self.cut.as_mut()?;

@@ -1,11 +1,11 @@
-//! Doc comments.
+//! Doc comments of items.
 
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{Attribute, Expr, ExprLit, Lit, Meta};
 
-/// The doc comment as an expression of type `&'static str`.
-pub(crate) fn docs_of(attrs: &[Attribute]) -> TokenStream {
+/// The doc comment of an item as an expression of type `&'static str`.
+pub(crate) fn doc_comment(attrs: &[Attribute]) -> TokenStream {
     let mut lines: Vec<Line<'_>> = attrs.iter().filter_map(Line::of).collect();
     unindent(&mut lines);
     if let Some(text) = as_text(&lines) {
@@ -23,7 +23,7 @@ pub(crate) fn docs_of(attrs: &[Attribute]) -> TokenStream {
 
 enum Line<'a> {
     Text(String),
-    /// `#[doc = include_str!("…")]`
+    /// A line from a macro, such as `#[doc = include_str!("…")]`.
     Macro(&'a Expr),
 }
 
@@ -39,7 +39,7 @@ impl<'a> Line<'a> {
     }
 }
 
-/// `/// text` is the line ` text`; `/** … */` comes as one text.
+/// Removes the indentation that comment markers leave: `/// text` is the line ` text`, and `/** … */` is one text.
 fn unindent(lines: &mut [Line<'_>]) {
     for line in lines {
         if let Line::Text(text) = line {

@@ -1,4 +1,4 @@
-//! Each target for a short while; `scripts/fuzz-inputs.sh` is the long form.
+//! The fuzz targets, each for a short while; `scripts/fuzz-inputs.sh` is the long form.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use bloodbank_fuzz::{fuzz, replay, targets};
@@ -42,7 +42,7 @@ fn calls_of_agents() {
     briefly("mcp", 3_000);
 }
 
-/// What is mutated is good to begin with.
+/// The golden inputs are valid, so that mutations come further than the first check.
 #[test]
 fn golden_inputs_are_accepted() {
     for (name, part, answer) in [

@@ -1,4 +1,4 @@
-//! The gateway's router in process, without a network.
+//! A client of a gateway that runs in this process, without a network.
 
 use std::{cell::RefCell, time::Duration};
 
@@ -17,17 +17,17 @@ use sha2::Sha256;
 use tokio::{runtime::Runtime, time::timeout};
 use tower::ServiceExt;
 
-/// An endless answer, such as a stream of events, is read for so long.
-const PATIENCE: Duration = Duration::from_millis(20);
-/// What webhooks are signed with.
+/// The time for which an endless response, such as a stream of events, is read.
+const READ_TIMEOUT: Duration = Duration::from_millis(20);
+/// The secret that webhooks are signed with.
 const SECRET: &str = "a secret";
-/// Long enough for the clock of a runtime.
-const TURN: Duration = Duration::from_millis(2);
-/// What is published stays in memory.
-const MOST: u32 = 20_000;
+/// A pause in which the runtime looks at its clock.
+const PAUSE: Duration = Duration::from_millis(2);
+/// The number of requests after which the gateway is replaced, because published events stay in memory.
+const MAX_REQUESTS: u32 = 20_000;
 
-/// A gateway on a bus in memory.
-pub(super) struct Web {
+/// A client and its gateway on an embedded bus in memory.
+pub(super) struct GatewayClient {
     runtime: Runtime,
     running: RefCell<Running>,
 }
@@ -38,14 +38,14 @@ struct Running {
     requests: u32,
 }
 
-/// What it answered.
-pub(super) struct Answer {
+/// A response of the gateway.
+pub(super) struct Response {
     pub(super) status: StatusCode,
     pub(super) headers: axum::http::HeaderMap,
     pub(super) body: Vec<u8>,
 }
 
-impl Web {
+impl GatewayClient {
     pub(super) fn new() -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let running = RefCell::new(Self::start(&runtime));
@@ -55,24 +55,24 @@ impl Web {
     fn start(runtime: &Runtime) -> Running {
         let _inside = runtime.enter();
         let bus = Bus::embedded();
-        let webhooks = Webhooks { fireflies: Some(SECRET.into()), github: Some(SECRET.into()), cache: None };
+        let webhooks = Webhooks::default().fireflies(SECRET).github(SECRET);
         let router = router(Gateway::builder(bus.clone()).open_routes(webhooks.routes()).build());
         Running { bus, router, requests: 0 }
     }
 
-    /// Whether the next request goes to a gateway that knows nothing of those before.
+    /// Whether the next request goes to a new gateway, which knows nothing of the requests before.
     pub(super) fn is_worn_out(&self) -> bool {
-        self.running.borrow().requests >= MOST
+        self.running.borrow().requests >= MAX_REQUESTS
     }
 
-    pub(super) fn ask(&self, request: Request<Body>) -> Answer {
+    pub(super) fn send(&self, request: Request<Body>) -> Response {
         if self.is_worn_out() {
             let old = self.running.replace(Self::start(&self.runtime));
-            // Ends its streams, which would keep all of it. And whatever waits for a time gets its turn: answers come too
-            // quickly for the runtime to look at the clock.
+            // Closing ends the streams, which would keep the bus. And whatever waits for a time gets its turn: responses
+            // come too quickly for the runtime to look at the clock.
             self.runtime.block_on(async {
                 old.bus.close().await;
-                tokio::time::sleep(TURN).await;
+                tokio::time::sleep(PAUSE).await;
             });
         }
         let router = {
@@ -86,12 +86,12 @@ impl Web {
             let response = router.oneshot(request).await.unwrap_or_else(|never| match never {});
             let (parts, mut body) = response.into_parts();
             let mut read = Vec::new();
-            while !is_stream && let Ok(Some(frame)) = timeout(PATIENCE, body.frame()).await {
+            while !is_stream && let Ok(Some(frame)) = timeout(READ_TIMEOUT, body.frame()).await {
                 read.extend_from_slice(
                     frame.ok().and_then(|frame| frame.into_data().ok()).as_deref().unwrap_or_default(),
                 );
             }
-            Answer { status: parts.status, headers: parts.headers, body: read }
+            Response { status: parts.status, headers: parts.headers, body: read }
         })
     }
 }
@@ -103,8 +103,8 @@ pub(super) fn sign(body: &[u8]) -> String {
     format!("sha256={}", hex::encode(mac.finalize().into_bytes()))
 }
 
-impl Answer {
-    /// Nobody outside can make it fail, and what it refuses is explained as JSON.
+impl Response {
+    /// Asserts that no request makes the gateway fail, and that a JSON content type belongs to JSON.
     pub(super) fn check(&self) {
         let Self { status, headers, body } = self;
         let text = String::from_utf8_lossy(body);

@@ -7,21 +7,21 @@ use std::{
 
 use rustix::net::sockopt::set_socket_linger;
 
-use super::{Direction, Ending, Shared, flow::Passage};
+use super::{Direction, Ending, Shared, gate::Passage};
 
-/// How soon a pump that waits for bytes notices that its connection was cut.
+/// The time after which a pump that waits for bytes notices that its connection was cut.
 pub(crate) const TICK: Duration = Duration::from_millis(10);
 
-/// One client's connection and the one to the server that belongs to it. Both close with the last of the
+/// A client's connection and the proxy's connection to the server for it. Both close with the last of the
 /// two pumps.
 #[derive(Debug)]
-pub(crate) struct Link {
+pub(crate) struct Conduit {
     client: TcpStream,
     server: TcpStream,
     over: AtomicBool,
 }
 
-impl Link {
+impl Conduit {
     pub(crate) fn new(client: TcpStream, server: TcpStream) -> io::Result<Self> {
         for stream in [&client, &server] {
             stream.set_nodelay(true)?;
@@ -48,7 +48,7 @@ impl Link {
         self.over.load(Ordering::SeqCst)
     }
 
-    /// The first call decides how; the pumps notice and let the sockets go.
+    /// Ends both connections in the way of the first call; the pumps notice and close the sockets.
     pub(crate) fn end(&self, ending: Ending) {
         if self.over.swap(true, Ordering::SeqCst) {
             return;
@@ -63,7 +63,7 @@ impl Link {
     }
 }
 
-/// Without time to linger, closing a socket sends RST instead of FIN.
+/// Sets the linger time to zero, so that closing the socket sends RST instead of FIN.
 fn no_linger(stream: &TcpStream) -> io::Result<()> {
     set_socket_linger(stream, Some(Duration::ZERO)).map_err(Into::into)
 }
@@ -74,36 +74,36 @@ pub(crate) fn drop_with_reset(stream: TcpStream) {
 }
 
 /// Carries one direction of a connection until it ends or is cut.
-pub(crate) fn pump(shared: &Shared, link: &Link, direction: Direction) {
+pub(crate) fn pump(shared: &Shared, conduit: &Conduit, direction: Direction) {
     let gate = shared.gate(direction);
     let mut buffer = vec![0; 16 * 1024];
-    while !link.is_over() {
-        match link.source(direction).read(&mut buffer) {
+    while !conduit.is_over() {
+        match conduit.source(direction).read(&mut buffer) {
             Ok(0) => {
-                while gate.is_stalled() && !link.is_over() {
+                while gate.is_stalled() && !conduit.is_over() {
                     gate.pause();
                 }
-                if !link.is_over() {
+                if !conduit.is_over() {
                     // Fails when the other side is gone, which is what it would have learned.
-                    let _ = link.sink(direction).shutdown(Shutdown::Write);
+                    let _ = conduit.sink(direction).shutdown(Shutdown::Write);
                 }
                 return;
             }
-            Ok(read) => carry(shared, link, direction, &buffer[..read]),
+            Ok(read) => carry(shared, conduit, direction, &buffer[..read]),
             Err(error) if is_temporary(&error) => {}
-            Err(_) => link.end(Ending::Reset),
+            Err(_) => conduit.end(Ending::Reset),
         }
     }
 }
 
-fn carry(shared: &Shared, link: &Link, direction: Direction, mut bytes: &[u8]) {
+fn carry(shared: &Shared, conduit: &Conduit, direction: Direction, mut bytes: &[u8]) {
     let gate = shared.gate(direction);
-    while !bytes.is_empty() && !link.is_over() {
-        match gate.pass(link.sink(direction), bytes) {
+    while !bytes.is_empty() && !conduit.is_over() {
+        match gate.pass(conduit.sink(direction), bytes) {
             Ok(Passage::Some(written)) => bytes = &bytes[written..],
             Ok(Passage::None) => gate.pause(),
-            Ok(Passage::Last(ending)) => link.end(ending),
-            Err(_) => link.end(Ending::Reset),
+            Ok(Passage::Last(ending)) => conduit.end(ending),
+            Err(_) => conduit.end(Ending::Reset),
         }
     }
 }

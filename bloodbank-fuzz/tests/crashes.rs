@@ -1,9 +1,9 @@
-//! What a target must not do is noticed.
+//! The fuzzer finds planted panics, and finds them again from the seed.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use bloodbank_fuzz::{Target, fuzz, replay};
 
-/// Panics deep inside: somewhere else, and somebody catches it.
+/// A target that panics for rare inputs; optionally in another thread, where the panic is caught.
 struct Planted {
     caught: bool,
 }

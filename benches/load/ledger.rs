@@ -1,4 +1,4 @@
-//! What was sent, confirmed and handled, in memory that does not grow.
+//! The ledger of a run: which events were sent, confirmed and handled, in memory that does not grow.
 
 use std::{
     fmt,
@@ -9,14 +9,15 @@ use std::{
 use tokio::time::sleep;
 
 const CONFIRMED: u8 = 1;
-/// Handled once; what is above counts the times.
+/// Handled once; the higher bits count how often.
 const HANDLED: u8 = 2;
-/// Of latencies: eight to each doubling of a microsecond.
+/// The buckets of latencies in each doubling of a microsecond.
 const STEPS: usize = 8;
 const BUCKETS: usize = 32 * STEPS;
 
-pub(crate) struct Books {
-    /// One byte for each event.
+/// Counters of all events, and the state of each.
+pub(crate) struct Ledger {
+    /// The state of each event, in one byte.
     events: Vec<AtomicU8>,
     next: AtomicUsize,
     confirmed: AtomicUsize,
@@ -25,7 +26,7 @@ pub(crate) struct Books {
     latencies: [AtomicU64; BUCKETS],
 }
 
-impl Books {
+impl Ledger {
     pub(crate) fn with_room_for(events: usize) -> Self {
         // Written once, so that it is all there from the beginning: zeros alone take no memory.
         let events: Vec<_> = (0..events).map(|_| AtomicU8::new(255)).collect();
@@ -34,7 +35,7 @@ impl Books {
         Self { events, next, confirmed, failed, handled, latencies: [const { AtomicU64::new(0) }; BUCKETS] }
     }
 
-    /// The number of an event to send, while there is room.
+    /// The number of the next event to send, while there is room.
     pub(crate) fn next(&self) -> Option<usize> {
         let number = self.next.fetch_add(1, Relaxed);
         (number < self.events.len()).then_some(number)
@@ -57,10 +58,10 @@ impl Books {
         }
     }
 
-    /// Waits until nothing that was confirmed is left to be handled.
-    pub(crate) async fn are_handled_within(&self, patience: Duration) -> bool {
+    /// Waits until every confirmed event is handled, and returns whether that happened in time.
+    pub(crate) async fn is_settled_within(&self, timeout: Duration) -> bool {
         let begun = Instant::now();
-        while self.lost() > 0 && begun.elapsed() < patience {
+        while self.lost() > 0 && begun.elapsed() < timeout {
             sleep(Duration::from_millis(20)).await;
         }
         self.lost() == 0
@@ -70,12 +71,12 @@ impl Books {
         self.events.iter().filter(|event| is_meant(event.load(Relaxed))).count()
     }
 
-    /// Confirmed, and not handled (yet).
+    /// The number of events that are confirmed and not handled (yet).
     pub(crate) fn lost(&self) -> usize {
         self.count(|event| event == CONFIRMED)
     }
 
-    /// How often events were handled again.
+    /// The number of times that events were handled again.
     pub(crate) fn duplicated(&self) -> usize {
         self.events.iter().map(|event| usize::from(event.load(Relaxed) / HANDLED).saturating_sub(1)).sum()
     }
@@ -96,9 +97,9 @@ impl Books {
         self.handled.load(Relaxed)
     }
 
-    /// The figures until now.
-    pub(crate) fn turn(&self) -> Turn {
-        Turn {
+    /// The figures of the run until now.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        Snapshot {
             at: Instant::now(),
             confirmed: self.confirmed_count(),
             handled: self.handled_count(),
@@ -107,15 +108,15 @@ impl Books {
     }
 }
 
-/// Figures until some moment, or between two.
-pub(crate) struct Turn {
+/// The figures of the run until a moment, or between two.
+pub(crate) struct Snapshot {
     at: Instant,
     confirmed: usize,
     handled: usize,
     latencies: [u64; BUCKETS],
 }
 
-/// A row of the table.
+/// A row of the table: rates in events per second, latencies in milliseconds.
 pub(crate) struct Row {
     confirmed: f64,
     handled: f64,
@@ -123,7 +124,7 @@ pub(crate) struct Row {
     p99: f64,
 }
 
-impl Turn {
+impl Snapshot {
     pub(crate) fn since(&self, before: &Self) -> Row {
         let seconds = (self.at - before.at).as_secs_f64();
         let mut between = Self { at: self.at, confirmed: 0, handled: 0, latencies: self.latencies };
@@ -136,7 +137,7 @@ impl Turn {
         }
     }
 
-    /// In milliseconds, to a tenth of the value.
+    /// A quantile of the latencies in milliseconds, to a tenth of the value.
     pub(crate) fn quantile(&self, share: f64) -> f64 {
         let wanted = (self.latencies.iter().sum::<u64>() as f64 * share) as u64;
         let mut seen = 0;

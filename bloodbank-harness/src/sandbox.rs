@@ -8,10 +8,11 @@ use std::{
 
 use crate::{HarnessError, unique};
 
-/// Waits for the end of its input, which comes when the owner lets go of the pipe or dies in any way. Then
-/// kills what runs and removes the folder. Moving `run` away first closes the door on a child that is just
-/// being started: it either has its entry in `run` or finds no `run` to put it in, and exits.
-const WATCH: &str = r#"
+/// The shell script that kills the processes and removes the folder when its input ends.
+///
+/// The input ends when the owner closes the pipe or dies in any way. `run` is moved away first, so that a child that is just
+/// being started either has its entry in `run` already, or finds no `run` to put it in and exits.
+const REAPER: &str = r#"
 trap '' HUP INT QUIT TERM
 while read -r line; do :; done
 mv "$1/run" "$1/ended"
@@ -23,17 +24,17 @@ until rm -rf "$1" || [ "$tries" -ge 200 ]; do
 done
 "#;
 
-/// Writes its own process id down as a folder (creating one is atomic) and becomes the program.
+/// The shell script that records its process id as a folder (creating one is atomic) and then becomes the program.
 const ENTER: &str = r#"mkdir "$1/run/$$" && shift && exec "$@""#;
 
-/// A private folder and the shell that watches over it and over every process started through it.
+/// A private folder and the processes that are started in it; a shell removes both when the owner is gone.
 #[derive(Debug)]
-pub(crate) struct Keeper {
+pub(crate) struct Sandbox {
     folder: PathBuf,
-    watch: Child,
+    reaper: Child,
 }
 
-impl Keeper {
+impl Sandbox {
     pub(crate) fn new(prefix: &str) -> Result<Self, HarnessError> {
         let folder = env::temp_dir().join(unique(prefix));
         let create = |path: &Path| {
@@ -41,8 +42,8 @@ impl Keeper {
         };
         create(&folder)?;
         create(&folder.join("run"))?;
-        let watch = Command::new("/bin/sh")
-            .args(["-c", WATCH, "bloodbank-keeper"])
+        let reaper = Command::new("/bin/sh")
+            .args(["-c", REAPER, "bloodbank-reaper"])
             .arg(&folder)
             .current_dir("/")
             .stdin(Stdio::piped())
@@ -54,9 +55,9 @@ impl Keeper {
             .map_err(|source| {
                 // Nobody watches yet, so nobody else would remove it; its own error says nothing new.
                 let _ = fs::remove_dir_all(&folder);
-                HarnessError::Io { doing: "start /bin/sh".to_owned(), source }
+                HarnessError::Io { operation: "start /bin/sh".to_owned(), source }
             })?;
-        Ok(Self { folder, watch })
+        Ok(Self { folder, reaper })
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -67,7 +68,7 @@ impl Keeper {
         self.folder.join(name)
     }
 
-    /// A file in the folder, for the output of a process.
+    /// Opens a file in the folder for the output of a process.
     pub(crate) fn output(&self, name: &str) -> Result<Stdio, HarnessError> {
         let path = self.path(name);
         let file = fs::File::options()
@@ -78,7 +79,7 @@ impl Keeper {
         Ok(file.into())
     }
 
-    /// A command for `program` that is killed when this value goes. It inherits nothing but `PATH`, so
+    /// Makes a command for a program that is killed when the sandbox is dropped. The program inherits nothing but `PATH`, so
     /// that the caller's own `RABBITMQ_…` variables cannot reach it.
     pub(crate) fn command(&self, program: &Path) -> Command {
         let mut command = Command::new("/bin/sh");
@@ -103,26 +104,26 @@ impl Keeper {
     }
 }
 
-impl Drop for Keeper {
+impl Drop for Sandbox {
     /// Waits until everything is killed and the folder is gone.
     fn drop(&mut self) {
-        drop(self.watch.stdin.take());
+        drop(self.reaper.stdin.take());
         // Nowhere to report to; the shell goes on removing even if it cannot be waited for.
-        let _ = self.watch.wait();
+        let _ = self.reaper.wait();
     }
 }
 
-/// The first `name` on `PATH` (and where Debian keeps daemons).
+/// Finds the first program of this name on `PATH`, or where Debian keeps daemons.
 pub(crate) fn find(name: &str) -> Result<PathBuf, HarnessError> {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path)
         .chain(["/usr/sbin", "/usr/bin"].map(PathBuf::from))
         .map(|folder| folder.join(name))
         .find(|candidate| candidate.is_file())
-        .ok_or_else(|| HarnessError::Missing { program: name.to_owned() })
+        .ok_or_else(|| HarnessError::ProgramNotFound { program: name.to_owned() })
 }
 
-/// The last lines of a log; empty when there is none.
+/// The last lines of a log; empty when there is no log.
 pub(crate) fn tail(log: &Path) -> String {
     // Erlang says why it ends first and then how, at length.
     const LINES: usize = 150;

@@ -1,9 +1,9 @@
-//! What the writer of a wrong key probably meant.
+//! Spelling suggestions for whole keys, templates and patterns: their form in snake_case.
 
 use crate::error::Subject;
 use crate::key::check;
 
-/// The text in snake_case, if that is something else and the grammar of `subject` allows it.
+/// The text in snake_case, if that differs and the grammar of `subject` allows it.
 pub(crate) fn as_subject(text: &str, subject: Subject) -> Option<String> {
     if text.len() > crate::key::MAX_LEN {
         return None;
@@ -20,14 +20,14 @@ pub(crate) fn as_subject(text: &str, subject: Subject) -> Option<String> {
     (better != text && check(&better, subject).is_ok()).then_some(better)
 }
 
-/// An example of a key with two segments that begins as a word with one does.
+/// An example of a key with two segments, of which the text is the first.
 pub(crate) fn in_two_segments(text: &str) -> Option<String> {
     let one = snake_case(text, Subject::Template)?;
     let two = format!("{one}.created");
     check(&two, Subject::Template).is_ok().then_some(two)
 }
 
-/// `order_placed` → `order.placed`.
+/// Splits the first word off as a segment of its own: `order_placed` → `order.placed`.
 fn split_once_more(word: &str) -> Option<String> {
     if word.starts_with('{') {
         return None;
