@@ -11,6 +11,7 @@ use crate::{
 
 /// Whether a program works.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Health {
     /// The program itself works; `false`: only a restart helps.
     pub live: bool,

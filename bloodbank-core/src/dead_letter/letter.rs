@@ -14,6 +14,7 @@ use crate::{
 
 /// A message that a subscriber gave up, and why.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct DeadLetter {
     /// The event; `None`: the message does not say.
     pub event_id: Option<Uuid>,

@@ -10,10 +10,12 @@
 //! the event id in the transaction of the effect itself.
 
 mod guard;
+mod mark;
 
 use std::{fmt, sync::Arc, time::Duration};
 
 pub(crate) use guard::{Begun, Guard, Lease};
+pub use mark::DedupeMark;
 
 use crate::store::LeaseStore;
 

@@ -1,12 +1,10 @@
 //! Links that a store does not have although they were recorded, so that nobody takes what it holds for everything.
 
-use std::{
-    collections::{HashSet, VecDeque},
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::collections::{HashSet, VecDeque};
 
 use chrono::{DateTime, Utc};
 use metrics::counter;
+use parking_lot::{Mutex, MutexGuard};
 use uuid::Uuid;
 
 use crate::store::CausationLink;
@@ -29,7 +27,7 @@ struct Inner {
 
 impl UnrecordedLinks {
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// A link that is not in the store: neither its child nor its parents show it.
