@@ -4,19 +4,20 @@ use std::{collections::BTreeMap, io::Write};
 
 use anstyle::Style;
 use bloodbank_core::transport::{
-    Found, Topology,
+    self, Found,
     topology::{ExchangeKind, PARKED_DELIVERY_LIMIT, Queue, QueueKind},
 };
 use serde_json::json;
 
 use crate::{
-    bus,
-    fault::{Done, Fault},
+    app::{self, AppFactory},
+    connect,
+    error::{CliError, Result},
     output::{
         self, Table,
         style::{BAD, DIM, GOOD, HEADING, KEY, WARN, paint},
     },
-    program::{self, AppOf},
+    runtime,
 };
 
 /// Show or declare what the app of this program needs on the broker
@@ -30,7 +31,7 @@ Examples:
   bb topology --json
   bb topology declare"
 )]
-pub(crate) struct TopologyVerb {
+pub(crate) struct Topology {
     /// As JSON
     #[arg(long)]
     json: bool,
@@ -50,10 +51,10 @@ enum Action {
     },
 }
 
-impl TopologyVerb {
-    pub(crate) fn run(self, app: AppOf) -> Done {
-        bus::block_on(async {
-            let topology = program::topology(app).await?;
+impl Topology {
+    pub(crate) fn run(self, app: AppFactory) -> Result {
+        runtime::block_on(async {
+            let topology = app::topology(app).await?;
             match self.action {
                 None if self.json => Ok(json(&topology)?),
                 None => Ok(output::out().write_all(text(&topology).as_bytes())?),
@@ -64,8 +65,8 @@ impl TopologyVerb {
     }
 }
 
-async fn declare(topology: Topology) -> Done {
-    let bus = bus::connect().await?;
+async fn declare(topology: transport::Topology) -> Result {
+    let bus = connect::bus().await?;
     let (exchanges, queues, bindings) = (topology.exchanges.len(), topology.queues.len(), topology.bindings.len());
     let declared = bus.transport().declare(topology).await;
     bus.close().await;
@@ -80,8 +81,8 @@ fn is_rung(name: &str) -> bool {
 }
 
 /// What a declaration would make, and what it would be refused for.
-async fn diff(topology: Topology, as_json: bool) -> Done {
-    let bus = bus::connect().await?;
+async fn diff(topology: transport::Topology, as_json: bool) -> Result {
+    let bus = connect::bus().await?;
     let compared = bus.transport().compare(topology).await;
     bus.close().await;
     let mut compared = compared?;
@@ -109,10 +110,10 @@ async fn diff(topology: Topology, as_json: bool) -> Done {
             writeln!(out, "{count} {}: {why}", paint(DIM, "not known"))?;
         }
     }
-    if differs { Err(Fault::found()) } else { Ok(()) }
+    if differs { Err(CliError::check_failed()) } else { Ok(()) }
 }
 
-fn text(topology: &Topology) -> String {
+fn text(topology: &transport::Topology) -> String {
     let mut exchanges = Table::default();
     for exchange in topology.exchanges.iter().filter(|exchange| !is_rung(&exchange.name)) {
         exchanges.styled([(exchange.name.to_string(), Style::new()), (exchange_kind(exchange.kind).to_owned(), DIM)]);
@@ -166,7 +167,7 @@ fn remarks(queue: &Queue) -> String {
     remarks.join(", ")
 }
 
-fn json(topology: &Topology) -> std::io::Result<()> {
+fn json(topology: &transport::Topology) -> std::io::Result<()> {
     let exchanges: Vec<_> = topology
         .exchanges
         .iter()
