@@ -1,13 +1,13 @@
 //! `bb mcp`.
 
+use bloodbank_client::GatewayClient;
 use bloodbank_core::{Bus, Settings, routing::BindingPattern};
 use bloodbank_gateway::{Gateway, Patterns, mcp};
 
 use crate::{
-    bus,
-    door::{Client, Via},
-    fault::{Done, Fault},
-    program::Program,
+    app::Composition,
+    error::{CliError, Result},
+    runtime,
 };
 
 /// Speak MCP over standard input and output: the events of this program as tools of an AI agent
@@ -27,11 +27,11 @@ pub(crate) struct Mcp {
 }
 
 impl Mcp {
-    pub(crate) fn run(self, program: Program) -> Done {
-        bus::block_on(async {
+    pub(crate) fn run(self, program: Composition) -> Result {
+        runtime::block_on(async {
             let settings = Settings::load()?;
-            if let Some(gateway) = Client::find(&settings, Via::Auto).await? {
-                return Err(Fault::failed(format!(
+            if let Some(gateway) = GatewayClient::find(&settings).await? {
+                return Err(CliError::failed(format!(
                     "a gateway has this bus; let the agent use {}/mcp, or stop the gateway",
                     gateway.url()
                 )));
