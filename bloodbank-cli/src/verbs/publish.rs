@@ -21,10 +21,10 @@ use crate::{
     runtime,
 };
 
-/// Publish an event; resolves when the broker has confirmed it
+/// Publish an event and wait until the broker has confirmed it
 ///
-/// The payload is checked before anything is sent; a fault names the place in it. Several sources of the payload build on
-/// each other: --mock, then --file or --data, then every --set.
+/// The payload is checked before anything is sent, and an error names the place in it. Several sources of the payload build
+/// on each other: --mock, then --file or --data, then every --set.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

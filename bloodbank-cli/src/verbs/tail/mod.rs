@@ -27,9 +27,9 @@ use crate::{
 
 /// Watch events as they are published
 ///
-/// On RabbitMQ: from now on, through a queue of its own that is gone with it; nobody's events are taken away. The embedded
-/// bus remembers events: through a gateway that has its file, --since begins with those; without one, what the file
-/// remembers is shown.
+/// On RabbitMQ, `tail` shows events from now on, through a queue of its own that is deleted at the end; no subscriber misses
+/// an event by it. The file of an embedded bus has a history: through the gateway that has the file open, --since begins
+/// with earlier events, and without a gateway `tail` prints the history and ends.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -38,11 +38,11 @@ Examples:
   bb tail 'orders.*.failed' --full
   bb tail --since 10m --json | jq .payload")]
 pub(crate) struct Tail {
-    /// `*` is one word, `#` any number of them
+    /// The pattern of routing keys: `*` is one word, `#` any number of words
     #[arg(default_value = "#")]
     pattern: String,
-    /// Begin with what was published since then, where the bus remembers it: `90s`, `10m`, `2h`, `3d`, or a time such as
-    /// 2025-01-31T12:00:00Z
+    /// Begin with the events published since this time, where the bus has a history: `90s`, `10m`, `2h`, `3d`, or a time such
+    /// as 2025-01-31T12:00:00Z
     #[arg(long, value_name = "TIME")]
     since: Option<PastTime>,
     /// End after so many events
