@@ -101,10 +101,10 @@ pub mod registry {
 /// Routing keys and binding patterns.
 pub mod routing {
     pub use bloodbank_core::routing::{
-        BindingPattern, FillError, InvalidKey, KeyError, KeyErrorKind, MAX_LEN, PatternTrie, RoutingKey, Segment, Subject,
-        check_key, check_pattern, check_segment, check_template, check_wire_key, check_wire_pattern, covers, explain,
-        first_segment, is_failure_key, is_template, matches, nearest, overlaps, printable, suggest_pattern, suggestion,
-        template_matches, template_segments, template_to_pattern,
+        BindingPattern, FillError, InvalidKey, KeyError, KeyErrorKind, MAX_LEN, PatternTrie, RoutingKey, Segment,
+        Subject, check_key, check_pattern, check_segment, check_template, check_wire_key, check_wire_pattern, covers,
+        explain, first_segment, is_failure_key, is_template, matches, nearest, overlaps, printable, suggest_pattern,
+        suggestion, template_matches, template_segments, template_to_pattern,
     };
 }
 
@@ -136,8 +136,8 @@ pub mod store {
 /// The contracts of transports, and the topology on the broker.
 pub mod transport {
     pub use bloodbank_core::transport::{
-        Compared, Connection, ConnectionState, Consume, Deliveries, Delivery, Difference, Fetch, Fetched, Found, Publish,
-        Settle, Settlement, Topology, Transport, TransportProvider,
+        Compared, Connection, ConnectionState, Consume, Deliveries, Delivery, Difference, Fetch, Fetched, Found,
+        Publish, Settle, Settlement, Topology, Transport, TransportProvider,
     };
 
     /// Exchanges, queues and bindings, as data.

@@ -14,11 +14,12 @@ use crate::{
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  it failed, or a check found something
-  2  asked for wrongly: arguments, settings, an unknown event, a payload that does not fit
+  1  the verb failed, or a check found something
+  2  the command line is wrong: arguments, settings, an unknown event, a payload that does not fit
 
-Without settings the bus is in memory. RABBIT_URL chooses RabbitMQ, BLOODBANK_EMBEDDED_PATH a
-file; from the environment, .env or bloodbank.toml. NO_COLOR switches colours off.";
+By default the bus is in memory. RABBIT_URL chooses RabbitMQ, and BLOODBANK_EMBEDDED_PATH names
+a file for the bus. Settings come from the environment, .env and bloodbank.toml. NO_COLOR
+switches colours off.";
 
 /// Typed events: list them, publish them, watch them, check them.
 #[derive(Debug, Parser)]

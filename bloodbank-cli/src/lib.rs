@@ -14,4 +14,7 @@ mod runtime;
 pub mod schema;
 mod verbs;
 
+// Named here, it is linked into every command line: `RABBIT_URL` alone chooses it.
+use bloodbank_amqp as _;
+
 pub use program::{Program, main};

@@ -1,0 +1,68 @@
+//! A command line for the events that are linked into a program.
+
+use std::process::ExitCode;
+
+use bloodbank_core::{App, Bus, CommandManager, Result};
+use bloodbank_gateway::GatewayBuilder;
+use clap::{CommandFactory, FromArgMatches};
+
+use crate::{
+    app::{Composition, boxed},
+    command_line::CommandLine,
+    program_name::program_name,
+};
+
+/// A command line with every verb, for the events that are linked into this program.
+#[must_use = "nothing happens until `run`"]
+pub struct Program {
+    composition: Composition,
+}
+
+/// Runs the command line for the events, subscribers and commands that are linked into this program.
+///
+/// `work` executes the linked commands that need no state. A program that has states or subscribers says what its app is:
+/// [`Program::app`].
+#[must_use]
+pub fn main() -> ExitCode {
+    Program::new().run()
+}
+
+impl Program {
+    /// A program whose app executes the linked commands.
+    #[expect(clippy::new_without_default, reason = "a program is run, not stored")]
+    pub fn new() -> Self {
+        let app = boxed(|bus: Bus| {
+            let service = bus.settings().service_name.clone();
+            Ok(App::new(service, bus).commands(CommandManager::linked()))
+        });
+        Self { composition: Composition { app, gateway: Box::new(|builder| builder) } }
+    }
+
+    /// Sets the app that `work` runs and `topology` shows: its states, its subscribers, its commands.
+    pub fn app<Provided: 'static>(mut self, app: impl FnOnce(Bus) -> Result<App<Provided>> + 'static) -> Self {
+        self.composition.app = boxed(app);
+        self
+    }
+
+    /// Adds to the gateway of the program: webhooks, limits, origins.
+    pub fn gateway(mut self, with: impl FnOnce(GatewayBuilder) -> GatewayBuilder + 'static) -> Self {
+        self.composition.gateway = Box::new(with);
+        self
+    }
+
+    /// Parses the arguments of this process and runs the verb that they name.
+    #[must_use]
+    pub fn run(self) -> ExitCode {
+        let name = program_name();
+        let command = CommandLine::command().name(name.clone()).bin_name(name);
+        let matches = command.get_matches();
+        let done = match CommandLine::from_arg_matches(&matches) {
+            Ok(command_line) => command_line.verb.run(self.composition),
+            Err(error) => error.exit(),
+        };
+        match done {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => error.report(),
+        }
+    }
+}

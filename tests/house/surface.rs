@@ -28,13 +28,12 @@ pub(crate) struct Surface {
 
 pub(crate) fn of_facade() -> Surface {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let crates: BTreeMap<_, _> = CRATES
-        .into_iter()
-        .map(|name| (name, modules::read(&root.join(name.replace('_', "-")).join("src"))))
-        .collect();
+    let crates: BTreeMap<_, _> =
+        CRATES.into_iter().map(|name| (name, modules::read(&root.join(name.replace('_', "-")).join("src")))).collect();
     let mut surface = Surface { lines: Vec::new(), whole_modules: Vec::new() };
     for (path, module) in &modules::read(&root.join("src")) {
-        let place: String = ["bloodbank"].into_iter().chain(path.iter().map(String::as_str)).collect::<Vec<_>>().join("::");
+        let place: String =
+            ["bloodbank"].into_iter().chain(path.iter().map(String::as_str)).collect::<Vec<_>>().join("::");
         for (name, target) in &module.used {
             let Some(modules) = crates.get(target[0].as_str()) else { continue };
             let public = format!("{place}::{name}");
@@ -42,7 +41,9 @@ pub(crate) fn of_facade() -> Surface {
                 continue;
             }
             match resolve(modules, &Vec::new(), &within(target), 0) {
-                Some(Found::Item { module, name, .. }) => describe(modules, &module, &name, &public, &mut surface.lines),
+                Some(Found::Item { module, name, .. }) => {
+                    describe(modules, &module, &name, &public, &mut surface.lines)
+                }
                 Some(Found::Module(_)) => surface.whole_modules.push(public),
                 // A macro, or what another crate than ours defines.
                 None => surface.lines.push(public),
@@ -82,7 +83,9 @@ fn describe(modules: &Modules, module: &[String], name: &str, public: &str, line
                             lines.push(format!("{public}::{} {kind} {}", item.sig.ident, signature(&item.sig)));
                         }
                         TraitItem::Type(item) => lines.push(format!("{public}::{} type", item.ident)),
-                        TraitItem::Const(item) => lines.push(format!("{public}::{} const {}", item.ident, text(&item.ty))),
+                        TraitItem::Const(item) => {
+                            lines.push(format!("{public}::{} const {}", item.ident, text(&item.ty)))
+                        }
                         _ => {}
                     }
                 }
@@ -132,7 +135,11 @@ fn signature(signature: &Signature) -> String {
 }
 
 fn exhaustive(attributes: &[syn::Attribute]) -> &'static str {
-    if attributes.iter().any(|attribute| attribute.path().is_ident("non_exhaustive")) { " (non-exhaustive)" } else { "" }
+    if attributes.iter().any(|attribute| attribute.path().is_ident("non_exhaustive")) {
+        " (non-exhaustive)"
+    } else {
+        ""
+    }
 }
 
 fn is_public(visibility: &Visibility) -> bool {
@@ -147,8 +154,24 @@ fn text(tokens: &impl ToTokens) -> String {
         text.replace_range(begin..=begin + end, "");
     }
     for (from, to) in [
-        (" < ", "<"), ("< ", "<"), (" >", ">"), (" ::", "::"), (":: ", "::"), (" ,", ","), ("& ", "&"), (" :", ":"), ("( ", "("), (" )", ")"),
-        (" (", "("), ("[ ", "["), (" ]", "]"), ("' ", "'"), ("{ ", "{ "), (",>", ">"), (" ;", ";"), ("- >", "->"),
+        (" < ", "<"),
+        ("< ", "<"),
+        (" >", ">"),
+        (" ::", "::"),
+        (":: ", "::"),
+        (" ,", ","),
+        ("& ", "&"),
+        (" :", ":"),
+        ("( ", "("),
+        (" )", ")"),
+        (" (", "("),
+        ("[ ", "["),
+        (" ]", "]"),
+        ("' ", "'"),
+        ("{ ", "{ "),
+        (",>", ">"),
+        (" ;", ";"),
+        ("- >", "->"),
     ] {
         text = text.replace(from, to);
     }

@@ -17,8 +17,8 @@ use crate::{
 
 /// Check the whole program: keys, patterns, handlers, cycles
 ///
-/// Errors end with exit code 1: keys that collide, patterns under which nothing travels, events that lead back to
-/// themselves. Warnings do so with --strict only, because another program may handle the event.
+/// Errors end with exit code 1: keys that collide, patterns that match no event, events that lead back to themselves. Warnings
+/// end with exit code 1 only when --strict is given, because another program may handle the event.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

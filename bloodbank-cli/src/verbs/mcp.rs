@@ -12,16 +12,16 @@ use crate::{
 
 /// Speak MCP over standard input and output: the events of this program as tools of an AI agent
 ///
-/// What an agent may publish can be limited to patterns. On the embedded bus, which is in one process, the subscribers and
-/// commands of the program are at work too; on RabbitMQ they are where `work` or `serve` runs. The gateway of `serve` offers
-/// the same over HTTP, at /mcp.
+/// --allow limits what an agent may publish. On the embedded bus, which one process has to itself, the subscribers and
+/// commands of the program run too; on RabbitMQ they run where `work` or `serve` does. The gateway of `serve` offers the
+/// same tools over HTTP, at /mcp.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   bb mcp
   bb mcp --allow 'artifact.#' --allow llm.response")]
 pub(crate) struct Mcp {
-    /// The agent may publish events that match; several may be given; default: every event
+    /// Let the agent publish only events that match this pattern; can be given several times
     #[arg(long, value_name = "PATTERN", value_parser = |text: &str| BindingPattern::parse(text))]
     allow: Vec<BindingPattern>,
 }

@@ -25,10 +25,10 @@ Examples:
   bb publish-prompt anthropic claude-sonnet-4 'Explain event sourcing' --wait
   git diff | bb publish-prompt anthropic -")]
 pub(crate) struct PublishPrompt {
-    /// Whose agent, optionally which model, and what is asked; `-` reads that from standard input
+    /// The provider of the agent, optionally the model, and the prompt; `-` reads the prompt from standard input
     #[arg(value_names = ["PROVIDER", "[MODEL] PROMPT"], num_args = 2..=3, required = true)]
     words: Vec<String>,
-    /// Words to find it by
+    /// A tag by which the prompt can be found
     #[arg(long, value_name = "TAG", default_value = "cli")]
     tag: Vec<String>,
     /// Wait for the answer and print it

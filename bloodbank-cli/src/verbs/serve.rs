@@ -1,0 +1,127 @@
+//! `bb serve`.
+
+use std::{fs, io::Write, pin::pin};
+
+use bloodbank_client::{GatewayFile, default_bus_file, is_in_memory};
+use bloodbank_core::{Bus, Settings, app::StopSignals};
+use bloodbank_gateway::{Gateway, ServeOptions, Server, Tokens};
+use tokio::sync::oneshot;
+
+use crate::{
+    app::Composition,
+    error::{CliError, Result},
+    output::{
+        self,
+        style::{HEADING, KEY, paint},
+    },
+    runtime,
+};
+
+/// Run the gateway and the workers of this program until SIGTERM or Ctrl-C
+///
+/// Without RABBIT_URL and BLOODBANK_EMBEDDED_PATH the bus is a file in the user's data directory. While it runs, the other
+/// verbs find it by themselves and go through it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  bb serve
+  bb serve --memory --port 0
+  RABBIT_URL=amqp://localhost BLOODBANK_TOKENS_FILE=tokens.toml bb serve --host 0.0.0.0")]
+pub(crate) struct Serve {
+    /// The address to serve on; default: HTTP_HOST, 127.0.0.1
+    #[arg(long)]
+    host: Option<String>,
+    /// The port to serve on, 0 for a free one; default: HTTP_PORT, 8682
+    #[arg(long)]
+    port: Option<u16>,
+    /// Keep nothing: a bus in memory
+    #[arg(long)]
+    memory: bool,
+    /// Serve on any address without tokens: everybody who reaches it may do everything
+    #[arg(long)]
+    insecure: bool,
+}
+
+impl Serve {
+    pub(crate) fn run(self, program: Composition) -> Result {
+        runtime::block_on(self.serve(program))
+    }
+
+    async fn serve(self, program: Composition) -> Result {
+        let settings = self.settings()?;
+        let host = self.host.clone().unwrap_or_else(|| settings.http_host.clone());
+        let port = self.port.unwrap_or(settings.http_port);
+        let bus = Bus::connect(settings.clone()).await?;
+        let served = self.on(&bus, program, &settings, ServeOptions::on(host, port).insecure(self.insecure)).await;
+        bus.close().await;
+        served
+    }
+
+    /// Where nothing is set, the bus is a file of this user.
+    fn settings(&self) -> Result<Settings> {
+        let mut settings = Settings::load()?;
+        if self.memory {
+            if settings.rabbit_url.is_some() {
+                return Err(CliError::usage("--memory is for the embedded bus; leave it out, or unset RABBIT_URL"));
+            }
+            settings.embedded_path = None;
+        } else if is_in_memory(&settings) {
+            let file = default_bus_file().ok_or_else(|| {
+                CliError::usage(
+                    "this user has no data directory; set BLOODBANK_EMBEDDED_PATH to a file, or say --memory",
+                )
+            })?;
+            if let Some(folder) = file.parent() {
+                fs::create_dir_all(folder)
+                    .map_err(|error| CliError::failed(format!("{} cannot be made: {error}", folder.display())))?;
+            }
+            settings.embedded_path = Some(file);
+        }
+        Ok(settings)
+    }
+
+    async fn on(&self, bus: &Bus, program: Composition, settings: &Settings, options: ServeOptions) -> Result {
+        let mut signals = StopSignals::listen()?;
+        let gateway = (program.gateway)(Gateway::builder(bus.clone()).tokens(Tokens::from_env()?)).build();
+        let running = (program.app)(bus.clone())?.watched(gateway.watch_commands()).start().await?;
+        let (stop, stopped) = oneshot::channel::<()>();
+        let options = options.until(async {
+            let _ = stopped.await;
+        });
+        let server = Server::bind(gateway, options).await?;
+        let url = format!("http://{}", server.address());
+        let address = GatewayFile::write(settings, &url).map_err(|error| {
+            CliError::failed(format!("the file with the address of the gateway cannot be written: {error}"))
+        })?;
+        announce(settings, bus, &url)?;
+        let serving = async {
+            let served = server.run().await;
+            drop(address);
+            let stopped = running.shutdown().await;
+            served?;
+            Ok(stopped?)
+        };
+        let mut serving = pin!(serving);
+        tokio::select! {
+            done = serving.as_mut() => return done,
+            () = signals.next() => drop(stop),
+        }
+        tokio::select! {
+            done = serving => done,
+            () = signals.next() => Err(CliError::failed("stopped at once; what was in hand is delivered again")),
+        }
+    }
+}
+
+fn announce(settings: &Settings, bus: &Bus, url: &str) -> Result {
+    let mut out = output::out();
+    let place = match (&settings.rabbit_url, &settings.embedded_path) {
+        (Some(_), _) => format!("RabbitMQ, exchange {}", bus.exchange()),
+        (None, Some(file)) => file.display().to_string(),
+        (None, None) => "in memory: it ends with this process".to_owned(),
+    };
+    writeln!(out, "{}      {place}", paint(HEADING, "bus"))?;
+    writeln!(out, "{}  {}", paint(HEADING, "gateway"), paint(KEY, url))?;
+    writeln!(out, "{}     {url}/docs", paint(HEADING, "docs"))?;
+    Ok(out.flush()?)
+}

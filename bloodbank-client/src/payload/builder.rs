@@ -1,6 +1,11 @@
 //! Putting a payload together, and checking it before anything is sent.
 
-use bloodbank_core::{EventEnvelope, envelope::{ENVELOPE_VERSION, Source}, event_id, registry::EventDescriptor};
+use bloodbank_core::{
+    EventEnvelope,
+    envelope::{ENVELOPE_VERSION, Source},
+    event_id,
+    registry::EventDescriptor,
+};
 use chrono::Utc;
 use serde_json::{Value, json};
 use uuid::Uuid;

@@ -37,7 +37,7 @@ use crate::{
     runtime,
 };
 
-/// Check what this program stands on: settings, bus, correlation, versions, and its clock against theirs
+/// Check the environment of this program: versions, events, settings, bus, correlation and clock
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

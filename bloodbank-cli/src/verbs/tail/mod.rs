@@ -1,0 +1,194 @@
+//! `bb tail`.
+
+mod format;
+
+use std::{io::Write, path::Path, pin::pin};
+
+use bloodbank_client::{GatewayClient, GatewayEvent};
+use bloodbank_core::{
+    Bus, Settings,
+    routing::{self, BindingPattern},
+    settings::QueueKind,
+    store::{JournalQuery, Position},
+    transport::{
+        Topology, Transport,
+        topology::{Binding, Queue},
+    },
+};
+use bloodbank_embedded::Embedded;
+use futures_util::{StreamExt, TryStreamExt};
+use uuid::Uuid;
+
+use self::format::Format;
+use crate::{
+    args::PastTime,
+    connect::LASTING_BUS,
+    error::{CliError, Result},
+    output, runtime,
+};
+
+/// Watch events as they are published
+///
+/// On RabbitMQ, `tail` shows events from now on, through a queue of its own that is deleted at the end; no subscriber misses
+/// an event by it. The file of an embedded bus has a history: through the gateway that has the file open, --since begins
+/// with earlier events, and without a gateway `tail` prints the history and ends.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  bb tail
+  bb tail 'orders.#'
+  bb tail 'orders.*.failed' --full
+  bb tail --since 10m --json | jq .payload")]
+pub(crate) struct Tail {
+    /// The pattern of routing keys: `*` is one word, `#` any number of words
+    #[arg(default_value = "#")]
+    pattern: String,
+    /// Begin with the events published since this time, where the bus has a history: `90s`, `10m`, `2h`, `3d`, or a time such
+    /// as 2025-01-31T12:00:00Z
+    #[arg(long, value_name = "TIME")]
+    since: Option<PastTime>,
+    /// End after so many events
+    #[arg(short = 'n', long, value_name = "COUNT")]
+    count: Option<usize>,
+    /// The whole envelope of each event
+    #[arg(long, conflicts_with = "json")]
+    full: bool,
+    /// One envelope per line, as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Tail {
+    pub(crate) fn run(self) -> Result {
+        let pattern = BindingPattern::parse_wire(&*self.pattern).map_err(|fault| CliError::usage(fault.to_string()))?;
+        let format = match (self.full, self.json) {
+            (true, _) => Format::Full,
+            (_, true) => Format::Json,
+            _ => Format::Line,
+        };
+        runtime::block_on(async {
+            let settings = Settings::load()?;
+            if let Some(note) = matched_by_mistake(&pattern) {
+                output::note(&note);
+            }
+            if settings.rabbit_url.is_some() {
+                if self.since.is_some() {
+                    return Err(CliError::usage(
+                        "RabbitMQ remembers no events, so there is nothing since then; leave out --since",
+                    ));
+                }
+                return self.follow_bus(&Bus::connect(settings).await?, &pattern, format).await;
+            }
+            if let Some(gateway) = GatewayClient::find(&settings).await? {
+                return self.follow_gateway(&gateway, &settings, &pattern, format).await;
+            }
+            match settings.embedded_path.as_deref() {
+                Some(path) => self.show_history(path, &settings, pattern, format).await,
+                None => Err(CliError::usage(format!("a bus in memory is in one process only; {LASTING_BUS}"))),
+            }
+        })
+    }
+
+    /// Prints what is published from now on.
+    async fn follow_bus(&self, bus: &Bus, pattern: &BindingPattern, format: Format) -> Result {
+        let queue = Queue::new(format!("bloodbank.tail.{}", Uuid::new_v4()), QueueKind::Transient);
+        let name = queue.name.clone();
+        let binding =
+            Binding { exchange: bus.exchange().clone(), queue: name.clone(), pattern: pattern.as_str().into() };
+        let mut topology = Topology::events(bus.exchange());
+        topology.queues.push(queue);
+        topology.bindings.push(binding);
+        bus.transport().declare(topology).await?;
+        let mut deliveries = bus.transport().consume(name, 256).await?;
+        output::note(&format!("watching `{pattern}` on {}; Ctrl-C ends", bus.exchange()));
+        let mut left = self.count.unwrap_or(usize::MAX);
+        while left > 0 {
+            let delivery = tokio::select! {
+                delivery = deliveries.next() => delivery,
+                _ = tokio::signal::ctrl_c() => None,
+            };
+            let Some(delivery) = delivery else { break };
+            print(&delivery.message.body, format)?;
+            delivery.ack();
+            left -= 1;
+        }
+        drop(deliveries);
+        bus.close().await;
+        Ok(())
+    }
+
+    /// Prints what is published from now on, as a gateway sees it.
+    async fn follow_gateway(
+        &self,
+        gateway: &GatewayClient,
+        settings: &Settings,
+        pattern: &BindingPattern,
+        format: Format,
+    ) -> Result {
+        let since = self.since.as_ref().map(|since| since.0);
+        let mut events = pin!(gateway.events(settings, pattern.as_str(), since).await?);
+        output::note(&format!("watching `{pattern}` through {}; Ctrl-C ends", gateway.url()));
+        let mut left = self.count.unwrap_or(usize::MAX);
+        while left > 0 {
+            let event = tokio::select! {
+                event = events.next() => event,
+                _ = tokio::signal::ctrl_c() => None,
+            };
+            match event.transpose()? {
+                Some(GatewayEvent::Envelope(body)) => {
+                    print(&body, format)?;
+                    left -= 1;
+                }
+                Some(GatewayEvent::Resumed { url, is_complete }) => output::note(&resumed(&url, is_complete)),
+                Some(_) => {}
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// Prints what the file of the embedded bus remembers.
+    async fn show_history(&self, path: &Path, settings: &Settings, pattern: BindingPattern, format: Format) -> Result {
+        let bus = Embedded::open(path).await?;
+        let mut query = JournalQuery::all().pattern(pattern).exchange(&*settings.exchange_name);
+        query.since = self.since.as_ref().map(|since| since.0);
+        let count = self.count.unwrap_or(if self.since.is_some() { 10_000 } else { 100 });
+        let mut is_empty = true;
+        if let Some(journal) = bus.stores(settings).journal {
+            let mut entries = journal.read(query, Position::Last(count));
+            while let Some(entry) = entries.try_next().await? {
+                print(&entry.message.body, format)?;
+                is_empty = false;
+            }
+        }
+        bus.close().await;
+        if is_empty {
+            output::note("the file remembers no such event");
+        }
+        Ok(())
+    }
+}
+
+fn resumed(url: &str, is_complete: bool) -> String {
+    let missed = if is_complete { "no event was missed" } else { "events may have been missed" };
+    format!("the gateway was away and is back at {url}; {missed}")
+}
+
+fn print(body: &[u8], format: Format) -> Result {
+    // In one piece: whoever reads sees whole lines.
+    let text = format::format(body, format);
+    let mut out = output::out();
+    out.write_all(text.as_bytes())?;
+    Ok(out.flush()?)
+}
+
+/// A word to those whose pattern matches none of the events of this program.
+fn matched_by_mistake(pattern: &BindingPattern) -> Option<String> {
+    let registry = bloodbank_core::Registry::global();
+    if registry.matching(pattern.as_str()).next().is_some() {
+        return None;
+    }
+    let keys = registry.events().iter().map(|event| event.routing_key());
+    let nearest = routing::nearest(pattern.as_str(), keys)?;
+    Some(format!("no event of this program travels under `{pattern}`; did you mean `{nearest}`?"))
+}

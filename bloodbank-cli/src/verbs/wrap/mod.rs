@@ -31,25 +31,26 @@ use crate::{
     runtime,
 };
 
-/// Run the command line of a language model; publish what was asked and what it answered
+/// Run the command line of a language model, and publish its prompt and its answer
 ///
-/// The program runs as it would without this: at a terminal in a terminal of its own, otherwise on pipes. Its exit code is
-/// passed on. `llm.prompt` is published while it runs, as soon as the prompt is known: what it is given on standard input,
-/// otherwise its arguments, in which secrets are blotted out. At its end follows `llm.response` or, when it fails,
-/// `llm.error`, as an effect of the prompt. The program never waits for the bus, and runs without one, too.
+/// The program runs as it would without `wrap`: at a terminal in a terminal of its own, otherwise on pipes. Its exit code is
+/// passed on. While the program runs, `llm.prompt` is published as soon as the prompt is known: what the program is given on
+/// standard input, otherwise its arguments, in which secrets are blotted out. When the program has ended, `llm.response` or,
+/// after a failure, `llm.error` is published as an effect of the prompt. The program never waits for the bus, and runs
+/// without one too.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   bb wrap claude -- -p 'Explain event sourcing'
   git diff | bb wrap --provider anthropic claude -- -p 'Review this'")]
 pub(crate) struct Wrap {
-    /// Whose model; default: the name of the program
+    /// The provider of the model; default: the name of the program
     #[arg(long, value_name = "NAME")]
     provider: Option<String>,
-    /// Which model
+    /// The name of the model
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
-    /// How much of what was asked and answered is published, in bytes each
+    /// The largest part of the prompt and of the answer that is published, in bytes each
     #[arg(long, value_name = "BYTES", default_value_t = 1024 * 1024)]
     limit: usize,
     /// Which way to the bus
