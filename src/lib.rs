@@ -14,17 +14,17 @@ pub use bloodbank_core::{
 };
 pub use bloodbank_macros::{Event, EventSet, RoutingSegment, command, pattern, routing_key, subscriber};
 
-/// RabbitMQ.
+/// The RabbitMQ transport.
 #[cfg(feature = "amqp")]
 pub use bloodbank_amqp as amqp;
-/// The embedded bus.
+/// The embedded bus: a transport in this process, in memory or in one file.
 #[cfg(feature = "embedded")]
 pub use bloodbank_embedded as embedded;
 /// `TestBus`, and the conformance suites for transports and stores.
 #[cfg(feature = "testing")]
 pub use bloodbank_testing as testing;
 
-/// What most services need.
+/// The names that most services need.
 pub mod prelude {
     pub use bloodbank_core::{
         App, Bus, Command, CommandContext, Context, Event, EventCollector, EventEnvelope, FailureEvent, HandlerError,
@@ -35,7 +35,7 @@ pub mod prelude {
     pub use serde::{Deserialize, Serialize};
 }
 
-/// The examples of the macros, which their own crate cannot run.
+/// The doc-tests of the macros, which the macro crate itself cannot run.
 #[cfg(doctest)]
 mod macro_docs {
     macro_rules! run {
