@@ -69,8 +69,8 @@ enum Metadata<'a> {
     More(Map<String, Value>),
 }
 
-/// Serialises a time as Python's `datetime.utcnow().isoformat()` does, which cannot compare times with an offset to its
-/// own.
+/// Serialises a time as Python's `datetime.utcnow().isoformat()` does, without an offset: Python cannot compare a time
+/// that has one with its own.
 fn naive<S: serde::Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
     let Some(text) = envelope::time_text(time) else {
         return serializer.collect_str(&time.format("%Y-%m-%dT%H:%M:%S%.6f"));
