@@ -4,7 +4,6 @@ use std::{collections::BTreeMap, io::Write};
 
 use anstyle::Style;
 use bloodbank_core::{
-    settings::QueueKind,
     transport::{
         Found, Topology,
         topology::{ExchangeKind, PARKED_DELIVERY_LIMIT, Queue},
@@ -124,7 +123,7 @@ fn text(topology: &Topology) -> String {
     for queue in topology.queues.iter().filter(|queue| !is_rung(&queue.name)) {
         queues.styled([
             (queue.name.to_string(), Style::new()),
-            (queue_kind(queue.kind).to_owned(), DIM),
+            (queue.kind.to_string(), DIM),
             (remarks(queue), Style::new()),
         ]);
     }
@@ -181,7 +180,7 @@ fn json(topology: &Topology) -> std::io::Result<()> {
         .map(|queue| {
             json!({
                 "name": &*queue.name,
-                "kind": queue_kind(queue.kind),
+                "kind": queue.kind.to_string(),
                 "delivery_limit": queue.delivery_limit,
                 "message_ttl_ms": queue.message_ttl.map(|ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX)),
                 "max_length": queue.max_length,
@@ -202,13 +201,5 @@ fn exchange_kind(kind: ExchangeKind) -> &'static str {
         ExchangeKind::Topic => "topic",
         ExchangeKind::Fanout => "fanout",
         ExchangeKind::Direct => "direct",
-    }
-}
-
-fn queue_kind(kind: QueueKind) -> &'static str {
-    match kind {
-        QueueKind::Quorum => "quorum",
-        QueueKind::Classic => "classic",
-        QueueKind::Transient => "transient",
     }
 }

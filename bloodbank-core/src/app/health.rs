@@ -11,6 +11,7 @@ use crate::{
 
 /// The health of a program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Health {
     /// Whether the program itself works; if `false`, only a restart helps.
     pub live: bool,

@@ -1,10 +1,8 @@
 //! A running app, and its shutdown.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
+use parking_lot::Mutex;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -111,7 +109,7 @@ struct End {
 impl Drop for End {
     fn drop(&mut self) {
         if !self.stop.is_cancelled() {
-            self.ended.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&self.queue));
+            self.ended.lock().push(Arc::clone(&self.queue));
         }
     }
 }
@@ -121,7 +119,7 @@ impl RunningApp {
     #[must_use]
     pub fn health(&self) -> Health {
         let mut health = self.bus.health();
-        for queue in &*self.ended.lock().unwrap_or_else(PoisonError::into_inner) {
+        for queue in &*self.ended.lock() {
             health.live = false;
             health
                 .worsen(HealthState::Unhealthy, format!("the subscriber of `{queue}` has ended; start the app again"));

@@ -1,13 +1,10 @@
 //! The runtime of one subscriber: takes deliveries, runs the handler, settles.
 
-use std::{
-    collections::HashMap,
-    pin::pin,
-    sync::{Arc, PoisonError, RwLock},
-};
+use std::{collections::HashMap, pin::pin, sync::Arc};
 
 use futures_util::StreamExt;
 use metrics::{Counter, Histogram, counter, histogram};
+use parking_lot::RwLock;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::{Service, ServiceExt};
@@ -63,11 +60,11 @@ impl Counters {
 
     fn consumed(&self, event_type: &str) -> Counter {
         let label = Registry::global().label(event_type);
-        if let Some(counter) = self.consumed.read().unwrap_or_else(PoisonError::into_inner).get(label) {
+        if let Some(counter) = self.consumed.read().get(label) {
             return counter.clone();
         }
         let counter = counter!("bloodbank_consumed_total", "event_type" => label);
-        self.consumed.write().unwrap_or_else(PoisonError::into_inner).insert(label, counter.clone());
+        self.consumed.write().insert(label, counter.clone());
         counter
     }
 }
@@ -209,7 +206,10 @@ impl Worker {
 
     async fn once(&mut self, guard: &Guard, context: &Context, settlement: Settlement) -> Outcome {
         match dedupe::begin(guard, context).await {
-            Begun::Leased(lease) => lease.during(self.work(context, settlement, Some(&lease))).await,
+            Begun::Leased(lease) => {
+                context.set_dedupe_mark(lease.mark().clone());
+                lease.during(self.work(context, settlement, Some(&lease))).await
+            }
             Begun::Unchecked => {
                 context.set_unchecked();
                 self.work(context, settlement, None).await

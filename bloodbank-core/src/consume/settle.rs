@@ -165,7 +165,7 @@ fn next_attempt(
         return Err("attempts");
     };
     // What a handler asks for is a least; what the policy says is an average.
-    let delay = after.map_or_else(|| spread(by_policy, fraction()), not_before);
+    let delay = after.map_or_else(|| spread(by_policy, fastrand::f64()), not_before);
     if let (Some(max_age), Some(first)) = (options.retry.max_age, first_failed(context)) {
         let age = (Utc::now() - first).to_std().unwrap_or_default();
         if age + delay > max_age {
@@ -209,12 +209,6 @@ fn spread(delay: Duration, fraction: f64) -> Duration {
     };
     let (gap, over) = (longer - shorter, delay.saturating_sub(shorter));
     if over.as_secs_f64() > fraction * gap.as_secs_f64() { longer } else { shorter }
-}
-
-/// A random number from 0 to 1, without 1.
-fn fraction() -> f64 {
-    let random = uuid::Uuid::new_v4().as_u128() >> 96;
-    f64::from(u32::try_from(random).unwrap_or_default()) / (f64::from(u32::MAX) + 1.0)
 }
 
 /// The copy of a delivery that waits on a rung of the retry ladder and then comes back to this queue alone.
@@ -285,7 +279,7 @@ mod tests {
             assert_eq!(millis(86_400_000, fraction), 21_600_000);
         }
         assert_eq!([0.0, 0.2, 0.3, 0.9].map(|fraction| millis(2_000, fraction)), [5_000, 5_000, 1_000, 1_000]);
-        let total: u128 = (0..10_000).map(|_| millis(2_000, fraction())).sum();
+        let total: u128 = (0..10_000).map(|_| millis(2_000, fastrand::f64())).sum();
         assert!((1_900..2_100).contains(&(total / 10_000)), "{total}");
     }
 

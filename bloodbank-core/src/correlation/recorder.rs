@@ -6,7 +6,7 @@ use std::{
     future::Future,
     pin::Pin,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
@@ -16,6 +16,7 @@ use std::{
 use chrono::Utc;
 use futures_util::{FutureExt, future::Shared};
 use metrics::gauge;
+use parking_lot::{Mutex, MutexGuard};
 use serde::Serialize;
 use tokio::{
     sync::{Notify, oneshot},
@@ -242,7 +243,7 @@ impl Drop for Recorder {
 
 impl Inner {
     fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queue.lock()
     }
 
     async fn probe(&self) -> Result<()> {

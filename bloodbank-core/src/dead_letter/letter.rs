@@ -14,6 +14,7 @@ use crate::{
 
 /// A dead letter: a message that a subscriber gave up, and the reason.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct DeadLetter {
     /// The id of the event; `None`: the message does not name it.
     pub event_id: Option<Uuid>,

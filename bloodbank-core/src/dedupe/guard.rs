@@ -3,16 +3,17 @@
 
 use std::{
     pin::pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use metrics::{Counter, counter};
+use parking_lot::Mutex;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use super::{Dedupe, OnOutage};
+use super::{Dedupe, DedupeMark, OnOutage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{Acquired, LeaseKey};
 
@@ -50,8 +51,7 @@ pub(crate) enum Begun {
 /// A lease: the right to handle an event.
 pub(crate) struct Lease {
     guard: Guard,
-    key: LeaseKey,
-    token: Uuid,
+    mark: DedupeMark,
 }
 
 impl Guard {
@@ -76,7 +76,9 @@ impl Guard {
         let token = Uuid::new_v4();
         let Dedupe { store, lease, on_outage, .. } = &inner.dedupe;
         match self.ask(store.acquire(&key, token, *lease)).await {
-            Ok(Acquired::Leased) => Begun::Leased(Lease { guard: self.clone(), key, token }),
+            Ok(Acquired::Leased) => {
+                Begun::Leased(Lease { guard: self.clone(), mark: DedupeMark::new(key, token, inner.within) })
+            }
             Ok(Acquired::Done) => {
                 inner.duplicates.increment(1);
                 Begun::Duplicate
@@ -107,7 +109,7 @@ impl Guard {
             Ok(answer) => answer,
             Err(_) => Err(Error::new(ErrorKind::Storage, format!("{} does not answer within {deadline:?}", store()))),
         };
-        let mut resting = inner.resting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut resting = inner.resting.lock();
         match &answer {
             Ok(_) if resting.take().is_some() => info!(queue = &*inner.queue, "duplicates are recognised again"),
             Ok(_) => {}
@@ -124,7 +126,7 @@ impl Guard {
     }
 
     fn resting(&self) -> Option<Instant> {
-        *self.0.resting.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.0.resting.lock()
     }
 }
 
@@ -148,18 +150,26 @@ impl Lease {
         turns.tick().await;
         loop {
             turns.tick().await;
-            if let Ok(false) = self.guard.ask(store.renew(&self.key, self.token, *lease)).await {
-                warn!(key = %self.key, "the lease on an event ended while it was handled: it may be handled twice");
+            if let Ok(false) = self.guard.ask(store.renew(self.mark.key(), self.mark.token(), *lease)).await {
+                warn!(key = %self.mark.key(), "the lease on an event ended while it was handled: it may be handled twice");
                 return;
             }
         }
     }
 
-    /// Marks the event as done: after its follow-ups are confirmed, before it is acknowledged.
+    /// The mark that is set when the event is done.
+    pub(crate) fn mark(&self) -> &DedupeMark {
+        &self.mark
+    }
+
+    /// Marks the event as done, unless its handler has: after its follow-ups are confirmed, before it is acknowledged.
     pub(crate) async fn done(&self) {
-        let inner = &*self.guard.0;
+        let (inner, mark) = (&*self.guard.0, &self.mark);
+        if mark.is_set_elsewhere() {
+            return self.release().await;
+        }
         for _ in 0..3 {
-            match self.guard.ask(inner.dedupe.store.finish(&self.key, self.token, inner.within)).await {
+            match self.guard.ask(inner.dedupe.store.finish(mark.key(), mark.token(), mark.within())).await {
                 // Another has it: he marks it.
                 Ok(_) => return,
                 Err(error) if error.is_retryable() => sleep(REST).await,
@@ -170,10 +180,10 @@ impl Lease {
         inner.unmarked.increment(1);
     }
 
-    /// Releases the lease, so that the event can be handled again.
+    /// Releases the lease: an event that is not marked as done can be handled again.
     pub(crate) async fn release(&self) {
         let store = &self.guard.0.dedupe.store;
         // It ends by itself.
-        let _ = self.guard.ask(store.release(&self.key, self.token)).await;
+        let _ = self.guard.ask(store.release(self.mark.key(), self.mark.token())).await;
     }
 }

@@ -10,10 +10,12 @@
 //! once needs the event id in its own transaction.
 
 mod guard;
+mod mark;
 
 use std::{fmt, sync::Arc, time::Duration};
 
 pub(crate) use guard::{Begun, Guard, Lease};
+pub use mark::DedupeMark;
 
 use crate::store::LeaseStore;
 

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
+    dedupe::DedupeMark,
     envelope::{AgentContext, EnvelopeHead},
     handler::States,
     message::{Headers, Incoming, names},
@@ -30,6 +31,7 @@ struct Inner {
     position: AtomicU32,
     unchecked: AtomicBool,
     begun: OnceLock<Instant>,
+    mark: OnceLock<DedupeMark>,
 }
 
 /// The part of the context that all deliveries of a subscriber share.
@@ -57,6 +59,7 @@ impl Context {
             position: AtomicU32::new(0),
             unchecked: AtomicBool::new(false),
             begun: OnceLock::new(),
+            mark: OnceLock::new(),
         }))
     }
 
@@ -100,6 +103,18 @@ impl Context {
 
     pub(crate) fn set_unchecked(&self) {
         self.0.unchecked.store(true, Ordering::Relaxed);
+    }
+
+    /// The mark that says that this event was handled, where the subscriber asks for `dedupe` and holds the lease: a handler
+    /// may set it in the transaction of its effect.
+    #[must_use]
+    pub fn dedupe_mark(&self) -> Option<&DedupeMark> {
+        self.0.mark.get()
+    }
+
+    pub(crate) fn set_dedupe_mark(&self, mark: DedupeMark) {
+        // An event is begun once.
+        let _ = self.0.mark.set(mark);
     }
 
     /// The queue that the event came from.

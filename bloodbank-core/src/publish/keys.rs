@@ -1,9 +1,8 @@
 //! The routing keys of a bus, each stored once.
 
-use std::{
-    collections::HashSet,
-    sync::{Arc, PoisonError, RwLock},
-};
+use std::{collections::HashSet, sync::Arc};
+
+use parking_lot::RwLock;
 
 /// The largest number of stored keys: keys with placeholders are unbounded in number.
 const KEPT: usize = 4096;
@@ -15,11 +14,11 @@ pub(super) struct Keys(RwLock<HashSet<Arc<str>>>);
 
 impl Keys {
     pub(super) fn share(&self, key: &str) -> Arc<str> {
-        if let Some(known) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(key) {
+        if let Some(known) = self.0.read().get(key) {
             return Arc::clone(known);
         }
         let new: Arc<str> = key.into();
-        let mut keys = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut keys = self.0.write();
         if keys.len() < KEPT {
             keys.insert(Arc::clone(&new));
         }

@@ -2,11 +2,12 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, OnceLock, PoisonError, RwLock},
+    sync::{Arc, OnceLock},
     time::Instant,
 };
 
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+use parking_lot::RwLock;
 
 use crate::{error::Result, message::Published, registry::Registry};
 
@@ -78,7 +79,7 @@ impl Handles {
     fn of_recorder() -> Arc<Self> {
         static LAST: RwLock<Option<Arc<Handles>>> = RwLock::new(None);
         let recorder = metrics::with_recorder(|recorder| std::ptr::from_ref(recorder).addr());
-        let last = LAST.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let last = LAST.read().clone();
         if let Some(last) = last.filter(|last| last.recorder == recorder) {
             return last;
         }
@@ -88,16 +89,16 @@ impl Handles {
             confirm_seconds: histogram!("bloodbank_confirm_seconds"),
             published: RwLock::default(),
         });
-        *LAST.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&new));
+        *LAST.write() = Some(Arc::clone(&new));
         new
     }
 
     fn published(&self, event_type: &'static str) -> Arc<Outcomes> {
-        if let Some(known) = self.published.read().unwrap_or_else(PoisonError::into_inner).get(event_type) {
+        if let Some(known) = self.published.read().get(event_type) {
             return Arc::clone(known);
         }
         let new = || Arc::new(Outcomes { event_type, counters: [const { OnceLock::new() }; 4] });
-        Arc::clone(self.published.write().unwrap_or_else(PoisonError::into_inner).entry(event_type).or_insert_with(new))
+        Arc::clone(self.published.write().entry(event_type).or_insert_with(new))
     }
 }
 

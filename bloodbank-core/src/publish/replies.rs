@@ -1,11 +1,9 @@
 //! Requests that wait for the answer to a command.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::HashMap, sync::Arc};
 
 use futures_util::StreamExt;
+use parking_lot::Mutex;
 use tokio::sync::{OnceCell, oneshot};
 use uuid::Uuid;
 
@@ -68,6 +66,6 @@ impl Drop for Waiter {
     }
 }
 
-fn lock(waiting: &Waiting) -> std::sync::MutexGuard<'_, HashMap<Uuid, oneshot::Sender<Incoming>>> {
-    waiting.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(waiting: &Waiting) -> parking_lot::MutexGuard<'_, HashMap<Uuid, oneshot::Sender<Incoming>>> {
+    waiting.lock()
 }

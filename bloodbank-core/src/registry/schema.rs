@@ -2,10 +2,11 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, LazyLock, Mutex, PoisonError},
+    sync::{Arc, LazyLock},
 };
 
 use jsonschema::{ValidationError, Validator, error::ValidationErrorKind};
+use parking_lot::Mutex;
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 use serde_json::Value;
 
@@ -93,7 +94,7 @@ impl Compiled {
 /// The compiled schema of an event. Compiling costs much more than checking: each schema is compiled once.
 fn compiled(descriptor: &EventDescriptor) -> Result<Arc<Compiled>> {
     static COMPILED: LazyLock<Mutex<HashMap<&'static str, Arc<Compiled>>>> = LazyLock::new(Mutex::default);
-    let known = COMPILED.lock().unwrap_or_else(PoisonError::into_inner).get(descriptor.routing_key()).cloned();
+    let known = COMPILED.lock().get(descriptor.routing_key()).cloned();
     if let Some(compiled) = known {
         return Ok(compiled);
     }
@@ -104,6 +105,6 @@ fn compiled(descriptor: &EventDescriptor) -> Result<Arc<Compiled>> {
         )
     })?;
     let compiled = Arc::new(compiled);
-    COMPILED.lock().unwrap_or_else(PoisonError::into_inner).insert(descriptor.routing_key(), Arc::clone(&compiled));
+    COMPILED.lock().insert(descriptor.routing_key(), Arc::clone(&compiled));
     Ok(compiled)
 }

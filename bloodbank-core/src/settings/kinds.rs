@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// The kind of a queue: how the broker keeps it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum QueueKind {
     /// A quorum queue: replicated, survives the loss of a node.
     #[default]
@@ -15,6 +16,16 @@ pub enum QueueKind {
     Classic,
     /// A queue of this connection alone, gone with it: for answers to requests.
     Transient,
+}
+
+impl fmt::Display for QueueKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Quorum => "quorum",
+            Self::Classic => "classic",
+            Self::Transient => "transient",
+        })
+    }
 }
 
 /// A kind of store for large payloads.

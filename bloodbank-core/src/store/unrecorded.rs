@@ -1,13 +1,11 @@
 //! Unrecorded links: those that a store lacks although they were recorded, so that nobody takes its content for
 //! everything.
 
-use std::{
-    collections::{HashSet, VecDeque},
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::collections::{HashSet, VecDeque};
 
 use chrono::{DateTime, Utc};
 use metrics::counter;
+use parking_lot::{Mutex, MutexGuard};
 use uuid::Uuid;
 
 use crate::store::CausationLink;
@@ -30,7 +28,7 @@ struct Inner {
 
 impl UnrecordedLinks {
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// Adds a link that is not in the store: neither its child nor its parents show it.

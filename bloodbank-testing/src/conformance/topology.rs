@@ -74,7 +74,7 @@ pub async fn refuses_other_properties(bench: &mut Bench) {
     let mut subscription = bench.subscribe(&name, 1).await;
     let other_kind = match bench.kind() {
         QueueKind::Quorum => QueueKind::Classic,
-        QueueKind::Classic | QueueKind::Transient => QueueKind::Quorum,
+        _ => QueueKind::Quorum,
     };
     let others = [
         Queue { kind: other_kind, ..queue.clone() },

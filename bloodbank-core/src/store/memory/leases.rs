@@ -2,11 +2,12 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use futures_util::future::{BoxFuture, ready};
+use parking_lot::{Mutex, MutexGuard};
 use uuid::Uuid;
 
 use crate::error::Result;
@@ -52,7 +53,7 @@ impl MemoryLeases {
     }
 
     fn lock(&self) -> MutexGuard<'_, Marks> {
-        self.marks.lock().unwrap_or_else(PoisonError::into_inner)
+        self.marks.lock()
     }
 
     fn change<T>(&self, key: &LeaseKey, change: impl FnOnce(&mut Marks, Option<Option<Uuid>>, Duration) -> T) -> T {

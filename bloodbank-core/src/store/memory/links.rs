@@ -2,12 +2,12 @@
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
-    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::{BoxFuture, ready};
+use parking_lot::{Mutex, MutexGuard};
 use uuid::Uuid;
 
 use crate::store::{BatchRead, CausationLink, DirectLinkStore, LinkEntry, LinkStore, MalformedEntry, UnrecordedLinks};
@@ -89,7 +89,7 @@ impl MemoryLinks {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock()
 }
 
 impl Log {
