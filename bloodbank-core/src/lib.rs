@@ -1,9 +1,8 @@
 //! The engine of Bloodbank. Services use the facade crate `bloodbank`.
 //!
-//! Data flows one way: contracts and data first, then the rules over them, then publishing and handling, and [`app`],
-//! which puts the parts together, last. Transports implement the contracts of [`transport`], and the stores that they
-//! bring along those of [`store`], in crates of their own; nothing here knows HTTP, a terminal, a broker's protocol or a
-//! concrete domain.
+//! Data flows one way: each module uses only the modules before it in the order of `STAGES` in `tests/house/main.rs`, a
+//! test that checks this. Transports implement the contracts of [`transport`], and the stores that they bring along those
+//! of [`store`], in crates of their own; nothing here knows HTTP, a terminal, a broker's protocol or a concrete domain.
 #![forbid(unsafe_code)]
 
 mod error;
