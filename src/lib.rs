@@ -10,7 +10,7 @@ pub use bloodbank_core::{
 };
 pub use bloodbank_macros::{Event, EventSet, RoutingSegment, command, pattern, routing_key, subscriber};
 
-/// The app at work: health, signals, and a bus of parts of one's own.
+/// The app at work: health, signals, and a bus of parts of your own.
 pub mod app {
     pub use bloodbank_core::app::{BusBuilder, Health, HealthState, StopSignals};
 }
@@ -54,7 +54,7 @@ pub mod event {
     };
 }
 
-/// Event ids: random, deterministic from declared fields, derived for follow-up events.
+/// Event ids that are deterministic from declared fields.
 pub mod event_id {
     pub use bloodbank_core::event_id::{deterministic, in_namespace, unique_key};
 }
@@ -70,11 +70,11 @@ pub mod handler {
     };
 }
 
-/// Messages as they travel: properties and headers.
+/// Messages between a transport and the rest, with their properties and headers.
 pub mod message {
     pub use bloodbank_core::message::{HeaderValue, Headers, Incoming, Outgoing, Properties, Published, Text};
 
-    /// The names of Bloodbank's own headers.
+    /// The names of the headers that Bloodbank sets.
     pub mod names {
         pub use bloodbank_core::message::names::{
             ATTEMPT, ERROR, FINAL, FIRST_FAILED, LAST_FAILED, QUEUE, REASON, REDRIVEN, REPLY, RETURNED, TRACEPARENT,
@@ -90,7 +90,7 @@ pub mod publish {
     };
 }
 
-/// The registry: what is linked into this program.
+/// The registry: the events, subscribers and commands that are linked into this program.
 pub mod registry {
     pub use bloodbank_core::registry::{
         AnyEvent, Backoff, CommandDescriptor, Conflict, EventDescriptor, OnFailure, Report, RetryPolicy,
@@ -140,7 +140,7 @@ pub mod transport {
         Publish, Settle, Settlement, Topology, Transport, TransportProvider,
     };
 
-    /// Exchanges, queues and bindings, as data.
+    /// Topology: exchanges, queues and bindings as data.
     pub mod topology {
         pub use bloodbank_core::transport::topology::{
             Binding, DEAD_LETTER_EXCHANGE, DELIVERY_LIMIT, DeadLetterTo, Exchange, ExchangeKind, LADDER,
@@ -149,13 +149,13 @@ pub mod transport {
     }
 }
 
-/// RabbitMQ.
+/// The RabbitMQ transport.
 #[cfg(feature = "amqp")]
 pub mod amqp {
     pub use bloodbank_amqp::Amqp;
 }
 
-/// The embedded bus.
+/// The embedded bus: a transport in this process, in memory or in one file.
 #[cfg(feature = "embedded")]
 pub mod embedded {
     pub use bloodbank_embedded::Embedded;
@@ -167,7 +167,7 @@ pub mod testing {
     pub use bloodbank_testing::{DeadLetter, TestBus};
 }
 
-/// What most services need.
+/// The names that most services need.
 pub mod prelude {
     pub use bloodbank_core::{
         App, Bus, Command, CommandContext, Context, Event, EventCollector, EventEnvelope, FailureEvent, HandlerError,
@@ -178,7 +178,7 @@ pub mod prelude {
     pub use serde::{Deserialize, Serialize};
 }
 
-/// The examples of the macros, which their own crate cannot run.
+/// The doc-tests of the macros, which the macro crate itself cannot run.
 #[cfg(doctest)]
 mod macro_docs {
     macro_rules! run {

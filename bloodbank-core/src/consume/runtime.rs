@@ -1,4 +1,4 @@
-//! One subscriber at work: takes deliveries, runs the handler, settles.
+//! The runtime of one subscriber: takes deliveries, runs the handler, settles.
 
 use std::{collections::HashMap, pin::pin, sync::Arc};
 
@@ -21,14 +21,14 @@ use crate::{
     transport::{Deliveries, Delivery, Settlement},
 };
 
-/// One subscriber at work. Cheap to clone: each clone handles one event at a time.
+/// The worker of one subscriber. Cheap to clone: each clone handles one event at a time.
 #[derive(Clone)]
 struct Worker {
     target: Arc<Target>,
     spec: Arc<SubscriberSpec>,
     service: HandlerService,
     counters: Arc<Counters>,
-    /// The counter of the last event type: most queues have one.
+    /// The counter of the last event type: most queues have only one.
     consumed: Option<(Arc<str>, Counter)>,
     guard: Option<Guard>,
 }
@@ -40,7 +40,8 @@ struct Counters {
     kept: Counter,
     waiting: Counter,
     seconds: Histogram,
-    /// By event type; making a counter with a label anew for each event would cost as much as decoding a small one.
+    /// The counters by event type; creating a counter with a label for each event would cost as much as decoding a
+    /// small one.
     consumed: RwLock<HashMap<&'static str, Counter>>,
 }
 
@@ -68,7 +69,7 @@ impl Counters {
     }
 }
 
-/// Handles deliveries until `stop` is set or the transport is closed, and finishes what it has begun.
+/// Handles deliveries until `stop` is set or the transport is closed, and finishes the events in progress.
 pub(crate) async fn run(
     target: Arc<Target>,
     spec: SubscriberSpec,
@@ -94,7 +95,7 @@ pub(crate) async fn run(
     }
 }
 
-/// One event at a time, in order, without a task for each.
+/// Handles one event at a time, in order, without a task for each.
 async fn one_by_one(mut worker: Worker, mut deliveries: Deliveries, stop: &CancellationToken) {
     let mut stopped = pin!(stop.cancelled());
     loop {
@@ -109,7 +110,7 @@ async fn one_by_one(mut worker: Worker, mut deliveries: Deliveries, stop: &Cance
     }
 }
 
-/// Several events at a time, each in a task of its own.
+/// Handles several events at a time, each in a task of its own.
 async fn at_once(worker: Worker, concurrency: usize, mut deliveries: Deliveries, stop: &CancellationToken) {
     let permits = Arc::new(Semaphore::new(concurrency));
     let tasks = TaskTracker::new();
@@ -137,7 +138,7 @@ async fn at_once(worker: Worker, concurrency: usize, mut deliveries: Deliveries,
     tasks.wait().await;
 }
 
-/// Several events at a time, but those of one lane one after the other.
+/// Handles several events at a time, but those of one lane one after the other.
 async fn in_lanes(worker: Worker, concurrency: usize, mut deliveries: Deliveries, stop: &CancellationToken) {
     let tasks = TaskTracker::new();
     let lanes: Vec<_> = (0..concurrency)

@@ -1,4 +1,5 @@
-//! A subscriber's use of the store: every call ends by its deadline, and a store that fails is left alone for a moment.
+//! A subscriber's access to the lease store: every call ends by its deadline, and a store that has failed is left alone
+//! for a moment.
 
 use std::{
     pin::pin,
@@ -16,10 +17,10 @@ use super::{Dedupe, DedupeMark, OnOutage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{Acquired, LeaseKey};
 
-/// How long a store that has failed is not asked again: each event would wait for the deadline.
+/// The time for which a store that has failed is not called again, because each event would wait for the deadline.
 const REST: Duration = Duration::from_secs(1);
 
-/// What one subscriber knows about duplicates. Cheap to clone.
+/// The deduplication of one subscriber. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Guard(Arc<Inner>);
 
@@ -27,7 +28,7 @@ struct Inner {
     dedupe: Dedupe,
     queue: Arc<str>,
     within: Duration,
-    /// Since when the store fails, and until when it is left alone.
+    /// The time until which the store is left alone; `None` while it does not fail.
     resting: Mutex<Option<Instant>>,
     duplicates: Counter,
     busy: Counter,
@@ -35,19 +36,19 @@ struct Inner {
     unmarked: Counter,
 }
 
-/// What becomes of a delivery.
+/// The decision about a delivery before it is handled.
 pub(crate) enum Begun {
-    /// It is ours.
+    /// The lease on the event was acquired.
     Leased(Lease),
-    /// It was handled.
+    /// The event was handled before.
     Duplicate,
-    /// Another handles it, or the store does not answer and it shall wait.
+    /// The event waits: another consumer holds its lease, or the store does not answer (`OnOutage::Closed`).
     Wait(Duration),
-    /// The store does not answer, and it shall be handled all the same.
+    /// The event is handled without a check, because the store does not answer (`OnOutage::Open`).
     Unchecked,
 }
 
-/// The right to handle an event.
+/// A lease: the right to handle an event.
 pub(crate) struct Lease {
     guard: Guard,
     mark: DedupeMark,
@@ -68,7 +69,7 @@ impl Guard {
         }))
     }
 
-    /// Asks for an event; `shortest` and `longer` are rungs to wait on.
+    /// Acquires the lease on an event; `shortest` and `longer` are rungs of the retry ladder to wait on.
     pub(crate) async fn begin(&self, event_id: Uuid, shortest: Duration, longer: Duration) -> Begun {
         let inner = &*self.0;
         let key = LeaseKey { queue: Arc::clone(&inner.queue), event_id };
@@ -96,7 +97,7 @@ impl Guard {
         }
     }
 
-    /// Asks the store, unless it has just failed.
+    /// Calls the store, unless it has just failed.
     async fn ask<T>(&self, call: impl Future<Output = Result<T>>) -> Result<T> {
         let inner = &*self.0;
         let store = || inner.dedupe.store.describe();
@@ -130,7 +131,7 @@ impl Guard {
 }
 
 impl Lease {
-    /// Does the work and keeps the lease meanwhile.
+    /// Runs work and renews the lease meanwhile.
     pub(crate) async fn during<T>(&self, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
         tokio::select! {
@@ -179,7 +180,7 @@ impl Lease {
         inner.unmarked.increment(1);
     }
 
-    /// Leaves the event to whoever comes next.
+    /// Releases the lease: an event that is not marked as done can be handled again.
     pub(crate) async fn release(&self) {
         let store = &self.guard.0.dedupe.store;
         // It ends by itself.

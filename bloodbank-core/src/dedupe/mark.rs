@@ -1,4 +1,4 @@
-//! The mark that says that an event was handled.
+//! The mark of deduplication, which says that an event was handled.
 
 use std::{
     sync::{
@@ -15,8 +15,8 @@ use crate::store::LeaseKey;
 /// The mark that says that an event was handled, as a subscriber with `dedupe(within = …)` sets it after the handler.
 ///
 /// A handler whose effect must happen once sets the mark itself, in the transaction of the effect, and says so with
-/// [`set_elsewhere`](DedupeMark::set_elsewhere). What is committed together cannot be half done: after a crash the mark is
-/// there and so is the effect, or neither is.
+/// [`set_elsewhere`](DedupeMark::set_elsewhere). A mark and an effect that are committed together cannot be half done: after
+/// a crash both are there, or neither is.
 #[derive(Debug, Clone)]
 pub struct DedupeMark(Arc<Inner>);
 
@@ -33,7 +33,7 @@ impl DedupeMark {
         Self(Arc::new(Inner { key, token, within, is_set_elsewhere: AtomicBool::new(false) }))
     }
 
-    /// The subscriber's queue and the event.
+    /// The key of the mark: the subscriber's queue and the event.
     #[must_use]
     pub fn key(&self) -> &LeaseKey {
         &self.0.key
@@ -45,7 +45,7 @@ impl DedupeMark {
         self.0.token
     }
 
-    /// How long the mark lasts.
+    /// The time for which the mark lasts.
     #[must_use]
     pub fn within(&self) -> Duration {
         self.0.within

@@ -1,14 +1,14 @@
-//! The routing keys of a bus, each kept once.
+//! The routing keys of a bus, each stored once.
 
 use std::{collections::HashSet, sync::Arc};
 
 use parking_lot::RwLock;
 
-/// Keys with placeholders may be without number; beyond this many they are not kept.
+/// The largest number of stored keys: keys with placeholders are unbounded in number.
 const KEPT: usize = 4096;
 
-/// Hands out shared keys. An event's key outlives the event in receipts and in the correlation index; a copy in each of
-/// them is a small hole in the heap per event.
+/// The shared routing keys of a bus. An event's key outlives the event in receipts and in the correlation index; a copy
+/// in each of them would leave a small hole in the heap per event.
 #[derive(Default)]
 pub(super) struct Keys(RwLock<HashSet<Arc<str>>>);
 

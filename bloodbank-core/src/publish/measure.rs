@@ -1,4 +1,4 @@
-//! What is counted about publishing.
+//! Metrics of publishing.
 
 use std::{
     collections::HashMap,
@@ -11,7 +11,7 @@ use parking_lot::RwLock;
 
 use crate::{error::Result, message::Published, registry::Registry};
 
-/// A publish in flight. How it ended is counted once.
+/// A publish in flight, whose outcome is counted once.
 pub(super) struct Measured {
     handles: Arc<Handles>,
     published: Arc<Outcomes>,
@@ -65,9 +65,9 @@ impl Drop for Measured {
     }
 }
 
-/// What a recorder handed out. Asking it for each event would cost as much as writing a small one.
+/// The metric handles of a recorder, kept because asking it for each event would cost as much as writing a small one.
 struct Handles {
-    /// Where the recorder is: another one may be installed after the first event.
+    /// The address of the recorder: another one may be installed after the first event.
     recorder: usize,
     in_flight: Gauge,
     confirm_seconds: Histogram,
@@ -75,7 +75,7 @@ struct Handles {
 }
 
 impl Handles {
-    /// Those of the recorder that counts now.
+    /// The handles of the recorder that counts now.
     fn of_recorder() -> Arc<Self> {
         static LAST: RwLock<Option<Arc<Handles>>> = RwLock::new(None);
         let recorder = metrics::with_recorder(|recorder| std::ptr::from_ref(recorder).addr());
@@ -102,7 +102,7 @@ impl Handles {
     }
 }
 
-/// How events of a type ended: a counter for each way in which one did.
+/// The counters of one event type, one for each outcome.
 struct Outcomes {
     event_type: &'static str,
     counters: [OnceLock<Counter>; 4],
