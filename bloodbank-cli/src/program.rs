@@ -110,7 +110,7 @@ pub(crate) async fn topology(app: AppOf) -> Result<Topology> {
 
 /// The endpoints of a gateway as an OpenAPI document.
 pub(crate) async fn openapi(gateway: GatewayOf) -> Result<Value> {
-    Ok(bloodbank_gateway::openapi::of(&gateway(Gateway::builder(aside().await?)).build()))
+    Ok(bloodbank_gateway::openapi_document(&gateway(Gateway::builder(aside().await?)).build()))
 }
 
 /// A bus with these settings that nobody is on, to make what wants one.

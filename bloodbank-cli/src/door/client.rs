@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bloodbank_core::Settings;
-use bloodbank_gateway::dead_letters::{Letter, Swept};
+use bloodbank_gateway::{DeadLetterView, SweepReport};
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{Stream, StreamExt};
@@ -139,10 +139,10 @@ impl Client {
         queue: &str,
         query: &[(&'static str, String)],
         whole: bool,
-    ) -> Result<Option<Vec<Letter>>, Fault> {
+    ) -> Result<Option<Vec<DeadLetterView>>, Fault> {
         #[derive(Deserialize)]
         struct Letters {
-            letters: Vec<Letter>,
+            letters: Vec<DeadLetterView>,
         }
         let request = self.http.get(self.place(&["dead-letters", queue])?).query(query);
         match self.send_unless_missing(request.query(&[("whole", whole)])).await? {
@@ -158,7 +158,7 @@ impl Client {
         action: &str,
         query: &[(&'static str, String)],
         dry_run: bool,
-    ) -> Result<Swept, Fault> {
+    ) -> Result<SweepReport, Fault> {
         let request = self.http.post(self.place(&["dead-letters", queue, action])?).query(query);
         read(self.send(request.query(&[("dry_run", dry_run)])).await?).await
     }

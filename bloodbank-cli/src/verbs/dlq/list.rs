@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use anstyle::Style;
-use bloodbank_gateway::dead_letters::Letter;
+use bloodbank_gateway::DeadLetterView;
 
 use super::{places::Places, select::Select};
 use crate::{
@@ -43,7 +43,7 @@ pub(super) async fn run(places: &Places, select: &Select, as_json: bool) -> Done
     Ok(())
 }
 
-fn time(letter: &Letter) -> String {
+fn time(letter: &DeadLetterView) -> String {
     let time = letter.last_failed.or(letter.published);
     time.map(|time| time.format("%Y-%m-%d %H:%M:%S").to_string()).unwrap_or_default()
 }

@@ -5,7 +5,7 @@ use bloodbank_core::{
     dead_letter::{Mode, Report},
     transport::topology::dead_letter_queue,
 };
-use bloodbank_gateway::dead_letters::{Letter, Swept};
+use bloodbank_gateway::{DeadLetterView, SweepReport};
 
 use super::{select::Select, sweep::Action};
 use crate::{door::Door, fault::Fault};
@@ -22,7 +22,7 @@ pub(super) struct Places {
 pub(super) struct Parked {
     /// The queue of the subscriber.
     pub(super) queue: String,
-    pub(super) letters: Vec<Letter>,
+    pub(super) letters: Vec<DeadLetterView>,
 }
 
 impl Parked {
@@ -40,7 +40,7 @@ impl Places {
             let letters = match &self.door {
                 Door::Bus(bus) => match DeadLetters::of(bus, queue.as_str()).list(&select.filter()?).await {
                     Ok(letters) => {
-                        let letter = if whole { Letter::whole } else { Letter::summary };
+                        let letter = if whole { DeadLetterView::whole } else { DeadLetterView::summary };
                         Some(letters.iter().map(letter).collect())
                     }
                     Err(error) if error.kind() == ErrorKind::Topology && !self.named => None,
@@ -62,7 +62,13 @@ impl Places {
     }
 
     /// Does it to the letters of a queue that pass.
-    pub(super) async fn sweep(&self, queue: &str, select: &Select, mode: Mode, action: Action) -> Result<Swept, Fault> {
+    pub(super) async fn sweep(
+        &self,
+        queue: &str,
+        select: &Select,
+        mode: Mode,
+        action: Action,
+    ) -> Result<SweepReport, Fault> {
         let report: Report = match &self.door {
             Door::Gateway(gateway) => {
                 return gateway.sweep(queue, action.word(), &select.query(), mode == Mode::DryRun).await;

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use anstyle::Style;
-use bloodbank_gateway::dead_letters::Letter;
+use bloodbank_gateway::DeadLetterView;
 use uuid::Uuid;
 
 use super::{list, places::Places, select::Select};
@@ -32,7 +32,7 @@ pub(super) async fn run(places: &Places, id: Uuid, as_json: bool) -> Done {
     Ok(())
 }
 
-fn show(letter: &Letter) -> Done {
+fn show(letter: &DeadLetterView) -> Done {
     let mut facts = Table::default();
     let mut fact = |name: &str, value: &str| {
         if !value.is_empty() {

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use bloodbank_core::dead_letter::Mode;
-use bloodbank_gateway::dead_letters::Swept;
+use bloodbank_gateway::SweepReport;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
@@ -70,7 +70,7 @@ impl Sweep {
         self.tell(&swept?, action)
     }
 
-    async fn sweep(&self, places: &Places, action: Action) -> Result<Vec<Swept>, Fault> {
+    async fn sweep(&self, places: &Places, action: Action) -> Result<Vec<SweepReport>, Fault> {
         // What is looked at now is what is meant: a letter that fails again meanwhile is not swept twice.
         let found = places.letters(&self.select, false).await?;
         let mut all = Vec::new();
@@ -99,7 +99,7 @@ impl Sweep {
         Ok(all)
     }
 
-    fn tell(&self, all: &[Swept], action: Action) -> Done {
+    fn tell(&self, all: &[SweepReport], action: Action) -> Done {
         let letters = || all.iter().flat_map(|swept| &swept.letters);
         let done = letters().filter(|letter| letter.error.is_none()).count();
         let failed: Vec<_> = letters().filter_map(|letter| Some((letter, letter.error.as_ref()?))).collect();

@@ -5,7 +5,7 @@ mod markdown;
 use std::{fs, io::Write, path::PathBuf};
 
 use bloodbank_core::Registry;
-use bloodbank_gateway::asyncapi;
+use bloodbank_gateway::asyncapi_document;
 use clap::ValueEnum;
 use serde_json::Value;
 
@@ -46,7 +46,7 @@ impl Docs {
     pub(crate) fn run(self, gateway: GatewayOf) -> Done {
         let text = match self.format {
             Format::Markdown => markdown::page(),
-            Format::Asyncapi => document(asyncapi::document(Registry::global()))?,
+            Format::Asyncapi => document(asyncapi_document(Registry::global()))?,
             Format::Openapi => document(bus::block_on(async { Ok(program::openapi(gateway).await?) })?)?,
         };
         match &self.out {
