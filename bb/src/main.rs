@@ -19,6 +19,6 @@ fn main() -> ExitCode {
             let service = bus.settings().service_name.clone();
             Ok(App::new(service, bus).state(Agents::from_env()?).commands(CommandManager::linked()))
         })
-        .gateway(|builder| builder.open_routes(Webhooks::from_env().routes()))
+        .gateway(|builder| builder.endpoints(Webhooks::from_env().endpoints()))
         .run()
 }

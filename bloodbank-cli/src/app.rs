@@ -54,7 +54,7 @@ pub(crate) async fn topology(app: AppFactory) -> Result<Topology> {
 
 /// The endpoints of a gateway as an OpenAPI document.
 pub(crate) async fn openapi(gateway: GatewayFactory) -> Result<Value> {
-    Ok(bloodbank_gateway::openapi::of(&gateway(Gateway::builder(detached_bus().await?)).build()))
+    Ok(bloodbank_gateway::openapi_document(&gateway(Gateway::builder(detached_bus().await?)).build()))
 }
 
 /// A bus with the settings of this process that nobody else is on, for what is built only to be looked at.

@@ -2,7 +2,7 @@
 
 use bloodbank_client::GatewayClient;
 use bloodbank_core::{Bus, Settings, routing::BindingPattern};
-use bloodbank_gateway::{Gateway, Patterns, mcp};
+use bloodbank_gateway::{Gateway, McpServer, Patterns};
 
 use crate::{
     app::Composition,
@@ -49,7 +49,7 @@ impl Mcp {
             } else {
                 None
             };
-            let served = mcp::Server::new(gateway).serve_stdio().await;
+            let served = McpServer::new(gateway).serve_stdio().await;
             let stopped = match running {
                 Some(running) => running.shutdown().await,
                 None => Ok(()),

@@ -3,11 +3,9 @@
 use std::{collections::BTreeMap, io::Write};
 
 use anstyle::Style;
-use bloodbank_core::{
-    transport::{
-        self, Found,
-        topology::{ExchangeKind, PARKED_DELIVERY_LIMIT, Queue},
-    },
+use bloodbank_core::transport::{
+    self, Found,
+    topology::{ExchangeKind, PARKED_DELIVERY_LIMIT, Queue},
 };
 use serde_json::json;
 

@@ -44,6 +44,6 @@ mod tests {
         for number in 0..2 * KEPT {
             assert_eq!(*keys.share(&number.to_string()), *number.to_string());
         }
-        assert_eq!(keys.0.read().unwrap().len(), KEPT);
+        assert_eq!(keys.0.read().len(), KEPT);
     }
 }

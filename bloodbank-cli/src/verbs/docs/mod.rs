@@ -5,7 +5,7 @@ mod markdown;
 use std::{fs, io::Write, path::PathBuf};
 
 use bloodbank_core::Registry;
-use bloodbank_gateway::asyncapi;
+use bloodbank_gateway::asyncapi_document;
 use clap::ValueEnum;
 use serde_json::Value;
 
@@ -45,7 +45,7 @@ impl Docs {
     pub(crate) fn run(self, gateway: GatewayFactory) -> Result {
         let text = match self.format {
             Format::Markdown => markdown::page(),
-            Format::Asyncapi => document(asyncapi::document(Registry::global()))?,
+            Format::Asyncapi => document(asyncapi_document(Registry::global()))?,
             Format::Openapi => document(runtime::block_on(async { Ok(app::openapi(gateway).await?) })?)?,
         };
         match &self.out {

@@ -1,22 +1,22 @@
-//! An event on its way to streams.
+//! An event as streams get it.
 
 use bloodbank_core::{EventEnvelope, envelope::RawEnvelope, message::Incoming};
 use bytes::Bytes;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// An event as it was on the bus.
+/// An event as it came from the bus.
 #[derive(Debug)]
-pub(crate) struct Seen {
+pub(crate) struct StreamEvent {
     pub(crate) event_id: Option<Uuid>,
     pub(crate) key: String,
     pub(crate) body: Bytes,
-    /// No further attempt follows this failure event.
+    /// Whether this is a failure event after which no further attempt follows.
     pub(crate) is_final: bool,
 }
 
-impl Seen {
-    pub(crate) fn of(message: &Incoming) -> Self {
+impl StreamEvent {
+    pub(crate) fn from_message(message: &Incoming) -> Self {
         let properties = &message.properties;
         let key = properties.event_type.as_deref().unwrap_or(&message.routing_key).to_owned();
         // A foreign publisher may name its event only in the envelope.
@@ -25,7 +25,7 @@ impl Seen {
         Self { event_id, key, body: message.body.clone(), is_final }
     }
 
-    /// The envelope; `None` where the body is none.
+    /// The envelope; `None` where the body is not an envelope.
     pub(crate) fn envelope(&self) -> Option<EventEnvelope<Value>> {
         envelope(&self.body)
     }

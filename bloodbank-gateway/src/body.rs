@@ -1,4 +1,4 @@
-//! Reading bodies: bytes within the limit, JSON not nested too deep.
+//! Reads the bodies of requests: bytes within a limit, and JSON that is not nested too deep.
 
 use std::{borrow::Cow, error::Error as _};
 
@@ -13,24 +13,24 @@ use serde_json::{Value, value::RawValue};
 
 use crate::{
     limits::Limits,
-    problem::{Problem, ProblemFault},
+    problem::{FieldError, Problem},
 };
 
-/// The body, unless it is too large or breaks off.
+/// Reads a body to its end.
 ///
 /// # Errors
-/// A [`Problem`] that says so.
-pub async fn read(body: Body, limit: usize) -> Result<Bytes, Problem> {
+/// A [`Problem`] says that the body is longer than the limit, or ended early.
+pub async fn read_body(body: Body, limit: usize) -> Result<Bytes, Problem> {
     to_bytes(body, limit).await.map_err(|error| {
         if error.source().is_some_and(|source| source.is::<LengthLimitError>()) {
-            Problem::too_large(format!("the body is over the limit of {limit} bytes; send less, or a reference"))
+            Problem::too_large(format!("the body is longer than {limit} bytes; send less, or a reference to the data"))
         } else {
-            Problem::bad_request("the body broke off; send it again")
+            Problem::bad_request("the body ended early; send it again")
         }
     })
 }
 
-/// The media type without its parameters, in lower case.
+/// The media type of a request, without its parameters and in lower case.
 pub(crate) fn media_type(headers: &HeaderMap) -> Option<Cow<'_, str>> {
     let text = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
     let text = text.split(';').next().unwrap_or(text).trim();
@@ -38,28 +38,28 @@ pub(crate) fn media_type(headers: &HeaderMap) -> Option<Cow<'_, str>> {
     Some(if is_lower { text.into() } else { text.to_ascii_lowercase().into() })
 }
 
-/// A body as JSON, as a tree or as its text.
+/// Reads a body as JSON, into a tree or as its text.
 ///
 /// # Errors
-/// A [`Problem`] where it is none, or nested too deep.
-pub fn parse<T: Json>(body: &[u8], limits: &Limits) -> Result<T, Problem> {
+/// A [`Problem`] says that the body is not JSON, or is nested too deep.
+pub fn parse_json<T: Json>(body: &[u8], limits: &Limits) -> Result<T, Problem> {
     if let Some(offset) = too_deep(body, limits.nesting) {
         let detail = format!("nested deeper than {} levels at byte {offset}", limits.nesting);
-        let fault = ProblemFault { pointer: String::new(), detail };
-        return Err(Problem::bad_request("the body is nested too deep; flatten it").with_errors(vec![fault]));
+        let errors = vec![FieldError::new("", detail)];
+        return Err(Problem::bad_request("the body is nested too deep; flatten it").with_errors(errors));
     }
-    serde_json::from_slice(body).map_err(|error| Problem::bad_request(format!("the body is no JSON: {error}")))
+    serde_json::from_slice(body).map_err(|error| Problem::bad_request(format!("the body is not JSON: {error}")))
 }
 
-/// Any JSON is one.
+/// A type that any JSON can be read into.
 pub trait Json: DeserializeOwned {}
 
 impl Json for Value {}
 impl Json for Box<RawValue> {}
 
-/// Where the nesting passes the limit.
+/// The offset at which the nesting passes the limit.
 fn too_deep(body: &[u8], limit: usize) -> Option<usize> {
-    // Most bodies have not even so many brackets.
+    // Most bodies have fewer brackets than the limit, and need no closer look.
     if body.iter().filter(|byte| matches!(byte, b'[' | b'{')).count() <= limit {
         return None;
     }

@@ -1,7 +1,7 @@
-//! How long a client may take to say which version of HTTP it speaks.
+//! A timeout for the first bytes of a connection, which tell the version of HTTP.
 //!
-//! The server waits for as many bytes as tell the two apart before it knows whose timeouts hold: without this, a client
-//! that never sends them would hold its connection for ever.
+//! The server waits for these bytes before it knows whose timeouts hold. Without a timeout for them, a client that never
+//! sends them would hold its connection for ever.
 
 use std::{
     future::Future,
@@ -17,50 +17,50 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-/// What a client sends first that speaks HTTP/2.
+/// The connection preface, which a client of HTTP/2 sends first.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Accepts connections as `A` does, and limits the time for their first bytes.
+/// An acceptor that accepts connections as `A` does, and limits the time for their first bytes.
 #[derive(Debug, Clone)]
-pub(crate) struct Patience<A> {
+pub(crate) struct PrefaceTimeout<A> {
     inner: A,
-    time: Duration,
+    timeout: Duration,
 }
 
-impl<A> Patience<A> {
-    pub(crate) fn new(inner: A, time: Duration) -> Self {
-        Self { inner, time }
+impl<A> PrefaceTimeout<A> {
+    pub(crate) fn new(inner: A, timeout: Duration) -> Self {
+        Self { inner, timeout }
     }
 }
 
-impl<A, I, S> Accept<I, S> for Patience<A>
+impl<A, I, S> Accept<I, S> for PrefaceTimeout<A>
 where
     A: Accept<I, S>,
     A::Future: Send + 'static,
 {
-    type Stream = Awaited<A::Stream>;
+    type Stream = PrefaceTimeoutStream<A::Stream>;
     type Service = A::Service;
     type Future = Pin<Box<dyn Future<Output = io::Result<(Self::Stream, Self::Service)>> + Send>>;
 
     fn accept(&self, stream: I, service: S) -> Self::Future {
-        let (accepted, time) = (self.inner.accept(stream, service), self.time);
+        let (accepted, timeout) = (self.inner.accept(stream, service), self.timeout);
         Box::pin(async move {
             let (stream, service) = accepted.await?;
-            Ok((Awaited { inner: stream, seen: 0, deadline: Some(Box::pin(sleep(time))) }, service))
+            Ok((PrefaceTimeoutStream { inner: stream, seen: 0, deadline: Some(Box::pin(sleep(timeout))) }, service))
         })
     }
 }
 
-/// A connection whose first bytes are awaited.
-pub(crate) struct Awaited<I> {
+/// A connection with a deadline for its first bytes.
+pub(crate) struct PrefaceTimeoutStream<I> {
     inner: I,
-    /// Bytes of the preface that came.
+    /// The number of bytes of the preface that came.
     seen: usize,
-    /// `None` as soon as the version is known: from then on the server watches the time itself.
+    /// The deadline; `None` as soon as the version is known, from when on the server watches the time itself.
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
-impl<I> Awaited<I> {
+impl<I> PrefaceTimeoutStream<I> {
     fn is_known(&mut self, bytes: &[u8]) -> bool {
         let rest = &PREFACE[self.seen..];
         self.seen += bytes.len().min(rest.len());
@@ -68,7 +68,7 @@ impl<I> Awaited<I> {
     }
 }
 
-impl<I: AsyncRead + Unpin> AsyncRead for Awaited<I> {
+impl<I: AsyncRead + Unpin> AsyncRead for PrefaceTimeoutStream<I> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -95,7 +95,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for Awaited<I> {
     }
 }
 
-impl<I: AsyncWrite + Unpin> AsyncWrite for Awaited<I> {
+impl<I: AsyncWrite + Unpin> AsyncWrite for PrefaceTimeoutStream<I> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.inner).poll_write(context, bytes)
     }

@@ -1,4 +1,4 @@
-//! Whether the gateway lives, and whether what it needs does.
+//! `GET /healthz` and `GET /readyz`: whether the process answers, and whether it can do its work.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use axum::{
 use bloodbank_core::transport::Topology;
 use serde_json::{Value, json};
 
-use crate::Gateway;
+use crate::{gateway::Gateway, operation::Operation};
 
-/// How long the bus may take to answer.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// The time in which the bus must answer.
+const BUS_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// `GET /healthz`: the process answers.
-pub(crate) async fn healthz(State(gateway): State<Gateway>) -> Json<Value> {
+/// Answers while the process lives.
+pub(super) async fn healthz(State(gateway): State<Gateway>) -> Json<Value> {
     Json(json!({
         "status": "healthy",
         "ok": true,
@@ -26,11 +26,12 @@ pub(crate) async fn healthz(State(gateway): State<Gateway>) -> Json<Value> {
     }))
 }
 
-/// `GET /readyz`: the bus answers. A correlation store that is away delays and fails nothing, so it does not count.
-pub(crate) async fn readyz(State(gateway): State<Gateway>) -> Response {
+/// Answers 200 where the bus answers and the workers are alive, 503 otherwise. A correlation store that is away does not
+/// count, because nothing waits for it or fails without it.
+pub(super) async fn readyz(State(gateway): State<Gateway>) -> Response {
     let bus = gateway.bus();
     let probe = bus.transport().declare(Topology::events(bus.exchange()));
-    let bus_ok = matches!(tokio::time::timeout(PATIENCE, probe).await, Ok(Ok(())));
+    let bus_ok = matches!(tokio::time::timeout(BUS_TIMEOUT, probe).await, Ok(Ok(())));
     let correlation = bus.correlation().map(|correlation| correlation.health());
     let correlation = match &correlation {
         None => json!({ "status": "off" }),
@@ -57,4 +58,18 @@ pub(crate) async fn readyz(State(gateway): State<Gateway>) -> Response {
     });
     let status = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(body)).into_response()
+}
+
+pub(super) fn healthz_operation() -> Operation {
+    Operation::new("health", "Tells whether the process answers").json(
+        200,
+        "The process answers.",
+        json!({ "type": "object" }),
+    )
+}
+
+pub(super) fn readyz_operation() -> Operation {
+    Operation::new("ready", "Tells whether the bus, correlation and the workers are available")
+        .json(200, "The gateway is ready.", json!({ "type": "object" }))
+        .json(503, "The gateway is not ready.", json!({ "type": "object" }))
 }

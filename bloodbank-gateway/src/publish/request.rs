@@ -1,9 +1,9 @@
-//! An event that somebody handed in, in whatever form, on its way to the bus.
+//! A request to publish one event, in whatever form it came.
 
 use axum::http::HeaderMap;
 use bloodbank_core::{
     EventEnvelope, Receipt, Registry,
-    envelope::{AgentContext, Source, WrittenSource},
+    envelope::{AgentContext, Source},
     event::EventKind,
     publish::{JsonPayload, PublishValue, TraceContext},
     routing,
@@ -13,16 +13,16 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, value::RawValue};
 use uuid::Uuid;
 
-use super::options::Options;
+use super::{options::PublishOptions, source::source};
 use crate::{
-    Gateway,
     auth::Caller,
-    problem::{Problem, ProblemFault},
+    gateway::Gateway,
+    problem::{FieldError, Problem},
 };
 
-/// An event that somebody handed in.
+/// A request to publish one event.
 #[derive(Debug)]
-pub(crate) struct Submission {
+pub(crate) struct PublishRequest {
     pub(crate) key: String,
     pub(crate) payload: Payload,
     pub(crate) event_id: Option<Uuid>,
@@ -31,11 +31,11 @@ pub(crate) struct Submission {
     pub(crate) causes: Vec<Uuid>,
     pub(crate) agent_context: Option<Box<AgentContext>>,
     pub(crate) trace: Option<TraceContext>,
-    /// Where the payload stands in the body, for the places of its faults.
+    /// The place of the payload in the body, for the places of its invalid fields.
     pub(crate) pointer: &'static str,
 }
 
-/// Its payload: as text, where that is all there is.
+/// The payload of a request: as text, where nothing needs its tree.
 #[derive(Debug)]
 pub(crate) enum Payload {
     Value(Value),
@@ -64,7 +64,7 @@ impl<'a> From<&'a Payload> for JsonPayload<'a> {
 }
 
 impl Payload {
-    /// `artifact.created` says already what the field `action` of `artifact.{action}` is.
+    /// Fills fields that the key already tells: `artifact.created` tells the field `action` of `artifact.{action}`.
     fn fill_placeholders(&mut self, key: &str) {
         let Some(template) = Registry::global().event(key).map(|event| event.routing_key()) else { return };
         if !routing::is_template(template) {
@@ -86,8 +86,8 @@ impl Payload {
     }
 }
 
-impl Submission {
-    /// A payload under a key.
+impl PublishRequest {
+    /// Makes a request from a key and a payload.
     pub(crate) fn payload(key: impl Into<String>, payload: impl Into<Payload>) -> Self {
         Self {
             key: key.into(),
@@ -102,19 +102,22 @@ impl Submission {
         }
     }
 
-    /// A whole envelope; only `event_type` and `payload` must be there.
+    /// Makes a request from an envelope, of which only `event_type` and `payload` are required.
     pub(crate) fn envelope(body: Value) -> Result<Self, Problem> {
         let Value::Object(mut body) = body else {
-            return Err(Problem::invalid("an envelope is a JSON object", vec![fault("", "is no object")]));
+            return Err(Problem::invalid(
+                "an envelope is a JSON object",
+                vec![FieldError::new("", "is not an object")],
+            ));
         };
         let missing: Vec<_> = ["event_type", "payload"].into_iter().filter(|name| !body.contains_key(*name)).collect();
         if !missing.is_empty() {
-            let faults = missing.iter().map(|name| fault(&format!("/{name}"), "is missing")).collect();
-            return Err(Problem::invalid(format!("the envelope has no {}", missing.join(" and no ")), faults));
+            let errors = missing.iter().map(|name| FieldError::new(format!("/{name}"), "is missing")).collect();
+            return Err(Problem::invalid(format!("the envelope has no {}", missing.join(" and no ")), errors));
         }
         let has = |name: &str, body: &Map<String, Value>| body.get(name).is_some_and(|value| !value.is_null());
         let (has_id, has_time, has_source) = (has("event_id", &body), has("timestamp", &body), has("source", &body));
-        // What the publisher may leave out, for the reader of envelopes.
+        // The reader of envelopes needs what a publisher may leave out.
         if !has_id {
             body.insert("event_id".to_owned(), Uuid::nil().to_string().into());
         }
@@ -123,7 +126,10 @@ impl Submission {
         }
         let envelope = EventEnvelope::from_json(Value::Object(body))?;
         if has_id && envelope.event_id.is_nil() {
-            return Err(Problem::invalid("the nil id is no event", vec![fault("/event_id", "is the nil id")]));
+            return Err(Problem::invalid(
+                "the nil UUID is not an event id",
+                vec![FieldError::new("/event_id", "is the nil UUID")],
+            ));
         }
         Ok(Self {
             event_id: has_id.then_some(envelope.event_id),
@@ -136,15 +142,15 @@ impl Submission {
         })
     }
 
-    /// Adds what the request says; what the event says itself comes first.
-    pub(crate) fn with(mut self, options: &Options, caller: &Caller) -> Self {
+    /// Adds the options of the request. What the event says itself takes precedence.
+    pub(crate) fn with(mut self, options: &PublishOptions, caller: &Caller) -> Self {
         self.event_id = self.event_id.or_else(|| options.event_id(&self.key, caller));
         self.causes.extend(&options.causes);
         self.trace = self.trace.or_else(|| options.trace.clone());
         self
     }
 
-    /// Publishes it, if the caller may.
+    /// Publishes the event, if the caller may.
     pub(crate) async fn publish(mut self, gateway: &Gateway, caller: &Caller) -> Result<(Receipt, Bytes), Problem> {
         self.check(caller)?;
         let is_command = Registry::global().event(&self.key).is_some_and(|event| event.kind() == EventKind::Command);
@@ -181,7 +187,7 @@ impl Submission {
     }
 
     fn prepare<'a>(&'a mut self, gateway: &'a Gateway, caller: &Caller) -> PublishValue<'a> {
-        let source = self.source.take().map_or_else(|| gateway.sources().of(caller), WrittenSource::from);
+        let source = self.source.take().unwrap_or_else(|| source(&gateway.bus().settings().service_name, caller));
         let causes = std::mem::take(&mut self.causes);
         let bus = gateway.bus();
         let mut publish = bus.publish_value(&self.key, &self.payload).causes(causes).source(source);
@@ -202,10 +208,6 @@ impl Submission {
         }
         publish
     }
-}
-
-pub(crate) fn fault(pointer: &str, detail: &str) -> ProblemFault {
-    ProblemFault { pointer: pointer.to_owned(), detail: detail.to_owned() }
 }
 
 /// Whether headers are of a CloudEvent in binary mode.
