@@ -2,8 +2,7 @@
 
 use crate::conformance::{
     Bench, Feature,
-    bench::{number, numbered},
-    random::Random,
+    bench::{number, numbered, seeded},
 };
 use bloodbank_core::transport::{
     Delivery,
@@ -119,7 +118,7 @@ pub async fn continues_after_errors(bench: &mut Bench) {
 pub async fn acknowledges_in_any_order(bench: &mut Bench) {
     const MESSAGES: usize = 200;
     let held = [0, 77, 198];
-    let (mut random, seed) = Random::seeded();
+    let (mut random, seed) = seeded();
     let (exchange, queue) = bench.events().await;
     let mut subscription = bench.subscribe(&queue, 200).await;
     bench.publish_numbers(&exchange, "some.key", 0..MESSAGES).await;
