@@ -15,7 +15,7 @@ use bloodbank_core::{
 #[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "only a file reads it"))]
 pub(super) enum Record {
     /// Exchanges, queues and bindings that are new.
-    Declared(Declared),
+    Declared(DeclaredTopology),
     /// A message that is confirmed, and put into its queues, once it is kept.
     Published(Publication),
     /// A message is in somebody's hands; who waits for that to be kept.
@@ -28,18 +28,18 @@ pub(super) enum Record {
     Moved(QueueId, u64, MessageId, Vec<(QueueId, Entry)>),
     /// Who handles which event, or has.
     #[cfg(feature = "sqlite")]
-    Marked(Mark),
+    Leased(LeaseChange),
     /// Which event caused which.
     #[cfg(feature = "sqlite")]
-    Linked(Linked),
+    Linked(LinkChange),
     /// Somebody wants to look into the tables, after everything that was appended before.
     #[cfg(feature = "sqlite")]
-    Asked(Question),
+    Queried(Query),
     /// Nothing follows; answered when the file is free.
     Closed(Option<oneshot::Sender<()>>),
     /// What a test does to the connection.
     #[cfg(all(test, feature = "sqlite"))]
-    Meddle(Question),
+    WithConnection(Query),
 }
 
 /// A message on its way to its queues, and who waits for the confirm.
@@ -53,12 +53,12 @@ pub(super) struct Publication {
 
 /// Runs between two transactions.
 #[cfg(feature = "sqlite")]
-pub(super) type Question = Box<dyn FnOnce(&rusqlite::Connection) + Send>;
+pub(super) type Query = Box<dyn FnOnce(&rusqlite::Connection) + Send>;
 
 /// A change of who handles which event; what comes of it is known when it is written, and told when it is kept.
 #[cfg(feature = "sqlite")]
-pub(super) struct Mark {
-    pub(super) marking: Marking,
+pub(super) struct LeaseChange {
+    pub(super) operation: LeaseOperation,
     pub(super) key: bloodbank_core::store::LeaseKey,
     pub(super) token: uuid::Uuid,
     pub(super) lasting: std::time::Duration,
@@ -68,7 +68,7 @@ pub(super) struct Mark {
 
 #[cfg(feature = "sqlite")]
 #[derive(Clone, Copy)]
-pub(super) enum Marking {
+pub(super) enum LeaseOperation {
     Acquire,
     Renew,
     Finish,
@@ -77,7 +77,7 @@ pub(super) enum Marking {
 
 /// A link to keep for a while; who waits for it, and who is told when it could not be kept.
 #[cfg(feature = "sqlite")]
-pub(super) struct Linked {
+pub(super) struct LinkChange {
     pub(super) link: bloodbank_core::store::CausationLink,
     pub(super) lifetime: std::time::Duration,
     pub(super) missed: Arc<bloodbank_core::store::UnrecordedLinks>,
@@ -87,7 +87,7 @@ pub(super) struct Linked {
 /// What is new in a topology and outlives the process.
 #[derive(Default)]
 #[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "only a file reads it"))]
-pub(super) struct Declared {
+pub(super) struct DeclaredTopology {
     pub(super) exchanges: Vec<Exchange>,
     pub(super) queues: Vec<(QueueId, Queue)>,
     /// Exchange, pattern, queue.

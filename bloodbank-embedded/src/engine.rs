@@ -1,12 +1,8 @@
 //! The embedded broker: what there is, under one lock, and the way of a message into its queues and out.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::Waker,
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, task::Waker, time::Duration};
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
 use crate::{
@@ -49,7 +45,7 @@ pub(super) enum Accepted {
     /// It is in its queues.
     Now(Published),
     /// It will be, once the journal keeps it.
-    WhenKept(Published, oneshot::Receiver<Result<()>>),
+    WhenDurable(Published, oneshot::Receiver<Result<()>>),
 }
 
 /// A message taken for a consumer.
@@ -70,7 +66,7 @@ impl Engine {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Puts a message into its queues.
@@ -90,7 +86,7 @@ impl Engine {
     }
 
     /// Resolves when the file has everything that was changed until now; at once in memory.
-    pub(super) async fn kept(&self) -> Result<()> {
+    pub(super) async fn flush(&self) -> Result<()> {
         #[cfg(feature = "sqlite")]
         {
             let asked = {
@@ -98,7 +94,7 @@ impl Engine {
                 state.changes.is_durable().then(|| {
                     let (reply, answer) = oneshot::channel();
                     state.changes.append(|| {
-                        Record::Asked(Box::new(move |_| {
+                        Record::Queried(Box::new(move |_| {
                             let _ = reply.send(());
                         }))
                     });
@@ -169,7 +165,7 @@ impl State {
             let (confirm, confirmed) = oneshot::channel();
             let entries = self.place(&route, id, &message, clock);
             self.changes.append(|| Record::Published(Publication { id, message, entries, confirm }));
-            return Ok(Accepted::WhenKept(published, confirmed));
+            return Ok(Accepted::WhenDurable(published, confirmed));
         }
         if let [queue] = *route {
             if let Some(entry) = self.place_in(queue, id, message, clock) {
@@ -219,7 +215,7 @@ impl State {
             id,
             message,
             returned: 0,
-            expires_at: lifetime.map(|lifetime| clock.now() + lifetime.max(SHORTEST_LIFE)),
+            expires_at: lifetime.map(|lifetime| clock.now() + lifetime.max(MIN_LIFETIME)),
             restored: false,
         })
     }
@@ -268,12 +264,12 @@ impl State {
         wakers: &mut Wakers,
     ) -> Option<Taken> {
         while let Some(expired) = self.queue(queue)?.take_expired(|| clock.now()) {
-            self.give_up(queue, &expired, "expired", clock, wakers);
+            self.dead_letter(queue, &expired, "expired", clock, wakers);
         }
         let state = self.queues.get_mut(queue)?.as_mut()?;
         let entry = state.take(consumer, waker)?;
         let mut marked = None;
-        if self.changes.is_durable() && state.is_kept() {
+        if self.changes.is_durable() && state.is_durable() {
             self.changes.append(|| {
                 let mark = entry.restored.then(oneshot::channel).map(|(mark, waiting)| {
                     marked = Some(waiting);
@@ -291,7 +287,7 @@ impl State {
     /// The next message, for somebody who is no consumer. Not marked: whoever looks does not handle.
     pub(super) fn fetch(&mut self, queue: QueueId, clock: &Clock, wakers: &mut Wakers) -> Option<Entry> {
         while let Some(expired) = self.queue(queue)?.take_expired(|| clock.now()) {
-            self.give_up(queue, &expired, "expired", clock, wakers);
+            self.dead_letter(queue, &expired, "expired", clock, wakers);
         }
         self.queue(queue)?.fetch()
     }
@@ -309,7 +305,7 @@ impl State {
 }
 
 /// A message lives at least so long: without it, a queue that sends what expires to itself would never come to an end.
-const SHORTEST_LIFE: Duration = Duration::from_millis(1);
+const MIN_LIFETIME: Duration = Duration::from_millis(1);
 
 pub(super) fn missing_exchange(name: &str) -> Error {
     Error::new(ErrorKind::Topology, format!("there is no exchange `{name}`; declare it first"))

@@ -13,8 +13,6 @@ mod deliveries;
 mod engine;
 mod exchange;
 mod expiry;
-
-mod numbers;
 mod queue;
 mod settle;
 #[cfg(feature = "sqlite")]
@@ -34,7 +32,7 @@ use tokio::sync::oneshot;
 use crate::sqlite::{journal::FileJournal, leases::FileLeases, links::FileLinks};
 use crate::{
     clock::Clock,
-    deliveries::{EmbeddedDeliveries, EmbeddedFetch},
+    deliveries::{EmbeddedBrowser, EmbeddedDeliveries},
     engine::{Accepted, Engine},
     expiry::Expiry,
 };
@@ -176,7 +174,7 @@ impl Publish for Embedded {
     fn publish(&self, message: Outgoing) -> BoxFuture<'_, Result<Published>> {
         match self.engine.publish(message) {
             Ok(Accepted::Now(published)) => Box::pin(ready(Ok(published))),
-            Ok(Accepted::WhenKept(published, confirmed)) => Box::pin(async move {
+            Ok(Accepted::WhenDurable(published, confirmed)) => Box::pin(async move {
                 match confirmed.await {
                     Ok(kept) => kept.map(|()| published),
                     Err(_) => Err(Error::new(
@@ -201,7 +199,7 @@ impl Consume for Embedded {
     }
 
     fn fetch(&self, queue: Arc<str>) -> BoxFuture<'_, Result<Fetched>> {
-        let fetch = EmbeddedFetch::new(&self.engine, &queue);
+        let fetch = EmbeddedBrowser::new(&self.engine, &queue);
         Box::pin(ready(fetch.map(|fetch| Box::new(fetch) as Fetched)))
     }
 

@@ -1,7 +1,7 @@
 //! The embedded bus does what RabbitMQ would.
 
 mod consuming;
-mod giving_up;
+mod dead_lettering;
 mod routing;
 
 use std::{sync::Arc, time::Duration};
