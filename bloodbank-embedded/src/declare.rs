@@ -50,7 +50,7 @@ impl State {
         Ok(())
     }
 
-    /// Whether a topology fits what there is.
+    /// Checks that a topology does not contradict what there is.
     fn check(&self, topology: &Topology) -> Result<()> {
         for (index, exchange) in topology.exchanges.iter().enumerate() {
             let known = self.exchanges.get(&exchange.name).map(|known| known.kind);

@@ -37,13 +37,13 @@ struct Consumer {
     id: ConsumerId,
 }
 
-/// Settles what somebody took who only looks.
+/// Settles the messages that a browser took; a browsed message that is not settled counts as never taken.
 struct BrowseSettler {
     engine: Arc<Engine>,
     queue: QueueId,
 }
 
-/// What waits in a queue, for somebody who only looks.
+/// Browses the messages that wait in a queue.
 pub(super) struct EmbeddedBrowser {
     settler: Arc<BrowseSettler>,
     left: usize,
@@ -110,7 +110,7 @@ impl Settle for BrowseSettler {
     }
 }
 
-/// Marked together at most.
+/// The most messages that are marked as taken with one `fsync`.
 const MAX_MARKING: usize = 256;
 
 impl EmbeddedDeliveries {

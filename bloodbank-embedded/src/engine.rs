@@ -32,9 +32,9 @@ pub(super) struct State {
     pub(super) names: HashMap<Arc<str>, QueueId>,
     pub(super) last_message: MessageId,
     pub(super) changes: ChangeLog,
-    /// Somebody wants to know when the next message expires; whether somebody is there.
+    /// Tells the expiry thread that another message expires; returns whether that thread runs.
     pub(super) timer: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
-    /// When that somebody looks again by itself.
+    /// The time at which the expiry thread looks again by itself.
     pub(super) timer_at: Option<Duration>,
     last_consumer: ConsumerId,
     closed: bool,
@@ -42,16 +42,16 @@ pub(super) struct State {
 
 /// The answer to a publish.
 pub(super) enum Accepted {
-    /// It is in its queues.
+    /// The message is in its queues.
     Now(Published),
-    /// It will be, once the journal keeps it.
+    /// The message will be in its queues once the file has it.
     WhenDurable(Published, oneshot::Receiver<Result<()>>),
 }
 
 /// A message taken for a consumer.
 pub(super) struct Taken {
     pub(super) entry: Entry,
-    /// It may be handed out once this is answered.
+    /// Answered when the message may be handed out.
     pub(super) marked: Option<oneshot::Receiver<()>>,
 }
 
@@ -85,7 +85,7 @@ impl Engine {
         next
     }
 
-    /// Resolves when the file has everything that was changed until now; at once in memory.
+    /// Resolves when the file has every change until now; at once in memory.
     pub(super) async fn flush(&self) -> Result<()> {
         #[cfg(feature = "sqlite")]
         {
@@ -227,7 +227,7 @@ impl State {
         self.watch(queue);
     }
 
-    /// Asks to be called when the first message of a queue expires, if nobody looks before.
+    /// Tells the expiry thread when the first message of a queue expires, unless it looks earlier.
     pub(super) fn watch(&mut self, queue: QueueId) {
         let Some(expires_at) = self.queue(queue).and_then(|queue| queue.next_expiry()) else {
             return;
@@ -284,7 +284,7 @@ impl State {
         Some(Taken { entry, marked })
     }
 
-    /// The next message, for somebody who is no consumer. Not marked: whoever looks does not handle.
+    /// Takes the next message for a browser. The message is not marked as taken, because a browser does not handle it.
     pub(super) fn fetch(&mut self, queue: QueueId, clock: &Clock, wakers: &mut Wakers) -> Option<Entry> {
         while let Some(expired) = self.queue(queue)?.take_expired(|| clock.now()) {
             self.dead_letter(queue, &expired, "expired", clock, wakers);
@@ -298,13 +298,13 @@ impl State {
         Some(self.queues.get(*id)?.as_ref()?.depth())
     }
 
-    /// Whether nobody has anything to do.
+    /// Tells whether no consumer has anything to do.
     pub(super) fn is_idle(&self) -> bool {
         self.queues.iter().flatten().all(Queue::is_idle)
     }
 }
 
-/// A message lives at least so long: without it, a queue that sends what expires to itself would never come to an end.
+/// The shortest lifetime of a message: without it, a queue that sends what expires to itself would never come to an end.
 const MIN_LIFETIME: Duration = Duration::from_millis(1);
 
 pub(super) fn missing_exchange(name: &str) -> Error {

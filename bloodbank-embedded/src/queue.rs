@@ -18,14 +18,14 @@ pub(super) type MessageId = u64;
 /// A message in a queue.
 #[derive(Clone)]
 pub(super) struct Entry {
-    /// Its place in the order of the queue.
+    /// The place of the message in the order of the queue.
     pub(super) seq: u64,
     pub(super) id: MessageId,
     pub(super) message: Arc<Incoming>,
-    /// How often it came back unsettled.
+    /// The number of times that the message came back unsettled.
     pub(super) returned: u32,
     pub(super) expires_at: Option<Duration>,
-    /// It was there when the file was opened: it may be what killed the process before.
+    /// The message was there when the file was opened: it may be what killed the process before.
     pub(super) restored: bool,
 }
 
@@ -46,13 +46,13 @@ impl Consumer {
 pub(super) struct Queue {
     pub(super) spec: Spec,
     ready: VecDeque<Entry>,
-    /// In somebody's hands, also of one that consumes no more.
+    /// Messages that a consumer has taken and not settled, also one that consumes no more.
     unsettled: FxHashMap<u64, (ConsumerId, Entry)>,
     consumers: FxHashMap<ConsumerId, Consumer>,
     /// Consumers that found the queue empty, the one waiting longest first.
     waiting: VecDeque<ConsumerId>,
     next_seq: u64,
-    /// Messages that have a place here and are not yet kept by the journal.
+    /// The number of messages that have a place here and are not in the file yet.
     in_flight: usize,
 }
 
@@ -69,7 +69,7 @@ impl Queue {
         }
     }
 
-    /// Whether it outlives the process where there is a journal.
+    /// Tells whether the queue outlives the process where the bus has a file.
     pub(super) fn is_durable(&self) -> bool {
         self.spec.kind != QueueKind::Transient
     }
@@ -94,7 +94,7 @@ impl Queue {
         self.put_back(entry)
     }
 
-    /// A message that has a place does not come.
+    /// Gives up a place whose message does not come.
     #[cfg(feature = "sqlite")]
     pub(super) fn cancel_put(&mut self) {
         self.in_flight = self.in_flight.saturating_sub(1);
@@ -161,14 +161,14 @@ impl Queue {
         None
     }
 
-    /// The next message, for somebody who is no consumer.
+    /// Takes the next message for a browser, which is no consumer.
     pub(super) fn fetch(&mut self) -> Option<Entry> {
         let entry = self.ready.pop_front()?;
         self.unsettled.insert(entry.seq, (NO_CONSUMER, entry.clone()));
         Some(entry)
     }
 
-    /// Whether the next message came back before: it may be what killed the process that had it.
+    /// Tells whether the next message came back before: it may be what killed the process that had it.
     pub(super) fn next_was_returned(&self) -> bool {
         self.ready.front().is_some_and(|entry| entry.returned > 0)
     }
@@ -197,7 +197,7 @@ impl Queue {
         self.ready.remove(place)
     }
 
-    /// Whether a message came back too often.
+    /// Tells whether a message came back too often.
     pub(super) fn is_exhausted(&self, entry: &Entry) -> bool {
         self.spec.delivery_limit.is_some_and(|limit| entry.returned > limit)
     }

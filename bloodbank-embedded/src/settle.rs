@@ -1,4 +1,4 @@
-//! What becomes of messages that were taken, and of those whose time is over.
+//! Settling of messages that were taken, and expiry of those whose time is over.
 
 use std::{sync::Arc, time::Duration};
 
@@ -35,7 +35,7 @@ impl State {
         }
     }
 
-    /// Back to the queue, unless it came back too often.
+    /// Puts a message back into its queue, or dead-letters it when it came back too often.
     fn requeue(&mut self, queue: QueueId, mut entry: Entry, clock: &Clock, wakers: &mut Wakers) {
         entry.returned += 1;
         let Some(state) = self.queue(queue) else { return };
@@ -46,7 +46,7 @@ impl State {
         }
     }
 
-    /// Back to the queue as if nobody had had it.
+    /// Puts a message back into its queue without counting, as if nobody had taken it.
     pub(super) fn requeue_uncounted(&mut self, queue: QueueId, seq: u64, wakers: &mut Wakers) {
         if let Some((entry, waker)) = self.queue(queue).and_then(|state| state.settle(seq)) {
             wakers.add(waker);
@@ -65,7 +65,7 @@ impl State {
         self.watch(queue);
     }
 
-    /// To where the queue sends what it gives up, as RabbitMQ would: with the reason in the headers.
+    /// Sends a message to the dead-letter exchange of its queue, as RabbitMQ would: with the reason in the headers.
     pub(super) fn dead_letter(
         &mut self,
         queue: QueueId,
@@ -123,7 +123,7 @@ impl State {
         self.timer_at
     }
 
-    /// Gives up what came back too often; what a restart counted may be over the limit.
+    /// Dead-letters messages that came back too often: a restart may have counted them over the limit.
     #[cfg(feature = "sqlite")]
     pub(super) fn dead_letter_exhausted(&mut self, clock: &Clock, wakers: &mut Wakers) {
         for id in 0..self.queues.len() {

@@ -1,4 +1,4 @@
-//! What is written together.
+//! Batches of records that are written in one transaction.
 
 use std::{
     mem,
@@ -10,11 +10,11 @@ use tokio::sync::oneshot;
 
 use crate::changes::{Query, Record};
 
-/// So many records in one transaction at most.
+/// The most records in one transaction.
 const MAX_RECORDS: usize = 1_000;
-/// So many bytes of bodies in one transaction, about.
+/// The bytes of bodies after which a transaction takes no more records.
 const MAX_BYTES: usize = 32 * 1024 * 1024;
-/// How long settlements wait for a publish to share a transaction with: nobody waits for them, and each transaction
+/// The time that settlements wait for a publish to share a transaction with: nobody waits for them, and each transaction
 /// costs an `fsync`.
 const GROUPING_WAIT: Duration = Duration::from_millis(20);
 
@@ -23,14 +23,15 @@ const GROUPING_WAIT: Duration = Duration::from_millis(20);
 pub(super) struct Batch {
     pub(super) records: Vec<Record>,
     pub(super) queries: Vec<Query>,
-    /// Nothing follows; who wants to know when the file is free.
+    /// The bus was closed, with the sender to answer when the file is free.
     pub(super) closed: Option<Option<oneshot::Sender<()>>>,
     awaited: bool,
     bytes: usize,
 }
 
 impl Batch {
-    /// What could not be written before and what has come together since; waits at most so long for the first record.
+    /// Gathers the records that could not be written before and those that came since. Waits at most for `wait` for the
+    /// first.
     pub(super) fn gather(
         kept_back: Vec<Record>,
         log: &Receiver<Record>,

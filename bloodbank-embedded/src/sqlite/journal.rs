@@ -21,7 +21,7 @@ use uuid::Uuid;
 use super::{BUSY_TIMEOUT, failure, load};
 use crate::engine::Engine;
 
-/// How many entries are read at once.
+/// The number of entries in one page.
 const PAGE: usize = 500;
 
 /// The messages that were published, whether a queue received them or not. The file keeps the newest 100,000 of at most
@@ -43,7 +43,7 @@ impl FileJournal {
         Self { engine: Arc::clone(engine), path: path.to_owned() }
     }
 
-    /// Looks into the file, on a connection of its own.
+    /// Queries the file on a connection of its own.
     async fn query<T: Send + 'static>(
         &self,
         look: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,

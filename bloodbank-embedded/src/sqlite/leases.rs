@@ -1,4 +1,4 @@
-//! What was handled, in the file of the bus: written in the transactions of its log, so that a mark is kept before the
+//! Leases in the file of the bus: written in the transactions of its log, so that a lease is kept before the
 //! acknowledgement that follows it.
 
 use std::{
@@ -73,14 +73,14 @@ impl Tables {
         Ok(())
     }
 
-    /// Forgets what is over.
+    /// Deletes leases whose time is over.
     pub(super) fn prune_leases(&self) -> rusqlite::Result<()> {
         self.connection.prepare_cached("DELETE FROM dedupe WHERE until <= ?1")?.execute([now()])?;
         Ok(())
     }
 }
 
-/// What was handled, in the file of the bus.
+/// Leases, and which events were handled, in the file of the bus.
 pub(crate) struct FileLeases {
     engine: Arc<Engine>,
     path: PathBuf,

@@ -11,12 +11,12 @@ use crate::changes::LinkChange;
 use crate::sqlite::tables::{Tables, json, millis, now};
 use bloodbank_core::store::{BatchRead, LinkEntry, MalformedEntry};
 
-/// So many of the newest links are kept at most; some 300 MB.
+/// The most links that are kept, the newest ones; some 300 MB.
 const MAX_LINKS: i64 = 1_000_000;
-/// So many links are forgotten at once at most, so that nobody waits for long; more than come between two looks.
+/// The most links that are pruned at once, so that nobody waits for long; more than come between two prunings.
 const PRUNE_BATCH: usize = 2_000;
 
-/// So many links are indexed at once, so that nobody waits for long.
+/// The most links that are indexed at once, so that nobody waits for long.
 const INDEX_BATCH: usize = 1_000;
 
 // `links` is a log: of several links of an event the last one counts, and no number is used again. A child knows when its last link expires.
@@ -126,7 +126,7 @@ impl Tables {
     }
 }
 
-/// What is known about each of these events.
+/// The entry of each of these events.
 pub(super) fn entries(connection: &Connection, events: &[Uuid]) -> rusqlite::Result<BatchRead<Option<LinkEntry>>> {
     let mut statement = connection.prepare_cached(
         "SELECT parents, created_at, metadata FROM links

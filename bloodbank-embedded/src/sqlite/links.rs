@@ -25,7 +25,7 @@ use bloodbank_core::{
     store::{BatchRead, CausationLink, DirectLinkStore, LinkEntry, LinkStore, MalformedEntry, UnrecordedLinks},
 };
 
-/// How many events the thread that writes is asked about at once, and how many children it answers with: publishes wait
+/// The most events in one query of the thread that writes, and the most children in its answer: publishes wait
 /// meanwhile.
 const EVENTS_PER_QUERY: usize = 1_000;
 const CHILDREN_PER_QUERY: u32 = 10_000;
@@ -50,7 +50,7 @@ impl FileLinks {
         self.engine.lock().changes.append(|| Record::Linked(linked));
     }
 
-    /// What a look into the tables gives, after everything that was appended before.
+    /// Queries the tables, after everything that was appended before.
     async fn query<T: Send + 'static>(
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,

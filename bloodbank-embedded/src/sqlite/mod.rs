@@ -43,12 +43,12 @@ use crate::{
 };
 use bloodbank_core::{Error, ErrorKind, Result};
 
-/// How much of the journal of published messages is kept; what still waits in a queue always is.
+/// Retention of the journal. A message that still waits in a queue is always kept.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Retention {
-    /// So many of the newest messages.
+    /// The number of newest messages that are kept.
     pub(super) count: u64,
-    /// None older than this.
+    /// The age from which messages are not kept.
     pub(super) age: Duration,
 }
 
@@ -81,7 +81,7 @@ pub(super) fn open_with_retention(path: &Path, retention: Retention) -> Result<(
     Ok((engine, name))
 }
 
-/// The same for every way to name the file; and never one of the names that SQLite takes for something else.
+/// The canonical path of the file, however it was named; never one of the names that SQLite takes for something else.
 fn canonical_path(path: &Path) -> Result<PathBuf> {
     let name = path.canonicalize().or_else(|_| std::path::absolute(path));
     name.map_err(|error| {
@@ -132,7 +132,7 @@ fn start(path: &Path, connection: Connection, lock: FileLock, retention: Retenti
     Ok(engine)
 }
 
-/// How long to wait for somebody else who reads or is about to let go.
+/// The longest wait for another connection that reads, or for another process that is about to close the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The file, what it cannot do, why, and what helps.
@@ -155,7 +155,7 @@ fn failure(path: &Path, what: &str, error: &rusqlite::Error) -> Error {
     )
 }
 
-/// A file beside another: SQLite names its own like this too.
+/// The path of a file beside another, with a suffix, as SQLite names its own.
 fn sibling(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);

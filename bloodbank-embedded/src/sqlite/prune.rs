@@ -1,4 +1,4 @@
-//! What the journal of published messages forgets: the oldest, but nothing that still waits somewhere.
+//! Pruning of the journal: the oldest messages go, except those that still wait in a queue.
 
 use rusqlite::OptionalExtension;
 

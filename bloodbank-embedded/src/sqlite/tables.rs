@@ -22,7 +22,7 @@ pub(super) struct Tables {
     pub(super) retention: Retention,
     /// Queues that outlive the process.
     pub(super) queues: HashSet<QueueId>,
-    /// How many entries refer to a message.
+    /// The number of queue entries that refer to each message.
     pub(super) references: BTreeMap<MessageId, u32>,
     pub(super) newest: MessageId,
     /// No message up to here is kept for its own sake.
@@ -119,7 +119,7 @@ impl Tables {
         Ok(())
     }
 
-    /// Follows what a committed record changed.
+    /// Tracks what a committed record changed.
     fn track(&mut self, record: &Record) {
         match record {
             Record::Published(publication) => {

@@ -16,13 +16,13 @@ use crate::{
 };
 use bloodbank_core::{Error, ErrorKind, Result};
 
-/// How long until what could not be written is tried again.
+/// The time until records that could not be written are tried again.
 const RETRY_INTERVAL: Duration = Duration::from_millis(250);
-/// How long without anything to do until the history is looked through.
+/// The time without anything to do after which the journal is pruned.
 const IDLE_BEFORE_PRUNING: Duration = Duration::from_secs(15 * 60);
-/// How long without anything to do until links are indexed.
+/// The time without anything to do after which links are indexed.
 const IDLE_BEFORE_INDEXING: Duration = Duration::from_secs(1);
-/// So many events and links between two looks through the history.
+/// The number of events, links and leases after which the journal is pruned.
 const PRUNE_EVERY: usize = 1_000;
 
 pub(super) struct Writer {
@@ -31,14 +31,14 @@ pub(super) struct Writer {
     lock: FileLock,
     records: Receiver<Record>,
     engine: Weak<Engine>,
-    /// What could not be written yet, oldest first; no publishes: those have failed.
+    /// Records that could not be written yet, oldest first; no publishes, because those have failed.
     kept_back: Vec<Record>,
     failing: bool,
-    /// Links are not in the index yet.
+    /// Some links are not in the index yet.
     index_is_stale: bool,
-    /// What is answered once they are.
+    /// Queries that are answered once the index has all links.
     queries: Vec<Query>,
-    /// Events and links since the last look through the history.
+    /// Events, links and leases since the journal was pruned.
     written: usize,
 }
 
@@ -185,8 +185,8 @@ impl Writer {
         }
     }
 
-    /// Fails the publishes and the links of a batch; the rest is tried again. Marks are given up: better an event that is not counted
-    /// than one that is not delivered while the disk is full.
+    /// Fails the publishes, links and leases of a batch; the rest is tried again. Nobody waits any more for a message to be
+    /// marked as taken: better a delivery that is not counted than one that does not come while the disk is full.
     fn refuse(&mut self, batch: Vec<Record>, error: &rusqlite::Error) -> Vec<Record> {
         if !mem::replace(&mut self.failing, true) {
             tracing::error!(

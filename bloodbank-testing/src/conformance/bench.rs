@@ -1,4 +1,4 @@
-//! What a property works with: a transport, names of its own, and calls that end by a deadline.
+//! Test bench of a property: a transport, names of its own, and calls that end by a deadline.
 
 use std::{
     fmt::Display,
@@ -29,7 +29,7 @@ use bloodbank_core::{
     },
 };
 
-/// What a property works with: a transport, names of its own, and calls that end by a deadline.
+/// The test bench of a property: a transport, names of its own, and calls that end by a deadline.
 pub struct Bench {
     fixture: Arc<dyn Fixture>,
     transport: Arc<dyn Transport>,
@@ -85,7 +85,7 @@ impl Bench {
         Arc::clone(&self.transport)
     }
 
-    /// Whether the transport has a feature.
+    /// Tells whether the transport has a feature.
     #[must_use]
     pub fn has(&self, feature: Feature) -> bool {
         self.features.contains(&feature)
@@ -111,7 +111,7 @@ impl Bench {
         self.timeout.wait(what, future).await
     }
 
-    /// Checks again and again until it is true.
+    /// Checks a condition again and again until it holds.
     pub(super) async fn until(&self, what: &str, mut holds: impl AsyncFnMut() -> bool) {
         let begun = Instant::now();
         while !self.within(what, holds()).await {
@@ -282,7 +282,7 @@ pub(super) async fn poll_once(future: &mut (impl Future + Unpin)) {
     .await;
 }
 
-/// What a task returned; its panic becomes ours.
+/// The value that a task returned; its panic becomes ours.
 pub(super) async fn joined<T>(task: JoinHandle<T>) -> T {
     match task.await {
         Ok(value) => value,
@@ -312,7 +312,7 @@ impl Subscription {
         self.timeout.wait(format!("a message of `{}`", self.queue), next).await
     }
 
-    /// What is there right now.
+    /// The delivery that is there right now, if any.
     pub(super) fn now(&mut self) -> Option<Delivery> {
         self.deliveries.next().now_or_never().flatten()
     }

@@ -8,8 +8,8 @@ use bloodbank_core::transport::{
     topology::{DeadLetterTo, ExchangeKind, PARKED_DELIVERY_LIMIT, Queue},
 };
 
-/// Browsing a queue shows the messages that wait there, once each and in order, to one reader at a time. A message that is not
-/// acknowledged is back in its place afterwards, however often somebody browses.
+/// Browsing a queue shows the messages that wait there, once each and in order, to one reader at a time. A message that is
+/// not acknowledged is back in its place afterwards, however often somebody browses.
 pub async fn browses_a_queue_and_leaves_it_as_it_is(bench: &mut Bench) {
     let exchange = bench.exchange("events", ExchangeKind::Topic).await;
     let queue = Queue { delivery_limit: Some(PARKED_DELIVERY_LIMIT), ..bench.queue(&bench.name("all")) };

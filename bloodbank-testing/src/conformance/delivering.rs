@@ -1,4 +1,4 @@
-//! Who receives what.
+//! Delivery of messages to consumers and queues.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What outlives a transport.
+//! Durability: messages and queues outlive the transport.
 
 use std::{
     collections::BTreeSet,
@@ -14,7 +14,7 @@ use crate::conformance::{
 };
 use bloodbank_core::{ErrorKind, message::Outgoing};
 
-/// What was confirmed is there after the transport was closed and another connects: whole, in order, without a new
+/// A confirmed message is there after the transport was closed and another connects: whole, in order, without a new
 /// declaration. What was settled is gone, what was not comes back.
 pub async fn keeps_what_was_confirmed(bench: &mut Bench) {
     const MESSAGES: usize = 100;

@@ -1,4 +1,4 @@
-//! Beginning and end: subscriptions, transports, transient queues.
+//! Lifecycle of subscriptions, transports and transient queues.
 
 use std::sync::{
     Arc,

@@ -1,4 +1,4 @@
-//! What a publisher is told.
+//! Confirms, and other answers to a publisher.
 
 use std::sync::Arc;
 
@@ -14,8 +14,8 @@ use bloodbank_core::{
     transport::topology::{ExchangeKind, Queue},
 };
 
-/// What one caller hands over one after the other, without waiting for confirms in between, keeps its order; also beyond
-/// the window, and to two exchanges.
+/// Messages that one caller hands over one after the other, without waiting for confirms in between, keep their order; also
+/// beyond the window, and to two exchanges.
 pub async fn publishes_in_the_order_of_the_caller(bench: &mut Bench) {
     const COUNT: usize = 2000;
     let first = bench.exchange("first", ExchangeKind::Topic).await;

@@ -1,4 +1,4 @@
-//! What happens when the broker is killed and started again.
+//! Restarts: the broker is killed and started again.
 
 use std::{
     collections::BTreeSet,
@@ -73,7 +73,8 @@ pub async fn reconnects_and_loses_nothing(bench: &mut Bench) {
     drop(subscription);
 }
 
-/// What was in hand when the broker was killed comes back; settling the old delivery afterwards settles nothing.
+/// A delivery that was unsettled when the broker was killed comes back; settling the old delivery afterwards settles
+/// nothing.
 pub async fn settles_across_a_restart_without_harm(bench: &mut Bench) {
     const MESSAGES: usize = 20;
     let (exchange, queue) = bench.events().await;

@@ -1,4 +1,4 @@
-//! What the file keeps, counts and forgets.
+//! Tests of the file: what it keeps, counts and forgets.
 
 mod delivery_counts;
 mod full_disk;

@@ -1,4 +1,4 @@
-//! What is forgotten, and when.
+//! Messages that the journal forgets, and those that it keeps.
 
 use crate::sqlite::tests::*;
 

@@ -37,7 +37,7 @@ pub async fn misses_nothing(fixture: &Fixture) {
     }
 }
 
-/// What was inserted and flushed is there when the store is opened again.
+/// A link that was inserted and flushed is there when the store is opened again.
 pub async fn keeps_flushed_links_when_reopened(fixture: &Fixture) {
     let store = open(fixture).await;
     let [parent, child] = ids();

@@ -36,7 +36,7 @@ pub async fn leases_to_one_of_many(fixture: &Fixture) {
     }
 }
 
-/// What is done is done for everybody, until its time is over.
+/// An event that is done is done for everybody, until its time is over.
 pub async fn remembers_what_is_done_for_its_time(fixture: &Fixture) {
     let store = open(fixture).await;
     let (key, token, other) = (key("done"), Uuid::new_v4(), Uuid::new_v4());

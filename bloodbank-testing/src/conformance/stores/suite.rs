@@ -26,7 +26,8 @@ pub fn run<F>(fixture: F, name: &str, property: impl AsyncFnOnce(&F)) {
 /// Makes a module with one `#[test]` for each property of the [store contracts](crate::conformance::stores) that a backend
 /// implements.
 ///
-/// Each line names a contract and an expression that makes a fixture: `links` ([`LinkStore`](bloodbank_core::store::LinkStore)),
+/// Each line names a contract and an expression that makes a fixture: `links`
+/// ([`LinkStore`](bloodbank_core::store::LinkStore)),
 /// `direct_links` ([`DirectLinkStore`](bloodbank_core::store::DirectLinkStore), which includes `links`), `leases`
 /// ([`LeaseStore`](bloodbank_core::store::LeaseStore)), `claims` ([`ClaimStore`](bloodbank_core::store::ClaimStore)) and
 /// `journal` ([`Journal`](bloodbank_core::store::Journal)). `durable` after the fixture adds the property that a store which
