@@ -197,3 +197,8 @@ mod macro_docs {
         Pattern "../bloodbank-macros/src/docs/pattern.md"
     }
 }
+
+/// The examples of the book's page about testing.
+#[cfg(all(doctest, feature = "testing"))]
+#[doc = include_str!("../docs/src/testing.md")]
+mod testing_docs {}

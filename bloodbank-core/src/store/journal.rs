@@ -92,7 +92,8 @@ pub enum Position {
     Last(usize),
 }
 
-/// The entries of a journal, oldest first. Ends where the journal ended when reading began, and after an error.
+/// The entries of a journal, oldest first. The stream ends where the journal ended when its first entry was asked for, and after
+/// an error.
 pub type JournalEntries = BoxStream<'static, Result<JournalEntry>>;
 
 /// A journal: keeps every published message, in the order of publishing, until it is too old or too far back.

@@ -7,7 +7,7 @@
 //! | [`ClaimStore`] | large payloads that stay out of their events | [`memory`], `redis`, [`FileClaims`] |
 //! | [`Journal`] | every published message, in order | the file of the embedded bus |
 //!
-//! A backend of your own implements a contract; the conformance suites of `bloodbank-testing` tell whether it is right.
+//! A backend of your own implements a contract; `store_conformance_suite!` of `bloodbank-testing` tells whether it is right.
 
 mod claims;
 mod file;

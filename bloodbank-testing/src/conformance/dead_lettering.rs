@@ -1,4 +1,4 @@
-//! Where messages go that a queue gives up: rejected, expired, delivered too often.
+//! Dead-lettering of messages that are rejected, expired or delivered too often.
 
 use std::{
     sync::Arc,
@@ -25,7 +25,7 @@ fn giving_up(queue: Queue, exchange: &str, routing_key: Option<&str>) -> Queue {
     }
 }
 
-/// What the broker says about the first time that a queue gave a message up.
+/// Checks the headers in which the broker says why a queue first gave a message up.
 fn assert_first_death(delivery: &Delivery, reason: &str, queue: &str, exchange: &str) {
     let headers = &delivery.message.properties.headers;
     assert_eq!(headers.text("x-first-death-reason"), Some(reason), "{headers:?}");
@@ -33,8 +33,8 @@ fn assert_first_death(delivery: &Delivery, reason: &str, queue: &str, exchange: 
     assert_eq!(headers.text("x-first-death-exchange"), Some(exchange), "{headers:?}");
 }
 
-/// What is rejected without requeue goes to the dead-letter exchange, with the key that the queue says or its own, whole,
-/// and with the reason in its headers.
+/// A message that is rejected without requeue goes to the dead-letter exchange, with the key that the queue says or its
+/// own, whole, and with the reason in its headers.
 pub async fn sends_rejected_messages_to_the_dead_letter_exchange(bench: &mut Bench) {
     let events = bench.exchange("events", ExchangeKind::Topic).await;
     let direct = bench.exchange("direct", ExchangeKind::Direct).await;
@@ -80,7 +80,7 @@ pub async fn sends_rejected_messages_to_the_dead_letter_exchange(bench: &mut Ben
     }
 }
 
-/// Without a dead-letter exchange, or with one that leads nowhere, what is rejected without requeue is gone.
+/// Without a dead-letter exchange, or with one that leads nowhere, a message that is rejected without requeue is gone.
 pub async fn drops_rejected_messages_without_a_dead_letter_exchange(bench: &mut Bench) {
     let (exchange, plain) = bench.events().await;
     let nowhere = bench.name("nowhere");
@@ -194,7 +194,7 @@ async fn limited(bench: &mut Bench, limit: u32) -> (Arc<str>, Arc<str>) {
     (queue, parked)
 }
 
-/// What is rejected more often than the delivery limit allows is parked, with the broker's reason; what is behind it goes
+/// A message that is rejected more often than the delivery limit allows is parked, with the broker's reason; the queue goes
 /// on.
 pub async fn parks_what_is_rejected_too_often(bench: &mut Bench) {
     const LIMIT: u32 = 3;
@@ -219,7 +219,7 @@ pub async fn parks_what_is_rejected_too_often(bench: &mut Bench) {
     delivery.ack();
 }
 
-/// A message whose consumer goes every time is parked too.
+/// A message whose consumer goes away every time is parked too.
 pub async fn parks_what_ends_its_consumer_too_often(bench: &mut Bench) {
     const LIMIT: u32 = 2;
     let (queue, parked) = limited(bench, LIMIT).await;

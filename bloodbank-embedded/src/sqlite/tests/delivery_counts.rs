@@ -84,7 +84,7 @@ async fn a_bus_that_is_dropped_keeps_what_was_appended() {
     }
     drop(deliveries);
     let other = tempfile::tempdir().unwrap();
-    drop(std::mem::replace(&mut bench.bus, open(other.path(), bench.keep)));
-    bench.bus = open(bench.folder.path(), bench.keep);
+    drop(std::mem::replace(&mut bench.bus, open(other.path(), bench.retention)));
+    bench.bus = open(bench.folder.path(), bench.retention);
     assert_eq!(bench.bus.depth("q"), Some((0, 0)));
 }

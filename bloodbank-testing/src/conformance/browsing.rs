@@ -1,4 +1,4 @@
-//! Looking into queues, and at what there is, without changing it.
+//! Browsing queues and comparing topologies, which change nothing.
 
 use std::sync::Arc;
 
@@ -8,9 +8,9 @@ use bloodbank_core::transport::{
     topology::{DeadLetterTo, ExchangeKind, PARKED_DELIVERY_LIMIT, Queue},
 };
 
-/// Looking into a queue shows what waits there, once each and in order, to one at a time; what is not acknowledged is back in
-/// its place afterwards, however often somebody looks.
-pub async fn looks_into_a_queue_and_leaves_it_as_it_is(bench: &mut Bench) {
+/// Browsing a queue shows the messages that wait there, once each and in order, to one reader at a time. A message that is
+/// not acknowledged is back in its place afterwards, however often somebody browses.
+pub async fn browses_a_queue_and_leaves_it_as_it_is(bench: &mut Bench) {
     let exchange = bench.exchange("events", ExchangeKind::Topic).await;
     let queue = Queue { delivery_limit: Some(PARKED_DELIVERY_LIMIT), ..bench.queue(&bench.name("all")) };
     let queue = bench.bound(&exchange, queue, &["#"]).await;
@@ -18,8 +18,7 @@ pub async fn looks_into_a_queue_and_leaves_it_as_it_is(bench: &mut Bench) {
     let transport = bench.transport();
     // More often than a delivery limit by default.
     for round in 0..22 {
-        let mut first =
-            bench.within("looking", transport.fetch(Arc::clone(&queue))).await.expect("it can be looked into");
+        let mut first = bench.within("browsing", transport.fetch(Arc::clone(&queue))).await.expect("it can be browsed");
         let mut held = Vec::new();
         for place in 0..20 {
             assert_eq!(first.left(), 20 - place, "round {round}");
@@ -28,13 +27,13 @@ pub async fn looks_into_a_queue_and_leaves_it_as_it_is(bench: &mut Bench) {
             held.push(delivery);
         }
         assert!(bench.within("the end", first.next()).await.expect("it goes on").is_none());
-        let second = bench.within("looking", transport.fetch(Arc::clone(&queue))).await.expect("it can be looked into");
+        let second = bench.within("browsing", transport.fetch(Arc::clone(&queue))).await.expect("it can be browsed");
         assert_eq!(second.left(), 0, "the other has them all");
         drop(second);
         drop(held);
         bench.within("finishing", first.finish()).await.expect("the bus hears of it");
     }
-    let mut last = bench.within("looking", transport.fetch(Arc::clone(&queue))).await.expect("it can be looked into");
+    let mut last = bench.within("browsing", transport.fetch(Arc::clone(&queue))).await.expect("it can be browsed");
     let mut held = Vec::new();
     while let Some(delivery) = bench.within("a message", last.next()).await.expect("it goes on") {
         match number(&delivery) % 2 {
@@ -47,12 +46,13 @@ pub async fn looks_into_a_queue_and_leaves_it_as_it_is(bench: &mut Bench) {
     let odd: Vec<usize> = (0..20).filter(|number| number % 2 == 1).collect();
     assert_eq!(bench.subscribe(&queue, 20).await.take(10).await, odd);
     bench.assert_empty(&queue).await;
-    let missing = bench.within("looking", transport.fetch(bench.name("missing"))).await;
-    let error = missing.err().expect("there is nothing to look into");
+    let missing = bench.within("browsing", transport.fetch(bench.name("missing"))).await;
+    let error = missing.err().expect("there is nothing to browse");
     assert_eq!(error.kind(), bloodbank_core::ErrorKind::Topology, "{error}");
 }
 
-/// What is declared beside what there is: equal, missing, different with both sides; and nothing is made by comparing.
+/// Comparing a topology tells of each exchange and queue whether it is there: equal, missing, or different with both sides.
+/// Comparing declares nothing.
 pub async fn compares_a_topology_and_changes_nothing(bench: &mut Bench) {
     let exchange = bench.exchange("there", ExchangeKind::Topic).await;
     let queue = bench.bound(&exchange, bench.queue(&bench.name("there")), &["#"]).await;

@@ -1,4 +1,4 @@
-//! What a queue gives up, and when.
+//! Messages that a queue dead-letters: rejected, expired, delivered too often.
 
 use crate::tests::*;
 use bloodbank_core::transport::topology::{DELIVERY_LIMIT, rung_name};

@@ -1,9 +1,9 @@
-//! What is forgotten, and when.
+//! Messages that the journal forgets, and those that it keeps.
 
 use crate::sqlite::tests::*;
 
 async fn bounded(count: u64) -> Bench {
-    Bench::keeping(Keep { count, ..Keep::default() }).await
+    Bench::with_retention(Retention { count, ..Retention::default() }).await
 }
 
 async fn publish_many(bench: &Bench, key: &str, count: usize) {
@@ -65,7 +65,7 @@ async fn old_messages_go() {
     connection.execute("UPDATE messages SET published_at = published_at - 8 * 86400 * 1000 WHERE id <= 3", ()).unwrap();
     connection.execute("DELETE FROM entries WHERE message <> 2", ()).unwrap();
     drop(connection);
-    bench.bus = open(bench.folder.path(), bench.keep);
+    bench.bus = open(bench.folder.path(), bench.retention);
     assert_eq!(bench.number("SELECT count(*) FROM messages"), 3);
     assert_eq!(bench.number("SELECT min(id) FROM messages"), 2);
 }
