@@ -164,7 +164,17 @@ pub mod embedded {
 /// `TestBus`, and the conformance suites for transports and stores.
 #[cfg(feature = "testing")]
 pub mod testing {
-    pub use bloodbank_testing::{DeadLetter, TestBus};
+    pub use bloodbank_testing::{DeadLetter, TestBus, conformance_suite, store_conformance_suite};
+
+    /// What a suite is given: how to connect to a broker or a store, and the features it has.
+    pub mod conformance {
+        pub use bloodbank_testing::conformance::{Bench, Feature, Fixture};
+
+        /// The fixtures of the suites for stores.
+        pub mod stores {
+            pub use bloodbank_testing::conformance::stores::{AsLinkStore, JournalFixture, StoreFixture};
+        }
+    }
 }
 
 /// The names that most services need.

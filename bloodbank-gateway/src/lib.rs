@@ -35,6 +35,10 @@
 //! builder and router; the server.
 #![forbid(unsafe_code)]
 
+// The unit tests need a bus.
+#[cfg(test)]
+use bloodbank_embedded as _;
+
 mod asyncapi;
 mod auth;
 mod body;

@@ -13,6 +13,7 @@ mod event_set;
 mod guard;
 mod handling;
 mod key;
+mod numbers;
 mod options;
 mod retry;
 mod segment;

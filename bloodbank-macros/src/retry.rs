@@ -9,7 +9,7 @@ use syn::{LitStr, Token, parse::ParseStream, punctuated::Punctuated, token::Brac
 use crate::{
     ctxt::Ctxt,
     duration,
-    handling::{count, positive},
+    numbers::{count, positive},
     options::{KnownOption, Options, value},
 };
 

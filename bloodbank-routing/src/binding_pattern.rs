@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::error::{InvalidKey, KeyError};
+use crate::error::KeyError;
+use crate::invalid_key::InvalidKey;
 use crate::key::{check_pattern, check_wire_pattern};
 use crate::matching::{covers, matches, overlaps};
 use crate::routing_key::RoutingKey;

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::explain::explain;
-use crate::key::MAX_LEN;
+/// The maximum length of a routing key in bytes: AMQP sends the length in one byte.
+pub const MAX_LEN: usize = 255;
 
 /// The grammar that a text was checked against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -190,42 +190,3 @@ impl fmt::Display for KeyError {
 }
 
 impl std::error::Error for KeyError {}
-
-/// A text that breaks the grammar, together with the error.
-///
-/// ```
-/// let error = bloodbank_routing::RoutingKey::parse("Orders.placed").unwrap_err();
-/// assert_eq!(
-///     error.to_string(),
-///     "routing key `Orders.placed` has an upper-case letter in segment `Orders`; write `orders.placed`"
-/// );
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InvalidKey {
-    text: Box<str>,
-    error: KeyError,
-}
-
-impl InvalidKey {
-    pub(crate) fn new(text: &str, error: KeyError) -> Self {
-        Self { text: text.into(), error }
-    }
-
-    /// The text that was checked.
-    pub fn text(&self) -> &str {
-        &self.text
-    }
-
-    /// The broken rule and its place in the text.
-    pub const fn error(&self) -> KeyError {
-        self.error
-    }
-}
-
-impl fmt::Display for InvalidKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&explain(&self.text, &self.error))
-    }
-}
-
-impl std::error::Error for InvalidKey {}

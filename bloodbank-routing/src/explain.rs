@@ -1,7 +1,7 @@
 //! Error messages for users: from an error and its text to a sentence.
 
-use crate::error::{KeyError, KeyErrorKind as Kind, Subject};
-use crate::key::{MAX_LEN, check_template};
+use crate::error::{KeyError, KeyErrorKind as Kind, MAX_LEN, Subject};
+use crate::key::check_template;
 use crate::snake_case::{as_subject, in_two_segments};
 
 /// Explains why a text was refused, in one sentence: the kind of text, the fault, its place, and the

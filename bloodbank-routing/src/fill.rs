@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use crate::error::KeyError;
+use crate::error::{KeyError, MAX_LEN};
 use crate::explain::explain;
-use crate::key::{MAX_LEN, check_segment};
+use crate::key::check_segment;
 use crate::routing_key::RoutingKey;
 use crate::template::{Segment, template_segments};
 

@@ -1,9 +1,6 @@
 //! The grammar of keys, templates, patterns and the values of placeholders.
 
-use crate::error::{KeyError, KeyErrorKind as Kind, Subject};
-
-/// The maximum length of a routing key in bytes: AMQP sends the length in one byte.
-pub const MAX_LEN: usize = 255;
+use crate::error::{KeyError, KeyErrorKind as Kind, MAX_LEN, Subject};
 
 /// Checks a complete key: two or more segments `[a-z][a-z0-9_]*` joined by dots, at most
 /// [`MAX_LEN`] bytes.

@@ -28,6 +28,7 @@ mod binding_pattern;
 mod error;
 mod explain;
 mod fill;
+mod invalid_key;
 mod key;
 mod matching;
 mod nearest;
@@ -40,12 +41,13 @@ mod trie;
 mod words;
 
 pub use binding_pattern::BindingPattern;
-pub use error::{InvalidKey, KeyError, KeyErrorKind, Subject};
+pub use error::{KeyError, KeyErrorKind, MAX_LEN, Subject};
 pub use explain::{explain, printable, suggestion};
 pub use fill::FillError;
+pub use invalid_key::InvalidKey;
 pub use key::{
-    MAX_LEN, check_key, check_pattern, check_segment, check_template, check_wire_key, check_wire_pattern,
-    first_segment, is_failure_key,
+    check_key, check_pattern, check_segment, check_template, check_wire_key, check_wire_pattern, first_segment,
+    is_failure_key,
 };
 pub use matching::{covers, matches, overlaps, template_matches};
 pub use nearest::nearest;

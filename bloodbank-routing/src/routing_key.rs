@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::error::{InvalidKey, KeyError};
+use crate::error::KeyError;
+use crate::invalid_key::InvalidKey;
 use crate::key::{check_key, check_wire_key, first_segment};
 use crate::text::{Text, text_traits};
 

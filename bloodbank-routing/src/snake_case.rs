@@ -1,11 +1,11 @@
 //! Spelling suggestions for whole keys, templates and patterns: their form in snake_case.
 
-use crate::error::Subject;
+use crate::error::{MAX_LEN, Subject};
 use crate::key::check;
 
 /// The text in snake_case, if that differs and the grammar of `subject` allows it.
 pub(crate) fn as_subject(text: &str, subject: Subject) -> Option<String> {
-    if text.len() > crate::key::MAX_LEN {
+    if text.len() > MAX_LEN {
         return None;
     }
     if matches!(subject, Subject::WireKey | Subject::WirePattern) {

@@ -101,7 +101,7 @@ macro_rules! text_traits {
         }
 
         impl ::std::str::FromStr for $name {
-            type Err = $crate::error::InvalidKey;
+            type Err = $crate::invalid_key::InvalidKey;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 Self::parse(text)
@@ -109,7 +109,7 @@ macro_rules! text_traits {
         }
 
         impl TryFrom<&str> for $name {
-            type Error = $crate::error::InvalidKey;
+            type Error = $crate::invalid_key::InvalidKey;
 
             fn try_from(text: &str) -> Result<Self, Self::Error> {
                 Self::parse(text)
@@ -117,7 +117,7 @@ macro_rules! text_traits {
         }
 
         impl TryFrom<String> for $name {
-            type Error = $crate::error::InvalidKey;
+            type Error = $crate::invalid_key::InvalidKey;
 
             fn try_from(text: String) -> Result<Self, Self::Error> {
                 Self::parse(text)

@@ -235,7 +235,7 @@ async fn a_missing_state_is_an_error_at_start_up() {
     assert_eq!(error.kind(), ErrorKind::MissingState);
     let message = error.to_string();
     assert!(
-        message.contains("`work.job.run`") && message.contains("Workshop") && message.contains("tests/commands.rs"),
+        message.contains("`work.job.run`") && message.contains("Workshop") && message.contains("tests/bus/commands.rs"),
         "{message}"
     );
 }

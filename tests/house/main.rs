@@ -37,9 +37,10 @@ const STAGES: [&str; 19] = [
 ];
 
 /// The crates whose files are looked at for circles.
-const CRATES: [&str; 11] = [
+const CRATES: [&str; 12] = [
     "bloodbank-amqp",
     "bloodbank-cli",
+    "bloodbank-client",
     "bloodbank-core",
     "bloodbank-domains",
     "bloodbank-embedded",

@@ -40,7 +40,9 @@ pub(crate) fn of_facade() -> Surface {
             if target[1..] == ["__private"] {
                 continue;
             }
-            match resolve(modules, &Vec::new(), &within(target), 0) {
+            // The functions of a crate of macros are not seen by others.
+            let macros = target[0] == "bloodbank_macros";
+            match resolve(modules, &Vec::new(), &within(target), 0).filter(|_| !macros) {
                 Some(Found::Item { module, name, .. }) => {
                     describe(modules, &module, &name, &public, &mut surface.lines)
                 }

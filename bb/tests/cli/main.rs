@@ -1,6 +1,9 @@
 //! Every verb, as a user runs it.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+// The buses that a setting chooses between.
+use bloodbank as _;
+
 mod agents;
 mod documents;
 #[cfg(unix)]
