@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     pin::Pin,
     sync::{
-        Arc, Mutex, MutexGuard,
+        Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
     task::{Context, Poll},
@@ -24,8 +24,9 @@ use bloodbank_core::{
 use bloodbank_embedded::Embedded;
 use bloodbank_testing::conformance::Fixture;
 use futures_util::{FutureExt, Stream, StreamExt, future::BoxFuture};
+use parking_lot::{Mutex, MutexGuard};
 
-/// What the transport does wrong.
+/// The fault of a transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// What is published.
@@ -87,7 +88,7 @@ impl Faulty {
 impl Fixture for Faulty {
     fn connect(&self) -> BoxFuture<'_, Result<Arc<dyn Transport>>> {
         Box::pin(async {
-            Ok(Arc::new(Bus {
+            Ok(Arc::new(FaultyTransport {
                 inner: Embedded::in_memory(),
                 fault: self.fault,
                 count: AtomicUsize::new(0),
@@ -109,7 +110,7 @@ impl Fixture for Faulty {
     }
 }
 
-struct Bus {
+struct FaultyTransport {
     inner: Embedded,
     fault: Fault,
     count: AtomicUsize,
@@ -118,13 +119,13 @@ struct Bus {
     restarted: Arc<AtomicBool>,
 }
 
-impl Bus {
+impl FaultyTransport {
     fn has(&self, fault: Fault) -> bool {
         self.fault == fault
     }
 }
 
-impl Publish for Bus {
+impl Publish for FaultyTransport {
     fn publish(&self, mut message: Outgoing) -> BoxFuture<'_, Result<Published>> {
         let place = self.count.fetch_add(1, SeqCst);
         let some = place % 21 == 7;
@@ -168,7 +169,7 @@ impl Publish for Bus {
     }
 }
 
-impl Consume for Bus {
+impl Consume for FaultyTransport {
     fn declare(&self, mut topology: Topology) -> BoxFuture<'_, Result<()>> {
         for binding in &mut topology.bindings {
             match self.fault {
@@ -220,7 +221,7 @@ impl Consume for Bus {
                 }
                 consuming => consuming?,
             };
-            let hands = Arc::new(Hands {
+            let settler = Arc::new(FaultySettler {
                 fault: self.fault,
                 held: Mutex::default(),
                 next: AtomicUsize::new(0),
@@ -228,7 +229,7 @@ impl Consume for Bus {
                 dropped: AtomicBool::new(false),
                 closed: Arc::clone(&self.closed),
             });
-            Ok(Box::pin(Stumbling { inner, hands, again: None }) as Deliveries)
+            Ok(Box::pin(FaultyDeliveries { inner, settler, again: None }) as Deliveries)
         }
         .boxed()
     }
@@ -262,7 +263,7 @@ impl Consume for Bus {
     }
 }
 
-impl Transport for Bus {
+impl Transport for FaultyTransport {
     fn system(&self) -> &'static str {
         "faulty"
     }
@@ -284,33 +285,33 @@ impl Transport for Bus {
     }
 }
 
-struct Stumbling {
+struct FaultyDeliveries {
     inner: Deliveries,
-    hands: Arc<Hands>,
+    settler: Arc<FaultySettler>,
     again: Option<Delivery>,
 }
 
-impl Stream for Stumbling {
+impl Stream for FaultyDeliveries {
     type Item = Delivery;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Delivery>> {
         if let Some(again) = self.again.take() {
             return Poll::Ready(Some(again));
         }
-        if self.hands.is(Fault::EndsAfterARejection) && self.hands.rejected.load(SeqCst) {
+        if self.settler.is(Fault::EndsAfterARejection) && self.settler.rejected.load(SeqCst) {
             return Poll::Pending;
         }
         match self.inner.poll_next_unpin(context) {
-            Poll::Ready(None) if self.hands.is(Fault::NeverEndsDeliveries) => Poll::Pending,
+            Poll::Ready(None) if self.settler.is(Fault::NeverEndsDeliveries) => Poll::Pending,
             Poll::Ready(Some(delivery)) => {
-                let tag = self.hands.next.fetch_add(1, SeqCst) as u64;
-                let redelivered = delivery.redelivered && !self.hands.is(Fault::NeverSaysRedelivered);
-                let settler = Arc::clone(&self.hands) as Arc<dyn Settle>;
-                if self.hands.is(Fault::DeliversTwice) && tag % 10 == 3 {
+                let tag = self.settler.next.fetch_add(1, SeqCst) as u64;
+                let redelivered = delivery.redelivered && !self.settler.is(Fault::NeverSaysRedelivered);
+                let settler = Arc::clone(&self.settler) as Arc<dyn Settle>;
+                if self.settler.is(Fault::DeliversTwice) && tag % 10 == 3 {
                     let settler = Arc::clone(&settler);
                     self.again = Some(Delivery::new(delivery.message.clone(), false, settler, u64::MAX));
                 }
-                self.hands.held().insert(tag, delivery.settlement);
+                self.settler.held().insert(tag, delivery.settlement);
                 Poll::Ready(Some(Delivery::new(delivery.message, redelivered, settler, tag)))
             }
             other => other,
@@ -318,14 +319,14 @@ impl Stream for Stumbling {
     }
 }
 
-impl Drop for Stumbling {
+impl Drop for FaultyDeliveries {
     fn drop(&mut self) {
-        self.hands.dropped.store(true, SeqCst);
+        self.settler.dropped.store(true, SeqCst);
     }
 }
 
-/// Settles, with a fault.
-struct Hands {
+/// Settles deliveries, with a fault.
+struct FaultySettler {
     fault: Fault,
     held: Mutex<BTreeMap<u64, Settlement>>,
     next: AtomicUsize,
@@ -334,13 +335,13 @@ struct Hands {
     closed: Arc<AtomicBool>,
 }
 
-impl Hands {
+impl FaultySettler {
     fn is(&self, fault: Fault) -> bool {
         self.fault == fault
     }
 
     fn held(&self) -> MutexGuard<'_, BTreeMap<u64, Settlement>> {
-        self.held.lock().expect("nobody panics with it")
+        self.held.lock()
     }
 
     fn take(&self, tag: u64) -> Option<Settlement> {
@@ -356,7 +357,7 @@ impl Hands {
     }
 }
 
-impl Settle for Hands {
+impl Settle for FaultySettler {
     fn ack(&self, tag: u64) {
         if self.is(Fault::ForgetsAcks) && tag % 20 == 7 {
             return;

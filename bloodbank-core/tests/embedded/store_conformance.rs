@@ -20,7 +20,7 @@ use bloodbank_testing::{
     store_conformance_suite,
 };
 use futures_util::future::BoxFuture;
-use tokio::sync::Mutex;
+use parking_lot::Mutex;
 
 /// Stores in memory.
 struct Memory;
@@ -61,7 +61,7 @@ impl StoreFixture<dyn ClaimStore> for Folder {
 /// Stores of an embedded bus, in memory or in a file.
 pub(crate) struct EmbeddedStores {
     folder: Option<tempfile::TempDir>,
-    bus: Mutex<Option<Embedded>>,
+    bus: Mutex<Option<Arc<Embedded>>>,
 }
 
 impl EmbeddedStores {
@@ -79,12 +79,16 @@ impl EmbeddedStores {
             Some(folder) => Embedded::open(&folder.path().join("bus.db")).await?,
         };
         let stores = bus.stores(&Settings::default());
-        *self.bus.lock().await = Some(bus);
+        *self.bus.lock() = Some(Arc::new(bus));
         Ok(stores)
     }
 
+    fn bus(&self) -> Option<Arc<Embedded>> {
+        self.bus.lock().clone()
+    }
+
     async fn close_bus(&self) {
-        if let Some(bus) = &*self.bus.lock().await {
+        if let Some(bus) = self.bus() {
             bus.close().await;
         }
     }
@@ -115,8 +119,7 @@ embedded_stores! {
 impl JournalFixture for EmbeddedStores {
     fn publish(&self, message: Outgoing) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
-            let bus = self.bus.lock().await;
-            let bus = bus.as_ref().ok_or_else(|| Error::new(ErrorKind::Closed, "the journal was not opened"))?;
+            let bus = self.bus().ok_or_else(|| Error::new(ErrorKind::Closed, "the journal was not opened"))?;
             let exchange = Exchange { name: Arc::clone(&message.exchange), kind: ExchangeKind::Topic };
             bus.declare_now(&Topology { exchanges: vec![exchange], ..Topology::default() })?;
             bus.publish(message).await.map(drop)
