@@ -38,7 +38,7 @@ async fn main() -> bloodbank::Result<()> {
     assert!(bus.published::<OrderShipped>().is_empty(), "not before an hour has passed");
 
     bus.advance(Duration::from_secs(2 * 60 * 60)).await;
-    bus.run_out().await;
+    bus.drain_retries().await;
     let shipped = bus.published::<OrderShipped>();
     assert_eq!(shipped[0].payload, OrderShipped { order_id: "o-1".into() });
     assert_eq!(shipped[0].correlation_ids, [placed.event_id]);

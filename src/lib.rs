@@ -8,23 +8,166 @@ pub use bloodbank_core::{
     Event, EventCollector, EventEnvelope, EventKind, ExecuteError, FailureEvent, HandlerError, PayloadFault, Publisher,
     Receipt, Registry, Result, RoutingSegment, RunningApp, Settings, State, Subscriber,
 };
-pub use bloodbank_core::{
-    app, claim_check, consume, correlation, dead_letter, dedupe, dispatch, envelope, event, event_id, handler, message,
-    publish, registry, routing, settings, store, transport,
-};
 pub use bloodbank_macros::{Event, EventSet, RoutingSegment, command, pattern, routing_key, subscriber};
 
-/// RabbitMQ.
+/// The app at work: health, signals, and a bus of parts of your own.
+pub mod app {
+    pub use bloodbank_core::app::{BusBuilder, Health, HealthState, StopSignals};
+}
+
+/// Claim check: a large payload stays in a store, and the event carries a reference to it.
+pub mod claim_check {
+    pub use bloodbank_core::claim_check::{Claim, ClaimCheck, ClaimError, Large};
+}
+
+/// Correlation: which event caused which.
+pub mod correlation {
+    pub use bloodbank_core::correlation::{
+        Chain, CorrelationHealth, CorrelationTracker, Direction, Dump, METADATA_LIMIT, Recording, Trace, TraceEvent,
+        check_metadata,
+    };
+}
+
+/// Dead letters: listing, redriving, discarding.
+pub mod dead_letter {
+    pub use bloodbank_core::dead_letter::{DeadLetter, Filter, Mode, Report, Settled};
+}
+
+/// Deduplication: an event that a subscriber has handled is not handled by it again.
+pub mod dedupe {
+    pub use bloodbank_core::dedupe::{Dedupe, DedupeMark, OnOutage};
+}
+
+/// Envelopes: the JSON around every payload.
+pub mod envelope {
+    pub use bloodbank_core::envelope::{
+        AgentContext, AgentType, CodeState, ENVELOPE_VERSION, EnvelopeHead, RawEnvelope, Source, TriggerType,
+        WrittenSource, check_version,
+    };
+}
+
+/// The contracts of events.
+pub mod event {
+    pub use bloodbank_core::event::{
+        Declaration, IdValue, Location, Payload, PendingEvent, Reply, Superseded,
+        derives::{Described, Readable, Writable},
+    };
+}
+
+/// Event ids that are deterministic from declared fields.
+pub mod event_id {
+    pub use bloodbank_core::event_id::{deterministic, in_namespace, unique_key};
+}
+
+/// Arguments and return values of subscribers, and layers around them.
+pub mod handler {
+    pub use bloodbank_core::{
+        consume::HandlerService,
+        handler::{
+            ExtractFrom, Extractor, HandlerFailure, HandlerReturn, Here, Input, Needs, Output, Provides, Satisfies,
+            States, There,
+        },
+    };
+}
+
+/// Messages between a transport and the rest, with their properties and headers.
+pub mod message {
+    pub use bloodbank_core::message::{HeaderValue, Headers, Incoming, Outgoing, Properties, Published, Text};
+
+    /// The names of the headers that Bloodbank sets.
+    pub mod names {
+        pub use bloodbank_core::message::names::{
+            ATTEMPT, ERROR, FINAL, FIRST_FAILED, LAST_FAILED, QUEUE, REASON, REDRIVEN, REPLY, RETURNED, TRACEPARENT,
+            TRACESTATE,
+        };
+    }
+}
+
+/// Publishing: builders, causes, prepared events, requests.
+pub mod publish {
+    pub use bloodbank_core::publish::{
+        Cause, Execute, JsonPayload, Prepared, Publish, PublishValue, Publishable, TraceContext, Untyped,
+    };
+}
+
+/// The registry: the events, subscribers and commands that are linked into this program.
+pub mod registry {
+    pub use bloodbank_core::registry::{
+        AnyEvent, Backoff, CommandDescriptor, Conflict, EventDescriptor, OnFailure, Report, RetryPolicy,
+        SubscriberDescriptor, SubscriberOptions,
+    };
+}
+
+/// Routing keys and binding patterns.
+pub mod routing {
+    pub use bloodbank_core::routing::{
+        BindingPattern, FillError, InvalidKey, KeyError, KeyErrorKind, MAX_LEN, PatternTrie, RoutingKey, Segment,
+        Subject, check_key, check_pattern, check_segment, check_template, check_wire_key, check_wire_pattern, covers,
+        explain, first_segment, is_failure_key, is_template, matches, nearest, overlaps, printable, suggest_pattern,
+        suggestion, template_matches, template_segments, template_to_pattern,
+    };
+}
+
+/// Settings from the environment, `.env` and `bloodbank.toml`.
+pub mod settings {
+    pub use bloodbank_core::settings::{ClaimStoreKind, QueueKind, Reader, TlsFiles};
+}
+
+/// Stores: contracts, and the backends in memory, in files and in Redis.
+pub mod store {
+    pub use bloodbank_core::store::{
+        Acquired, BatchRead, CausationLink, ClaimStore, DirectLinkStore, FileClaims, Journal, JournalEntries,
+        JournalEntry, JournalQuery, LeaseKey, LeaseStore, LinkEntry, LinkStore, Lookup, MalformedEntry, Position,
+        Stores, UnrecordedLinks,
+    };
+
+    /// Stores in the memory of this process.
+    pub mod memory {
+        pub use bloodbank_core::store::memory::{MemoryClaims, MemoryLeases, MemoryLinks};
+    }
+
+    /// Stores in Redis.
+    #[cfg(feature = "redis")]
+    pub mod redis {
+        pub use bloodbank_core::store::redis::{RedisClaims, RedisConnection, RedisLeases, RedisLinks};
+    }
+}
+
+/// The contracts of transports, and the topology on the broker.
+pub mod transport {
+    pub use bloodbank_core::transport::{
+        Compared, Connection, ConnectionState, Consume, Deliveries, Delivery, Difference, Fetch, Fetched, Found,
+        Publish, Settle, Settlement, Topology, Transport, TransportProvider,
+    };
+
+    /// Topology: exchanges, queues and bindings as data.
+    pub mod topology {
+        pub use bloodbank_core::transport::topology::{
+            Binding, DEAD_LETTER_EXCHANGE, DELIVERY_LIMIT, DeadLetterTo, Exchange, ExchangeKind, LADDER,
+            PARKED_DELIVERY_LIMIT, Queue, dead_letter_queue, rung_name,
+        };
+    }
+}
+
+/// The RabbitMQ transport.
 #[cfg(feature = "amqp")]
-pub use bloodbank_amqp as amqp;
-/// The embedded bus.
+pub mod amqp {
+    pub use bloodbank_amqp::Amqp;
+}
+
+/// The embedded bus: a transport in this process, in memory or in one file.
 #[cfg(feature = "embedded")]
-pub use bloodbank_embedded as embedded;
+pub mod embedded {
+    pub use bloodbank_embedded::Embedded;
+}
+
 /// `TestBus`, and the conformance suites for transports and stores.
 #[cfg(feature = "testing")]
-pub use bloodbank_testing as testing;
+pub mod testing {
+    pub use bloodbank_testing::{DeadLetter, TestBus};
+}
 
-/// What most services need.
+/// The names that most services need.
 pub mod prelude {
     pub use bloodbank_core::{
         App, Bus, Command, CommandContext, Context, Event, EventCollector, EventEnvelope, FailureEvent, HandlerError,
@@ -35,7 +178,7 @@ pub mod prelude {
     pub use serde::{Deserialize, Serialize};
 }
 
-/// The examples of the macros, which their own crate cannot run.
+/// The doc-tests of the macros, which the macro crate itself cannot run.
 #[cfg(doctest)]
 mod macro_docs {
     macro_rules! run {
@@ -54,3 +197,8 @@ mod macro_docs {
         Pattern "../bloodbank-macros/src/docs/pattern.md"
     }
 }
+
+/// The examples of the book's page about testing.
+#[cfg(all(doctest, feature = "testing"))]
+#[doc = include_str!("../docs/src/testing.md")]
+mod testing_docs {}

@@ -1,18 +1,20 @@
 #![doc = include_str!("lib.md")]
 #![forbid(unsafe_code)]
 
+mod app;
 mod args;
-mod bus;
-mod door;
-mod fault;
-mod flow;
-mod id;
+mod command_line;
+mod connect;
+mod error;
 mod output;
-mod payload;
 mod program;
-mod project;
+mod program_name;
+mod receipt;
+mod runtime;
 pub mod schema;
 mod verbs;
-mod when;
+
+// Named here, it is linked into every command line: `RABBIT_URL` alone chooses it.
+use bloodbank_amqp as _;
 
 pub use program::{Program, main};

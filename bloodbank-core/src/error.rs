@@ -1,16 +1,16 @@
-//! One error type with a kind; the kind decides whether trying again can help.
+//! The error type of Bloodbank. Its kind decides whether a retry can help.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// An error of any type, as handlers and libraries return it.
+/// A boxed error of any type, as handlers and libraries return it.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// `Result` with [`Error`] unless said otherwise.
+/// `Result` whose error is [`Error`] unless another type is given.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong, for programs.
+/// The kind of an [`Error`], for programs to match on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
     /// A routing key or pattern breaks the grammar.
@@ -23,19 +23,19 @@ pub enum ErrorKind {
     InvalidEnvelope,
     /// A header is refused: too many, too large, or a reserved name.
     InvalidHeader,
-    /// A body is over the limit.
+    /// A message body or correlation metadata is over its size limit.
     TooLarge,
     /// No queue received the event, and the publisher asked for that to be an error.
     Unrouted,
     /// The broker refused the message (a full queue that rejects publishing, or an internal error).
     Refused,
-    /// The broker cannot be reached or the connection broke.
+    /// The broker cannot be reached, or the connection to it broke.
     Connection,
     /// The deadline passed before the broker confirmed; the event may or may not be on the bus.
     Deadline,
     /// The bus was closed.
     Closed,
-    /// The broker has a queue or an exchange of that name with other properties.
+    /// A queue or an exchange of that name has other properties on the broker, or does not exist there.
     Topology,
     /// A setting has a bad value.
     Settings,
@@ -45,12 +45,12 @@ pub enum ErrorKind {
     MissingState,
     /// A store (file, Redis) failed.
     Storage,
-    /// A command ended with its failure event.
+    /// A command ended without a reply and without a failure event.
     CommandFailed,
 }
 
 impl ErrorKind {
-    /// Whether the same call can succeed later without anybody changing anything.
+    /// Whether a retry can help: the same call may succeed later although nothing was changed.
     #[must_use]
     pub const fn is_retryable(self) -> bool {
         match self {
@@ -72,9 +72,9 @@ impl ErrorKind {
     }
 }
 
-/// What Bloodbank returns when something fails: a kind for programs, a sentence for people.
+/// The error of Bloodbank: a kind for programs, a sentence for people.
 ///
-/// The size of a pointer: results are moved all the time, and hardly ever one with an error.
+/// An `Error` has the size of a pointer, because results are moved all the time and rarely hold an error.
 pub struct Error(Box<Inner>);
 
 struct Inner {
@@ -84,49 +84,49 @@ struct Inner {
     faults: Vec<PayloadFault>,
 }
 
-/// One thing that is wrong with a payload.
+/// A fault in a payload: its place and its description.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PayloadFault {
-    /// Its place: a JSON pointer (RFC 6901); empty for the payload itself.
+    /// The place of the fault as a JSON pointer (RFC 6901); empty for the payload itself.
     pub pointer: String,
-    /// What is wrong there.
+    /// The description of the fault.
     pub detail: String,
 }
 
 impl Error {
-    /// An error of this kind; the message is lower-case, without a full stop, and ends in the remedy.
+    /// Creates an error of this kind; the message is lower-case, without a full stop, and ends in the remedy.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self(Box::new(Inner { kind, message: message.into(), source: None, faults: Vec::new() }))
     }
 
-    /// Keeps the error underneath.
+    /// Adds the underlying error as the source.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<BoxError>) -> Self {
         self.0.source = Some(source.into());
         self
     }
 
-    /// Names the faults of a payload one by one.
+    /// Adds the faults of a payload, one by one.
     #[must_use]
     pub fn with_faults(mut self, faults: Vec<PayloadFault>) -> Self {
         self.0.faults = faults;
         self
     }
 
-    /// The faults of the payload, where the error is about one.
+    /// The faults of the payload, if the error is about a payload.
     #[must_use]
     pub fn faults(&self) -> &[PayloadFault] {
         &self.0.faults
     }
 
-    /// What went wrong, for programs.
+    /// The kind of the error, for programs to match on.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// Whether the same call can succeed later without anybody changing anything.
+    /// Whether a retry can help: the same call may succeed later although nothing was changed.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         self.0.kind.is_retryable()
@@ -155,7 +155,7 @@ impl std::error::Error for Error {
     }
 }
 
-/// The place of a fault as RFC 6901 has it.
+/// The JSON pointer (RFC 6901) of a fault's path.
 pub(crate) fn json_pointer(path: &serde_path_to_error::Path) -> String {
     use serde_path_to_error::Segment;
     let mut pointer = String::new();

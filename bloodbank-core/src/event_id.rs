@@ -1,9 +1,9 @@
-//! Event ids: random, deterministic from declared fields, derived for follow-ups.
+//! Event ids that are not random: deterministic from declared fields, or derived from the cause for follow-up events.
 
 use uuid::Uuid;
 
-/// The id of an event that declares what makes it the same event (`id(…)`), as the Python side computes it:
-/// v5 of `bloodbank:{event_type}:{unique_key}`.
+/// The id of an event that declares its identity with `id(…)`, as the Python side computes it: UUID v5 of
+/// `bloodbank:{event_type}:{unique_key}` in the OID namespace.
 ///
 /// ```
 /// # use bloodbank_core::event_id::deterministic;
@@ -15,14 +15,14 @@ pub fn deterministic(event_type: &str, unique_key: &str) -> Uuid {
     in_namespace("bloodbank", event_type, unique_key)
 }
 
-/// Like [`deterministic`], in a namespace of one's own.
+/// The id of an event like [`deterministic`], with `namespace` in place of the prefix `bloodbank`.
 #[must_use]
 pub fn in_namespace(namespace: &str, event_type: &str, unique_key: &str) -> Uuid {
     Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{namespace}:{event_type}:{unique_key}").as_bytes())
 }
 
-/// The text of the fields that make an event the same event: `name=value`, sorted by name, joined with `|`.
-/// Fields without a value are left out.
+/// The unique key of an event: its identifying fields as `name=value`, sorted by name and joined with `|`. Fields
+/// without a value are left out.
 #[must_use]
 pub fn unique_key<'a>(fields: impl IntoIterator<Item = (&'a str, Option<std::borrow::Cow<'a, str>>)>) -> String {
     let mut fields: Vec<_> = fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
@@ -37,7 +37,7 @@ pub(crate) fn derived(cause: Uuid, subscriber: &str, position: u32, event_type: 
     Uuid::new_v5(&cause, format!("{subscriber}:{position}:{event_type}").as_bytes())
 }
 
-/// The id of a failure event: one for each attempt.
+/// The id of a failure event: a different one for each attempt.
 #[must_use]
 pub(crate) fn derived_failure(cause: Uuid, subscriber: &str, attempt: u32, event_type: &str) -> Uuid {
     Uuid::new_v5(&cause, format!("{subscriber}:attempt {attempt}:{event_type}").as_bytes())

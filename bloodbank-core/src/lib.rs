@@ -1,9 +1,8 @@
 //! The engine of Bloodbank. Services use the facade crate `bloodbank`.
 //!
-//! Data flows one way, and the modules below stand in its order: each may use those above it, none of those below it
-//! (`tests/house.rs` at the root of the repository sees to that). Transports and backends of stores implement the
-//! contracts of [`transport`] and [`store`] in crates of their own; nothing here knows HTTP, a terminal, a broker's
-//! protocol or a concrete domain.
+//! Data flows one way: each module uses only the modules before it in the order of `STAGES` in `tests/house/main.rs`, a
+//! test that checks this. Transports implement the contracts of [`transport`], and the stores that they bring along those
+//! of [`store`], in crates of their own; nothing here knows HTTP, a terminal, a broker's protocol or a concrete domain.
 #![forbid(unsafe_code)]
 
 mod error;
@@ -40,6 +39,6 @@ pub use publish::{Bus, ExecuteError, Receipt};
 pub use registry::Registry;
 pub use settings::Settings;
 
-/// Where macros look for what they expand to.
+/// The items that expanded macros refer to.
 #[doc(hidden)]
 pub use private as __private;

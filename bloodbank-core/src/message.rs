@@ -1,4 +1,4 @@
-//! What travels between a transport and the rest: messages, properties, headers.
+//! Messages between a transport and the rest of the engine, with their properties and headers.
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// Text that is cheap to clone.
+/// Text that costs no allocation where it is a literal.
 pub type Text = Cow<'static, str>;
 
 /// A message on its way to an exchange.
@@ -23,24 +23,24 @@ pub struct Outgoing {
     pub properties: Properties,
     /// The body.
     pub body: Bytes,
-    /// Whether a message that no queue receives is reported as [`Published::unrouted`].
-    /// (It always is; with `false` the broker is not asked and the answer is `false`.)
+    /// Whether the broker is asked to report a message that no queue receives, as [`Published::unrouted`]; with
+    /// `false`, that field is always `false`.
     pub mandatory: bool,
 }
 
-/// What the broker confirmed.
+/// The broker's confirm of a published message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Published {
-    /// No queue received the message.
+    /// Whether the message was unrouted: no queue received it.
     pub unrouted: bool,
 }
 
 /// A message as it arrived in a queue.
 #[derive(Debug, Clone)]
 pub struct Incoming {
-    /// The exchange it came through.
+    /// The exchange that the message came through.
     pub exchange: Arc<str>,
-    /// The key it came with; the name of the queue for one that comes back from a delay.
+    /// The routing key that the message came with; the name of the queue for a message that comes back from a delay.
     pub routing_key: Arc<str>,
     /// The properties.
     pub properties: Properties,
@@ -61,16 +61,16 @@ pub struct Properties {
     /// The event type.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event_type: Option<Arc<str>>,
-    /// When it was published, to the second.
+    /// The time of publishing, to the second.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<DateTime<Utc>>,
-    /// The service that published it.
+    /// The service that published the message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub app_id: Option<Arc<str>>,
-    /// The queue that waits for a reply.
+    /// The queue that waits for the reply.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<Arc<str>>,
-    /// How long it is worth anything.
+    /// The time to live of the message; queues drop it afterwards.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expiration: Option<Duration>,
     /// The headers.
@@ -78,7 +78,7 @@ pub struct Properties {
     pub headers: Headers,
 }
 
-/// The value of a header. Nested tables are not used: streams drop them.
+/// The value of a header. Nested tables are not supported, because streams drop them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum HeaderValue {
@@ -91,7 +91,7 @@ pub enum HeaderValue {
 }
 
 impl HeaderValue {
-    /// The text, where it is text.
+    /// The text of the value, if it is text.
     #[must_use]
     pub fn as_text(&self) -> Option<&str> {
         match self {
@@ -100,7 +100,7 @@ impl HeaderValue {
         }
     }
 
-    /// The integer, where it is one.
+    /// The integer of the value, if it is one.
     #[must_use]
     pub fn as_integer(&self) -> Option<i64> {
         match self {
@@ -153,30 +153,30 @@ impl From<bool> for HeaderValue {
 pub struct Headers(Vec<(Text, HeaderValue)>);
 
 impl Headers {
-    /// At most so many headers.
+    /// The largest number of headers that [`Headers::check_foreign`] accepts.
     pub const MAX_COUNT: usize = 64;
-    /// At most so many bytes of names and values.
+    /// The largest total size of names and values, in bytes, that [`Headers::check_foreign`] accepts.
     pub const MAX_BYTES: usize = 16 * 1024;
 
-    /// The value of that name.
+    /// The value of the header with this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&HeaderValue> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value)
     }
 
-    /// The text of that name, where it is text.
+    /// The text of the header with this name, if its value is text.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {
         self.get(name)?.as_text()
     }
 
-    /// The integer of that name, where it is one.
+    /// The integer of the header with this name, if its value is one.
     #[must_use]
     pub fn integer(&self, name: &str) -> Option<i64> {
         self.get(name)?.as_integer()
     }
 
-    /// Sets a header; one of that name is replaced.
+    /// Sets a header, replacing an existing one of that name.
     pub fn set(&mut self, name: impl Into<Text>, value: impl Into<HeaderValue>) {
         let (name, value) = (name.into(), value.into());
         match self.0.iter_mut().find(|(known, _)| *known == name) {
@@ -185,24 +185,25 @@ impl Headers {
         }
     }
 
-    /// Takes out the headers whose name says so.
+    /// Removes the headers whose name `unwanted` accepts.
     pub fn remove_all(&mut self, unwanted: impl Fn(&str) -> bool) {
         self.0.retain(|(name, _)| !unwanted(name));
     }
 
-    /// Every header.
+    /// The headers in the order they were set, as pairs of name and value.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &HeaderValue)> {
         self.0.iter().map(|(name, value)| (&**name, value))
     }
 
-    /// Whether there is none.
+    /// Whether there are no headers.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Refuses what a caller from outside may not set: the broker's own `x-…`, ours, `CC` and `BCC` (which add
-    /// routing keys), line breaks, too many, too much.
+    /// Refuses headers that a caller from outside may not set: the broker's own (`x-…`), Bloodbank's own, `CC` and
+    /// `BCC` (which add routing keys), names that are empty or longer than 128 bytes, line breaks and NUL, and headers
+    /// beyond [`Self::MAX_COUNT`] or [`Self::MAX_BYTES`].
     ///
     /// # Errors
     /// [`ErrorKind::InvalidHeader`] naming the header.
@@ -244,30 +245,30 @@ impl FromIterator<(Text, HeaderValue)> for Headers {
     }
 }
 
-/// The names of Bloodbank's own headers.
+/// The names of the headers that Bloodbank sets.
 pub mod names {
-    /// The attempt, from 1; set on copies that wait for a retry.
+    /// The number of the attempt, from 1; set on copies that wait for a retry, and on dead letters.
     pub const ATTEMPT: &str = "bloodbank-attempt";
-    /// The queue whose subscriber failed.
+    /// The queue of the subscriber that failed.
     pub const QUEUE: &str = "bloodbank-queue";
-    /// What the last attempt said.
+    /// The error of the last attempt.
     pub const ERROR: &str = "bloodbank-error";
-    /// Why the message was parked: `undecodable`, `invalid`, `failed`, `attempts`, `panicked`, …
+    /// The reason for the dead letter: `undecodable`, `invalid`, `failed`, `attempts`, `panicked`, …
     pub const REASON: &str = "bloodbank-reason";
-    /// When the first attempt failed, RFC 3339.
+    /// The time at which the first attempt failed, RFC 3339.
     pub const FIRST_FAILED: &str = "bloodbank-first-failed-at";
-    /// When the last attempt failed, RFC 3339.
+    /// The time at which the last attempt failed, RFC 3339.
     pub const LAST_FAILED: &str = "bloodbank-last-failed-at";
-    /// How often the message was brought back from the dead letters.
+    /// The number of times the message was redriven from the dead-letter queue.
     pub const REDRIVEN: &str = "bloodbank-redriven";
-    /// How often whoever handled it died; set on copies that wait for a lease to end.
+    /// The number of times a consumer died while it handled the message; set on copies that wait for a lease to end.
     pub const RETURNED: &str = "bloodbank-returned";
-    /// No further attempt follows this failure event.
+    /// Marks a failure event that no further attempt follows.
     pub const FINAL: &str = "bloodbank-final";
-    /// Set on the copy that answers a requester: `reply`, `failure` or `error`.
+    /// The kind of an answer to a requester: `reply`, `failure` or `error`; set on the copy that is sent to it.
     pub const REPLY: &str = "bloodbank-reply";
-    /// W3C trace context.
+    /// The W3C trace context.
     pub const TRACEPARENT: &str = "traceparent";
-    /// W3C trace context of vendors.
+    /// The vendors' part of the W3C trace context.
     pub const TRACESTATE: &str = "tracestate";
 }

@@ -1,4 +1,4 @@
-//! What macros expand to. Not part of the public interface.
+//! Items that the macros expand to; not part of the public interface.
 
 mod bounds;
 mod checks;
@@ -35,7 +35,7 @@ pub use crate::{
     routing::{BindingPattern, RoutingKey},
 };
 
-/// The place where a macro stands.
+/// The location of a macro call in source code.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __here {
@@ -50,7 +50,7 @@ macro_rules! __here {
     };
 }
 
-/// A number that stands for the key of an event: FNV-1a, 64 bits.
+/// The hash of an event's declared routing key: FNV-1a, 64 bits.
 #[must_use]
 pub const fn number_of_key<E: Event>() -> u64 {
     let key = E::DECLARATION.routing_key.as_bytes();
@@ -63,7 +63,7 @@ pub const fn number_of_key<E: Event>() -> u64 {
     number
 }
 
-/// The key of an event whose declaration has placeholders; `write_value` writes the value of the field it is given.
+/// Fills the placeholders of a declared routing key; `write_value` writes the value of the field it is given.
 ///
 /// # Errors
 /// When a value is no legal segment.
@@ -73,7 +73,7 @@ pub fn fill_key(template: &str, write_value: impl FnMut(&str, &mut String)) -> R
     })
 }
 
-/// What `HandlerFailure` of a failure event does.
+/// Converts a failure event into a handler error: the body of `HandlerFailure::into_handler_error`.
 #[must_use]
 pub fn failure<E: FailureEvent>(event: E, attempt: u32) -> HandlerError {
     crate::handler::failure(event, attempt)
@@ -87,7 +87,7 @@ pub fn read_raw(body: &[u8]) -> Result<RawEnvelope<'_>, Error> {
     RawEnvelope::read(body)
 }
 
-/// The payload of an event that no variant of a set names.
+/// Reads the payload of an event that no variant of a set names.
 ///
 /// # Errors
 /// When it does not fit.
@@ -95,7 +95,7 @@ pub fn read_other<T: serde::de::DeserializeOwned>(raw: &RawEnvelope<'_>) -> Resu
     crate::event::read_payload(&raw.event_type, raw.payload.get())
 }
 
-/// The same envelope around a variant of a set.
+/// Returns the envelope with the payload of a set's variant.
 pub fn with_payload<T>(raw: &RawEnvelope<'_>, payload: T) -> EventEnvelope<T> {
     EventEnvelope {
         event_id: raw.event_id,

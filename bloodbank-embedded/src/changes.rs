@@ -1,4 +1,4 @@
-//! What the embedded bus remembers beyond its process: nothing, or a log of changes in one SQLite file.
+//! Log of changes that the embedded bus keeps beyond its process: none in memory, one SQLite file otherwise.
 
 use std::sync::{Arc, mpsc};
 
@@ -15,7 +15,7 @@ use bloodbank_core::{
 #[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "only a file reads it"))]
 pub(super) enum Record {
     /// Exchanges, queues and bindings that are new.
-    Declared(Declared),
+    Declared(DeclaredTopology),
     /// A message that is confirmed, and put into its queues, once it is kept.
     Published(Publication),
     /// A message is in somebody's hands; who waits for that to be kept.
@@ -26,20 +26,20 @@ pub(super) enum Record {
     Removed(QueueId, u64, MessageId),
     /// A message left a queue for others, changed on the way.
     Moved(QueueId, u64, MessageId, Vec<(QueueId, Entry)>),
-    /// Who handles which event, or has.
+    /// A lease was taken, renewed, finished or released.
     #[cfg(feature = "sqlite")]
-    Marked(Mark),
-    /// Which event caused which.
+    Leased(LeaseChange),
+    /// A link from an event to its causes.
     #[cfg(feature = "sqlite")]
-    Linked(Linked),
-    /// Somebody wants to look into the tables, after everything that was appended before.
+    Linked(LinkChange),
+    /// A query of the tables, which sees everything that was appended before.
     #[cfg(feature = "sqlite")]
-    Asked(Question),
-    /// Nothing follows; answered when the file is free.
+    Queried(Query),
+    /// The bus is closed; answered when the file is free.
     Closed(Option<oneshot::Sender<()>>),
-    /// What a test does to the connection.
+    /// A test uses the connection of the writer.
     #[cfg(all(test, feature = "sqlite"))]
-    Meddle(Question),
+    WithConnection(Query),
 }
 
 /// A message on its way to its queues, and who waits for the confirm.
@@ -51,14 +51,14 @@ pub(super) struct Publication {
     pub(super) confirm: oneshot::Sender<Result<()>>,
 }
 
-/// Runs between two transactions.
+/// A query that runs between two transactions.
 #[cfg(feature = "sqlite")]
-pub(super) type Question = Box<dyn FnOnce(&rusqlite::Connection) + Send>;
+pub(super) type Query = Box<dyn FnOnce(&rusqlite::Connection) + Send>;
 
-/// A change of who handles which event; what comes of it is known when it is written, and told when it is kept.
+/// A change of a lease. Its outcome is known when it is written, and told when it is committed.
 #[cfg(feature = "sqlite")]
-pub(super) struct Mark {
-    pub(super) marking: Marking,
+pub(super) struct LeaseChange {
+    pub(super) operation: LeaseOperation,
     pub(super) key: bloodbank_core::store::LeaseKey,
     pub(super) token: uuid::Uuid,
     pub(super) lasting: std::time::Duration,
@@ -68,26 +68,26 @@ pub(super) struct Mark {
 
 #[cfg(feature = "sqlite")]
 #[derive(Clone, Copy)]
-pub(super) enum Marking {
+pub(super) enum LeaseOperation {
     Acquire,
     Renew,
     Finish,
     Release,
 }
 
-/// A link to keep for a while; who waits for it, and who is told when it could not be kept.
+/// A link to keep for its lifetime, with whoever waits for it and the list that it joins when it cannot be kept.
 #[cfg(feature = "sqlite")]
-pub(super) struct Linked {
+pub(super) struct LinkChange {
     pub(super) link: bloodbank_core::store::CausationLink,
     pub(super) lifetime: std::time::Duration,
     pub(super) missed: Arc<bloodbank_core::store::UnrecordedLinks>,
     pub(super) confirm: Option<oneshot::Sender<Result<()>>>,
 }
 
-/// What is new in a topology and outlives the process.
+/// New parts of a topology that outlive the process.
 #[derive(Default)]
 #[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "only a file reads it"))]
-pub(super) struct Declared {
+pub(super) struct DeclaredTopology {
     pub(super) exchanges: Vec<Exchange>,
     pub(super) queues: Vec<(QueueId, Queue)>,
     /// Exchange, pattern, queue.
@@ -112,7 +112,7 @@ impl ChangeLog {
         }
     }
 
-    /// Whether a message must be kept before it may be confirmed.
+    /// Tells whether a message must be in the file before it may be confirmed.
     pub(super) fn is_durable(&self) -> bool {
         self.0.is_some()
     }

@@ -1,4 +1,4 @@
-//! What is declared beside what there is.
+//! Comparison of a topology with the exchanges and queues that there are.
 
 use crate::engine::State;
 use bloodbank_core::{

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    changes::{Declared, Record},
+    changes::{DeclaredTopology, Record},
     engine::{State, missing_exchange},
     exchange::Exchange,
     queue::{Queue, QueueId},
@@ -22,7 +22,7 @@ impl State {
     pub(super) fn declare(&mut self, topology: &Topology) -> Result<()> {
         self.check_open()?;
         self.check(topology)?;
-        let mut new = Declared::default();
+        let mut new = DeclaredTopology::default();
         for exchange in &topology.exchanges {
             if self.add_exchange(exchange) {
                 new.exchanges.push(exchange.clone());
@@ -40,7 +40,7 @@ impl State {
         }
         for Binding { exchange, queue, pattern } in &topology.bindings {
             let id = self.queue_id(queue)?;
-            if self.bind(exchange, pattern, id)? && self.queue(id).is_some_and(|queue| queue.is_kept()) {
+            if self.bind(exchange, pattern, id)? && self.queue(id).is_some_and(|queue| queue.is_durable()) {
                 new.bindings.push((Arc::clone(exchange), Arc::clone(pattern), id));
             }
         }
@@ -50,7 +50,7 @@ impl State {
         Ok(())
     }
 
-    /// Whether a topology fits what there is.
+    /// Checks that a topology does not contradict what there is.
     fn check(&self, topology: &Topology) -> Result<()> {
         for (index, exchange) in topology.exchanges.iter().enumerate() {
             let known = self.exchanges.get(&exchange.name).map(|known| known.kind);

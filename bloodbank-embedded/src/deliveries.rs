@@ -37,30 +37,30 @@ struct Consumer {
     id: ConsumerId,
 }
 
-/// Settles what somebody took who only looks.
-struct Looker {
+/// Settles the messages that a browser took; a browsed message that is not settled counts as never taken.
+struct BrowseSettler {
     engine: Arc<Engine>,
     queue: QueueId,
 }
 
-/// What waits in a queue, for somebody who only looks.
-pub(super) struct EmbeddedFetch {
-    looker: Arc<Looker>,
+/// Browses the messages that wait in a queue.
+pub(super) struct EmbeddedBrowser {
+    settler: Arc<BrowseSettler>,
     left: usize,
 }
 
-impl EmbeddedFetch {
+impl EmbeddedBrowser {
     pub(super) fn new(engine: &Arc<Engine>, queue: &str) -> Result<Self> {
         let state = engine.lock();
         state.check_open()?;
         let left = state.depth(queue).map_or(0, |(waiting, _)| waiting);
         let queue = state.queue_id(queue)?;
-        Ok(Self { looker: Arc::new(Looker { engine: Arc::clone(engine), queue }), left })
+        Ok(Self { settler: Arc::new(BrowseSettler { engine: Arc::clone(engine), queue }), left })
     }
 
     fn take(&mut self) -> Result<Option<Delivery>> {
         let Some(left) = self.left.checked_sub(1) else { return Ok(None) };
-        let Looker { engine, queue } = &*self.looker;
+        let BrowseSettler { engine, queue } = &*self.settler;
         let mut wakers = Wakers::default();
         let taken = {
             let mut state = engine.lock();
@@ -70,13 +70,13 @@ impl EmbeddedFetch {
         wakers.wake();
         self.left = if taken.is_some() { left } else { 0 };
         Ok(taken.map(|entry| {
-            let settler = Arc::clone(&self.looker) as Arc<dyn Settle>;
+            let settler = Arc::clone(&self.settler) as Arc<dyn Settle>;
             Delivery::new(Arc::unwrap_or_clone(entry.message), entry.returned > 0, settler, entry.seq)
         }))
     }
 }
 
-impl Fetch for EmbeddedFetch {
+impl Fetch for EmbeddedBrowser {
     fn left(&self) -> usize {
         self.left
     }
@@ -86,11 +86,11 @@ impl Fetch for EmbeddedFetch {
     }
 
     fn finish(self: Box<Self>) -> BoxFuture<'static, Result<()>> {
-        Box::pin(async move { self.looker.engine.kept().await })
+        Box::pin(async move { self.settler.engine.flush().await })
     }
 }
 
-impl Settle for Looker {
+impl Settle for BrowseSettler {
     fn ack(&self, tag: u64) {
         let mut wakers = Wakers::default();
         self.engine.lock().ack(self.queue, tag, &mut wakers);
@@ -101,7 +101,7 @@ impl Settle for Looker {
         let mut wakers = Wakers::default();
         let mut state = self.engine.lock();
         if requeue {
-            state.untake(self.queue, tag, &mut wakers);
+            state.requeue_uncounted(self.queue, tag, &mut wakers);
         } else {
             state.reject(self.queue, tag, false, &self.engine.clock, &mut wakers);
         }
@@ -110,8 +110,8 @@ impl Settle for Looker {
     }
 }
 
-/// Marked together at most.
-const MARKED_AT_ONCE: usize = 256;
+/// The most messages that are marked as taken with one `fsync`.
+const MAX_MARKING: usize = 256;
 
 impl EmbeddedDeliveries {
     pub(super) fn new(engine: &Arc<Engine>, queue: &str, prefetch: u16) -> Result<Self> {
@@ -144,9 +144,9 @@ impl Stream for EmbeddedDeliveries {
                     // What may have killed a process is marked alone: whatever is marked with it, and not handed out,
                     // would be counted with it and in the end be parked with it.
                     let alone =
-                        |state: &mut State| state.queue(consumer.queue).is_some_and(|queue| queue.next_came_back());
+                        |state: &mut State| state.queue(consumer.queue).is_some_and(|queue| queue.next_was_returned());
                     while marking.back().is_some_and(|last| last.entry.returned == 0)
-                        && marking.len() < MARKED_AT_ONCE
+                        && marking.len() < MAX_MARKING
                         && !alone(&mut state)
                     {
                         let Some(taken) = take(&mut state) else { break };
@@ -201,7 +201,7 @@ impl Drop for EmbeddedDeliveries {
         {
             let mut state = consumer.engine.lock();
             for Taken { entry, .. } in self.marking.drain(..) {
-                state.untake(consumer.queue, entry.seq, &mut wakers);
+                state.requeue_uncounted(consumer.queue, entry.seq, &mut wakers);
             }
             state.remove_consumer(consumer.queue, consumer.id, &mut wakers);
         }

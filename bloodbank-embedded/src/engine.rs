@@ -1,12 +1,8 @@
 //! The embedded broker: what there is, under one lock, and the way of a message into its queues and out.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::Waker,
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, task::Waker, time::Duration};
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
 use crate::{
@@ -36,9 +32,9 @@ pub(super) struct State {
     pub(super) names: HashMap<Arc<str>, QueueId>,
     pub(super) last_message: MessageId,
     pub(super) changes: ChangeLog,
-    /// Somebody wants to know when the next message expires; whether somebody is there.
+    /// Tells the expiry thread that another message expires; returns whether that thread runs.
     pub(super) timer: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
-    /// When that somebody looks again by itself.
+    /// The time at which the expiry thread looks again by itself.
     pub(super) timer_at: Option<Duration>,
     last_consumer: ConsumerId,
     closed: bool,
@@ -46,16 +42,16 @@ pub(super) struct State {
 
 /// The answer to a publish.
 pub(super) enum Accepted {
-    /// It is in its queues.
+    /// The message is in its queues.
     Now(Published),
-    /// It will be, once the journal keeps it.
-    WhenKept(Published, oneshot::Receiver<Result<()>>),
+    /// The message will be in its queues once the file has it.
+    WhenDurable(Published, oneshot::Receiver<Result<()>>),
 }
 
 /// A message taken for a consumer.
 pub(super) struct Taken {
     pub(super) entry: Entry,
-    /// It may be handed out once this is answered.
+    /// Answered when the message may be handed out.
     pub(super) marked: Option<oneshot::Receiver<()>>,
 }
 
@@ -70,7 +66,7 @@ impl Engine {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Puts a message into its queues.
@@ -89,8 +85,8 @@ impl Engine {
         next
     }
 
-    /// Resolves when the file has everything that was changed until now; at once in memory.
-    pub(super) async fn kept(&self) -> Result<()> {
+    /// Resolves when the file has every change until now; at once in memory.
+    pub(super) async fn flush(&self) -> Result<()> {
         #[cfg(feature = "sqlite")]
         {
             let asked = {
@@ -98,7 +94,7 @@ impl Engine {
                 state.changes.is_durable().then(|| {
                     let (reply, answer) = oneshot::channel();
                     state.changes.append(|| {
-                        Record::Asked(Box::new(move |_| {
+                        Record::Queried(Box::new(move |_| {
                             let _ = reply.send(());
                         }))
                     });
@@ -169,7 +165,7 @@ impl State {
             let (confirm, confirmed) = oneshot::channel();
             let entries = self.place(&route, id, &message, clock);
             self.changes.append(|| Record::Published(Publication { id, message, entries, confirm }));
-            return Ok(Accepted::WhenKept(published, confirmed));
+            return Ok(Accepted::WhenDurable(published, confirmed));
         }
         if let [queue] = *route {
             if let Some(entry) = self.place_in(queue, id, message, clock) {
@@ -219,7 +215,7 @@ impl State {
             id,
             message,
             returned: 0,
-            expires_at: lifetime.map(|lifetime| clock.now() + lifetime.max(SHORTEST_LIFE)),
+            expires_at: lifetime.map(|lifetime| clock.now() + lifetime.max(MIN_LIFETIME)),
             restored: false,
         })
     }
@@ -231,7 +227,7 @@ impl State {
         self.watch(queue);
     }
 
-    /// Asks to be called when the first message of a queue expires, if nobody looks before.
+    /// Tells the expiry thread when the first message of a queue expires, unless it looks earlier.
     pub(super) fn watch(&mut self, queue: QueueId) {
         let Some(expires_at) = self.queue(queue).and_then(|queue| queue.next_expiry()) else {
             return;
@@ -268,12 +264,12 @@ impl State {
         wakers: &mut Wakers,
     ) -> Option<Taken> {
         while let Some(expired) = self.queue(queue)?.take_expired(|| clock.now()) {
-            self.give_up(queue, &expired, "expired", clock, wakers);
+            self.dead_letter(queue, &expired, "expired", clock, wakers);
         }
         let state = self.queues.get_mut(queue)?.as_mut()?;
         let entry = state.take(consumer, waker)?;
         let mut marked = None;
-        if self.changes.is_durable() && state.is_kept() {
+        if self.changes.is_durable() && state.is_durable() {
             self.changes.append(|| {
                 let mark = entry.restored.then(oneshot::channel).map(|(mark, waiting)| {
                     marked = Some(waiting);
@@ -288,10 +284,10 @@ impl State {
         Some(Taken { entry, marked })
     }
 
-    /// The next message, for somebody who is no consumer. Not marked: whoever looks does not handle.
+    /// Takes the next message for a browser. The message is not marked as taken, because a browser does not handle it.
     pub(super) fn fetch(&mut self, queue: QueueId, clock: &Clock, wakers: &mut Wakers) -> Option<Entry> {
         while let Some(expired) = self.queue(queue)?.take_expired(|| clock.now()) {
-            self.give_up(queue, &expired, "expired", clock, wakers);
+            self.dead_letter(queue, &expired, "expired", clock, wakers);
         }
         self.queue(queue)?.fetch()
     }
@@ -302,14 +298,14 @@ impl State {
         Some(self.queues.get(*id)?.as_ref()?.depth())
     }
 
-    /// Whether nobody has anything to do.
+    /// Tells whether no consumer has anything to do.
     pub(super) fn is_idle(&self) -> bool {
         self.queues.iter().flatten().all(Queue::is_idle)
     }
 }
 
-/// A message lives at least so long: without it, a queue that sends what expires to itself would never come to an end.
-const SHORTEST_LIFE: Duration = Duration::from_millis(1);
+/// The shortest lifetime of a message: without it, a queue that sends what expires to itself would never come to an end.
+const MIN_LIFETIME: Duration = Duration::from_millis(1);
 
 pub(super) fn missing_exchange(name: &str) -> Error {
     Error::new(ErrorKind::Topology, format!("there is no exchange `{name}`; declare it first"))

@@ -38,7 +38,7 @@ impl Exchange {
         true
     }
 
-    /// Whether a queue is bound by that pattern.
+    /// Tells whether a queue is bound by that pattern.
     pub(super) fn has(&self, pattern: &str, queue: QueueId) -> bool {
         self.plain.iter().any(|(known, bound)| &**known == pattern && *bound == queue)
     }

@@ -1,9 +1,11 @@
 //! A thread that moves messages when their time is over. A thread, not a task: a bus may outlive the runtime it was made in.
 
 use std::{
-    sync::{Arc, Condvar, Mutex, PoisonError, Weak},
+    sync::{Arc, Weak},
     thread,
 };
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::engine::Engine;
 
@@ -47,8 +49,8 @@ impl Expiry {
 }
 
 impl Signal {
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
     }
 
     fn notify(self: &Arc<Self>, engine: &Weak<Engine>) -> bool {
@@ -79,7 +81,7 @@ impl Signal {
             let Some(strong) = engine.upgrade() else { return };
             let wait = strong.expire().map(|next| next.saturating_sub(strong.clock.now()));
             drop(strong);
-            let state = self.lock();
+            let mut state = self.lock();
             if state.stopped {
                 return;
             }
@@ -87,8 +89,10 @@ impl Signal {
                 continue;
             }
             match wait {
-                Some(wait) => drop(self.changed.wait_timeout(state, wait)),
-                None => drop(self.changed.wait(state)),
+                Some(wait) => {
+                    self.changed.wait_for(&mut state, wait);
+                }
+                None => self.changed.wait(&mut state),
             }
         }
     }

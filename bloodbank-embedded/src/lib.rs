@@ -13,8 +13,6 @@ mod deliveries;
 mod engine;
 mod exchange;
 mod expiry;
-
-mod numbers;
 mod queue;
 mod settle;
 #[cfg(feature = "sqlite")]
@@ -34,7 +32,7 @@ use tokio::sync::oneshot;
 use crate::sqlite::{journal::FileJournal, leases::FileLeases, links::FileLinks};
 use crate::{
     clock::Clock,
-    deliveries::{EmbeddedDeliveries, EmbeddedFetch},
+    deliveries::{EmbeddedBrowser, EmbeddedDeliveries},
     engine::{Accepted, Engine},
     expiry::Expiry,
 };
@@ -46,14 +44,14 @@ use bloodbank_core::{
     transport::{Compared, Connection, Consume, Deliveries, Fetched, Publish, Topology, Transport, TransportProvider},
 };
 
-/// The embedded bus.
+/// The embedded bus: a transport in this process, in memory or in a file.
 pub struct Embedded {
     engine: Arc<Engine>,
     /// Moves what has expired; `None` where a test moves the clock.
     expiry: Option<Expiry>,
     /// Leases, where no file keeps them.
     leases: Arc<MemoryLeases>,
-    /// Where it is kept; `None` in memory.
+    /// The path of the file; `None` in memory.
     #[cfg(feature = "sqlite")]
     file: Option<std::path::PathBuf>,
 }
@@ -128,13 +126,14 @@ impl Embedded {
         self.engine.clock.now()
     }
 
-    /// Whether every queue that somebody consumes is empty and nothing is in hand.
+    /// Tells whether every queue with a consumer is empty and every delivery is settled.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.engine.lock().is_idle()
     }
 
-    /// How many messages of a queue wait, and how many are in hand; `None`: there is no such queue.
+    /// The number of messages of a queue that wait, and of those that are delivered and not settled; `None`: there is no
+    /// such queue.
     #[must_use]
     pub fn depth(&self, queue: &str) -> Option<(usize, usize)> {
         self.engine.lock().depth(queue)
@@ -176,7 +175,7 @@ impl Publish for Embedded {
     fn publish(&self, message: Outgoing) -> BoxFuture<'_, Result<Published>> {
         match self.engine.publish(message) {
             Ok(Accepted::Now(published)) => Box::pin(ready(Ok(published))),
-            Ok(Accepted::WhenKept(published, confirmed)) => Box::pin(async move {
+            Ok(Accepted::WhenDurable(published, confirmed)) => Box::pin(async move {
                 match confirmed.await {
                     Ok(kept) => kept.map(|()| published),
                     Err(_) => Err(Error::new(
@@ -201,7 +200,7 @@ impl Consume for Embedded {
     }
 
     fn fetch(&self, queue: Arc<str>) -> BoxFuture<'_, Result<Fetched>> {
-        let fetch = EmbeddedFetch::new(&self.engine, &queue);
+        let fetch = EmbeddedBrowser::new(&self.engine, &queue);
         Box::pin(ready(fetch.map(|fetch| Box::new(fetch) as Fetched)))
     }
 

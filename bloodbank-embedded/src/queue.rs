@@ -2,7 +2,8 @@
 
 use std::{collections::VecDeque, sync::Arc, task::Waker, time::Duration};
 
-use crate::numbers::ByNumber;
+use rustc_hash::FxHashMap;
+
 use bloodbank_core::{message::Incoming, settings::QueueKind, transport::topology::Queue as Spec};
 
 /// The place of a queue in the engine.
@@ -10,21 +11,21 @@ pub(super) type QueueId = usize;
 /// The name of a consumer in the engine.
 pub(super) type ConsumerId = u64;
 /// The name that no consumer has.
-const NOBODY: ConsumerId = 0;
+const NO_CONSUMER: ConsumerId = 0;
 /// The name of a published message in the engine; what is moved or copied to several queues keeps it.
 pub(super) type MessageId = u64;
 
 /// A message in a queue.
 #[derive(Clone)]
 pub(super) struct Entry {
-    /// Its place in the order of the queue.
+    /// The place of the message in the order of the queue.
     pub(super) seq: u64,
     pub(super) id: MessageId,
     pub(super) message: Arc<Incoming>,
-    /// How often it came back unsettled.
+    /// The number of times that the message came back unsettled.
     pub(super) returned: u32,
     pub(super) expires_at: Option<Duration>,
-    /// It was there when the file was opened: it may be what killed the process before.
+    /// The message was there when the file was opened: it may be what killed the process before.
     pub(super) restored: bool,
 }
 
@@ -45,14 +46,14 @@ impl Consumer {
 pub(super) struct Queue {
     pub(super) spec: Spec,
     ready: VecDeque<Entry>,
-    /// In somebody's hands, also of one that consumes no more.
-    unsettled: ByNumber<(ConsumerId, Entry)>,
-    consumers: ByNumber<Consumer>,
+    /// Messages that a consumer has taken and not settled, also one that consumes no more.
+    unsettled: FxHashMap<u64, (ConsumerId, Entry)>,
+    consumers: FxHashMap<ConsumerId, Consumer>,
     /// Consumers that found the queue empty, the one waiting longest first.
     waiting: VecDeque<ConsumerId>,
     next_seq: u64,
-    /// Messages that have a place here and are not yet kept by the journal.
-    on_the_way: usize,
+    /// The number of messages that have a place here and are not in the file yet.
+    in_flight: usize,
 }
 
 impl Queue {
@@ -60,43 +61,43 @@ impl Queue {
         Self {
             spec,
             ready: VecDeque::new(),
-            unsettled: ByNumber::default(),
-            consumers: ByNumber::default(),
+            unsettled: FxHashMap::default(),
+            consumers: FxHashMap::default(),
             waiting: VecDeque::new(),
             next_seq: 1,
-            on_the_way: 0,
+            in_flight: 0,
         }
     }
 
-    /// Whether it outlives the process where there is a journal.
-    pub(super) fn is_kept(&self) -> bool {
+    /// Tells whether the queue outlives the process where the bus has a file.
+    pub(super) fn is_durable(&self) -> bool {
         self.spec.kind != QueueKind::Transient
     }
 
     pub(super) fn is_full(&self) -> bool {
-        let used = self.ready.len() + self.on_the_way;
+        let used = self.ready.len() + self.in_flight;
         self.spec.max_length.is_some_and(|max| used as u64 >= max)
     }
 
-    /// The place of the next message, which `put` or `forget` must follow.
+    /// The place of the next message, which `put` or `cancel_put` must follow.
     pub(super) fn take_seq(&mut self) -> u64 {
         let seq = self.next_seq;
         self.next_seq += 1;
-        self.on_the_way += 1;
+        self.in_flight += 1;
         seq
     }
 
     /// Puts a message to the place that was taken for it; who waits is woken by the caller.
     #[must_use]
     pub(super) fn put(&mut self, entry: Entry) -> Option<Waker> {
-        self.on_the_way = self.on_the_way.saturating_sub(1);
+        self.in_flight = self.in_flight.saturating_sub(1);
         self.put_back(entry)
     }
 
-    /// A message that has a place does not come.
+    /// Gives up a place whose message does not come.
     #[cfg(feature = "sqlite")]
-    pub(super) fn forget(&mut self) {
-        self.on_the_way = self.on_the_way.saturating_sub(1);
+    pub(super) fn cancel_put(&mut self) {
+        self.in_flight = self.in_flight.saturating_sub(1);
     }
 
     /// Puts a message to its place again; who waits is woken by the caller.
@@ -160,15 +161,15 @@ impl Queue {
         None
     }
 
-    /// The next message, for somebody who is no consumer.
+    /// Takes the next message for a browser, which is no consumer.
     pub(super) fn fetch(&mut self) -> Option<Entry> {
         let entry = self.ready.pop_front()?;
-        self.unsettled.insert(entry.seq, (NOBODY, entry.clone()));
+        self.unsettled.insert(entry.seq, (NO_CONSUMER, entry.clone()));
         Some(entry)
     }
 
-    /// Whether the next message came back before: it may be what killed the process that had it.
-    pub(super) fn next_came_back(&self) -> bool {
+    /// Tells whether the next message came back before: it may be what killed the process that had it.
+    pub(super) fn next_was_returned(&self) -> bool {
         self.ready.front().is_some_and(|entry| entry.returned > 0)
     }
 
@@ -196,7 +197,7 @@ impl Queue {
         self.ready.remove(place)
     }
 
-    /// Whether a message came back too often.
+    /// Tells whether a message came back too often.
     pub(super) fn is_exhausted(&self, entry: &Entry) -> bool {
         self.spec.delivery_limit.is_some_and(|limit| entry.returned > limit)
     }
@@ -213,7 +214,7 @@ impl Queue {
 
     /// Nothing is on its way, nothing is in hand, and nothing waits for somebody who is there.
     pub(super) fn is_idle(&self) -> bool {
-        self.on_the_way == 0 && self.unsettled.is_empty() && (self.ready.is_empty() || !self.has_consumers())
+        self.in_flight == 0 && self.unsettled.is_empty() && (self.ready.is_empty() || !self.has_consumers())
     }
 
     /// The wakers of everybody who waits.

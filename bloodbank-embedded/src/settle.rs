@@ -1,4 +1,4 @@
-//! What becomes of messages that were taken, and of those whose time is over.
+//! Settling of messages that were taken, and expiry of those whose time is over.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,7 +13,7 @@ use crate::{
 impl State {
     pub(super) fn ack(&mut self, queue: QueueId, seq: u64, wakers: &mut Wakers) {
         let Some(state) = self.queue(queue) else { return };
-        let kept = state.is_kept();
+        let kept = state.is_durable();
         let Some((entry, waker)) = state.settle(seq) else {
             return;
         };
@@ -29,25 +29,25 @@ impl State {
         };
         wakers.add(waker);
         if requeue {
-            self.give_back(queue, entry, clock, wakers);
+            self.requeue(queue, entry, clock, wakers);
         } else {
-            self.give_up(queue, &entry, "rejected", clock, wakers);
+            self.dead_letter(queue, &entry, "rejected", clock, wakers);
         }
     }
 
-    /// Back to the queue, unless it came back too often.
-    fn give_back(&mut self, queue: QueueId, mut entry: Entry, clock: &Clock, wakers: &mut Wakers) {
+    /// Puts a message back into its queue, or dead-letters it when it came back too often.
+    fn requeue(&mut self, queue: QueueId, mut entry: Entry, clock: &Clock, wakers: &mut Wakers) {
         entry.returned += 1;
         let Some(state) = self.queue(queue) else { return };
         if state.is_exhausted(&entry) {
-            self.give_up(queue, &entry, "delivery_limit", clock, wakers);
+            self.dead_letter(queue, &entry, "delivery_limit", clock, wakers);
         } else {
             self.put_back(queue, entry, wakers);
         }
     }
 
-    /// Back to the queue as if nobody had had it.
-    pub(super) fn untake(&mut self, queue: QueueId, seq: u64, wakers: &mut Wakers) {
+    /// Puts a message back into its queue without counting, as if nobody had taken it.
+    pub(super) fn requeue_uncounted(&mut self, queue: QueueId, seq: u64, wakers: &mut Wakers) {
         if let Some((entry, waker)) = self.queue(queue).and_then(|state| state.settle(seq)) {
             wakers.add(waker);
             self.put_back(queue, entry, wakers);
@@ -56,7 +56,7 @@ impl State {
 
     fn put_back(&mut self, queue: QueueId, entry: Entry, wakers: &mut Wakers) {
         let Some(state) = self.queue(queue) else { return };
-        let kept = state.is_kept();
+        let kept = state.is_durable();
         let returned = Record::Returned(queue, entry.seq, entry.returned);
         wakers.add(state.put_back(entry));
         if kept {
@@ -65,8 +65,8 @@ impl State {
         self.watch(queue);
     }
 
-    /// To where the queue sends what it gives up, as RabbitMQ would: with the reason in the headers.
-    pub(super) fn give_up(
+    /// Sends a message to the dead-letter exchange of its queue, as RabbitMQ would: with the reason in the headers.
+    pub(super) fn dead_letter(
         &mut self,
         queue: QueueId,
         entry: &Entry,
@@ -75,7 +75,7 @@ impl State {
         wakers: &mut Wakers,
     ) {
         let Some(state) = self.queue(queue) else { return };
-        let (kept, name, target) = (state.is_kept(), Arc::clone(&state.spec.name), state.spec.dead_letter.clone());
+        let (kept, name, target) = (state.is_durable(), Arc::clone(&state.spec.name), state.spec.dead_letter.clone());
         let mut moved = Vec::new();
         if let Some(target) = target {
             let key = target.routing_key.as_ref().unwrap_or(&entry.message.routing_key);
@@ -116,19 +116,19 @@ impl State {
         let now = clock.now();
         for id in 0..self.queues.len() {
             while let Some(expired) = self.queue(id).and_then(|queue| queue.take_expired(|| now)) {
-                self.give_up(id, &expired, "expired", clock, wakers);
+                self.dead_letter(id, &expired, "expired", clock, wakers);
             }
         }
         self.timer_at = self.next_expiry();
         self.timer_at
     }
 
-    /// Gives up what came back too often; what a restart counted may be over the limit.
+    /// Dead-letters messages that came back too often: a restart may have counted them over the limit.
     #[cfg(feature = "sqlite")]
-    pub(super) fn give_up_exhausted(&mut self, clock: &Clock, wakers: &mut Wakers) {
+    pub(super) fn dead_letter_exhausted(&mut self, clock: &Clock, wakers: &mut Wakers) {
         for id in 0..self.queues.len() {
             while let Some(entry) = self.queue(id).and_then(Queue::take_exhausted) {
-                self.give_up(id, &entry, "delivery_limit", clock, wakers);
+                self.dead_letter(id, &entry, "delivery_limit", clock, wakers);
             }
         }
     }

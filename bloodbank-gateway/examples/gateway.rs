@@ -1,12 +1,12 @@
-//! The gateway on the embedded bus, or on what the environment says, with the agents that are linked.
+//! Serves a gateway on the embedded bus, or on the bus that the environment names, with the linked agents.
 //!
 //! Run: `cargo run -p bloodbank-gateway --example gateway`, then
 //! `curl -d '{"provider": "me", "prompt": "why?"}' -H 'content-type: application/json' localhost:8682/events/llm/prompt`.
-//! With `-- mcp` it speaks MCP on its standard input and output instead.
+//! With `-- mcp` the program speaks MCP on its standard input and output instead.
 
 use bloodbank_core::{App, Bus, CommandManager, Settings};
 use bloodbank_domains::agents::{Agents, Echo};
-use bloodbank_gateway::{Gateway, ServeOptions, Server, Tokens, mcp};
+use bloodbank_gateway::{Gateway, McpServer, ServeOptions, Server, Tokens};
 use bloodbank_webhooks::Webhooks;
 
 #[tokio::main]
@@ -15,11 +15,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let options = ServeOptions::on(settings.http_host.as_str(), settings.http_port);
     let bus = Bus::connect(settings).await?;
     let gateway =
-        Gateway::builder(bus.clone()).tokens(Tokens::from_env()?).open_routes(Webhooks::from_env().routes()).build();
+        Gateway::builder(bus.clone()).tokens(Tokens::from_env()?).endpoints(Webhooks::from_env().endpoints()).build();
     let agents = App::new("agents", bus.clone()).state(Agents::new(Echo)).commands(CommandManager::linked());
     let app = agents.layer(gateway.watch_commands()).start().await?;
     if std::env::args().nth(1).as_deref() == Some("mcp") {
-        mcp::Server::new(gateway).serve_stdio().await?;
+        McpServer::new(gateway).serve_stdio().await?;
     } else {
         let server = Server::bind(gateway, options).await?;
         println!("http://{}/docs", server.address());

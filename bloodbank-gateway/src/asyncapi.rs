@@ -1,19 +1,19 @@
-//! The events as an AsyncAPI 3.0 document, made from the registry.
+//! The AsyncAPI document, made from the registry.
 
 use bloodbank_core::{Registry, registry::EventDescriptor, routing};
 use serde_json::{Map, Value, json};
 
-use crate::schemas;
+use crate::{schemas, summary};
 
-/// The document: a channel for every event, an operation for publishing it, and one for every subscriber and executor
-/// that is linked into this program.
+/// Makes the AsyncAPI 3.0 document of a registry: a channel for every event, an operation for publishing it, and one for
+/// every subscriber and executor that is linked into this program.
 ///
 /// ```
-/// let document = bloodbank_gateway::asyncapi::document(bloodbank_core::Registry::global());
+/// let document = bloodbank_gateway::asyncapi_document(bloodbank_core::Registry::global());
 /// assert_eq!(document["asyncapi"], "3.0.0");
 /// ```
 #[must_use]
-pub fn document(registry: &Registry) -> Value {
+pub fn asyncapi_document(registry: &Registry) -> Value {
     let (mut channels, mut messages, mut known) = (Map::new(), Map::new(), Map::new());
     let mut operations = Map::new();
     for event in registry.events() {
@@ -40,7 +40,7 @@ pub fn document(registry: &Registry) -> Value {
         "info": {
             "title": "Bloodbank events",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Every registered event, on one topic exchange; the address of a channel is the routing key.",
+            "description": "Every registered event on one topic exchange. The address of a channel is the routing key.",
         },
         "defaultContentType": "application/json",
         "channels": channels,
@@ -77,7 +77,7 @@ fn message(event: &EventDescriptor) -> Value {
     let mut message = json!({
         "name": event.routing_key(),
         "title": declaration.name,
-        "summary": crate::registry::first_line(declaration.docs),
+        "summary": summary::first_line(declaration.docs),
         "contentType": "application/json",
         "correlationId": { "location": "$message.payload#/correlation_ids/0" },
         "payload": { "allOf": [

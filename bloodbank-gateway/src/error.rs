@@ -1,10 +1,10 @@
-//! Why a gateway does not start, or stopped.
+//! The error of starting and running a gateway.
 
 use std::fmt;
 
 use bloodbank_core::BoxError;
 
-/// Why a gateway does not start, or stopped: a sentence that ends in the remedy.
+/// The error of a gateway that did not start, or stopped: a sentence that ends in the remedy.
 pub struct GatewayError {
     message: String,
     source: Option<BoxError>,

@@ -1,4 +1,5 @@
-//! Every registered event over HTTP: publish, watch, look up, trace.
+//! The HTTP gateway of Bloodbank: publishes, streams, looks up and traces every registered event, and offers them to AI
+//! agents over MCP.
 //!
 //! ```no_run
 //! use bloodbank_core::Bus;
@@ -12,54 +13,74 @@
 //!
 //! A team that has an axum application of its own mounts [`router()`] in it: `app.nest("/bus", router(gateway))`.
 //!
-//! | part | is |
+//! | item | purpose |
 //! |---|---|
-//! | [`Gateway`], [`GatewayBuilder`] | what the endpoints work with: the bus, who may do what, limits |
-//! | [`router()`] | the endpoints, as an `axum::Router` |
-//! | [`serve()`], [`Server`], [`ServeOptions`] | the endpoints on an address, with timeouts, TLS and a graceful end |
-//! | [`openapi::document`], [`asyncapi::document`] | what is registered, as documents |
-//! | [`mcp::Server`] | the same for agents, over stdio; over HTTP it is an endpoint |
+//! | [`Gateway`], [`GatewayBuilder`] | the state that the endpoints share: the bus, the tokens, the limits |
+//! | [`router()`] | the endpoints as an `axum::Router` |
+//! | [`serve()`], [`Server`], [`ServeOptions`] | the endpoints on an address, with timeouts, TLS and a graceful shutdown |
+//! | [`Endpoint`], [`Access`], [`Operation`] | an endpoint that a program adds, such as the webhooks of `bloodbank-webhooks` |
+//! | [`openapi_document`], [`asyncapi_document`] | the endpoints and events as documents |
+#![cfg_attr(
+    feature = "mcp",
+    doc = "| [`McpServer`] | the events for AI agents over stdio; over HTTP they are an endpoint |"
+)]
 //! | [`Tokens`] | who may publish and read what |
-//! | [`OpenRoutes`] | routes of somebody else, such as the webhooks of `bloodbank-webhooks` |
+//! | [`Problem`] | the answer to a refused request |
 //!
-//! Everything generic comes from the [registry](bloodbank_core::Registry): a program that links other events has other
+//! All endpoints of events come from the [registry](bloodbank_core::Registry): a program that links other events has other
 //! endpoints, schemas and documents.
+//!
+//! A module imports only modules above it in this list: errors, limits, bodies and tokens; live events and commands; the
+//! endpoint type and the gateway; metrics, guard and parameters; publishing and documents; MCP; the table in `endpoints`;
+//! builder and router; the server.
 #![forbid(unsafe_code)]
 
-pub mod asyncapi;
+mod asyncapi;
 mod auth;
+mod body;
+mod builder;
 mod commands;
-mod correlation;
-pub mod dead_letters;
-mod door;
+mod dead_letter;
+mod endpoint;
+mod endpoints;
 mod error;
-mod front;
 mod gateway;
-mod health;
-pub mod json;
+mod guard;
 mod limits;
 #[cfg(feature = "mcp")]
-pub mod mcp;
+mod mcp;
 mod metrics;
-pub mod openapi;
+mod openapi;
+mod operation;
 mod pages;
 mod params;
-mod patience;
+mod preface_timeout;
 mod problem;
 mod publish;
-mod registry;
+mod router;
 mod schemas;
 mod serve;
 mod stream;
+mod summary;
 #[cfg(feature = "tls")]
 mod tls;
 
-pub use auth::{Caller, Patterns, Token, Tokens};
+pub use asyncapi::asyncapi_document;
+pub use auth::{Access, Caller, Patterns, Token, Tokens};
+pub use body::{Json, parse_json, read_body};
+pub use builder::GatewayBuilder;
 pub use commands::{WatchCommands, WatchedCommands};
+pub use dead_letter::{DeadLetterView, SweepReport, SweptLetter};
+pub use endpoint::Endpoint;
 pub use error::GatewayError;
-pub use gateway::{Gateway, GatewayBuilder, OpenRoutes, router};
+pub use gateway::Gateway;
 pub use limits::Limits;
-pub use problem::{Problem, ProblemFault};
+#[cfg(feature = "mcp")]
+pub use mcp::McpServer;
+pub use openapi::openapi_document;
+pub use operation::Operation;
+pub use problem::{FieldError, Problem};
+pub use router::router;
 pub use serve::{ServeOptions, Server, serve};
 #[cfg(feature = "tls")]
 pub use tls::Tls;

@@ -1,8 +1,13 @@
-//! How much a request may ask for.
+//! The limits of requests, streams and connections.
 
 use std::time::Duration;
 
-/// How much a request may ask for. What is over a limit is refused with the limit in the answer.
+/// The limits of requests, streams and connections. A request over a limit is refused, and the answer names the limit.
+///
+/// ```
+/// let limits = bloodbank_gateway::Limits::default().body_bytes(64 * 1024).streams(100);
+/// assert_eq!(limits.batch_events, 10_000);
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Limits {
@@ -12,19 +17,19 @@ pub struct Limits {
     pub batch_bytes: usize,
     /// Events in a batch; default 10,000.
     pub batch_events: usize,
-    /// How deep JSON may be nested; default 64.
+    /// Levels of nested JSON; default 64.
     pub nesting: usize,
-    /// Requests that are worked on at the same time; default 1,024. Further ones get 503 and `Retry-After`.
+    /// Requests that are handled at the same time; default 1,024. Further ones get 503 and `Retry-After`.
     pub concurrency: usize,
     /// Streams that are open at the same time; default 4,096. Further ones get 503 and `Retry-After`.
     pub streams: usize,
     /// Events that are kept for streams whose client was away for a moment; default 4,096. With 0 none are.
     pub recent_events: usize,
-    /// Bytes of these events; default 16 MiB.
+    /// Bytes of the events that are kept for streams; default 16 MiB.
     pub recent_bytes: usize,
-    /// How long a request may take from its headers to the head of its answer; default 60 s.
+    /// Time from the headers of a request to the head of its answer; default 60 s.
     pub request_time: Duration,
-    /// How long a client may take for its headers; default 10 s.
+    /// Time in which a client must send its headers; default 10 s.
     pub header_time: Duration,
 }
 
@@ -42,5 +47,77 @@ impl Default for Limits {
             request_time: Duration::from_secs(60),
             header_time: Duration::from_secs(10),
         }
+    }
+}
+
+impl Limits {
+    /// Sets [`Limits::body_bytes`](#structfield.body_bytes).
+    #[must_use]
+    pub fn body_bytes(mut self, body_bytes: usize) -> Self {
+        self.body_bytes = body_bytes;
+        self
+    }
+
+    /// Sets [`Limits::batch_bytes`](#structfield.batch_bytes).
+    #[must_use]
+    pub fn batch_bytes(mut self, batch_bytes: usize) -> Self {
+        self.batch_bytes = batch_bytes;
+        self
+    }
+
+    /// Sets [`Limits::batch_events`](#structfield.batch_events).
+    #[must_use]
+    pub fn batch_events(mut self, batch_events: usize) -> Self {
+        self.batch_events = batch_events;
+        self
+    }
+
+    /// Sets [`Limits::nesting`](#structfield.nesting).
+    #[must_use]
+    pub fn nesting(mut self, nesting: usize) -> Self {
+        self.nesting = nesting;
+        self
+    }
+
+    /// Sets [`Limits::concurrency`](#structfield.concurrency).
+    #[must_use]
+    pub fn concurrency(mut self, concurrency: usize) -> Self {
+        self.concurrency = concurrency;
+        self
+    }
+
+    /// Sets [`Limits::streams`](#structfield.streams).
+    #[must_use]
+    pub fn streams(mut self, streams: usize) -> Self {
+        self.streams = streams;
+        self
+    }
+
+    /// Sets [`Limits::recent_events`](#structfield.recent_events).
+    #[must_use]
+    pub fn recent_events(mut self, recent_events: usize) -> Self {
+        self.recent_events = recent_events;
+        self
+    }
+
+    /// Sets [`Limits::recent_bytes`](#structfield.recent_bytes).
+    #[must_use]
+    pub fn recent_bytes(mut self, recent_bytes: usize) -> Self {
+        self.recent_bytes = recent_bytes;
+        self
+    }
+
+    /// Sets [`Limits::request_time`](#structfield.request_time).
+    #[must_use]
+    pub fn request_time(mut self, request_time: Duration) -> Self {
+        self.request_time = request_time;
+        self
+    }
+
+    /// Sets [`Limits::header_time`](#structfield.header_time).
+    #[must_use]
+    pub fn header_time(mut self, header_time: Duration) -> Self {
+        self.header_time = header_time;
+        self
     }
 }

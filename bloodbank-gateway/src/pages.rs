@@ -1,17 +1,11 @@
-//! The documents as pages: one file without scripts, nothing from elsewhere.
+//! The documents as HTML pages, each in one file without scripts, which loads nothing from elsewhere.
 
 use std::fmt::Write as _;
 
-use axum::{
-    Json,
-    extract::State,
-    http::header,
-    response::{IntoResponse, Response},
-};
 use bloodbank_core::{Registry, registry::EventDescriptor};
 use serde_json::Value;
 
-use crate::{Gateway, asyncapi, openapi, params::Prefix};
+use crate::schemas::event_path;
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}\
 h2{margin-top:2.5rem;border-bottom:1px solid #8886}code,pre{font:14px/1.4 ui-monospace,monospace}\
@@ -19,31 +13,11 @@ pre{background:#8881;padding:.75rem;overflow:auto}table{border-collapse:collapse
 td,th{text-align:left;vertical-align:top;padding:.25rem .75rem .25rem 0;border-bottom:1px solid #8883}\
 section{margin:1.5rem 0}.kind{opacity:.7;font-size:.85rem}:root{color-scheme:light dark}";
 
-/// `GET /openapi.json`.
-pub(crate) async fn openapi_json(State(gateway): State<Gateway>, prefix: Prefix) -> Json<Value> {
-    Json(document(&gateway, &prefix))
-}
-
-/// With the routes of others, and where clients find all of them.
-fn document(gateway: &Gateway, Prefix(prefix): &Prefix) -> Value {
-    let mut document = openapi::of(gateway);
-    if !prefix.is_empty() {
-        document["servers"][0]["url"] = prefix.as_str().into();
-    }
-    document
-}
-
-/// `GET /asyncapi.json`.
-pub(crate) async fn asyncapi_json() -> Json<Value> {
-    Json(asyncapi::document(Registry::global()))
-}
-
-/// `GET /docs`: every path and method.
-pub(crate) async fn docs(State(gateway): State<Gateway>, prefix: Prefix) -> Response {
-    let document = document(&gateway, &prefix);
-    let Prefix(prefix) = prefix;
-    let mut body = "<p>The same for programs: <a href=\"openapi.json\">openapi.json</a>. \
-        The events: <a href=\"asyncapi\">asyncapi</a>.</p>\n<h2>Endpoints</h2>\n<table>\n"
+/// The page of every endpoint in the OpenAPI document and of every event; `base` stands before each path.
+pub(crate) fn docs(registry: &Registry, document: &Value, base: &str) -> String {
+    let mut body = "<p>Every endpoint of this gateway, and every event with its fields. Programs read the same from \
+        <a href=\"openapi.json\">openapi.json</a>. The page <a href=\"asyncapi\">asyncapi</a> lists the events by domain, \
+        with their subscribers.</p>\n<h2>Endpoints</h2>\n<table>\n"
         .to_owned();
     for (path, methods) in document["paths"].as_object().into_iter().flatten() {
         for (method, operation) in methods.as_object().into_iter().flatten() {
@@ -52,24 +26,22 @@ pub(crate) async fn docs(State(gateway): State<Gateway>, prefix: Prefix) -> Resp
                 body,
                 "<tr><td><code>{}</code></td><td><code>{}</code></td><td>{}</td></tr>",
                 method.to_uppercase(),
-                escape(&format!("{prefix}{path}")),
+                escape(&format!("{base}{path}")),
                 escape(summary)
             );
         }
     }
-    body.push_str("</table>\n");
-    for event in Registry::global().events() {
-        let address = format!("POST {prefix}{}", openapi::path(event));
-        section(&mut body, event, &address);
+    body.push_str("</table>\n<h2>Events</h2>\n");
+    for event in registry.events() {
+        section(&mut body, event, &format!("POST {base}{}", event_path(event)));
     }
     page("Bloodbank gateway", &body)
 }
 
-/// `GET /asyncapi`: every event, by domain, with who receives it.
-pub(crate) async fn asyncapi() -> Response {
-    let registry = Registry::global();
-    let mut body = "<p>The same for programs: <a href=\"asyncapi.json\">asyncapi.json</a>. \
-        The endpoints: <a href=\"docs\">docs</a>.</p>\n"
+/// The page of every event by domain, with its subscribers.
+pub(crate) fn events(registry: &Registry) -> String {
+    let mut body = "<p>Every event by its domain, with its fields and its subscribers. Programs read the same from \
+        <a href=\"asyncapi.json\">asyncapi.json</a>. The page <a href=\"docs\">docs</a> lists the endpoints.</p>\n"
         .to_owned();
     for domain in registry.domains() {
         let _ = writeln!(body, "<h2>{}</h2>", escape(domain));
@@ -82,7 +54,7 @@ pub(crate) async fn asyncapi() -> Response {
                 .map(|subscriber| escape(subscriber.name))
                 .collect();
             if !subscribers.is_empty() {
-                let _ = writeln!(body, "<p>Received by {}.</p>", subscribers.join(", "));
+                let _ = writeln!(body, "<p>Subscribers: {}.</p>", subscribers.join(", "));
             }
         }
     }
@@ -112,7 +84,7 @@ fn section(body: &mut String, event: &EventDescriptor, address: &str) {
     }
     body.push_str("</table>\n");
     if let Some(example) = event.example().and_then(|example| example.to_value().ok()) {
-        let _ = writeln!(body, "<p>For example</p><pre>{}</pre>", escape(&format!("{example:#}")));
+        let _ = writeln!(body, "<p>Example:</p><pre>{}</pre>", escape(&format!("{example:#}")));
     }
     let _ = writeln!(
         body,
@@ -135,14 +107,9 @@ fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-fn page(title: &str, body: &str) -> Response {
-    let html = format!(
+fn page(title: &str, body: &str) -> String {
+    format!(
         "<!doctype html>\n<html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width\">\
          <title>{title}</title><style>{STYLE}</style>\n<h1>{title}</h1>\n{body}</html>\n"
-    );
-    let headers = [
-        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'"),
-    ];
-    (headers, html).into_response()
+    )
 }

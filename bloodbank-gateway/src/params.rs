@@ -1,4 +1,4 @@
-//! Parts of the address of a request; what cannot be read is a [`Problem`].
+//! Extractors for the parts of the address of a request. A part that cannot be read is a [`Problem`].
 
 use std::convert::Infallible;
 
@@ -7,50 +7,52 @@ use axum::{
     http::{Uri, request::Parts},
 };
 
-use crate::{Gateway, problem::Problem};
+use uuid::Uuid;
+
+use crate::{gateway::Gateway, problem::Problem};
 
 /// The one variable segment of a path.
 #[derive(Debug)]
-pub(crate) struct Segment(pub(crate) String);
+pub(crate) struct PathParam(pub(crate) String);
 
-impl<S: Send + Sync> FromRequestParts<S> for Segment {
+impl<S: Send + Sync> FromRequestParts<S> for PathParam {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         match Path::from_request_parts(parts, state).await {
             Ok(Path(text)) => Ok(Self(text)),
-            Err(_) => Err(Problem::bad_request("the path is not UTF-8")),
+            Err(_) => Err(Problem::bad_request("the path is not UTF-8; encode it in UTF-8")),
         }
     }
 }
 
-/// The query. Names that no endpoint knows are ignored.
+/// The parameters in the query. Names that no endpoint knows are ignored.
 #[derive(Debug, Default)]
-pub(crate) struct Params(Vec<(String, String)>);
+pub(crate) struct QueryParams(Vec<(String, String)>);
 
-impl Params {
+impl QueryParams {
     pub(crate) fn of(uri: &Uri) -> Self {
         let query = uri.query().unwrap_or_default();
         Self(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
     }
 
-    /// The value of a name that may stand once.
+    /// The value of a parameter that may be given once.
     pub(crate) fn one(&self, name: &str) -> Result<Option<&str>, Problem> {
         let mut values = self.all(name);
         let first = values.next();
         match values.next() {
             None => Ok(first),
-            Some(_) => Err(Problem::bad_request(format!("`{name}` stands more than once in the query"))),
+            Some(_) => Err(Problem::bad_request(format!("the query has `{name}` more than once; give it once"))),
         }
     }
 
-    /// Every value of a name.
+    /// Every value of a parameter.
     pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
 
-impl<S: Sync> FromRequestParts<S> for Params {
+impl<S: Sync> FromRequestParts<S> for QueryParams {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
@@ -58,11 +60,11 @@ impl<S: Sync> FromRequestParts<S> for Params {
     }
 }
 
-/// What stands before the paths of this gateway where its clients see them: nothing, or an address without a `/` at its end.
+/// The part of an address before the paths of the gateway, as its clients see it: empty, or without a `/` at its end.
 #[derive(Debug)]
-pub(crate) struct Prefix(pub(crate) String);
+pub(crate) struct BaseUrl(pub(crate) String);
 
-impl Prefix {
+impl BaseUrl {
     pub(crate) fn of(parts: &Parts, gateway: &Gateway) -> Self {
         if let Some(url) = gateway.public_url() {
             return Self(url.to_owned());
@@ -74,10 +76,15 @@ impl Prefix {
     }
 }
 
-impl FromRequestParts<Gateway> for Prefix {
+impl FromRequestParts<Gateway> for BaseUrl {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Infallible> {
         Ok(Self::of(parts, gateway))
     }
+}
+
+/// Reads an event id in a path.
+pub(crate) fn parse_event_id(id: &str) -> Result<Uuid, Problem> {
+    Uuid::parse_str(id).map_err(|_| Problem::bad_request("the event id in the path is not a UUID"))
 }

@@ -1,4 +1,4 @@
-//! Errors as RFC 9457 has them: `application/problem+json`, with the JSON pointer of each fault.
+//! Error answers in the form of RFC 9457: `application/problem+json`, with a JSON pointer for each invalid field.
 
 use std::error::Error as _;
 
@@ -10,34 +10,44 @@ use bloodbank_core::{Error, ErrorKind, PayloadFault};
 use serde::Serialize;
 use tracing::error;
 
-/// Why a request was refused. Says nothing about the inside of the gateway.
+/// The answer to a request that was refused, as RFC 9457 defines it. It tells nothing about the inside of the gateway.
 #[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
 pub struct Problem {
-    /// What kind of problem, for programs: `urn:bloodbank:invalid-payload`.
+    /// The kind of problem, for programs: `urn:bloodbank:invalid-event`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// The kind in words.
+    /// The kind of problem in words, the same for every problem of this kind.
     pub title: String,
-    /// The status of the answer.
+    /// The HTTP status of the answer.
     pub status: u16,
-    /// What is wrong with this request, and the remedy.
+    /// The fault of this request, and the remedy.
     pub detail: String,
-    /// The faults of the body, one by one.
+    /// The invalid fields of the body, one by one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub errors: Vec<ProblemFault>,
+    pub errors: Vec<FieldError>,
     #[serde(skip)]
     retry_after: Option<u32>,
     #[serde(skip)]
     challenge: bool,
 }
 
-/// One fault of a body.
+/// An invalid field of a body.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ProblemFault {
-    /// Its place, as a JSON pointer; empty for the whole.
+#[non_exhaustive]
+pub struct FieldError {
+    /// The place of the field as a JSON pointer; empty for the whole body.
     pub pointer: String,
-    /// What is wrong there.
+    /// The fault of the field.
     pub detail: String,
+}
+
+impl FieldError {
+    /// Names the place of a field and what is wrong with it.
+    #[must_use]
+    pub fn new(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), detail: detail.into() }
+    }
 }
 
 impl Problem {
@@ -53,31 +63,31 @@ impl Problem {
         }
     }
 
-    /// 400: the request cannot be understood.
+    /// Answers 400: the request cannot be understood.
     #[must_use]
     pub fn bad_request(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "bad-request", "The request cannot be understood", detail)
+        Self::new(StatusCode::BAD_REQUEST, "bad-request", "Bad request", detail)
     }
 
-    /// 404: there is no such thing.
+    /// Answers 404: the request names something that does not exist here.
     #[must_use]
     pub fn not_found(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not-found", "There is no such thing", detail)
+        Self::new(StatusCode::NOT_FOUND, "not-found", "Not found", detail)
     }
 
-    /// 422: the event has these faults.
+    /// Answers 422: these fields make the event invalid.
     #[must_use]
-    pub fn invalid(detail: impl Into<String>, errors: Vec<ProblemFault>) -> Self {
-        let title = "The event is not valid";
+    pub fn invalid(detail: impl Into<String>, errors: Vec<FieldError>) -> Self {
+        let title = "The event is invalid";
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-event", title, detail).with_errors(errors)
     }
 
-    pub(crate) fn with_errors(self, errors: Vec<ProblemFault>) -> Self {
+    pub(crate) fn with_errors(self, errors: Vec<FieldError>) -> Self {
         Self { errors, ..self }
     }
 
     pub(crate) fn media_type(detail: impl Into<String>) -> Self {
-        let title = "The media type is not supported";
+        let title = "Unsupported media type";
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", title, detail)
     }
 
@@ -86,42 +96,44 @@ impl Problem {
     }
 
     pub(crate) fn unauthorised() -> Self {
-        let detail = "send `Authorization: Bearer TOKEN` with a token that the gateway knows";
-        let problem = Self::new(StatusCode::UNAUTHORIZED, "unauthorised", "A token is needed", detail);
+        let detail = "send the header `Authorization: Bearer TOKEN` with one of the tokens of this gateway";
+        let problem = Self::new(StatusCode::UNAUTHORIZED, "unauthorised", "Authentication required", detail);
         Self { challenge: true, ..problem }
     }
 
-    /// 401: a webhook that is not signed as it should be.
+    /// Answers 401: the signature of a webhook is missing or wrong.
     #[must_use]
     pub fn unsigned(header: &str) -> Self {
-        let detail = format!("the body is not signed in `{header}` with the secret of this webhook");
-        Self::new(StatusCode::UNAUTHORIZED, "unsigned", "The signature is wrong", detail)
+        let detail = format!(
+            "the header `{header}` has no valid signature of the body; sign it with the secret of this webhook"
+        );
+        Self::new(StatusCode::UNAUTHORIZED, "unsigned", "Invalid signature", detail)
     }
 
     pub(crate) fn forbidden(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::FORBIDDEN, "forbidden", "This is not allowed", detail)
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "Permission denied", detail)
     }
 
     pub(crate) fn busy() -> Self {
-        Self::unavailable("the gateway has as many requests as it takes at a time; try again")
+        Self::unavailable("the gateway is handling as many requests as it may at a time; try again")
     }
 
-    /// 503: not now.
+    /// Answers 503: the request cannot be served now, and may be sent again.
     #[must_use]
     pub fn unavailable(detail: impl Into<String>) -> Self {
-        let title = "Not now";
+        let title = "Temporarily unavailable";
         Self { retry_after: Some(1), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", title, detail) }
     }
 
     pub(crate) fn internal() -> Self {
-        let detail = "the gateway failed; its log says why";
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "The gateway failed", detail)
+        let detail = "the gateway could not handle this request; its log has the reason";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error", detail)
     }
 
-    /// Puts this in front of the place of every fault.
+    /// Puts a pointer in front of the place of every invalid field.
     pub(crate) fn below(mut self, pointer: &str) -> Self {
-        for fault in &mut self.errors {
-            fault.pointer.insert_str(0, pointer);
+        for error in &mut self.errors {
+            error.pointer.insert_str(0, pointer);
         }
         self
     }
@@ -131,40 +143,40 @@ impl Problem {
     }
 }
 
-impl From<&PayloadFault> for ProblemFault {
+impl From<&PayloadFault> for FieldError {
     fn from(fault: &PayloadFault) -> Self {
         Self { pointer: fault.pointer.clone(), detail: fault.detail.clone() }
     }
 }
 
-/// What the bus says. Where it is about the event, the client gets it; where it is about the inside, the log does.
-/// Not everything that looks like JSON can be read as JSON.
+/// Whether a payload could not be read as JSON at all, although it looked like JSON.
 fn is_no_json(error: &Error) -> bool {
     let source = error.source().and_then(|source| source.downcast_ref());
     source.is_some_and(serde_json::Error::is_syntax)
 }
 
+// An error about the event is told to the client; an error about the inside of the gateway is written to the log.
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error.kind() {
             ErrorKind::UnknownEvent => Self::not_found(unknown_event(&error.to_string())),
             ErrorKind::InvalidKey | ErrorKind::InvalidEnvelope | ErrorKind::InvalidHeader => {
-                Self::invalid(error.to_string(), error.faults().iter().map(ProblemFault::from).collect())
+                Self::invalid(error.to_string(), error.faults().iter().map(FieldError::from).collect())
             }
             ErrorKind::InvalidPayload if is_no_json(&error) => Self::bad_request(error.to_string()),
             ErrorKind::InvalidPayload => {
-                let faults: Vec<_> = error.faults().iter().map(ProblemFault::from).collect();
+                let faults: Vec<_> = error.faults().iter().map(FieldError::from).collect();
                 match faults.len() {
                     0 => Self::invalid(error.to_string(), faults),
-                    1 => Self::invalid("the payload has a fault", faults),
-                    count => Self::invalid(format!("the payload has {count} faults"), faults),
+                    1 => Self::invalid("one field of the payload is invalid", faults),
+                    count => Self::invalid(format!("{count} fields of the payload are invalid"), faults),
                 }
             }
             ErrorKind::TooLarge => Self::too_large(error.to_string()),
             ErrorKind::Unrouted => Self::new(
                 StatusCode::CONFLICT,
                 "unrouted",
-                "Nobody receives this",
+                "No receiver",
                 "no queue receives this event; start its subscriber or its executor",
             ),
             ErrorKind::Refused | ErrorKind::Connection | ErrorKind::Deadline | ErrorKind::Closed => {
@@ -175,7 +187,7 @@ impl From<Error> for Problem {
             }
             ErrorKind::Storage => {
                 error!(%error, "a store failed");
-                Self::unavailable("a store does not answer; try again")
+                Self::unavailable("a store of the gateway does not answer; try again")
             }
             ErrorKind::CommandFailed => {
                 Self::new(StatusCode::CONFLICT, "command-failed", "The command failed", error.to_string())
@@ -188,10 +200,10 @@ impl From<Error> for Problem {
     }
 }
 
-/// The remedy is of this program's author; its clients cannot link anything.
+/// Replaces the remedy for the author of the program, who can link a crate, by one for a client, who cannot.
 fn unknown_event(sentence: &str) -> String {
     match sentence.split_once("; link the crate") {
-        Some((sentence, _)) => format!("{sentence}; `/registry/events` lists those that are"),
+        Some((sentence, _)) => format!("{sentence}; `GET /registry/events` lists the registered events"),
         None => sentence.to_owned(),
     }
 }

@@ -1,11 +1,16 @@
-//! The schemas of events as components of a document.
+//! The names, paths and schemas of events in the OpenAPI and AsyncAPI documents.
 
 use bloodbank_core::registry::EventDescriptor;
 use serde_json::Value;
 
 const PREFIX: &str = "#/components/schemas/";
 
-/// The name of an event among the components: its key, without the braces of placeholders.
+/// The path under which an event is published: `artifact.{action}` is at `/events/artifact/{action}`.
+pub(crate) fn event_path(event: &EventDescriptor) -> String {
+    format!("/events/{}", event.routing_key().replace('.', "/"))
+}
+
+/// The name of the component for an event: its routing key without the braces of placeholders.
 pub(crate) fn name(event: &EventDescriptor) -> String {
     event.routing_key().replace(['{', '}'], "")
 }
@@ -15,7 +20,7 @@ pub(crate) fn reference(event: &EventDescriptor) -> Value {
     serde_json::json!({ "$ref": format!("{PREFIX}{}", name(event)) })
 }
 
-/// The schema of an event as a component: what it refers to in itself, it finds in the document.
+/// The schema of an event as a component. Its references to itself are rewritten to lead to the component.
 pub(crate) fn component(event: &EventDescriptor) -> Value {
     let mut schema = event.schema().to_value();
     if let Some(schema) = schema.as_object_mut() {

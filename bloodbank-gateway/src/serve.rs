@@ -1,4 +1,4 @@
-//! The endpoints on an address: who may reach them, for how long, and how they end.
+//! Serves a gateway on an address, with timeouts, TLS and a graceful shutdown.
 
 use std::{convert::Infallible, future::Future, net::SocketAddr, pin::Pin, time::Duration};
 
@@ -10,13 +10,14 @@ use tracing::info;
 
 #[cfg(feature = "tls")]
 use crate::tls::Tls;
-use crate::{Gateway, error::GatewayError, front::Front, patience::Patience};
+use crate::{error::GatewayError, gateway::Gateway, preface_timeout::PrefaceTimeout, router::local_router};
 
-/// Requests at a time in one connection of HTTP/2, and the bytes of the headers of each of them.
-const MOST_STREAMS: u32 = 256;
+/// The number of requests at a time in a connection of HTTP/2.
+const MOST_REQUESTS: u32 = 256;
+/// The bytes that the headers of a request of HTTP/2 may have.
 const MOST_HEADER_BYTES: u32 = 32 * 1024;
 
-/// Where and how a gateway serves.
+/// The address of a gateway, and how it serves there.
 #[must_use = "options do nothing until they are given to `serve`"]
 pub struct ServeOptions {
     host: String,
@@ -29,7 +30,7 @@ pub struct ServeOptions {
 }
 
 impl ServeOptions {
-    /// On this host and port; port 0 takes a free one.
+    /// Serves on this host and port; port 0 takes a free one.
     pub fn on(host: impl Into<String>, port: u16) -> Self {
         Self {
             host: host.into(),
@@ -42,7 +43,7 @@ impl ServeOptions {
         }
     }
 
-    /// Serves on any address without tokens. Everybody who reaches it may publish and read everything.
+    /// Allows to serve on any address without tokens. Everybody who reaches the gateway may then publish and read everything.
     pub fn insecure(mut self, insecure: bool) -> Self {
         self.insecure = insecure;
         self
@@ -55,13 +56,13 @@ impl ServeOptions {
         self
     }
 
-    /// How long requests may take to be answered when the gateway ends; default 30 s.
+    /// Sets the time in which requests must be answered when the gateway stops; default 30 s.
     pub fn drain_timeout(mut self, drain: Duration) -> Self {
         self.drain = drain;
         self
     }
 
-    /// Serves until this resolves; default: until the process is told to stop (SIGTERM, Ctrl-C).
+    /// Serves until a future resolves; default: until the process is told to stop (SIGTERM, Ctrl-C).
     pub fn until(mut self, until: impl Future<Output = ()> + Send + 'static) -> Self {
         self.until = Some(Box::pin(until));
         self
@@ -80,7 +81,7 @@ impl std::fmt::Debug for ServeOptions {
     }
 }
 
-/// A gateway that has its address and serves when it is [run](Server::run).
+/// A server that has its address, and serves a gateway when it is [run](Server::run).
 #[must_use = "a server serves when it is run"]
 #[derive(Debug)]
 pub struct Server {
@@ -93,11 +94,11 @@ pub struct Server {
 }
 
 impl Server {
-    /// Takes the address.
+    /// Binds the address.
     ///
     /// # Errors
-    /// When it is not loopback, the gateway has no tokens, and [`ServeOptions::insecure`] was not said; when it cannot be
-    /// resolved or is in use.
+    /// An error says that the address cannot be resolved or is in use, or that other machines can reach the address while the
+    /// gateway has no tokens and [`ServeOptions::insecure`] is not set.
     pub async fn bind(gateway: Gateway, options: ServeOptions) -> Result<Self, GatewayError> {
         let (host, port) = (options.host.as_str(), options.port);
         let addresses: Vec<SocketAddr> = tokio::net::lookup_host((host.trim_matches(['[', ']']), port))
@@ -111,8 +112,10 @@ impl Server {
             )));
         }
         let failed = |error: std::io::Error| {
-            GatewayError::new(format!("cannot serve on {host}:{port}; is it in use? choose another with HTTP_PORT"))
-                .with_source(error)
+            GatewayError::new(format!(
+                "cannot serve on {host}:{port}; choose another port with HTTP_PORT if this one is in use"
+            ))
+            .with_source(error)
         };
         let listener = TcpListener::bind(&*addresses).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
@@ -120,27 +123,27 @@ impl Server {
         Ok(Self { gateway, options, listener, address, is_local })
     }
 
-    /// Where it can be reached.
+    /// The address that is bound.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Serves until it is told to stop. Then it takes no more connections, ends the streams, answers what it has begun
-    /// to answer within the drain timeout, and leaves the bus open.
+    /// Serves until the server is told to stop. Then the server takes no more connections, ends the streams, answers the
+    /// requests that it has begun within the drain timeout, and leaves the bus open.
     ///
     /// # Errors
-    /// When the listener fails.
+    /// An error says that the listener failed.
     pub async fn run(self) -> Result<(), GatewayError> {
         let Self { gateway, options, listener, address, is_local } = self;
-        let app = Front::new(&gateway, is_local && gateway.tokens().is_empty());
+        let app = local_router(gateway.clone(), is_local && gateway.tokens().is_empty());
         let handle = Handle::new();
         let ending = {
             let (handle, gateway, drain) = (handle.clone(), gateway.clone(), options.drain);
             let until = options.until.unwrap_or_else(|| Box::pin(told_to_stop()));
             async move {
                 until.await;
-                info!("stopping: answering what is in hand");
+                info!("stopping: the requests that have begun are answered");
                 gateway.close();
                 handle.graceful_shutdown(Some(drain));
             }
@@ -156,7 +159,7 @@ impl Server {
             let server = axum_server::from_tcp_rustls(listener, tls.into_config()).map_err(failed)?;
             let mut server = server.map(|acceptor| {
                 let acceptor = acceptor.handshake_timeout(header_time).acceptor(NoDelayAcceptor::new());
-                Patience::new(acceptor, header_time)
+                PrefaceTimeout::new(acceptor, header_time)
             });
             configure(server.http_builder(), header_time);
             let served = server.handle(handle).serve(app).await;
@@ -164,7 +167,7 @@ impl Server {
             return served.map_err(failed);
         }
         let server = axum_server::from_tcp(listener).map_err(failed)?;
-        let mut server = server.acceptor(Patience::new(NoDelayAcceptor::new(), header_time));
+        let mut server = server.acceptor(PrefaceTimeout::new(NoDelayAcceptor::new(), header_time));
         configure(server.http_builder(), header_time);
         let served = server.handle(handle).serve(app).await;
         ending.abort();
@@ -172,20 +175,20 @@ impl Server {
     }
 }
 
-/// Both versions of HTTP, neither of which lets a client keep a connection without saying anything.
+/// Sets timeouts for both versions of HTTP, so that no client keeps a connection without saying anything.
 fn configure(builder: &mut hyper_util::server::conn::auto::Builder<TokioExecutor>, header_time: Duration) {
-    // Answers are small: to write them in one piece costs less than to let the kernel gather two.
+    // Answers are small: to write head and body in one piece costs less than to let the kernel gather them.
     builder.http1().writev(false).timer(TokioTimer::new()).header_read_timeout(header_time);
     builder
         .http2()
         .timer(TokioTimer::new())
         .keep_alive_interval(header_time)
         .keep_alive_timeout(header_time)
-        .max_concurrent_streams(MOST_STREAMS)
+        .max_concurrent_streams(MOST_REQUESTS)
         .max_header_list_size(MOST_HEADER_BYTES);
 }
 
-/// Serves until the process is told to stop.
+/// Serves a gateway until the process is told to stop.
 ///
 /// # Errors
 /// Like [`Server::bind`] and [`Server::run`].

@@ -1,4 +1,4 @@
-//! The certificate of a gateway that serves HTTPS.
+//! The certificate for HTTPS.
 
 use std::{fmt, path::Path, sync::Arc};
 
@@ -10,14 +10,14 @@ use rustls::{
 
 use crate::error::GatewayError;
 
-/// A certificate and its key.
+/// A certificate and its private key, for HTTPS.
 pub struct Tls(Arc<ServerConfig>);
 
 impl Tls {
-    /// From PEM files: the certificate with those above it, and the private key.
+    /// Reads PEM files: the certificate followed by its chain, and the private key.
     ///
     /// # Errors
-    /// When one of them cannot be read, or they do not belong together.
+    /// An error says that one of the files cannot be read, or that the key does not belong to the certificate.
     pub fn from_files(certificate: &Path, key: &Path) -> Result<Self, GatewayError> {
         let unreadable = |what: &str, path: &Path| {
             GatewayError::new(format!("the {what} in {} cannot be read; give a PEM file", path.display()))
@@ -31,7 +31,10 @@ impl Tls {
             .with_safe_default_protocol_versions()
             .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
             .map_err(|error| {
-                GatewayError::new("the certificate and the key cannot be used together").with_source(error)
+                GatewayError::new(
+                    "the certificate and the key do not belong together; give the key of this certificate",
+                )
+                .with_source(error)
             })?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(Self(Arc::new(config)))

@@ -99,7 +99,7 @@ async def main(arguments):
         fault = await refused(client, "publish_llm_prompt", provider="", prompt="x")
         assert "/provider" in fault, fault
         assert "did you mean `llm.prompt`" in await refused(client, "publish_event", key="llm.promt", payload={})
-        assert "no command" in await refused(client, "execute_command", key="llm.prompt", payload={})
+        assert "is not a command" in await refused(client, "execute_command", key="llm.prompt", payload={})
         if "github" in arguments.without:
             assert "agents may not publish" in await refused(client, "publish_event", key="github.pr.created",
                                                              payload={"pr": 1})

@@ -1,8 +1,9 @@
-//! A transport that remembers what went through it.
+//! The embedded bus with a log of the messages that went through it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use futures_util::{StreamExt, future::BoxFuture};
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use bloodbank_core::{
@@ -17,67 +18,66 @@ use bloodbank_core::{
 };
 use bloodbank_embedded::Embedded;
 
-/// The embedded bus, with a record of what happened.
+/// The embedded bus, which notes in a log what becomes of each message.
 pub(super) struct Recorder {
     pub(super) embedded: Embedded,
-    log: Arc<Log>,
+    log: Arc<EventLog>,
 }
 
-/// What happened.
+/// The messages that were published or settled, in order, each with what became of it.
 #[derive(Default)]
-pub(super) struct Log {
-    events: Mutex<Vec<(Happening, Incoming)>>,
-    /// Something was settled or published.
+pub(super) struct EventLog {
+    events: Mutex<Vec<(Step, Incoming)>>,
+    /// Notified when a message was published or settled, or a consumer went.
     pub(super) changed: Notify,
 }
 
-/// What happened to a message.
+/// A step in the life of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Happening {
+pub(super) enum Step {
+    /// Published through an exchange for events.
     Published,
-    /// Settled by the subscriber with this queue.
+    /// Acknowledged by the subscriber with this queue.
     Consumed(Arc<str>),
-    /// Put on a rung of the ladder, to come back to this queue.
+    /// Put on a rung of the ladder of delays, to come back to this queue.
     Retried(Arc<str>),
-    /// Parked by the subscriber with this queue.
+    /// Sent to the dead letters by the subscriber with this queue.
     DeadLettered(Arc<str>),
 }
 
-impl Log {
-    fn add(&self, happening: Happening, message: Incoming) {
-        self.events.lock().unwrap_or_else(PoisonError::into_inner).push((happening, message));
+impl EventLog {
+    fn add(&self, step: Step, message: Incoming) {
+        self.events.lock().push((step, message));
         self.changed.notify_waiters();
     }
 
-    /// The messages to which something of that kind happened, in order.
-    pub(super) fn select<T>(&self, select: impl FnMut(&(Happening, Incoming)) -> Option<T>) -> Vec<T> {
-        self.events.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(select).collect()
+    /// Selects from the log, in order.
+    pub(super) fn select<T>(&self, select: impl FnMut(&(Step, Incoming)) -> Option<T>) -> Vec<T> {
+        self.events.lock().iter().filter_map(select).collect()
     }
 }
 
 impl Recorder {
-    pub(super) fn new() -> (Self, Arc<Log>) {
-        let log = Arc::new(Log::default());
+    pub(super) fn new() -> (Self, Arc<EventLog>) {
+        let log = Arc::new(EventLog::default());
         (Self { embedded: Embedded::with_virtual_time(), log: Arc::clone(&log) }, log)
     }
 }
 
 impl Publish for Recorder {
     fn publish(&self, message: Outgoing) -> BoxFuture<'_, Result<Published>> {
-        let happening = match &*message.exchange {
+        let step = match &*message.exchange {
             "" => None,
-            DEAD_LETTER_EXCHANGE => Some(Happening::DeadLettered(Arc::clone(&message.routing_key))),
-            retry if retry.starts_with("bloodbank.retry.") => {
-                Some(Happening::Retried(Arc::clone(&message.routing_key)))
-            }
-            _ => Some(Happening::Published),
+            DEAD_LETTER_EXCHANGE => Some(Step::DeadLettered(Arc::clone(&message.routing_key))),
+            retry if retry.starts_with("bloodbank.retry.") => Some(Step::Retried(Arc::clone(&message.routing_key))),
+            _ => Some(Step::Published),
         };
-        let recorded = happening.map(|happening| (happening, incoming(&message)));
+        let noted = step.map(|step| (step, incoming(&message)));
         let published = self.embedded.publish(message);
         Box::pin(async move {
             let published = published.await?;
-            if let Some((happening, message)) = recorded {
-                self.log.add(happening, message);
+            if let Some((step, message)) = noted {
+                self.log.add(step, message);
             }
             Ok(published)
         })
@@ -101,19 +101,19 @@ impl Consume for Recorder {
     fn consume(&self, queue: Arc<str>, prefetch: u16) -> BoxFuture<'_, Result<Deliveries>> {
         Box::pin(async move {
             let log = Arc::clone(&self.log);
-            let gone = Gone(Arc::clone(&self.log));
+            let on_end = NotifyOnDrop(Arc::clone(&self.log));
             let deliveries = self.embedded.consume(Arc::clone(&queue), prefetch).await?;
             let deliveries = deliveries.map(move |delivery| {
                 // Moved in here: dropped after the stream, when nobody consumes any more.
-                let _ = &gone;
+                let _ = &on_end;
                 let Delivery { message, redelivered, settlement } = delivery;
-                let recorded = Recorded {
+                let settling = RecordingSettler {
                     settlement: Mutex::new(Some(settlement)),
                     message: message.clone(),
                     queue: Arc::clone(&queue),
                     log: Arc::clone(&log),
                 };
-                Delivery::new(message, redelivered, Arc::new(recorded), 0)
+                Delivery::new(message, redelivered, Arc::new(settling), 0)
             });
             Ok(Box::pin(deliveries) as Deliveries)
         })
@@ -122,7 +122,7 @@ impl Consume for Recorder {
     fn fetch(&self, queue: Arc<str>) -> BoxFuture<'_, Result<Fetched>> {
         Box::pin(async move {
             let inner = self.embedded.fetch(queue).await?;
-            Ok(Box::new(Looking { inner, log: Arc::clone(&self.log) }) as Fetched)
+            Ok(Box::new(RecordedFetch { inner, log: Arc::clone(&self.log) }) as Fetched)
         })
     }
 
@@ -131,13 +131,13 @@ impl Consume for Recorder {
     }
 }
 
-/// A look into a queue; what it settles is a change, but nothing that happened to an event.
-struct Looking {
+/// Browses a queue; what it settles is a change, but no step in the life of an event.
+struct RecordedFetch {
     inner: Fetched,
-    log: Arc<Log>,
+    log: Arc<EventLog>,
 }
 
-impl Fetch for Looking {
+impl Fetch for RecordedFetch {
     fn left(&self) -> usize {
         self.inner.left()
     }
@@ -146,8 +146,9 @@ impl Fetch for Looking {
         Box::pin(async move {
             let next = self.inner.next().await?;
             Ok(next.map(|Delivery { message, redelivered, settlement }| {
-                let looked = Looked { settlement: Mutex::new(Some(settlement)), log: Arc::clone(&self.log) };
-                Delivery::new(message, redelivered, Arc::new(looked), 0)
+                let settling =
+                    NotifyingSettler { settlement: Mutex::new(Some(settlement)), log: Arc::clone(&self.log) };
+                Delivery::new(message, redelivered, Arc::new(settling), 0)
             }))
         })
     }
@@ -157,21 +158,22 @@ impl Fetch for Looking {
     }
 }
 
-struct Looked {
+/// Settles a browsed delivery, and notifies of it.
+struct NotifyingSettler {
     settlement: Mutex<Option<Settlement>>,
-    log: Arc<Log>,
+    log: Arc<EventLog>,
 }
 
-impl Looked {
+impl NotifyingSettler {
     fn settle(&self, settle: impl FnOnce(Settlement)) {
-        if let Some(settlement) = self.settlement.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(settlement) = self.settlement.lock().take() {
             settle(settlement);
             self.log.changed.notify_waiters();
         }
     }
 }
 
-impl Settle for Looked {
+impl Settle for NotifyingSettler {
     fn ack(&self, _tag: u64) {
         self.settle(Settlement::ack);
     }
@@ -199,34 +201,34 @@ impl Transport for Recorder {
     }
 }
 
-/// A consumer that goes is a change: what waits in its queue is nobody's work any more.
-struct Gone(Arc<Log>);
+/// Notifies when a consumer goes: nobody has to settle any more what waits in its queue.
+struct NotifyOnDrop(Arc<EventLog>);
 
-impl Drop for Gone {
+impl Drop for NotifyOnDrop {
     fn drop(&mut self) {
         self.0.changed.notify_waiters();
     }
 }
 
-/// A settlement that is recorded.
-struct Recorded {
+/// Settles a delivery of a subscriber, and notes an acknowledgement in the log.
+struct RecordingSettler {
     settlement: Mutex<Option<Settlement>>,
     message: Incoming,
     queue: Arc<str>,
-    log: Arc<Log>,
+    log: Arc<EventLog>,
 }
 
-impl Recorded {
+impl RecordingSettler {
     fn take(&self) -> Option<Settlement> {
-        self.settlement.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.settlement.lock().take()
     }
 }
 
-impl Settle for Recorded {
+impl Settle for RecordingSettler {
     fn ack(&self, _tag: u64) {
         if let Some(settlement) = self.take() {
             settlement.ack();
-            self.log.add(Happening::Consumed(Arc::clone(&self.queue)), self.message.clone());
+            self.log.add(Step::Consumed(Arc::clone(&self.queue)), self.message.clone());
         }
     }
 

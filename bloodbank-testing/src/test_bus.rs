@@ -4,7 +4,7 @@ use std::{fmt, ops::Deref, sync::Arc, time::Duration};
 
 use tokio::time::{Instant, timeout_at};
 
-use crate::recorder::{Happening, Log, Recorder};
+use crate::recorder::{EventLog, Recorder, Step};
 use bloodbank_core::{
     correlation::CorrelationTracker,
     envelope::EventEnvelope,
@@ -33,7 +33,7 @@ use bloodbank_core::{
 pub struct TestBus {
     bus: Bus,
     transport: Arc<Recorder>,
-    log: Arc<Log>,
+    log: Arc<EventLog>,
 }
 
 /// An event in a dead-letter queue.
@@ -45,14 +45,14 @@ pub struct DeadLetter<E> {
     pub queue: String,
     /// `failed`, `attempts`, `undecodable`, `invalid`, `panicked`, `timed-out`, …
     pub reason: String,
-    /// What the last attempt said.
+    /// The error of the last attempt.
     pub error: String,
-    /// How many attempts there were.
+    /// The number of attempts.
     pub attempts: u32,
 }
 
-/// Longer than any handler of a test should take.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Longer than the handlers of any test should take.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl TestBus {
     /// A bus on which nothing has happened.
@@ -83,7 +83,7 @@ impl TestBus {
     /// # Panics
     /// After 30 s, naming what is left.
     pub async fn idle(&self) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + IDLE_TIMEOUT;
         loop {
             let changed = self.log.changed.notified();
             tokio::pin!(changed);
@@ -93,7 +93,7 @@ impl TestBus {
             }
             assert!(
                 timeout_at(deadline, changed).await.is_ok(),
-                "the bus is still busy after {PATIENCE:?}: {:?}",
+                "the bus is still busy after {IDLE_TIMEOUT:?}: {:?}",
                 self.transport.embedded
             );
         }
@@ -105,11 +105,11 @@ impl TestBus {
         self.idle().await;
     }
 
-    /// Moves the clock as often as something waits for it: until every retry is done.
+    /// Moves the clock until no retry waits any more. Each retry is handled at its own time.
     ///
     /// # Panics
-    /// After 10,000 delays: something retries without end.
-    pub async fn run_out(&self) {
+    /// After 10,000 delays, because a subscriber retries without end.
+    pub async fn drain_retries(&self) {
         self.idle().await;
         for _ in 0..10_000 {
             let Some(next) = self.transport.embedded.next_expiry() else {
@@ -117,7 +117,7 @@ impl TestBus {
             };
             self.advance(next.saturating_sub(self.transport.embedded.now())).await;
         }
-        panic!("something retries without end; give its subscriber `retry(max_attempts = …)`");
+        panic!("a subscriber retries without end; give it `retry(max_attempts = …)`");
     }
 
     /// The events of this type that were published, in order.
@@ -126,15 +126,13 @@ impl TestBus {
     /// When one of them cannot be read as `E`.
     #[must_use]
     pub fn published<E: Event>(&self) -> Vec<EventEnvelope<E>> {
-        self.events(|happening| *happening == Happening::Published)
+        self.events(|step| *step == Step::Published)
     }
 
     /// The keys of all events that were published, in order.
     #[must_use]
     pub fn published_keys(&self) -> Vec<String> {
-        self.log.select(|(happening, message)| {
-            (*happening == Happening::Published).then(|| message.routing_key.to_string())
-        })
+        self.log.select(|(step, message)| (*step == Step::Published).then(|| message.routing_key.to_string()))
     }
 
     /// The events of this type that a subscriber settled, once for each subscriber and attempt, in order.
@@ -143,23 +141,23 @@ impl TestBus {
     /// When one of them cannot be read as `E`.
     #[must_use]
     pub fn consumed<E: Event>(&self) -> Vec<EventEnvelope<E>> {
-        self.events(|happening| matches!(happening, Happening::Consumed(_)))
+        self.events(|step| matches!(step, Step::Consumed(_)))
     }
 
-    /// The events of this type that were put aside for another attempt, once for each, in order.
+    /// The events of this type that were put off for another attempt, once for each, in order.
     ///
     /// # Panics
     /// When one of them cannot be read as `E`.
     #[must_use]
     pub fn retried<E: Event>(&self) -> Vec<EventEnvelope<E>> {
-        self.events(|happening| matches!(happening, Happening::Retried(_)))
+        self.events(|step| matches!(step, Step::Retried(_)))
     }
 
     /// The events of this type that were given up, in order; also messages of that type that cannot be read.
     #[must_use]
     pub fn dead_lettered<E: Event>(&self) -> Vec<DeadLetter<E>> {
-        self.log.select(|(happening, message)| {
-            let Happening::DeadLettered(queue) = happening else {
+        self.log.select(|(step, message)| {
+            let Step::DeadLettered(queue) = step else {
                 return None;
             };
             let headers = &message.properties.headers;
@@ -173,9 +171,9 @@ impl TestBus {
         })
     }
 
-    fn events<E: Event>(&self, wanted: impl Fn(&Happening) -> bool) -> Vec<EventEnvelope<E>> {
-        self.log.select(|(happening, message)| {
-            (wanted(happening) && is_of::<E>(message)).then(|| match E::decode(&message.body) {
+    fn events<E: Event>(&self, wanted: impl Fn(&Step) -> bool) -> Vec<EventEnvelope<E>> {
+        self.log.select(|(step, message)| {
+            (wanted(step) && is_of::<E>(message)).then(|| match E::decode(&message.body) {
                 Ok(envelope) => envelope,
                 Err(error) => panic!("`{}` was on the bus, but {error}", E::DECLARATION.routing_key),
             })

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::{Extension, body::Body, extract::State, http::HeaderMap, response::Response};
+use axum::{body::Body, http::HeaderMap, response::Response};
 use bloodbank_core::{Event, correlation::CorrelationTracker, event_id};
 use bloodbank_domains::fireflies::{FirefliesTranscriptReady, FirefliesTranscriptUpload, Webhook};
-use bloodbank_gateway::{Gateway, Problem, json};
+use bloodbank_gateway::{Gateway, Problem, parse_json, read_body};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -13,14 +13,14 @@ use crate::{Webhooks, ignored, publish, published, signature};
 
 /// Handles a webhook of Fireflies: publishes each transcript, as a child of the upload of its recording.
 pub(crate) async fn fireflies(
-    State(gateway): State<Gateway>,
-    Extension(webhooks): Extension<Arc<Webhooks>>,
+    gateway: Gateway,
+    webhooks: Arc<Webhooks>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let body = json::read(body, gateway.limits().batch_bytes).await?;
+    let body = read_body(body, gateway.limits().batch_bytes).await?;
     signature::verify(webhooks.fireflies.as_ref(), &headers, "x-hub-signature", &body)?;
-    let value = json::parse(&body, gateway.limits())?;
+    let value = parse_json(&body, gateway.limits())?;
     let references = client_references(&value);
     let delivered = Webhook::read(&body).map_err(|error| Problem::invalid(error.to_string(), Vec::new()))?;
     let mut receipts = Vec::with_capacity(delivered.len());

@@ -2,27 +2,27 @@
 
 use std::sync::Arc;
 
-use axum::{Extension, body::Body, extract::State, http::HeaderMap, response::Response};
+use axum::{body::Body, http::HeaderMap, response::Response};
 use bloodbank_core::{Event, claim_check::ClaimCheck, event_id};
 use bloodbank_domains::github::{GithubPrCreated, PullRequestWebhook};
-use bloodbank_gateway::{Gateway, Problem, json};
+use bloodbank_gateway::{Gateway, Problem, parse_json, read_body};
 use tracing::error;
 
 use crate::{Webhooks, ignored, publish, published, signature};
 
 /// Handles a webhook of GitHub: stores the text of an opened pull request in the cache and publishes a reference to it.
 pub(crate) async fn github(
-    State(gateway): State<Gateway>,
-    Extension(webhooks): Extension<Arc<Webhooks>>,
+    gateway: Gateway,
+    webhooks: Arc<Webhooks>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let body = json::read(body, gateway.limits().batch_bytes).await?;
+    let body = read_body(body, gateway.limits().batch_bytes).await?;
     signature::verify(webhooks.github.as_ref(), &headers, "x-hub-signature-256", &body)?;
     if headers.get("x-github-event").is_none_or(|event| event != "pull_request") {
         return Ok(ignored("only `pull_request` webhooks make an event"));
     }
-    json::parse::<serde_json::Value>(&body, gateway.limits())?;
+    parse_json::<serde_json::Value>(&body, gateway.limits())?;
     let webhook = PullRequestWebhook::read(&body).map_err(|error| Problem::invalid(error.to_string(), Vec::new()))?;
     let id = event_id::deterministic(
         GithubPrCreated::DECLARATION.routing_key,

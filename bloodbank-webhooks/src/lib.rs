@@ -1,11 +1,11 @@
-//! The webhooks of Fireflies and GitHub, as routes of a gateway.
+//! The webhooks of Fireflies and GitHub, as endpoints of a gateway.
 //!
 //! ```no_run
 //! # use bloodbank_core::Bus;
 //! # use bloodbank_gateway::Gateway;
 //! # use bloodbank_webhooks::Webhooks;
 //! # fn example(bus: Bus) -> Gateway {
-//! Gateway::builder(bus).open_routes(Webhooks::from_env().routes()).build()
+//! Gateway::builder(bus).endpoints(Webhooks::from_env().endpoints()).build()
 //! # }
 //! ```
 //!
@@ -19,10 +19,11 @@ mod signature;
 use std::sync::Arc;
 
 use axum::{
-    Extension, Json, Router,
-    http::StatusCode,
+    Json,
+    body::Body,
+    extract::State,
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
-    routing::post,
 };
 use bloodbank_core::{
     Event, Receipt,
@@ -30,10 +31,10 @@ use bloodbank_core::{
     envelope::{Source, TriggerType},
 };
 use secrecy::SecretString;
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
-use bloodbank_gateway::{Gateway, OpenRoutes, Problem};
+use bloodbank_gateway::{Access, Endpoint, Gateway, Operation, Problem};
 
 /// The configuration of the webhooks: the secrets that they are signed with. A webhook without a secret is disabled.
 #[derive(Debug, Clone, Default)]
@@ -76,40 +77,48 @@ impl Webhooks {
         self
     }
 
-    /// The routes `POST /webhooks/fireflies` and `POST /webhooks/github`. Signed requests need no token.
+    /// The endpoints `POST /webhooks/fireflies` and `POST /webhooks/github`, which check a signature instead of a token.
     #[must_use]
-    pub fn routes(self) -> OpenRoutes {
-        let router = Router::new()
-            .route("/webhooks/fireflies", post(fireflies::fireflies))
-            .route("/webhooks/github", post(github::github))
-            .layer(Extension(Arc::new(self)));
-        let services = [("fireflies", "Fireflies", "X-Hub-Signature"), ("github", "GitHub", "X-Hub-Signature-256")];
-        let paths = services.map(|(path, service, header)| {
-            (format!("/webhooks/{path}"), json!({ "post": operation(path, service, header) }))
-        });
-        OpenRoutes { router, paths: paths.into_iter().collect() }
+    pub fn endpoints(self) -> [Endpoint<Gateway>; 2] {
+        let webhooks = Arc::new(self);
+        let fireflies = {
+            let webhooks = Arc::clone(&webhooks);
+            move |State(gateway): State<Gateway>, headers: HeaderMap, body: Body| {
+                fireflies::fireflies(gateway, webhooks, headers, body)
+            }
+        };
+        let github = move |State(gateway): State<Gateway>, headers: HeaderMap, body: Body| {
+            github::github(gateway, webhooks, headers, body)
+        };
+        [
+            Endpoint::post(
+                "/webhooks/fireflies",
+                Access::Public,
+                fireflies,
+                operation("fireflies", "Fireflies", "X-Hub-Signature"),
+            ),
+            Endpoint::post(
+                "/webhooks/github",
+                Access::Public,
+                github,
+                operation("github", "GitHub", "X-Hub-Signature-256"),
+            ),
+        ]
     }
 }
 
-/// The operation of a webhook in the OpenAPI document.
-fn operation(path: &str, service: &str, header: &str) -> Value {
-    let problem = json!({ "$ref": "#/components/responses/Problem" });
-    let answer = |what: &str| json!({ "description": what, "content": { "application/json": { "schema": { "type": "object" } } } });
-    json!({
-        "operationId": format!("webhook_{path}"),
-        "summary": format!("Receives the webhooks of {service}"),
-        "security": [],
-        "parameters": [{ "name": header, "in": "header", "required": true, "schema": { "type": "string" },
-                         "description": "The HMAC-SHA256 of the body, in hexadecimal digits." }],
-        "requestBody": { "required": true, "content": { "application/json": { "schema": {} } } },
-        "responses": {
-            "200": answer("The request contains no event."),
-            "202": answer("The events were published."),
-            "400": problem, "401": problem, "404": problem, "408": problem, "413": problem, "422": problem, "503": problem,
-            "414": { "description": "The address is too long." },
-            "431": { "description": "The headers are too large." },
-        },
-    })
+/// Describes the webhook of a service, which signs it in this header.
+fn operation(id: &str, service: &str, header: &str) -> Operation {
+    let object = || json!({ "type": "object" });
+    Operation::new(format!("webhook_{id}"), format!("Takes a webhook of {service}"))
+        .parameter(json!({
+            "name": header, "in": "header", "required": true, "schema": { "type": "string" },
+            "description": "The HMAC-SHA256 of the body in hexadecimal digits.",
+        }))
+        .body(json!({ "application/json": { "schema": {} } }))
+        .json(200, "The webhook has no event.", object())
+        .json(202, "The event is on the bus.", object())
+        .problems([400, 401, 404, 413, 422])
 }
 
 /// Publishes the event of a webhook. A webhook that is delivered twice makes one event.

@@ -33,6 +33,7 @@ on_every_bus! {
     a_lease_of_somebody_who_died_ends,
     a_lease_that_ends_in_the_handler_leads_to_a_second_call_and_to_no_third,
     what_kills_its_consumer_again_and_again_is_parked_in_the_end,
+    a_handler_may_set_the_mark_itself,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Event)]
@@ -350,6 +351,48 @@ struct Found {
 }
 
 /// Frozen, killed and back: with `open` everything is handled and says so, with `closed` everything waits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Event)]
+#[event(routing_key = "bank.money.transferred")]
+struct Transferred {
+    /// The handler writes the mark, and not only says that it did.
+    is_marked: bool,
+}
+
+/// Sets its mark as a handler does in the transaction of its effect.
+#[subscriber(dedupe(within = "24h"))]
+async fn transfer(
+    transferred: Transferred,
+    context: Context,
+    State(store): State<Arc<dyn LeaseStore>>,
+    State(calls): State<mpsc::UnboundedSender<Uuid>>,
+) -> Result<()> {
+    let mark = context.dedupe_mark().expect("the subscriber holds the lease");
+    if transferred.is_marked {
+        assert!(store.finish(mark.key(), mark.token(), mark.within()).await?);
+    }
+    mark.set_elsewhere();
+    calls.send(context.event_id()).unwrap();
+    Ok(())
+}
+
+async fn a_handler_may_set_the_mark_itself(bus: Bus) {
+    let store = store_of(&bus).await;
+    let (seen, mut calls) = mpsc::unbounded_channel();
+    let app = App::new(unique("bank"), bus.clone()).state(Arc::clone(&store)).state(seen);
+    let app = app.dedupe(Dedupe::in_store(store)).subscribe(transfer).start().await.unwrap();
+    let (marked, unmarked) = (Uuid::new_v4(), Uuid::new_v4());
+    for (id, is_marked) in [(marked, true), (marked, true), (unmarked, false), (unmarked, false)] {
+        bus.publish(Transferred { is_marked }).event_id(id).await.unwrap();
+    }
+    let mut handled = Vec::new();
+    for _ in 0..3 {
+        handled.push(soon("a call", calls.recv()).await.unwrap());
+    }
+    // The subscriber sets no mark of its own: what was not marked is not recognised, and its lease is given up.
+    assert_eq!(handled, [marked, unmarked, unmarked]);
+    app.shutdown().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_outage_follows_the_policy() {
     let redis = Arc::new(tokio::task::spawn_blocking(|| Redis::start().unwrap()).await.unwrap());

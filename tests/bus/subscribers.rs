@@ -469,7 +469,7 @@ async fn a_layer_wraps_every_subscriber(bus: Bus) {
     let app = App::new(&*service, bus.clone())
         .state(seen)
         .subscribe(refuse_odd)
-        .layer(tower::layer::layer_fn(move |inner: bloodbank::consume::HandlerService| {
+        .layer(tower::layer::layer_fn(move |inner: bloodbank::handler::HandlerService| {
             let through = through.clone();
             tower::ServiceExt::map_request(inner, move |context: Context| {
                 through.send(context.event_id()).unwrap();

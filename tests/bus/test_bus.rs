@@ -52,7 +52,7 @@ async fn everything_that_happened_is_recorded() {
     assert_eq!(bus.retried::<PotFired>().len(), 1, "not before an hour has passed");
     bus.advance(Duration::from_secs(60)).await;
     assert_eq!(bus.retried::<PotFired>().len(), 2);
-    bus.run_out().await;
+    bus.drain_retries().await;
     let cracked = bus.dead_lettered::<PotFired>();
     assert_eq!((&*cracked[1].reason, cracked[1].attempts), ("attempts", 3));
     let mut keys = bus.published_keys();

@@ -1,10 +1,6 @@
 //! What `#[derive(Event)]` and `#[derive(RoutingSegment)]` expand to, as the registry and the traits show it.
 
-use bloodbank::{
-    FailureEvent, Registry,
-    event::{EventKind, IdValue, RoutingSegment as _},
-    prelude::*,
-};
+use bloodbank::{EventKind, FailureEvent, Registry, RoutingSegment as _, event::IdValue, prelude::*};
 
 /// An order was placed.
 ///

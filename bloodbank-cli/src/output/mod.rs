@@ -1,7 +1,7 @@
 //! What verbs print: text for people, JSON for programs.
 
+mod escape;
 mod highlight;
-mod printable;
 pub(crate) mod style;
 mod table;
 
@@ -9,8 +9,8 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-pub(crate) use printable::printable;
-use printable::printable_json;
+pub(crate) use escape::escape_controls;
+use escape::escape_controls_of_json;
 pub(crate) use table::Table;
 
 /// Standard output, without colours unless it is a terminal that wants them.
@@ -28,7 +28,7 @@ pub(crate) fn json(value: &impl Serialize) -> io::Result<()> {
 /// JSON for people: indented, coloured, and without anything else that a terminal would obey.
 pub(crate) fn highlighted(value: &impl Serialize) -> Result<String, serde_json::Error> {
     let text = highlight::highlight(value)?;
-    Ok(printable_json(&text).into_owned())
+    Ok(escape_controls_of_json(&text).into_owned())
 }
 
 /// A remark beside the output.

@@ -6,12 +6,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use bloodbank_client::kind_name;
 use bloodbank_core::Registry;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Change, Compatibility, subset};
-use crate::payload::describe;
 
 /// The format of the file.
 const VERSION: u32 = 1;
@@ -73,7 +73,7 @@ impl Lock {
         let events = registry.events().iter().map(|event| {
             let declaration = event.declaration();
             let locked = LockedEvent {
-                kind: describe::kind(event.kind()).to_owned(),
+                kind: kind_name(event.kind()).to_owned(),
                 id_fields: declaration.id_fields.iter().map(|field| (*field).to_owned()).collect(),
                 reply: declaration.reply.map(str::to_owned),
                 supersedes: declaration.received_keys().skip(1).map(str::to_owned).collect(),

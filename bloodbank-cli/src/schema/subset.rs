@@ -2,14 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use bloodbank_client::SchemaNode;
 use serde_json::Value;
-
-use crate::payload::Node;
 
 /// What a writer may say that a reader refuses: a JSON pointer and a sentence for each.
 pub(super) fn gaps(writer: &Value, reader: &Value) -> Vec<(String, String)> {
     let mut search = Search { gaps: Vec::new(), compared: BTreeSet::new() };
-    search.compare(Node::root(writer), Node::root(reader), "");
+    search.compare(SchemaNode::root(writer), SchemaNode::root(reader), "");
     search.gaps
 }
 
@@ -27,7 +26,7 @@ impl Search {
         }
     }
 
-    fn compare(&mut self, writer: Node<'_>, reader: Node<'_>, pointer: &str) {
+    fn compare(&mut self, writer: SchemaNode<'_>, reader: SchemaNode<'_>, pointer: &str) {
         if reader.is_anything() || !self.compared.insert((writer.place(), reader.place())) {
             return;
         }
@@ -121,7 +120,7 @@ impl Search {
         }
     }
 
-    fn compare_objects(&mut self, writer: Node<'_>, reader: Node<'_>, pointer: &str) {
+    fn compare_objects(&mut self, writer: SchemaNode<'_>, reader: SchemaNode<'_>, pointer: &str) {
         let required = reader.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
         for name in required.filter(|name| !writer.requires(name)) {
             let at = member(pointer, name);
@@ -150,7 +149,14 @@ impl Search {
         }
     }
 
-    fn compare_bound(&mut self, writer: Node<'_>, reader: Node<'_>, pointer: &str, keyword: &str, bound: Bound) {
+    fn compare_bound(
+        &mut self,
+        writer: SchemaNode<'_>,
+        reader: SchemaNode<'_>,
+        pointer: &str,
+        keyword: &str,
+        bound: Bound,
+    ) {
         let (written, read) = (number(writer, keyword), number(reader, keyword));
         if let Some(read) = read
             && bound.is_tighter(read, written)
@@ -160,8 +166,15 @@ impl Search {
     }
 
     /// Bounds of numbers, those of their Rust type among them.
-    fn compare_limits(&mut self, writer: Node<'_>, reader: Node<'_>, pointer: &str, keywords: [&str; 2], bound: Bound) {
-        let limit = |node: Node<'_>| {
+    fn compare_limits(
+        &mut self,
+        writer: SchemaNode<'_>,
+        reader: SchemaNode<'_>,
+        pointer: &str,
+        keywords: [&str; 2],
+        bound: Bound,
+    ) {
+        let limit = |node: SchemaNode<'_>| {
             let said = keywords.iter().filter_map(|keyword| number(node, keyword));
             said.chain(bound.of_type(node))
                 .reduce(|one, other| if bound.is_tighter(other, Some(one)) { other } else { one })
@@ -184,7 +197,7 @@ enum Bound {
 
 impl Bound {
     /// The bound that the Rust type gives.
-    fn of_type(self, node: Node<'_>) -> Option<f64> {
+    fn of_type(self, node: SchemaNode<'_>) -> Option<f64> {
         let (least, most) = node.get("format").and_then(Value::as_str).and_then(range)?;
         Some(match self {
             Self::Least => least,
@@ -193,7 +206,7 @@ impl Bound {
     }
 
     /// A bound in words: that of a Rust type by its name.
-    fn said(self, bound: Option<f64>, node: Node<'_>) -> String {
+    fn said(self, bound: Option<f64>, node: SchemaNode<'_>) -> String {
         let word = match self {
             Self::Least => "at least",
             Self::Most => "at most",
@@ -219,7 +232,7 @@ impl Bound {
 #[derive(Clone, Copy)]
 struct Alternative<'a> {
     kind: &'a str,
-    node: Node<'a>,
+    node: SchemaNode<'a>,
 }
 
 impl<'a> Alternative<'a> {
@@ -235,7 +248,7 @@ impl<'a> Alternative<'a> {
 }
 
 /// What a value may be: choices and lists of types taken apart.
-fn alternatives(node: Node<'_>) -> Vec<Alternative<'_>> {
+fn alternatives(node: SchemaNode<'_>) -> Vec<Alternative<'_>> {
     let choices: Vec<_> = ["anyOf", "oneOf"].into_iter().flat_map(|keyword| node.list(keyword)).collect();
     if !choices.is_empty() {
         return choices.into_iter().flat_map(alternatives).collect();
@@ -292,7 +305,7 @@ fn range(format: &str) -> Option<(f64, f64)> {
     })
 }
 
-fn number(node: Node<'_>, keyword: &str) -> Option<f64> {
+fn number(node: SchemaNode<'_>, keyword: &str) -> Option<f64> {
     node.get(keyword)?.as_f64()
 }
 

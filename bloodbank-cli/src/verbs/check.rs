@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeSet, io::Write};
 
+use bloodbank_client::Flow;
 use bloodbank_core::{EventKind, Registry};
 use clap::ValueEnum;
 use serde::Serialize;
 
 use crate::{
-    fault::{Done, Fault},
-    flow::Flow,
+    error::{CliError, Result},
     output::{
         self,
         style::{BAD, DIM, GOOD, WARN, paint},
@@ -17,8 +17,8 @@ use crate::{
 
 /// Check the whole program: keys, patterns, handlers, cycles
 ///
-/// Errors end with exit code 1: keys that collide, patterns under which nothing travels, events that lead back to
-/// themselves. Warnings do so with --strict only, because another program may handle the event.
+/// Errors end with exit code 1: keys that collide, patterns that match no event, events that lead back to themselves. Warnings
+/// end with exit code 1 only when --strict is given, because another program may handle the event.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -60,7 +60,7 @@ struct Finding {
 }
 
 impl Check {
-    pub(crate) fn run(self) -> Done {
+    pub(crate) fn run(self) -> Result {
         let registry = Registry::global();
         let mut findings = findings(registry);
         findings.retain(|finding| !self.allow.contains(&finding.kind));
@@ -88,7 +88,7 @@ impl Check {
                 count(findings.len() - errors, "warning"),
             )?;
         }
-        if errors == 0 { Ok(()) } else { Err(Fault::found()) }
+        if errors == 0 { Ok(()) } else { Err(CliError::check_failed()) }
     }
 }
 
@@ -105,7 +105,7 @@ fn findings(registry: &Registry) -> Vec<Finding> {
         .map(|fault| Finding { kind: Kind::Collision, is_error: true, message: fault.to_string() })
         .collect();
     for handler in &flow.handlers {
-        for pattern in &handler.idle {
+        for pattern in &handler.unmatched_patterns {
             findings.push(Finding {
                 kind: Kind::Pattern,
                 is_error: true,

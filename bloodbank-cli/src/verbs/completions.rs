@@ -1,9 +1,10 @@
 //! `bb completions`.
 
-use clap::CommandFactory;
+use std::io::Write;
+
 use clap_complete::Shell;
 
-use crate::{args::Args, fault::Done, output, program};
+use crate::{error::Result, output, program_name::program_name};
 
 /// Print the completions of a shell
 #[derive(Debug, clap::Args)]
@@ -17,11 +18,10 @@ pub(crate) struct Completions {
 }
 
 impl Completions {
-    pub(crate) fn run(self) -> Done {
+    pub(crate) fn run(self, mut command: clap::Command) -> Result {
         // Written at once: the generator panics when its reader is gone.
         let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut Args::command(), program::name(), &mut script);
-        std::io::Write::write_all(&mut output::out(), &script)?;
-        Ok(())
+        clap_complete::generate(self.shell, &mut command, program_name(), &mut script);
+        Ok(output::out().write_all(&script)?)
     }
 }

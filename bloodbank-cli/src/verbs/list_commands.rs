@@ -1,6 +1,7 @@
 //! `bb list-commands`.
 
-use crate::{fault::Done, verbs::ListEvents};
+use super::list_events::ListEvents;
+use crate::error::Result;
 
 /// List the commands that are linked into this program
 #[derive(Debug, clap::Args)]
@@ -18,7 +19,7 @@ pub(crate) struct ListCommands {
 }
 
 impl ListCommands {
-    pub(crate) fn run(self) -> Done {
+    pub(crate) fn run(self) -> Result {
         ListEvents::commands(self.domain, self.json).run()
     }
 }

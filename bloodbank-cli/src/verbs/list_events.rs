@@ -3,16 +3,16 @@
 use std::io::Write;
 
 use anstyle::Style;
+use bloodbank_client::{EventSummary, kind_name, summary_line};
 use bloodbank_core::{EventKind, Registry, registry::EventDescriptor, routing};
 use clap::ValueEnum;
 
 use crate::{
-    fault::{Done, Fault},
+    error::{CliError, Result},
     output::{
         self, Table,
         style::{DIM, HEADING, KEY, paint},
     },
-    payload::describe,
 };
 
 /// List the events that are linked into this program
@@ -47,16 +47,15 @@ impl ListEvents {
         Self { domain, kind: Some(Kind::Command), json }
     }
 
-    pub(crate) fn run(self) -> Done {
+    pub(crate) fn run(self) -> Result {
         let registry = Registry::global();
         if let Some(domain) = &self.domain {
             check_domain(registry, domain)?;
         }
         let events: Vec<_> = registry.events().iter().copied().filter(|event| self.wants(event)).collect();
         if self.json {
-            let events: Vec<_> = events.iter().map(|event| describe::summary(event)).collect();
-            output::json(&events)?;
-            return Ok(());
+            let events: Vec<_> = events.into_iter().map(EventSummary::of).collect();
+            return Ok(output::json(&events)?);
         }
         let mut out = output::out();
         for domain in registry.domains() {
@@ -68,8 +67,8 @@ impl ListEvents {
             for event in of_domain {
                 table.styled([
                     (event.routing_key().to_owned(), KEY),
-                    (describe::kind(event.kind()).to_owned(), DIM),
-                    (describe::first_line(event.declaration().docs), Style::new()),
+                    (kind_name(event.kind()).to_owned(), DIM),
+                    (summary_line(event.declaration().docs), Style::new()),
                 ]);
             }
             write!(out, "{}\n{}", paint(HEADING, domain), table.render(2))?;
@@ -94,7 +93,7 @@ fn is_in(domain: &str, wanted: &str) -> bool {
     domain.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-fn check_domain(registry: &Registry, wanted: &str) -> Done {
+fn check_domain(registry: &Registry, wanted: &str) -> Result {
     if registry.domains().any(|domain| is_in(domain, wanted)) {
         return Ok(());
     }
@@ -102,5 +101,5 @@ fn check_domain(registry: &Registry, wanted: &str) -> Done {
         Some(nearest) => format!("did you mean `{nearest}`?"),
         None => format!("there are {}", registry.domains().collect::<Vec<_>>().join(", ")),
     };
-    Err(Fault::usage(format!("no domain `{wanted}`; {remedy}")))
+    Err(CliError::usage(format!("no domain `{wanted}`; {remedy}")))
 }

@@ -1,37 +1,37 @@
 //! `bb mcp`.
 
+use bloodbank_client::GatewayClient;
 use bloodbank_core::{Bus, Settings, routing::BindingPattern};
-use bloodbank_gateway::{Gateway, Patterns, mcp};
+use bloodbank_gateway::{Gateway, McpServer, Patterns};
 
 use crate::{
-    bus,
-    door::{Client, Via},
-    fault::{Done, Fault},
-    program::Program,
+    app::Composition,
+    error::{CliError, Result},
+    runtime,
 };
 
 /// Speak MCP over standard input and output: the events of this program as tools of an AI agent
 ///
-/// What an agent may publish can be limited to patterns. On the embedded bus, which is in one process, the subscribers and
-/// commands of the program are at work too; on RabbitMQ they are where `work` or `serve` runs. The gateway of `serve` offers
-/// the same over HTTP, at /mcp.
+/// --allow limits what an agent may publish. On the embedded bus, which one process has to itself, the subscribers and
+/// commands of the program run too; on RabbitMQ they run where `work` or `serve` does. The gateway of `serve` offers the
+/// same tools over HTTP, at /mcp.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   bb mcp
   bb mcp --allow 'artifact.#' --allow llm.response")]
 pub(crate) struct Mcp {
-    /// The agent may publish events that match; several may be given; default: every event
+    /// Let the agent publish only events that match this pattern; can be given several times
     #[arg(long, value_name = "PATTERN", value_parser = |text: &str| BindingPattern::parse(text))]
     allow: Vec<BindingPattern>,
 }
 
 impl Mcp {
-    pub(crate) fn run(self, program: Program) -> Done {
-        bus::block_on(async {
+    pub(crate) fn run(self, program: Composition) -> Result {
+        runtime::block_on(async {
             let settings = Settings::load()?;
-            if let Some(gateway) = Client::find(&settings, Via::Auto).await? {
-                return Err(Fault::failed(format!(
+            if let Some(gateway) = GatewayClient::find(&settings).await? {
+                return Err(CliError::failed(format!(
                     "a gateway has this bus; let the agent use {}/mcp, or stop the gateway",
                     gateway.url()
                 )));
@@ -49,7 +49,7 @@ impl Mcp {
             } else {
                 None
             };
-            let served = mcp::Server::new(gateway).serve_stdio().await;
+            let served = McpServer::new(gateway).serve_stdio().await;
             let stopped = match running {
                 Some(running) => running.shutdown().await,
                 None => Ok(()),

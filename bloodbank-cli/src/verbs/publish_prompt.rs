@@ -1,19 +1,20 @@
 //! `bb publish-prompt`.
 
 use std::{
-    io::{self, Read},
+    io::{self, Read, Write},
     time::Duration,
 };
 
+use bloodbank_client::{Project, PublishRequest};
 use serde_json::json;
 
 use crate::{
-    bus,
-    door::{Door, Draft, Via},
-    fault::{Done, Fault},
+    args::Via,
+    connect,
+    error::{CliError, Result},
     output,
-    project::Project,
-    verbs::publish::{print_receipt, source},
+    receipt::{manual_source, print_receipt},
+    runtime,
 };
 
 /// Ask an agent: publish `agent.thread.prompt` with the project and the working directory
@@ -24,10 +25,10 @@ Examples:
   bb publish-prompt anthropic claude-sonnet-4 'Explain event sourcing' --wait
   git diff | bb publish-prompt anthropic -")]
 pub(crate) struct PublishPrompt {
-    /// Whose agent, optionally which model, and what is asked; `-` reads that from standard input
+    /// The provider of the agent, optionally the model, and the prompt; `-` reads the prompt from standard input
     #[arg(value_names = ["PROVIDER", "[MODEL] PROMPT"], num_args = 2..=3, required = true)]
     words: Vec<String>,
-    /// Words to find it by
+    /// A tag by which the prompt can be found
     #[arg(long, value_name = "TAG", default_value = "cli")]
     tag: Vec<String>,
     /// Wait for the answer and print it
@@ -48,7 +49,7 @@ pub(crate) struct PublishPrompt {
 const KEY: &str = "agent.thread.prompt";
 
 impl PublishPrompt {
-    pub(crate) fn run(mut self) -> Done {
+    pub(crate) fn run(mut self) -> Result {
         let prompt = self.words.pop().unwrap_or_default();
         let model = self.words.get(1);
         let provider = self.words.first();
@@ -60,34 +61,31 @@ impl PublishPrompt {
             prompt
         };
         if prompt.trim().is_empty() {
-            return Err(Fault::usage("the prompt is empty; write what is asked"));
+            return Err(CliError::usage("the prompt is empty; write what is asked"));
         }
-        let project = Project::here();
+        let project = Project::current();
         let payload = json!({
             "provider": provider,
             "model": model.filter(|model| !model.is_empty()),
             "prompt": prompt,
             "project": project.name,
-            "working_dir": project.folder,
+            "working_dir": project.working_directory,
             "tags": self.tag,
         });
-        bus::block_on(async {
-            let door = Door::open(self.via).await?;
-            let draft =
-                Draft { key: KEY, payload: &payload, parents: &[], event_id: None, timestamp: None, source: source() };
+        runtime::block_on(async {
+            let connection = connect::open(self.via).await?;
+            let request = PublishRequest::new(KEY, &payload, manual_source());
             let done = if self.wait {
-                let reply = door.execute(&draft, Duration::from_secs(self.timeout)).await;
-                reply.and_then(|reply| match reply["payload"]["response"].as_str() {
-                    Some(answer) if !self.json => {
-                        io::Write::write_all(&mut output::out(), format!("{}\n", answer.trim_end()).as_bytes())?;
-                        Ok(())
-                    }
+                let reply = connection.execute(&request, Duration::from_secs(self.timeout)).await;
+                reply.map_err(CliError::from).and_then(|reply| match reply["payload"]["response"].as_str() {
+                    Some(answer) if !self.json => Ok(writeln!(output::out(), "{}", answer.trim_end())?),
                     _ => Ok(output::json(&reply)?),
                 })
             } else {
-                door.publish(&draft).await.and_then(|published| print_receipt(&published, self.json))
+                let receipt = connection.publish(&request).await;
+                receipt.map_err(CliError::from).and_then(|receipt| print_receipt(&receipt, self.json))
             };
-            door.close().await;
+            connection.close().await;
             done
         })
     }

@@ -2,20 +2,19 @@
 
 use std::{fs, io::Write, pin::pin};
 
+use bloodbank_client::{GatewayFile, default_bus_file, is_in_memory};
 use bloodbank_core::{Bus, Settings, app::StopSignals};
-use bloodbank_gateway::{Gateway, GatewayError, ServeOptions, Server, Tokens};
-
+use bloodbank_gateway::{Gateway, ServeOptions, Server, Tokens};
 use tokio::sync::oneshot;
 
 use crate::{
-    bus,
-    door::{Record, default_file},
-    fault::{Done, Fault},
+    app::Composition,
+    error::{CliError, Result},
     output::{
         self,
         style::{HEADING, KEY, paint},
     },
-    program::Program,
+    runtime,
 };
 
 /// Run the gateway and the workers of this program until SIGTERM or Ctrl-C
@@ -44,11 +43,11 @@ pub(crate) struct Serve {
 }
 
 impl Serve {
-    pub(crate) fn run(self, program: Program) -> Done {
-        bus::block_on(self.serve(program))
+    pub(crate) fn run(self, program: Composition) -> Result {
+        runtime::block_on(self.serve(program))
     }
 
-    async fn serve(self, program: Program) -> Done {
+    async fn serve(self, program: Composition) -> Result {
         let settings = self.settings()?;
         let host = self.host.clone().unwrap_or_else(|| settings.http_host.clone());
         let port = self.port.unwrap_or(settings.http_port);
@@ -59,27 +58,29 @@ impl Serve {
     }
 
     /// Where nothing is set, the bus is a file of this user.
-    fn settings(&self) -> Result<Settings, Fault> {
+    fn settings(&self) -> Result<Settings> {
         let mut settings = Settings::load()?;
         if self.memory {
             if settings.rabbit_url.is_some() {
-                return Err(Fault::usage("--memory is for the embedded bus; leave it out, or unset RABBIT_URL"));
+                return Err(CliError::usage("--memory is for the embedded bus; leave it out, or unset RABBIT_URL"));
             }
             settings.embedded_path = None;
-        } else if bus::is_in_memory(&settings) {
-            let file = default_file().ok_or_else(|| {
-                Fault::usage("this user has no data directory; set BLOODBANK_EMBEDDED_PATH to a file, or say --memory")
+        } else if is_in_memory(&settings) {
+            let file = default_bus_file().ok_or_else(|| {
+                CliError::usage(
+                    "this user has no data directory; set BLOODBANK_EMBEDDED_PATH to a file, or say --memory",
+                )
             })?;
             if let Some(folder) = file.parent() {
                 fs::create_dir_all(folder)
-                    .map_err(|error| Fault::failed(format!("{} cannot be made: {error}", folder.display())))?;
+                    .map_err(|error| CliError::failed(format!("{} cannot be made: {error}", folder.display())))?;
             }
             settings.embedded_path = Some(file);
         }
         Ok(settings)
     }
 
-    async fn on(&self, bus: &Bus, program: Program, settings: &Settings, options: ServeOptions) -> Done {
+    async fn on(&self, bus: &Bus, program: Composition, settings: &Settings, options: ServeOptions) -> Result {
         let mut signals = StopSignals::listen()?;
         let gateway = (program.gateway)(Gateway::builder(bus.clone()).tokens(Tokens::from_env()?)).build();
         let running = (program.app)(bus.clone())?.watched(gateway.watch_commands()).start().await?;
@@ -89,12 +90,13 @@ impl Serve {
         });
         let server = Server::bind(gateway, options).await?;
         let url = format!("http://{}", server.address());
-        let record = Record::leave(settings, url.clone())
-            .map_err(|error| Fault::failed(format!("the address of the gateway cannot be left: {error}")))?;
+        let address = GatewayFile::write(settings, &url).map_err(|error| {
+            CliError::failed(format!("the file with the address of the gateway cannot be written: {error}"))
+        })?;
         announce(settings, bus, &url)?;
         let serving = async {
             let served = server.run().await;
-            drop(record);
+            drop(address);
             let stopped = running.shutdown().await;
             served?;
             Ok(stopped?)
@@ -106,12 +108,12 @@ impl Serve {
         }
         tokio::select! {
             done = serving => done,
-            () = signals.next() => Err(Fault::failed("stopped at once; what was in hand is delivered again")),
+            () = signals.next() => Err(CliError::failed("stopped at once; what was in hand is delivered again")),
         }
     }
 }
 
-fn announce(settings: &Settings, bus: &Bus, url: &str) -> Done {
+fn announce(settings: &Settings, bus: &Bus, url: &str) -> Result {
     let mut out = output::out();
     let place = match (&settings.rabbit_url, &settings.embedded_path) {
         (Some(_), _) => format!("RabbitMQ, exchange {}", bus.exchange()),
@@ -122,10 +124,4 @@ fn announce(settings: &Settings, bus: &Bus, url: &str) -> Done {
     writeln!(out, "{}  {}", paint(HEADING, "gateway"), paint(KEY, url))?;
     writeln!(out, "{}     {url}/docs", paint(HEADING, "docs"))?;
     Ok(out.flush()?)
-}
-
-impl From<GatewayError> for Fault {
-    fn from(error: GatewayError) -> Self {
-        Self::failed(error.to_string())
-    }
 }

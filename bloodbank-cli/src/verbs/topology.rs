@@ -3,23 +3,21 @@
 use std::{collections::BTreeMap, io::Write};
 
 use anstyle::Style;
-use bloodbank_core::{
-    settings::QueueKind,
-    transport::{
-        Found, Topology,
-        topology::{ExchangeKind, PARKED_DELIVERY_LIMIT, Queue},
-    },
+use bloodbank_core::transport::{
+    self, Found,
+    topology::{ExchangeKind, PARKED_DELIVERY_LIMIT, Queue},
 };
 use serde_json::json;
 
 use crate::{
-    bus,
-    fault::{Done, Fault},
+    app::{self, AppFactory},
+    connect,
+    error::{CliError, Result},
     output::{
         self, Table,
         style::{BAD, DIM, GOOD, HEADING, KEY, WARN, paint},
     },
-    program::{self, AppOf},
+    runtime,
 };
 
 /// Show or declare what the app of this program needs on the broker
@@ -33,7 +31,7 @@ Examples:
   bb topology --json
   bb topology declare"
 )]
-pub(crate) struct TopologyVerb {
+pub(crate) struct Topology {
     /// As JSON
     #[arg(long)]
     json: bool,
@@ -53,10 +51,10 @@ enum Action {
     },
 }
 
-impl TopologyVerb {
-    pub(crate) fn run(self, app: AppOf) -> Done {
-        bus::block_on(async {
-            let topology = program::topology(app).await?;
+impl Topology {
+    pub(crate) fn run(self, app: AppFactory) -> Result {
+        runtime::block_on(async {
+            let topology = app::topology(app).await?;
             match self.action {
                 None if self.json => Ok(json(&topology)?),
                 None => Ok(output::out().write_all(text(&topology).as_bytes())?),
@@ -67,8 +65,8 @@ impl TopologyVerb {
     }
 }
 
-async fn declare(topology: Topology) -> Done {
-    let bus = bus::connect().await?;
+async fn declare(topology: transport::Topology) -> Result {
+    let bus = connect::bus().await?;
     let (exchanges, queues, bindings) = (topology.exchanges.len(), topology.queues.len(), topology.bindings.len());
     let declared = bus.transport().declare(topology).await;
     bus.close().await;
@@ -83,8 +81,8 @@ fn is_rung(name: &str) -> bool {
 }
 
 /// What a declaration would make, and what it would be refused for.
-async fn diff(topology: Topology, as_json: bool) -> Done {
-    let bus = bus::connect().await?;
+async fn diff(topology: transport::Topology, as_json: bool) -> Result {
+    let bus = connect::bus().await?;
     let compared = bus.transport().compare(topology).await;
     bus.close().await;
     let mut compared = compared?;
@@ -112,10 +110,10 @@ async fn diff(topology: Topology, as_json: bool) -> Done {
             writeln!(out, "{count} {}: {why}", paint(DIM, "not known"))?;
         }
     }
-    if differs { Err(Fault::found()) } else { Ok(()) }
+    if differs { Err(CliError::check_failed()) } else { Ok(()) }
 }
 
-fn text(topology: &Topology) -> String {
+fn text(topology: &transport::Topology) -> String {
     let mut exchanges = Table::default();
     for exchange in topology.exchanges.iter().filter(|exchange| !is_rung(&exchange.name)) {
         exchanges.styled([(exchange.name.to_string(), Style::new()), (exchange_kind(exchange.kind).to_owned(), DIM)]);
@@ -124,7 +122,7 @@ fn text(topology: &Topology) -> String {
     for queue in topology.queues.iter().filter(|queue| !is_rung(&queue.name)) {
         queues.styled([
             (queue.name.to_string(), Style::new()),
-            (queue_kind(queue.kind).to_owned(), DIM),
+            (queue.kind.to_string(), DIM),
             (remarks(queue), Style::new()),
         ]);
     }
@@ -169,7 +167,7 @@ fn remarks(queue: &Queue) -> String {
     remarks.join(", ")
 }
 
-fn json(topology: &Topology) -> std::io::Result<()> {
+fn json(topology: &transport::Topology) -> std::io::Result<()> {
     let exchanges: Vec<_> = topology
         .exchanges
         .iter()
@@ -181,7 +179,7 @@ fn json(topology: &Topology) -> std::io::Result<()> {
         .map(|queue| {
             json!({
                 "name": &*queue.name,
-                "kind": queue_kind(queue.kind),
+                "kind": queue.kind.to_string(),
                 "delivery_limit": queue.delivery_limit,
                 "message_ttl_ms": queue.message_ttl.map(|ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX)),
                 "max_length": queue.max_length,
@@ -202,13 +200,5 @@ fn exchange_kind(kind: ExchangeKind) -> &'static str {
         ExchangeKind::Topic => "topic",
         ExchangeKind::Fanout => "fanout",
         ExchangeKind::Direct => "direct",
-    }
-}
-
-fn queue_kind(kind: QueueKind) -> &'static str {
-    match kind {
-        QueueKind::Quorum => "quorum",
-        QueueKind::Classic => "classic",
-        QueueKind::Transient => "transient",
     }
 }

@@ -2,19 +2,18 @@
 
 use std::io::Write;
 
+use bloodbank_client::GatewayClient;
 use bloodbank_core::{
     Settings,
-    correlation::{CorrelationTracker, Trace},
+    correlation::{self, CorrelationTracker},
 };
 use clap::ValueEnum;
 use uuid::Uuid;
 
 use crate::{
-    bus,
-    door::{Client, Via},
-    fault::{Done, Fault},
-    id::event_id,
-    output,
+    args::event_id,
+    error::{CliError, Result},
+    output, runtime,
 };
 
 /// Draw everything around an event: what led to it, and what it led to
@@ -28,7 +27,7 @@ Examples:
   bb trace 6f1c2a9e-7a53-4f7e-9d43-0c4b6a2f1e11
   bb trace 6f1c2a9e-7a53-4f7e-9d43-0c4b6a2f1e11 --format mermaid"
 )]
-pub(crate) struct TraceVerb {
+pub(crate) struct Trace {
     /// The id of any event of the chain
     #[arg(value_parser = event_id)]
     id: Uuid,
@@ -64,22 +63,22 @@ impl Format {
     }
 }
 
-impl TraceVerb {
-    pub(crate) fn run(self) -> Done {
-        bus::block_on(async {
+impl Trace {
+    pub(crate) fn run(self) -> Result {
+        runtime::block_on(async {
             let settings = Settings::load()?;
             // A gateway has the file open; what it says about unknown events is enough.
             if settings.redis_url.is_none()
-                && let Some(gateway) = Client::find(&settings, Via::Auto).await?
+                && let Some(gateway) = GatewayClient::find(&settings).await?
             {
                 let text = gateway.trace(self.id, self.format.name()).await?;
                 return Ok(writeln!(output::out(), "{}", text.trim_end())?);
             }
-            let trace = Trace::load_at_most(&tracker(&settings).await?, self.id, self.limit).await?;
+            let trace = correlation::Trace::load_at_most(&tracker(&settings).await?, self.id, self.limit).await?;
             let is_known =
                 trace.events.len() > 1 || trace.events.first().is_some_and(|event| event.event_type.is_some());
             if !is_known {
-                return Err(Fault::failed(format!(
+                return Err(CliError::failed(format!(
                     "nothing is known about event {}; check the id and the settings of correlation, links are kept {} days",
                     self.id,
                     settings.correlation_ttl.as_secs() / (24 * 60 * 60)
@@ -97,10 +96,10 @@ impl TraceVerb {
     }
 }
 
-async fn tracker(settings: &Settings) -> Result<CorrelationTracker, Fault> {
+async fn tracker(settings: &Settings) -> Result<CorrelationTracker> {
     let is_kept = settings.redis_url.is_some() || (settings.rabbit_url.is_none() && settings.embedded_path.is_some());
     if !is_kept {
-        return Err(Fault::usage(
+        return Err(CliError::usage(
             "correlation is kept in the memory of each process; set REDIS_URL, or BLOODBANK_EMBEDDED_PATH for the embedded bus",
         ));
     }

@@ -2,7 +2,7 @@
 
 use bloodbank_core::app::StopSignals;
 
-use crate::{bus, fault::Done, output, program::AppOf};
+use crate::{app::AppFactory, connect, error::Result, output, runtime};
 
 /// Run the subscribers and commands of this program until SIGTERM or Ctrl-C
 #[derive(Debug, clap::Args)]
@@ -13,9 +13,9 @@ Examples:
 pub(crate) struct Work {}
 
 impl Work {
-    pub(crate) fn run(self, app: AppOf) -> Done {
-        bus::block_on(async {
-            let bus = bus::connect().await?;
+    pub(crate) fn run(self, app: AppFactory) -> Result {
+        runtime::block_on(async {
+            let bus = connect::bus().await?;
             let app = app(bus)?;
             let topology = app.topology();
             let mut signals = StopSignals::listen()?;

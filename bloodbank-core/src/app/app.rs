@@ -1,4 +1,4 @@
-//! The app: a service that consumes.
+//! The app: a service that consumes events and executes commands.
 
 use std::{collections::HashMap, fmt, marker::PhantomData, sync::Arc, time::Duration};
 
@@ -17,7 +17,7 @@ use crate::{
     transport::Topology,
 };
 
-/// A service that consumes: its subscribers, its commands, and the states they work with.
+/// An app: a service that consumes, with its subscribers, its commands, and the states they work with.
 ///
 /// `Provided` lists the types of the states, so that a subscriber whose state is missing does not compile.
 #[must_use = "an app does nothing until it is started with `run` or `start`"]
@@ -32,8 +32,8 @@ pub struct App<Provided = ()> {
 }
 
 impl App {
-    /// An app without subscribers. The name is the first part of the names of its queues: two apps of one name share
-    /// the work, two apps of different names each receive every event.
+    /// Creates an app without subscribers. The name is the first part of the names of its queues: two apps of the same
+    /// name share the work, two apps of different names each receive every event.
     pub fn new(service: impl Into<Arc<str>>, bus: Bus) -> Self {
         Self {
             service: service.into(),
@@ -65,7 +65,7 @@ impl<Provided: 'static> App<Provided> {
         self
     }
 
-    /// Executes commands: `app.commands(CommandManager::linked())`.
+    /// Adds the executors of commands: `app.commands(CommandManager::linked())`.
     pub fn commands(mut self, commands: CommandManager) -> Self {
         self.subscribers.extend(commands.executors().iter().map(|executor| executor.spec(self.bus.exchange())));
         self
@@ -85,20 +85,21 @@ impl<Provided: 'static> App<Provided> {
         self
     }
 
-    /// How long handlers may take to finish when the app shuts down; default 30 s.
+    /// Sets how long handlers may take to finish when the app shuts down; default 30 s.
     pub fn drain_timeout(mut self, drain: Duration) -> Self {
         self.drain = drain;
         self
     }
 
-    /// How subscribers with `dedupe(within = …)` remember what they have handled, where it is not the Redis of the settings
-    /// or the embedded bus.
+    /// Sets where subscribers with `dedupe(within = …)` remember the events they have handled; default: the Redis of
+    /// the settings, or else the embedded bus.
     pub fn dedupe(mut self, dedupe: Dedupe) -> Self {
         self.dedupe = Some(dedupe);
         self
     }
 
-    /// What it needs on the broker: the exchange, its queues with their bindings, their dead letters and delays.
+    /// The topology that the app needs on the broker: the exchange, its queues with their bindings, their dead-letter
+    /// queues and retry delays.
     #[must_use]
     pub fn topology(&self) -> Topology {
         let kind = self.bus.settings().queue_kind;
@@ -109,7 +110,7 @@ impl<Provided: 'static> App<Provided> {
         topology
     }
 
-    /// Starts to consume and returns.
+    /// Starts the subscribers and returns the running app.
     ///
     /// # Errors
     /// [`ErrorKind::Registry`] where declarations contradict each other, [`ErrorKind::MissingState`],
@@ -120,7 +121,7 @@ impl<Provided: 'static> App<Provided> {
         running::start(self).await
     }
 
-    /// Consumes until the process is told to stop (SIGTERM, Ctrl-C), finishes what it has begun, and disconnects.
+    /// Consumes until the process is told to stop (SIGTERM, Ctrl-C), finishes the events in progress, and disconnects.
     /// A second signal stops at once.
     ///
     /// # Errors

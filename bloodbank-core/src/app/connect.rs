@@ -1,4 +1,4 @@
-//! Connecting: which transport and which stores the settings choose. The only place that knows implementations.
+//! Connecting: the transport and the stores that the settings choose. The only module that knows implementations.
 
 use std::sync::Arc;
 
@@ -16,8 +16,8 @@ use crate::{
 };
 
 impl Bus {
-    /// The bus that the environment, `.env` and `bloodbank.toml` describe: RabbitMQ where `RABBIT_URL` is set,
-    /// otherwise the embedded bus.
+    /// Connects to the bus that the environment, `.env` and `bloodbank.toml` describe: RabbitMQ where `RABBIT_URL` is
+    /// set, otherwise the embedded bus.
     ///
     /// # Errors
     /// [`ErrorKind::Settings`] naming the variable, its value and what is allowed; [`ErrorKind::Connection`] when
@@ -26,7 +26,7 @@ impl Bus {
         Self::connect(Settings::load()?).await
     }
 
-    /// The bus that these settings describe.
+    /// Connects to the bus that these settings describe.
     ///
     /// # Errors
     /// Like [`Bus::from_env`].
@@ -34,7 +34,7 @@ impl Bus {
         BusBuilder::new(settings).connect().await
     }
 
-    /// A bus in this process and in memory, for tests and for trying things out.
+    /// Creates a bus in this process and in memory, for tests and experiments.
     ///
     /// # Panics
     /// When the crate `bloodbank-embedded` is compiled but not linked into this program; the facade `bloodbank` links it.
@@ -51,43 +51,43 @@ impl Bus {
     }
 }
 
-/// Assembles a bus from settings, or from parts of one's own.
+/// The builder of a bus from settings, or from parts of your own.
 pub struct BusBuilder {
     settings: Settings,
     transport: Option<Arc<dyn Transport>>,
-    /// `Some(None)`: switched off.
+    /// `Some(None)`: correlation is switched off.
     correlation: Option<Option<CorrelationTracker>>,
 }
 
 impl BusBuilder {
-    /// Everything as these settings say.
+    /// Creates a builder that takes everything from these settings.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         Self { settings, transport: None, correlation: None }
     }
 
-    /// Another transport than the settings say.
+    /// Replaces the transport that the settings choose.
     #[must_use]
     pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
         self.transport = Some(transport);
         self
     }
 
-    /// Another correlation index than the settings say.
+    /// Replaces the correlation index that the settings choose.
     #[must_use]
     pub fn correlation(mut self, correlation: CorrelationTracker) -> Self {
         self.correlation = Some(Some(correlation));
         self
     }
 
-    /// No correlation index; the envelopes hold the parents all the same.
+    /// Switches the correlation index off; the envelopes hold the parents all the same.
     #[must_use]
     pub fn without_correlation(mut self) -> Self {
         self.correlation = Some(None);
         self
     }
 
-    /// Connects.
+    /// Connects the bus and declares the exchange of its events.
     ///
     /// # Errors
     /// Like [`Bus::from_env`].
@@ -122,7 +122,8 @@ async fn open_transport(settings: &Settings) -> Result<Arc<dyn Transport>> {
     }
 }
 
-/// Redis where the settings name one, otherwise where the transport keeps its events, otherwise memory.
+/// Opens the correlation index: in Redis where the settings name one, otherwise where the transport keeps its events,
+/// otherwise in memory.
 async fn open_correlation(settings: &Settings, transport: &Arc<dyn Transport>) -> Result<CorrelationTracker> {
     if settings.redis_url.is_some() {
         return redis_correlation(settings).await;
@@ -160,8 +161,9 @@ fn without_redis(otherwise: &str) -> Error {
 }
 
 impl CorrelationTracker {
-    /// The tracker that the settings describe: Redis where its address is set, otherwise the file of the embedded bus
-    /// where that is set, otherwise memory. A bus in a file has it open: ask [`Bus::correlation`] there.
+    /// Opens the tracker that the settings describe: in Redis where its address is set, otherwise in the file of the
+    /// embedded bus where that is set and RabbitMQ is not, otherwise in memory. A bus that uses the file has it open
+    /// already: ask [`Bus::correlation`] there.
     ///
     /// # Errors
     /// [`ErrorKind::Settings`] when the address of Redis is none; [`ErrorKind::Storage`] when the file cannot be opened
@@ -181,7 +183,7 @@ impl CorrelationTracker {
 }
 
 impl Dedupe {
-    /// Deduplication with the Redis of the settings; without one, in the embedded bus.
+    /// Creates deduplication in the Redis of the settings, or without one in the embedded bus.
     ///
     /// # Errors
     /// [`ErrorKind::Settings`] on RabbitMQ without `REDIS_URL`: nothing would outlive the process.
@@ -201,7 +203,7 @@ impl Dedupe {
 }
 
 impl ClaimCheck {
-    /// A claim check with the store, the lifetime and the threshold of the settings.
+    /// Creates a claim check with the store, the lifetime and the threshold of the settings.
     ///
     /// # Errors
     /// [`ErrorKind::Settings`] when that store needs an address or a directory that is not set, or a feature that is not

@@ -1,4 +1,4 @@
-//! Whether a program works: for probes, dashboards and people.
+//! The health of a program, for probes, dashboards and people.
 
 use std::time::Duration;
 
@@ -9,39 +9,41 @@ use crate::{
     transport::{Connection, ConnectionState},
 };
 
-/// Whether a program works.
+/// The health of a program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Health {
-    /// The program itself works; `false`: only a restart helps.
+    /// Whether the program itself works; if `false`, only a restart helps.
     pub live: bool,
-    /// It can do its work now; `false`: it waits for the broker, and goes on by itself.
+    /// Whether the program can do its work now; if `false` on a live program, it waits for the broker and resumes by
+    /// itself, or is shutting down.
     pub ready: bool,
-    /// The sum of it.
+    /// The overall state.
     pub state: HealthState,
-    /// Why it is not healthy; empty where it is.
+    /// The reasons why the program is not healthy; empty if it is.
     pub reasons: Vec<String>,
     /// The connections to the broker, by name; none on the embedded bus.
     pub connections: Vec<(&'static str, ConnectionState)>,
 }
 
-/// How well a program works.
+/// The overall state of a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HealthState {
     /// Everything works.
     Healthy,
-    /// It does its work, but something is or was amiss: a connection was lost lately, the broker accepts nothing for now,
-    /// correlation is not recorded.
+    /// The program does its work, but something is or was amiss: a connection was lost lately, the broker accepts no
+    /// messages for now, or correlation is not recorded.
     Degraded,
-    /// It does not do its work.
+    /// The program does not do its work.
     Unhealthy,
 }
 
-/// So long after a connection was made again it is worth a mention.
+/// The time after a reconnect for which it is reported.
 const LATELY: Duration = Duration::from_secs(60);
 
 impl Bus {
-    /// Whether it works: for probes.
+    /// The health of the bus, for probes.
     #[must_use]
     pub fn health(&self) -> Health {
         Health::of(self)

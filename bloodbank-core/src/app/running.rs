@@ -1,10 +1,8 @@
-//! An app at work, and how it stops.
+//! A running app, and its shutdown.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
+use parking_lot::Mutex;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -19,7 +17,7 @@ use crate::{
     transport::Topology,
 };
 
-/// An app at work. Dropped, it stops at once; what is in hand is delivered again.
+/// A running app. Dropping it stops it at once; events in progress are delivered again.
 #[must_use = "an app stops when this is dropped"]
 #[derive(Debug)]
 pub struct RunningApp {
@@ -27,7 +25,7 @@ pub struct RunningApp {
     stop: CancellationToken,
     cancel: CancellationToken,
     workers: JoinSet<()>,
-    /// The queues of subscribers that have ended although nobody asked them to.
+    /// The queues of subscribers that ended although the app was not told to stop.
     ended: Arc<Mutex<Vec<Arc<str>>>>,
     drain: Duration,
 }
@@ -77,7 +75,8 @@ pub(super) async fn start<Provided>(app: App<Provided>) -> Result<RunningApp> {
     Ok(RunningApp { bus, stop, cancel, workers, ended, drain })
 }
 
-/// A broker names the first thing that differs; whoever has to put it right wants to see all of them.
+/// Adds every topology conflict to an error that names only the first: a broker reports the first difference, and the
+/// person who has to fix them wants to see all.
 async fn with_every_conflict(bus: &Bus, subscribers: &[SubscriberSpec], error: Error) -> Error {
     if error.kind() != ErrorKind::Topology {
         return error;
@@ -100,7 +99,7 @@ async fn with_every_conflict(bus: &Bus, subscribers: &[SubscriberSpec], error: E
     Error::new(ErrorKind::Topology, format!("{error}. All that differs: {all}"))
 }
 
-/// Notes that a subscriber ends.
+/// Records, when dropped, that a subscriber ended although the app was not told to stop.
 struct End {
     queue: Arc<str>,
     stop: CancellationToken,
@@ -110,17 +109,17 @@ struct End {
 impl Drop for End {
     fn drop(&mut self) {
         if !self.stop.is_cancelled() {
-            self.ended.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&self.queue));
+            self.ended.lock().push(Arc::clone(&self.queue));
         }
     }
 }
 
 impl RunningApp {
-    /// Whether the app works: for probes. An app whose subscribers have ended, or that is told to stop, is not ready.
+    /// The health of the app, for probes. An app whose subscribers have ended, or that is told to stop, is not ready.
     #[must_use]
     pub fn health(&self) -> Health {
         let mut health = self.bus.health();
-        for queue in &*self.ended.lock().unwrap_or_else(PoisonError::into_inner) {
+        for queue in &*self.ended.lock() {
             health.live = false;
             health
                 .worsen(HealthState::Unhealthy, format!("the subscriber of `{queue}` has ended; start the app again"));
@@ -131,13 +130,13 @@ impl RunningApp {
         health
     }
 
-    /// The bus.
+    /// The bus that the app consumes from.
     #[must_use]
     pub fn bus(&self) -> &Bus {
         &self.bus
     }
 
-    /// Takes no more events, finishes those in hand within the drain timeout, and leaves the bus open.
+    /// Stops taking events, finishes those in progress within the drain timeout, and leaves the bus open.
     ///
     /// # Errors
     /// [`ErrorKind::Deadline`] when handlers had to be stopped; their events are delivered again.
@@ -167,7 +166,7 @@ impl RunningApp {
         self.wait_for(StopSignals::listen()?).await
     }
 
-    /// The same for signals that were listened for before the app started.
+    /// Waits like [`RunningApp::wait`], for signals that were listened for before the app started.
     ///
     /// # Errors
     /// Like [`RunningApp::shutdown`].

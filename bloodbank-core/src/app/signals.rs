@@ -4,20 +4,20 @@ use std::{future::Future, pin::pin};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// Hears of SIGTERM and Ctrl-C from the moment it is made: one that comes while an app starts is not missed, and does not
-/// kill the process.
+/// Listens for SIGTERM and Ctrl-C from the moment it is created: a signal that arrives while an app starts is not
+/// missed, and does not kill the process.
 #[derive(Debug)]
 pub struct StopSignals {
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
-    /// One has come that nobody has heard of yet.
+    /// Whether a signal has arrived that [`StopSignals::next`] has not reported yet.
     has_come: bool,
 }
 
 impl StopSignals {
-    /// Listens from now on. Call this within a tokio runtime.
+    /// Starts to listen. Call this within a tokio runtime.
     ///
     /// # Errors
     /// [`ErrorKind::Closed`] when the system does not let it.
@@ -53,8 +53,8 @@ impl StopSignals {
         let _ = tokio::signal::ctrl_c().await;
     }
 
-    /// Lets work come to its end although a signal comes; [`StopSignals::next`] then has it. A second one ends the work:
-    /// `None`.
+    /// Runs work to its end although a signal arrives, which [`StopSignals::next`] then reports. A second signal ends
+    /// the work: `None`.
     pub async fn let_finish<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
         let mut work = pin!(work);
         tokio::select! {

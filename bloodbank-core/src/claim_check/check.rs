@@ -1,4 +1,4 @@
-//! Putting payloads into a store and taking them out again.
+//! The claim check itself: puts payloads into a store and takes them out again.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -13,10 +13,10 @@ use crate::{
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
-/// What all payloads in memory may take together.
+/// The capacity for payloads in memory, in bytes.
 const MEMORY: usize = 256 * MIB;
 
-/// A store with its rules: how long payloads are kept, from which size on, and up to which size. Cheap to clone.
+/// A claim store with its rules: how long payloads are kept, from which size on, and up to which size. Cheap to clone.
 #[derive(Clone)]
 pub struct ClaimCheck {
     store: Arc<dyn ClaimStore>,
@@ -26,51 +26,52 @@ pub struct ClaimCheck {
 }
 
 impl ClaimCheck {
-    /// With a store; payloads are kept for 30 days, from 64 KiB on ([`Large`](super::Large)), up to 64 MiB.
+    /// Creates a claim check with a store; payloads are kept for 30 days, from 64 KiB on ([`Large`](super::Large)), up
+    /// to 64 MiB.
     pub fn new(store: impl ClaimStore) -> Self {
         Self { store: Arc::new(store), ttl: 30 * DAY, threshold: 64 * KIB, limit: 64 * MIB }
     }
 
-    /// In the memory of this process, up to 256 MiB.
+    /// Creates a claim check in the memory of this process, up to 256 MiB.
     #[must_use]
     pub fn memory() -> Self {
         Self::new(MemoryClaims::new(MEMORY))
     }
 
-    /// How long payloads are kept; at least a millisecond.
+    /// Sets how long payloads are kept; at least a millisecond.
     #[must_use]
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = ttl.max(Duration::from_millis(1));
         self
     }
 
-    /// Up to how many bytes a [`Large`](super::Large) stays in its event.
+    /// Sets the size in bytes up to which a [`Large`](super::Large) stays in its event.
     #[must_use]
     pub fn threshold(mut self, bytes: usize) -> Self {
         self.threshold = bytes;
         self
     }
 
-    /// How many bytes a payload may have.
+    /// Sets the largest size of a payload, in bytes.
     #[must_use]
     pub fn limit(mut self, bytes: usize) -> Self {
         self.limit = bytes;
         self
     }
 
-    /// The kind of its store, as references to it say.
+    /// The kind of the store, as references name it.
     #[must_use]
     pub fn kind(&self) -> ClaimStoreKind {
         self.store.kind()
     }
 
-    /// Whether so many bytes go into the store rather than into an event.
+    /// Whether a text of this many bytes goes into the store rather than into its event.
     #[must_use]
     pub fn takes(&self, bytes: usize) -> bool {
         bytes > self.threshold
     }
 
-    /// Keeps a payload; one that is there already is replaced. What is returned goes into the event.
+    /// Puts a payload into the store, replacing an existing one; returns the reference that goes into the event.
     ///
     /// # Errors
     /// [`ClaimError::BadKey`], [`ClaimError::TooLarge`], [`ClaimError::Store`].
@@ -84,7 +85,7 @@ impl ClaimCheck {
         Ok(Claim { cache_key: key, cache_type: self.kind() })
     }
 
-    /// What a reference stands for.
+    /// Returns the payload that a reference stands for.
     ///
     /// # Errors
     /// [`ClaimError`]: missing, expired, in another store, too large, or the store failed.
@@ -98,7 +99,7 @@ impl ClaimCheck {
         }
     }
 
-    /// The text that a reference stands for.
+    /// Returns the text that a reference stands for.
     ///
     /// # Errors
     /// Like [`ClaimCheck::get`], and [`ClaimError::NotText`].
@@ -107,7 +108,7 @@ impl ClaimCheck {
         String::from_utf8(payload.into()).map_err(|_| ClaimError::NotText { key: claim.cache_key.clone() })
     }
 
-    /// Forgets what a reference stands for, if it is still there.
+    /// Removes the payload that a reference stands for, if it is still there.
     ///
     /// # Errors
     /// [`ClaimError::OtherStore`], [`ClaimError::BadKey`], [`ClaimError::Store`].

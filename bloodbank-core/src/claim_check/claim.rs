@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::settings::ClaimStoreKind;
 
-/// Where a payload is kept: the kind of store, and its key there.
+/// A reference to a payload in a store: the kind of store, and the key there.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Claim {
-    /// Its place in the store.
+    /// The key of the payload in the store.
     pub cache_key: String,
-    /// Which store.
+    /// The kind of store.
     pub cache_type: ClaimStoreKind,
 }

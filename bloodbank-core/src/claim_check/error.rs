@@ -1,37 +1,37 @@
-//! Why a payload could not be put into a store, or taken out again.
+//! Errors of the claim check.
 
 use std::fmt;
 
 use crate::error::Error;
 use crate::{settings::ClaimStoreKind, store::LONGEST_KEY};
 
-/// Why a payload could not be put into a store, or taken out again.
+/// An error of the claim check: a payload could not be put into a store, or taken out again.
 #[derive(Debug)]
 pub enum ClaimError {
-    /// The store has nothing under this key: it was never there, is removed, or its time was over long ago.
+    /// The store has nothing under this key: the payload was never there, was removed, or expired long ago.
     Missing {
         /// The key.
         key: String,
         /// The store.
         store: ClaimStoreKind,
     },
-    /// The store still has it, but its time is over.
+    /// The store still has the payload, but it has expired.
     Expired {
         /// The key.
         key: String,
         /// The store.
         store: ClaimStoreKind,
     },
-    /// The reference names another kind of store than the one at hand.
+    /// The reference names another kind of store than this one.
     OtherStore {
         /// The key.
         key: String,
-        /// The store that the reference names.
+        /// The kind of store that the reference names.
         wanted: ClaimStoreKind,
-        /// The store at hand.
+        /// The kind of this store.
         here: ClaimStoreKind,
     },
-    /// More bytes than the limit.
+    /// The payload has more bytes than the limit.
     TooLarge {
         /// The key.
         key: String,
@@ -43,7 +43,7 @@ pub enum ClaimError {
         /// The key.
         key: String,
     },
-    /// What is kept there is not UTF-8.
+    /// The payload is not UTF-8.
     NotText {
         /// The key.
         key: String,
@@ -53,7 +53,7 @@ pub enum ClaimError {
 }
 
 impl ClaimError {
-    /// Whether the same call can succeed later without anybody changing anything.
+    /// Whether a retry can help: the same call may succeed later although nothing was changed.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {

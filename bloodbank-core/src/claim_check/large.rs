@@ -1,23 +1,23 @@
-//! A field that may be too long for an event.
+//! A text field that may be too long for an event.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Claim, ClaimCheck, ClaimError};
 
-/// Text that may be too long for an event: itself, or a reference to it. A field of an event; as JSON it is a string or
-/// an object with `cache_key` and `cache_type`.
+/// Text that may be too long for an event: the text itself, or a reference to it. As a field of an event, it is in JSON
+/// a string or an object with `cache_key` and `cache_type`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Large {
-    /// The text.
+    /// The text itself.
     Inline(String),
-    /// Where it is kept.
+    /// A reference to the text in a store.
     Claimed(Claim),
 }
 
 impl Large {
-    /// Text over the threshold goes into the store, under this key; shorter text stays in the event.
+    /// Puts text over the threshold into the store, under this key; shorter text stays in the event.
     ///
     /// # Errors
     /// Like [`ClaimCheck::put`].
@@ -26,7 +26,7 @@ impl Large {
         if cache.takes(text.len()) { Ok(Self::Claimed(cache.put(key, text).await?)) } else { Ok(Self::Inline(text)) }
     }
 
-    /// The text.
+    /// Returns the text, from the store if it is kept there.
     ///
     /// # Errors
     /// Like [`ClaimCheck::get_text`].

@@ -18,7 +18,8 @@
 //! | `RedisClaims` | every service with that Redis | when its time is over |
 //! | [`FileClaims`](crate::store::FileClaims) | every process with that directory | when its time is over |
 //!
-//! What cannot be resolved is a [`ClaimError`] that says whether it is gone, too old, or kept elsewhere.
+//! A reference that cannot be resolved gives a [`ClaimError`], which says whether the payload is missing, expired, or
+//! in another store.
 
 mod check;
 mod claim;

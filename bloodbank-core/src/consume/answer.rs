@@ -1,4 +1,4 @@
-//! Answering whoever waits for a command.
+//! Answers to the requesters of commands.
 
 use std::sync::Arc;
 
@@ -10,18 +10,18 @@ use crate::{
     message::{Outgoing, Properties, names},
 };
 
-/// What a requester is told.
+/// The answer to a requester.
 pub(super) enum Answer {
     /// The reply event; `None` where the command declares none.
     Reply(Option<Outgoing>),
     /// The failure event; no further attempt follows.
     Failure(Outgoing),
-    /// Why there is neither.
+    /// The error, where there is neither a reply nor a failure event.
     Error(String),
 }
 
-/// Answers whoever waits for this command, if anybody does. The answer is a courtesy: the events are already published,
-/// so one that cannot be sent changes nothing.
+/// Answers the requester of a command, if there is one. The answer is a courtesy: the events are already published, so
+/// a failure to send it changes nothing.
 pub(super) async fn answer(context: &Context, answer: Answer) {
     let Some(queue) = &context.message().properties.reply_to else {
         return;

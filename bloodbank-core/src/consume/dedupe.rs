@@ -1,4 +1,4 @@
-//! Before a delivery is handled: whether it was, or is being handled (`dedupe`).
+//! Deduplication of a delivery before it is handled: it may have been handled, or be in progress (`dedupe`).
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// Asks for the event.
+/// Acquires the lease on the event of a delivery.
 pub(super) async fn begin(guard: &Guard, context: &Context) -> Begun {
     let named = context.message().properties.message_id;
     let Some(event_id) = named.or_else(|| RawEnvelope::read(context.body()).ok().map(|raw| raw.event_id)) else {
@@ -25,8 +25,8 @@ pub(super) async fn begin(guard: &Guard, context: &Context) -> Begun {
     guard.begin(event_id, LADDER[0], LADDER[1]).await
 }
 
-/// Sends a delivery away for a moment, as it is: no attempt is used up. Copies begin with a delivery limit of their own, so
-/// the deaths of those who had it are counted along.
+/// Defers a delivery for a moment, unchanged: no attempt is used up. A copy begins with a delivery limit of its own, so
+/// the deaths of its earlier consumers are counted in a header.
 pub(super) async fn put_off(
     settlement: Settlement,
     context: &Context,

@@ -1,4 +1,4 @@
-//! Publishing what a handler returned.
+//! Publishing of a handler's follow-up events.
 
 use futures_util::future::join_all;
 
@@ -11,8 +11,8 @@ use crate::{
     publish::PublishOptions,
 };
 
-/// Publishes what a handler collected, in order, as children of what it handled. Resolves when all of it is confirmed;
-/// gives back the message that answers a requester.
+/// Publishes the events that a handler collected, in order, as children of the handled event. Resolves when all are
+/// confirmed; returns the message that answers a requester.
 pub(super) async fn publish_collected(events: EventCollector, cause: &Context) -> Result<Option<Outgoing>> {
     let bus = cause.bus();
     let (events, reply) = events.into_parts();

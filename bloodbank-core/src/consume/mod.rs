@@ -1,4 +1,4 @@
-//! Consuming: the runtime of each subscriber, settling.
+//! Consuming: the runtime of each subscriber, and the settling of deliveries.
 
 mod answer;
 mod dedupe;

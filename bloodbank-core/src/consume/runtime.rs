@@ -1,13 +1,10 @@
-//! One subscriber at work: takes deliveries, runs the handler, settles.
+//! The runtime of one subscriber: takes deliveries, runs the handler, settles.
 
-use std::{
-    collections::HashMap,
-    pin::pin,
-    sync::{Arc, PoisonError, RwLock},
-};
+use std::{collections::HashMap, pin::pin, sync::Arc};
 
 use futures_util::StreamExt;
 use metrics::{Counter, Histogram, counter, histogram};
+use parking_lot::RwLock;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::{Service, ServiceExt};
@@ -24,14 +21,14 @@ use crate::{
     transport::{Deliveries, Delivery, Settlement},
 };
 
-/// One subscriber at work. Cheap to clone: each clone handles one event at a time.
+/// The worker of one subscriber. Cheap to clone: each clone handles one event at a time.
 #[derive(Clone)]
 struct Worker {
     target: Arc<Target>,
     spec: Arc<SubscriberSpec>,
     service: HandlerService,
     counters: Arc<Counters>,
-    /// The counter of the last event type: most queues have one.
+    /// The counter of the last event type: most queues have only one.
     consumed: Option<(Arc<str>, Counter)>,
     guard: Option<Guard>,
 }
@@ -43,7 +40,8 @@ struct Counters {
     kept: Counter,
     waiting: Counter,
     seconds: Histogram,
-    /// By event type; making a counter with a label anew for each event would cost as much as decoding a small one.
+    /// The counters by event type; creating a counter with a label for each event would cost as much as decoding a
+    /// small one.
     consumed: RwLock<HashMap<&'static str, Counter>>,
 }
 
@@ -62,16 +60,16 @@ impl Counters {
 
     fn consumed(&self, event_type: &str) -> Counter {
         let label = Registry::global().label(event_type);
-        if let Some(counter) = self.consumed.read().unwrap_or_else(PoisonError::into_inner).get(label) {
+        if let Some(counter) = self.consumed.read().get(label) {
             return counter.clone();
         }
         let counter = counter!("bloodbank_consumed_total", "event_type" => label);
-        self.consumed.write().unwrap_or_else(PoisonError::into_inner).insert(label, counter.clone());
+        self.consumed.write().insert(label, counter.clone());
         counter
     }
 }
 
-/// Handles deliveries until `stop` is set or the transport is closed, and finishes what it has begun.
+/// Handles deliveries until `stop` is set or the transport is closed, and finishes the events in progress.
 pub(crate) async fn run(
     target: Arc<Target>,
     spec: SubscriberSpec,
@@ -97,7 +95,7 @@ pub(crate) async fn run(
     }
 }
 
-/// One event at a time, in order, without a task for each.
+/// Handles one event at a time, in order, without a task for each.
 async fn one_by_one(mut worker: Worker, mut deliveries: Deliveries, stop: &CancellationToken) {
     let mut stopped = pin!(stop.cancelled());
     loop {
@@ -112,7 +110,7 @@ async fn one_by_one(mut worker: Worker, mut deliveries: Deliveries, stop: &Cance
     }
 }
 
-/// Several events at a time, each in a task of its own.
+/// Handles several events at a time, each in a task of its own.
 async fn at_once(worker: Worker, concurrency: usize, mut deliveries: Deliveries, stop: &CancellationToken) {
     let permits = Arc::new(Semaphore::new(concurrency));
     let tasks = TaskTracker::new();
@@ -140,7 +138,7 @@ async fn at_once(worker: Worker, concurrency: usize, mut deliveries: Deliveries,
     tasks.wait().await;
 }
 
-/// Several events at a time, but those of one lane one after the other.
+/// Handles several events at a time, but those of one lane one after the other.
 async fn in_lanes(worker: Worker, concurrency: usize, mut deliveries: Deliveries, stop: &CancellationToken) {
     let tasks = TaskTracker::new();
     let lanes: Vec<_> = (0..concurrency)
@@ -208,7 +206,10 @@ impl Worker {
 
     async fn once(&mut self, guard: &Guard, context: &Context, settlement: Settlement) -> Outcome {
         match dedupe::begin(guard, context).await {
-            Begun::Leased(lease) => lease.during(self.work(context, settlement, Some(&lease))).await,
+            Begun::Leased(lease) => {
+                context.set_dedupe_mark(lease.mark().clone());
+                lease.during(self.work(context, settlement, Some(&lease))).await
+            }
             Begun::Unchecked => {
                 context.set_unchecked();
                 self.work(context, settlement, None).await

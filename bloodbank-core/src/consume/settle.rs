@@ -1,4 +1,4 @@
-//! What becomes of a delivery. One order, everywhere: the work is done → what follows is published → its confirms have
+//! The settling of deliveries. One order, everywhere: the work is done → follow-ups are published → their confirms have
 //! arrived → the cause is settled.
 
 use std::{sync::Arc, time::Duration};
@@ -23,24 +23,25 @@ use crate::{
     },
 };
 
-/// What became of a delivery.
+/// The outcome of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// Handled.
+    /// Handled and acknowledged.
     Ack,
-    /// Comes back to this queue after a while.
+    /// Retried: comes back to this queue after a delay.
     Retry,
-    /// Parked in the dead-letter queue, or dropped where the subscriber says so.
+    /// Dead-lettered, or dropped where the subscriber says so.
     DeadLetter,
-    /// Left with the broker, which delivers it again: nothing could be published.
+    /// Left with the broker, which delivers the event again, because no replacement could be published.
     Kept,
-    /// It was handled before.
+    /// A duplicate of an event that was handled before.
     Duplicate,
-    /// Comes back to this queue in a moment, as it is: it could not yet be known whether it is a duplicate.
+    /// Deferred: comes back to this queue in a moment, unchanged, because it is not yet known whether it is a
+    /// duplicate.
     PutOff,
 }
 
-/// Settles a delivery by what the handler returned.
+/// Settles a delivery according to the result of the handler.
 pub(super) async fn settle(
     settlement: Settlement,
     context: &Context,
@@ -64,7 +65,7 @@ pub(super) async fn settle(
     Box::pin(replace(settlement, context, || give_up(&failure, context, options), lease)).await
 }
 
-/// Acknowledges a delivery once something has replaced it; until then it is kept.
+/// Acknowledges a delivery once a replacement is published; until then it is kept.
 pub(super) async fn replace<F: Future<Output = Result<Outcome>>>(
     settlement: Settlement,
     context: &Context,
@@ -97,7 +98,7 @@ pub(super) async fn replace<F: Future<Output = Result<Outcome>>>(
     }
 }
 
-/// Publishes what follows and answers a requester.
+/// Publishes the follow-ups and answers a requester.
 async fn finish(events: EventCollector, context: &Context) -> Result<()> {
     if events.is_empty() && context.message().properties.reply_to.is_none() {
         return Ok(());
@@ -116,7 +117,7 @@ fn unpublished(error: &Error) -> HandlerError {
     if error.is_retryable() { HandlerError::retry(message) } else { HandlerError::unreadable("follow-up", message) }
 }
 
-/// Decides between another attempt and the dead-letter queue, publishes the failure event and the copy.
+/// Decides between another attempt and the dead-letter queue; publishes the failure event and the copy.
 pub(super) async fn give_up(failure: &HandlerError, context: &Context, options: &SubscriberOptions) -> Result<Outcome> {
     let next = match &failure.kind {
         HandlerErrorKind::Permanent { reason } => Err(*reason),
@@ -154,7 +155,7 @@ pub(super) async fn give_up(failure: &HandlerError, context: &Context, options: 
     }
 }
 
-/// When the next attempt begins; `Err`: there is none, and why.
+/// The delay until the next attempt; `Err`: the reason why there is none.
 fn next_attempt(
     context: &Context,
     options: &SubscriberOptions,
@@ -164,7 +165,7 @@ fn next_attempt(
         return Err("attempts");
     };
     // What a handler asks for is a least; what the policy says is an average.
-    let delay = after.map_or_else(|| spread(by_policy, fraction()), not_before);
+    let delay = after.map_or_else(|| spread(by_policy, fastrand::f64()), not_before);
     if let (Some(max_age), Some(first)) = (options.retry.max_age, first_failed(context)) {
         let age = (Utc::now() - first).to_std().unwrap_or_default();
         if age + delay > max_age {
@@ -179,7 +180,7 @@ fn first_failed(context: &Context) -> Option<DateTime<Utc>> {
     DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc())
 }
 
-/// Publishes a copy that replaces its original; one that no queue takes is no replacement.
+/// Publishes a copy that replaces its original; an unrouted copy is an error, because it replaces nothing.
 pub(super) async fn publish_copy(copy: Outgoing, context: &Context) -> Result<()> {
     let exchange = Arc::clone(&copy.exchange);
     if context.bus().publish_message(copy).await?.unrouted {
@@ -194,13 +195,13 @@ pub(super) async fn publish_copy(copy: Outgoing, context: &Context) -> Result<()
     Ok(())
 }
 
-/// The first rung of the ladder that is no shorter than a delay.
+/// The first rung of the retry ladder that is not shorter than a delay; the longest rung if there is none.
 fn not_before(delay: Duration) -> Duration {
     LADDER.into_iter().find(|rung| *rung >= delay).unwrap_or(LADDER[LADDER.len() - 1])
 }
 
-/// One of the two rungs of the ladder between which a delay lies, the nearer the more often: on average that delay, and what
-/// failed together does not come back together. `fraction`: anything from 0 to 1.
+/// One of the two rungs of the retry ladder around a delay, the nearer one more often: on average that delay, and
+/// events that failed together do not come back together. `fraction`: a random number from 0 to 1.
 fn spread(delay: Duration, fraction: f64) -> Duration {
     let longer = not_before(delay);
     let Some(shorter) = LADDER.into_iter().rev().find(|rung| *rung < longer) else {
@@ -210,20 +211,14 @@ fn spread(delay: Duration, fraction: f64) -> Duration {
     if over.as_secs_f64() > fraction * gap.as_secs_f64() { longer } else { shorter }
 }
 
-/// Anything from 0 to 1, without 1.
-fn fraction() -> f64 {
-    let random = uuid::Uuid::new_v4().as_u128() >> 96;
-    f64::from(u32::try_from(random).unwrap_or_default()) / (f64::from(u32::MAX) + 1.0)
-}
-
-/// The copy that waits on a rung of the ladder and then comes back to this queue alone.
+/// The copy of a delivery that waits on a rung of the retry ladder and then comes back to this queue alone.
 fn retry_copy(context: &Context, failure: &HandlerError, delay: Duration) -> Outgoing {
     let mut copy = failed_copy(context, failure, &rung_name(context.bus().settings().queue_kind, delay));
     copy.properties.headers.set(names::ATTEMPT, context.attempt().saturating_add(1));
     copy
 }
 
-/// The copy that is kept in the dead-letter queue.
+/// The copy of a delivery for the dead-letter queue.
 fn dead_letter_copy(context: &Context, failure: &HandlerError, reason: &'static str) -> Outgoing {
     let mut copy = failed_copy(context, failure, DEAD_LETTER_EXCHANGE);
     copy.properties.headers.set(names::ATTEMPT, context.attempt());
@@ -244,7 +239,7 @@ fn failed_copy(context: &Context, failure: &HandlerError, exchange: &str) -> Out
     copy
 }
 
-/// A copy of a delivery that somebody sends back to its queue.
+/// The copy of a delivery for an exchange that leads back to its queue, or to its dead-letter queue.
 pub(super) fn copy(context: &Context, exchange: &str) -> Outgoing {
     let mut properties = context.message().properties.clone();
     // Old death certificates make the broker drop the copy as a cycle, and an old lifetime would cut the delay short.
@@ -261,7 +256,7 @@ pub(super) fn copy(context: &Context, exchange: &str) -> Outgoing {
     }
 }
 
-/// An error as it fits into a header.
+/// The text of an error, shortened to fit into a header.
 fn shortened(text: &str) -> String {
     const MAX: usize = 2000;
     let mut short: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX).collect();
@@ -284,7 +279,7 @@ mod tests {
             assert_eq!(millis(86_400_000, fraction), 21_600_000);
         }
         assert_eq!([0.0, 0.2, 0.3, 0.9].map(|fraction| millis(2_000, fraction)), [5_000, 5_000, 1_000, 1_000]);
-        let total: u128 = (0..10_000).map(|_| millis(2_000, fraction())).sum();
+        let total: u128 = (0..10_000).map(|_| millis(2_000, fastrand::f64())).sum();
         assert!((1_900..2_100).contains(&(total / 10_000)), "{total}");
     }
 

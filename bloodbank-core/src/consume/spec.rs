@@ -1,4 +1,4 @@
-//! A subscriber as the runtime sees it: a queue, patterns, options, and a tower service.
+//! The specification of a subscriber for the runtime: a queue, patterns, options, and a tower service.
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -12,22 +12,22 @@ use crate::{
     registry::{CommandDescriptor, SubscriberOptions},
 };
 
-/// A subscriber as a tower service: any `tower::Layer` can be put around it.
+/// The handler of a subscriber as a tower service: any `tower::Layer` can be put around it.
 pub type HandlerService = BoxCloneSyncService<Context, EventCollector, HandlerError>;
 
 pub(crate) type Lane = Arc<dyn Fn(&Context) -> Option<u64> + Send + Sync>;
 
-/// A subscriber as the runtime sees it.
+/// The specification of a subscriber for the runtime.
 pub(crate) struct SubscriberSpec {
-    /// Takes part in the ids of follow-ups: the same after a restart.
+    /// The name of the subscriber, which is part of the ids of follow-ups: the same after a restart.
     pub(crate) name: Arc<str>,
     pub(crate) queue: Arc<str>,
     pub(crate) patterns: Vec<Arc<str>>,
     pub(crate) options: SubscriberOptions,
     pub(crate) service: HandlerService,
-    /// Which events are handled one after the other (`ordered_by`).
+    /// The lane of an event (`ordered_by`): events of one lane are handled one after the other.
     pub(crate) lane: Option<Lane>,
-    /// The command that it executes.
+    /// The command that the subscriber executes, if any.
     pub(crate) command: Option<&'static CommandDescriptor>,
 }
 
@@ -71,7 +71,7 @@ impl SubscriberSpec {
     }
 }
 
-/// Runs a handler within its time; a panic becomes an error.
+/// Runs a handler within its time limit; a panic becomes an error.
 async fn isolated(
     handler: BoxFuture<'static, Result<EventCollector, HandlerError>>,
     timeout: Duration,

@@ -1,4 +1,4 @@
-//! Following causes or effects, level by level.
+//! Chains: causes or effects, followed level by level.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use super::topological::topological;
 use crate::error::Result;
 use crate::store::{LinkStore, MalformedEntry};
 
-/// Which way to follow a chain.
+/// The direction in which a chain is followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Direction {
     /// Towards the first cause.
@@ -18,14 +18,14 @@ pub enum Direction {
     Descendants,
 }
 
-/// What led to an event, or what it led to.
+/// A chain: the events that led to an event, or that it led to.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Chain {
-    /// Every event once, causes before effects. The start is among them if anything is known that way.
+    /// Every event once, causes before effects; includes the start if anything is known in that direction.
     pub events: Vec<Uuid>,
-    /// Values that another program broke; the chain goes on around them.
+    /// Malformed values, which another program wrote; the chain goes on around them.
     pub malformed: Vec<MalformedEntry>,
-    /// Some events are as far from the start as was asked for, and were not followed further.
+    /// Whether some events are at the maximum distance from the start and were not followed further.
     pub truncated: bool,
 }
 
@@ -74,12 +74,12 @@ pub(super) async fn follow(
     Ok(Chain { truncated: !level.is_empty(), events: found.sorted(direction), malformed })
 }
 
-/// Events by number, in the order of their discovery.
+/// The events by number, in the order of their discovery.
 #[derive(Default)]
 struct Found {
     numbers: HashMap<Uuid, usize>,
     events: Vec<Uuid>,
-    /// (cause, effect)
+    /// The edges as (cause, effect).
     edges: Vec<(usize, usize)>,
 }
 

@@ -1,4 +1,4 @@
-//! Everything the store knows about one event.
+//! Dumps of everything that the store knows about one event.
 
 use std::fmt;
 
@@ -12,34 +12,36 @@ use super::{chain::Direction, tracker::CorrelationTracker};
 use crate::error::Result;
 use crate::store::MalformedEntry;
 
-/// How far the chains of a dump go.
+/// The largest depth of the chains in a dump.
 const DEPTH: usize = 100;
 
-/// Everything the store knows about one event. As JSON it has the fields that the Python side dumps, and more.
+/// A dump of everything that the store knows about one event. As JSON it has the fields that the Python side dumps, and
+/// more.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Dump {
-    /// The event.
+    /// The id of the event.
     pub event_id: Uuid,
-    /// Its direct parents.
+    /// The direct parents of the event.
     pub parents: Vec<Uuid>,
-    /// Its direct children.
+    /// The direct children of the event.
     pub children: Vec<Uuid>,
-    /// What led to it, at most 100 links away, causes first; itself included if it has parents.
+    /// The causes of the event, at most 100 links away, causes first; includes the event itself if it has parents.
     pub ancestors: Vec<Uuid>,
-    /// What it led to, at most 100 links away, causes first; itself included if it has children.
+    /// The effects of the event, at most 100 links away, causes first; includes the event itself if it has children.
     pub descendants: Vec<Uuid>,
-    /// What its publisher said, with `event_type` and `app` added; `None` when nothing is known about the event.
+    /// The metadata from the publisher, with `event_type` and `app` added; `None` when nothing is known about the
+    /// event.
     pub metadata: Option<Map<String, Value>>,
-    /// The time in its envelope.
+    /// The time in the envelope.
     pub created_at: Option<DateTime<Utc>>,
-    /// Values that another program broke.
+    /// Malformed values, which another program wrote.
     pub malformed: Vec<MalformedEntry>,
-    /// Links of this event were not recorded, because the store was away; the envelopes have them.
+    /// Whether links of this event were not recorded, because the store was away; the envelopes have them.
     pub may_be_incomplete: bool,
 }
 
 impl CorrelationTracker {
-    /// Everything the store knows about an event.
+    /// Returns everything that the store knows about an event.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Storage`] when the store fails.
@@ -74,7 +76,7 @@ impl CorrelationTracker {
     }
 }
 
-/// Indented JSON, and a line for what is missing from it.
+/// Writes indented JSON, and a line for what is missing from it.
 impl fmt::Display for Dump {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let json = serde_json::to_string_pretty(self).map_err(|_| fmt::Error)?;

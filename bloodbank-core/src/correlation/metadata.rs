@@ -1,4 +1,4 @@
-//! What may be said about a link, and how much of it.
+//! Metadata of links, and its size limit.
 
 use std::io::{self, Write};
 
@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// The most that metadata may take as JSON, in bytes.
+/// The largest size of metadata as JSON, in bytes.
 pub const METADATA_LIMIT: usize = 64 * 1024;
 
 /// Refuses metadata that is too large for an index.
@@ -24,7 +24,7 @@ pub fn check_metadata(metadata: &Map<String, Value>) -> Result<()> {
     }
 }
 
-/// Counts what is written and refuses what no longer fits.
+/// A writer that counts bytes and refuses those that no longer fit.
 struct Room(usize);
 
 impl Write for Room {

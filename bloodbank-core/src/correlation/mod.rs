@@ -1,7 +1,8 @@
 //! Correlation: which event caused which.
 //!
-//! The envelopes are the authority; a [`LinkStore`](crate::store::LinkStore) is an index of them. [`CorrelationTracker`] writes it beside
-//! publishing and answers questions; [`Trace`] draws everything around an event.
+//! The envelopes are the authority; a [`LinkStore`](crate::store::LinkStore) is an index of them.
+//! [`CorrelationTracker`] writes the index beside publishing and answers questions; [`Trace`] draws everything around
+//! an event.
 //!
 //! A store that fails never fails a publish: the first write that meets the failure takes at most a second, further
 //! ones are skipped and counted (`bloodbank_correlation_missed_total`) until the store answers again.

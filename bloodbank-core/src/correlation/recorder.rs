@@ -1,11 +1,12 @@
-//! One task writes the links of many publishes beside their confirms, and steps aside while the store is away.
+//! The recorder: one task writes the links of many publishes beside their confirms, and steps aside while the store is
+//! away.
 
 use std::{
     collections::VecDeque,
     future::Future,
     pin::Pin,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
@@ -15,6 +16,7 @@ use std::{
 use chrono::Utc;
 use futures_util::{FutureExt, future::Shared};
 use metrics::gauge;
+use parking_lot::{Mutex, MutexGuard};
 use serde::Serialize;
 use tokio::{
     sync::{Notify, oneshot},
@@ -25,33 +27,34 @@ use tracing::{info, warn};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{CausationLink, LinkStore, UnrecordedLinks};
 
-/// How many links are written at once.
+/// The largest number of links in one write.
 const BATCH: usize = 256;
-/// After a batch of so many the next one waits [`GATHERING`] for more, unless a publisher has its confirm and waits for nothing
-/// but its link: what each write costs, the broker could have had.
+/// The size of a batch after which the next one waits [`GATHERING`] for more, unless a publisher has its confirm and
+/// waits only for its link: each write costs what the broker could have had.
 const CROWD: usize = 24;
 const GATHERING: Duration = Duration::from_millis(5);
-/// How many batches may wait; beyond that links are missed rather than memory used.
+/// The largest number of waiting batches; beyond it links are missed rather than memory used.
 const WAITING: usize = 256;
-/// How long a write may take before the store counts as away: a second, less what scheduling takes.
+/// The time limit of a write, after which the store counts as away: a second, less what scheduling takes.
 const PATIENCE: Duration = Duration::from_millis(900);
-/// How long a publish waits for its link: a little longer, so that it sees what becomes of a write begun at once.
+/// The time for which a publish waits for its link: a little longer than [`PATIENCE`], so that it sees the result of a
+/// write begun at once.
 const HOLD: Duration = Duration::from_millis(950);
-/// The pauses between two probes of a store that failed: doubled from the first to the last.
+/// The pauses between two probes of a failed store: doubled from the first to the last.
 const PROBE_PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
-/// A store that fails again within this time is probed less eagerly.
+/// The time within which a store that fails again is probed less eagerly.
 const STABLE: Duration = Duration::from_secs(30);
 
-/// Resolves when a link is recorded, or given up and counted as missed, but after a second in every case: a link that
-/// waits behind many others is then recorded later.
+/// A recording: resolves when a link is recorded, or given up and counted as missed, but after a second in every case.
+/// A link that waits behind many others is then recorded later.
 #[derive(Debug, Clone)]
 pub struct Recording {
-    /// The task drops the sender: that is the signal.
+    /// The signal that the links are settled: the task drops the sender.
     settled: Shared<oneshot::Receiver<()>>,
     awaited: Arc<Awaited>,
 }
 
-/// Whether somebody waits for a batch.
+/// Whether a publisher waits for a batch.
 #[derive(Debug)]
 struct Awaited {
     yes: AtomicBool,
@@ -70,25 +73,25 @@ impl Future for Recording {
     }
 }
 
-/// How tracking is doing.
+/// The health of correlation tracking.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CorrelationHealth {
-    /// Where links are recorded; without secrets.
+    /// The store that links are recorded in, without secrets.
     pub store: String,
-    /// Links are being recorded.
+    /// Whether links are being recorded.
     pub available: bool,
-    /// How many links were not recorded since the start.
+    /// The number of links that were not recorded since the start.
     pub missed: u64,
 }
 
-/// Takes links from publishers; its task writes them.
+/// The recorder: takes links from publishers; its task writes them.
 pub(super) struct Recorder(Arc<Inner>);
 
 struct Inner {
     store: Arc<dyn LinkStore>,
     queue: Mutex<Queue>,
     work: Notify,
-    /// A batch is full, or awaited.
+    /// Notified when a batch is full, or awaited.
     urgent: Arc<Notify>,
     missed: UnrecordedLinks,
 }
@@ -96,7 +99,7 @@ struct Inner {
 struct Queue {
     state: State,
     waiting: VecDeque<Batch>,
-    /// When the batch that was begun last is settled; all before it are settled then.
+    /// Resolves when the newest batch is settled; all batches before it are settled then.
     settled: Option<Shared<oneshot::Receiver<()>>>,
 }
 
@@ -105,7 +108,7 @@ enum State {
     Recording,
     /// The store failed; links are missed until a probe succeeds.
     Away,
-    /// The task is gone, and its runtime with it.
+    /// The recorder was dropped, or the task has ended with its runtime.
     Stopped,
 }
 
@@ -117,14 +120,14 @@ struct Batch {
     _settled: oneshot::Sender<()>,
 }
 
-/// What keeps the publishers of a batch: they go on when the sender is dropped.
+/// The hold on the publishers of a batch: they go on when the sender is dropped.
 struct Hold {
     until: Instant,
     publishers: Option<oneshot::Sender<()>>,
 }
 
 impl Hold {
-    /// When they must go on; `None` when they have.
+    /// The time at which the publishers must go on; `None` when they have.
     fn due(&self) -> Option<Instant> {
         self.publishers.as_ref().map(|_| self.until)
     }
@@ -141,7 +144,7 @@ impl Batch {
         self.links.len() >= BATCH || self.recorded.awaited.yes.load(Ordering::Acquire)
     }
 
-    /// A batch, and when it is settled.
+    /// Creates a batch, and the signal that it is settled.
     fn new(urgent: &Arc<Notify>) -> (Self, Shared<oneshot::Receiver<()>>) {
         let (publishers, recorded) = oneshot::channel();
         let (settled, when_settled) = oneshot::channel();
@@ -190,7 +193,7 @@ impl Recorder {
         self.0.queue().state == State::Recording
     }
 
-    /// Hands a link to the task. `None` when it is missed.
+    /// Hands a link to the task; `None` when the link is missed.
     pub(super) fn record(&self, link: CausationLink) -> Option<Recording> {
         let mut queue = self.0.queue();
         // What follows the first is found by the task without a word.
@@ -220,7 +223,7 @@ impl Recorder {
         Some(recorded)
     }
 
-    /// Waits until everything that was recorded before is written or given up.
+    /// Waits until every link that was recorded before is written or given up.
     pub(super) async fn flush(&self) {
         let settled = self.0.queue().settled.clone();
         if let Some(settled) = settled {
@@ -240,14 +243,14 @@ impl Drop for Recorder {
 
 impl Inner {
     fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queue.lock()
     }
 
     async fn probe(&self) -> Result<()> {
         timeout(PATIENCE, self.store.probe()).await.unwrap_or_else(|_| Err(too_slow()))
     }
 
-    /// When the first publisher must go on, of those that wait for this batch or for one behind it.
+    /// The time at which the first publisher must go on, of those that wait for this batch or for one behind it.
     fn first_due(&self, begun: &Hold) -> Instant {
         let next = || self.queue().waiting.iter().find_map(|batch| batch.hold.due());
         // When nobody waits, any time after the end of the write will do.
@@ -265,7 +268,7 @@ impl Inner {
         }
     }
 
-    /// The store failed: nobody waits for it any more.
+    /// Gives up these links and the waiting ones after the store failed, so that no publisher waits for it.
     fn give_up(&self, links: Vec<CausationLink>, error: &Error) {
         let waiting = {
             let mut queue = self.queue();
@@ -286,7 +289,7 @@ fn too_slow() -> Error {
     Error::new(ErrorKind::Storage, "no answer within a second")
 }
 
-/// The task; when it is dropped with its runtime, nobody is left waiting.
+/// The task of the recorder; dropping it with its runtime releases every waiting publisher.
 struct Task(Arc<Inner>);
 
 impl Task {
@@ -313,7 +316,7 @@ impl Task {
         }
     }
 
-    /// Waits until a batch is full or somebody waits for it, but not for long.
+    /// Waits for a short time until a batch is full or awaited.
     async fn gather(&self) {
         let urgent = self.0.urgent.notified();
         if !self.0.is_urgent() {
@@ -340,7 +343,7 @@ impl Task {
         }
     }
 
-    /// Whether the store took it.
+    /// Writes a batch; returns whether the store took it.
     async fn write(&self, mut batch: Batch) -> bool {
         let written = {
             let write = timeout(PATIENCE, self.0.store.write(&batch.links));
@@ -371,7 +374,7 @@ impl Task {
         }
     }
 
-    /// Probes until the store answers. False when nobody needs it any more.
+    /// Probes until the store answers; returns `false` when nobody needs it any more.
     async fn wait_until_back(&self, pause: &mut Duration) -> bool {
         loop {
             tokio::select! {

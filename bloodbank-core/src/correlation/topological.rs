@@ -1,9 +1,9 @@
-//! Causes before effects, also where foreign data has cycles.
+//! Topological order: causes before effects, also where foreign data has cycles.
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
-/// The nodes `0..count`, every cause before its effects; of those that are free to go, the smallest first. A cycle is
-/// cut at its smallest node.
+/// The nodes `0..count`, every cause before its effects; among the nodes without open causes, the smallest first. A
+/// cycle is cut at its smallest node.
 pub(super) fn topological(count: usize, edges: &[(usize, usize)]) -> Vec<usize> {
     let mut effects = vec![Vec::new(); count];
     let mut open_causes = vec![0_usize; count];

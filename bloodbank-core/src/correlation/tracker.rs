@@ -1,4 +1,4 @@
-//! The tracker: records links beside publishing and answers who caused what.
+//! The correlation tracker: records links beside publishing and answers who caused what.
 
 use std::{fmt, sync::Arc};
 
@@ -25,9 +25,9 @@ use crate::{
     transport::Transport,
 };
 
-/// How many events the memory of a process remembers; some 30 MB.
+/// The number of events that a tracker in memory remembers; some 30 MB.
 const REMEMBERED: usize = 100_000;
-/// How long an explicit write may take.
+/// The time limit of an explicit write.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Records which event caused which, and answers questions about it. Cheap to clone.
@@ -46,38 +46,38 @@ const PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct CorrelationTracker {
     backend: Arc<Backend>,
-    /// Keeps a file open that nobody publishes to.
+    /// The transport of a file that nobody publishes to, kept open.
     transport: Option<Arc<dyn Transport>>,
 }
 
 enum Backend {
-    /// Takes links at once.
+    /// A store that takes links at once.
     Direct(Arc<dyn DirectLinkStore>),
-    /// Written by a task, beside publishing.
+    /// A store that a task writes, beside publishing.
     Beside(Recorder),
 }
 
 impl CorrelationTracker {
-    /// A tracker in memory, of the last 100,000 events.
+    /// Creates a tracker in memory, for the last 100,000 events.
     #[must_use]
     pub fn in_memory(settings: &Settings) -> Self {
         let store = MemoryLinks::new(REMEMBERED, settings.correlation_ttl);
         Self::direct(Arc::new(store))
     }
 
-    /// A tracker over a store that takes links at once.
+    /// Creates a tracker over a store that takes links at once.
     #[must_use]
     pub fn direct(store: Arc<dyn DirectLinkStore>) -> Self {
         Self { backend: Arc::new(Backend::Direct(store)), transport: None }
     }
 
-    /// The same tracker, which keeps the transport of its store open.
+    /// Keeps the transport of the tracker's store open.
     pub(crate) fn keeping_open(mut self, transport: Arc<dyn Transport>) -> Self {
         self.transport = Some(transport);
         self
     }
 
-    /// A tracker over a store of one's own; a task of the current tokio runtime writes to it.
+    /// Creates a tracker over a store of your own; a task of the current tokio runtime writes to it.
     pub async fn with_store(store: Arc<dyn LinkStore>) -> Self {
         Self { backend: Arc::new(Backend::Beside(Recorder::start(store).await)), transport: None }
     }
@@ -90,7 +90,7 @@ impl CorrelationTracker {
     }
 
     /// Records a link beside a publish: `None` when that is done (or given up) already, otherwise a future that
-    /// resolves when it is, at most a second later. Never fails; what is not recorded is counted.
+    /// resolves when it is, at most a second later. Never fails; links that are not recorded are counted.
     pub fn record(&self, mut link: CausationLink) -> Option<Recording> {
         if let Some(metadata) = &link.metadata
             && let Err(error) = check_metadata(metadata)
@@ -107,8 +107,8 @@ impl CorrelationTracker {
         }
     }
 
-    /// Waits until everything that was recorded before is written or given up; at most a second after the last
-    /// record.
+    /// Waits until every link that was recorded before is written or given up; a store that stops answering ends the
+    /// wait within a second.
     pub async fn flush(&self) {
         match &*self.backend {
             Backend::Direct(store) => store.flush().await,
@@ -116,7 +116,7 @@ impl CorrelationTracker {
         }
     }
 
-    /// How tracking is doing.
+    /// The health of correlation tracking.
     #[must_use]
     pub fn health(&self) -> CorrelationHealth {
         let available = match &*self.backend {
@@ -137,8 +137,8 @@ impl CorrelationTracker {
         }
     }
 
-    /// Adds parents and metadata to what is known about an event. Parents that are known already stay, as does
-    /// metadata under other names; parents given twice count once.
+    /// Adds parents and metadata to the link of an event. Parents that are known already stay, as does metadata under
+    /// other names; parents given twice count once.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidEnvelope`] for the nil id or an event that is its own parent, [`ErrorKind::TooLarge`] for
@@ -178,7 +178,7 @@ impl CorrelationTracker {
         }
     }
 
-    /// Adds a parent to an event, and why.
+    /// Adds a parent to an event, and the reason.
     ///
     /// # Errors
     /// Like [`CorrelationTracker::add`].
@@ -190,7 +190,7 @@ impl CorrelationTracker {
         self.add(child, &[parent], metadata).await
     }
 
-    /// Does not wait for a store that is away, nor for more than a second.
+    /// Runs work on the store, but waits neither for a store that is away nor for more than a second.
     async fn in_time<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         let recorder = match &*self.backend {
             Backend::Direct(_) => return work.await,
@@ -212,7 +212,7 @@ impl CorrelationTracker {
         self.store().entries(&[event]).await
     }
 
-    /// What time it is at the store; `None`: it has no clock of its own.
+    /// The current time at the store; `None`: it has no clock of its own.
     ///
     /// # Errors
     /// [`ErrorKind::Storage`] when the store fails.
@@ -238,7 +238,7 @@ impl CorrelationTracker {
         Ok(read.values.pop().unwrap_or_default())
     }
 
-    /// What is known about an event; `None` when nothing is.
+    /// The link entry of an event; `None` when nothing is known about it.
     ///
     /// # Errors
     /// [`ErrorKind::Storage`] when the store fails, [`ErrorKind::InvalidPayload`] naming the key when another program
@@ -249,7 +249,7 @@ impl CorrelationTracker {
         Ok(read.values.pop().flatten())
     }
 
-    /// What the publisher said about an event, with `event_type` and `app` added; `None` when nothing is known.
+    /// The metadata of an event from its publisher, with `event_type` and `app` added; `None` when nothing is known.
     ///
     /// # Errors
     /// Like [`CorrelationTracker::entry`].
@@ -257,8 +257,8 @@ impl CorrelationTracker {
         Ok(self.entry(event).await?.map(|entry| entry.metadata))
     }
 
-    /// Everything that led to an event, or everything it led to, at most `max_depth` links away. One round trip for
-    /// each level; cycles are cut, broken values reported in the chain.
+    /// The chain of everything that led to an event, or that it led to, at most `max_depth` links away. One round trip
+    /// for each level; cycles are cut, malformed values are reported in the chain.
     ///
     /// # Errors
     /// [`ErrorKind::Storage`] when the store fails.
@@ -266,7 +266,7 @@ impl CorrelationTracker {
         chain::follow(self.store(), event, direction, max_depth).await
     }
 
-    /// Entries and children of these events in one round trip.
+    /// The entries and the children of these events, read at the same time.
     pub(super) async fn around(&self, events: &[Uuid]) -> Result<(BatchRead<Option<LinkEntry>>, BatchRead<Vec<Uuid>>)> {
         try_join(self.store().entries(events), self.store().children(events)).await
     }

@@ -1,4 +1,4 @@
-//! Which dead letters are meant.
+//! Filters for dead letters.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -6,35 +6,35 @@ use uuid::Uuid;
 use super::DeadLetter;
 use crate::routing::BindingPattern;
 
-/// Which dead letters are meant; the default is all of them. Every condition must hold.
+/// A filter for dead letters; the default selects all of them. Every condition must hold.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// One of these events; empty: any.
+    /// The event ids to select; empty: any.
     pub event_ids: Vec<Uuid>,
-    /// Of a type that this pattern matches.
+    /// A pattern that the event type matches.
     pub event_type: Option<BindingPattern>,
-    /// Given up for this reason: `failed`, `attempts`, `undecodable`, `delivery_limit`, …
+    /// The reason for which the message was given up: `failed`, `attempts`, `undecodable`, `delivery_limit`, …
     pub reason: Option<String>,
-    /// With an error that contains this text.
+    /// A text that the error contains.
     pub error: Option<String>,
-    /// Failed for the last time then or later.
+    /// The earliest time of the last failure, inclusive; the time of publishing stands in for an unknown one.
     pub since: Option<DateTime<Utc>>,
-    /// Failed for the last time before.
+    /// The end of the time of the last failure, exclusive; the time of publishing stands in for an unknown one.
     pub before: Option<DateTime<Utc>>,
-    /// Whether this program can decode it now.
+    /// Whether this program can decode the dead letter now.
     pub decodes: Option<bool>,
-    /// So many at most, the oldest first.
+    /// The largest number of dead letters to select, the oldest first.
     pub limit: Option<usize>,
 }
 
 impl Filter {
-    /// One event.
+    /// A filter for one event.
     #[must_use]
     pub fn event(event_id: Uuid) -> Self {
         Self { event_ids: vec![event_id], ..Self::default() }
     }
 
-    /// Whether a letter passes, the limit aside.
+    /// Whether a dead letter passes the filter, the limit aside.
     #[must_use]
     pub fn matches(&self, letter: &DeadLetter) -> bool {
         let Self { event_ids, event_type, reason, error, since, before, decodes, limit: _ } = self;

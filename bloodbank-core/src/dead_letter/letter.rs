@@ -1,4 +1,4 @@
-//! One dead letter.
+//! A dead letter.
 
 use std::{fmt, sync::Arc};
 
@@ -12,31 +12,32 @@ use crate::{
     registry::{AnyEvent, Registry},
 };
 
-/// A message that a subscriber gave up, and why.
+/// A dead letter: a message that a subscriber gave up, and the reason.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct DeadLetter {
-    /// The event; `None`: the message does not say.
+    /// The id of the event; `None`: the message does not name it.
     pub event_id: Option<Uuid>,
-    /// Its type; where the message does not say, the key it came with.
+    /// The type of the event; if the message does not name it, the routing key it came with.
     pub event_type: String,
     /// The queue of the subscriber that gave it up.
     pub queue: Arc<str>,
-    /// Why: a reason of ours (`failed`, `attempts`, `max-age`, `timed-out`, `panicked`, `undecodable`, `invalid`, …), or one of
-    /// the broker's (`rejected`, `expired`, `delivery_limit`, `maxlen`).
+    /// The reason: one of Bloodbank's (`failed`, `attempts`, `max-age`, `timed-out`, `panicked`, `undecodable`,
+    /// `invalid`, …), one of the broker's (`rejected`, `expired`, `delivery_limit`, `maxlen`), or `unknown`.
     pub reason: String,
-    /// What the last attempt said; the broker's reasons come without.
+    /// The error of the last attempt; absent where the broker gave the message up.
     pub error: Option<String>,
-    /// How many attempts there were.
+    /// The number of attempts.
     pub attempts: u32,
-    /// When the first attempt failed.
+    /// The time at which the first attempt failed.
     pub first_failed: Option<DateTime<Utc>>,
-    /// When the last attempt failed.
+    /// The time at which the last attempt failed.
     pub last_failed: Option<DateTime<Utc>>,
-    /// When it was published, to the second.
+    /// The time of publishing, to the second.
     pub published: Option<DateTime<Utc>>,
-    /// How often it was brought back before.
+    /// The number of times the message was redriven before.
     pub redriven: u32,
-    /// The message as it lies there.
+    /// The message as it is in the dead-letter queue.
     pub message: Incoming,
 }
 
@@ -68,7 +69,8 @@ impl DeadLetter {
         }
     }
 
-    /// Reads it as the type that this program has registered for it: whether it would decode now, and what it says.
+    /// Decodes the event as the type that this program has registered for it: shows whether it would decode now, and
+    /// its content.
     ///
     /// # Errors
     /// [`crate::ErrorKind::InvalidEnvelope`], [`crate::ErrorKind::UnknownEvent`] or [`crate::ErrorKind::InvalidPayload`]

@@ -1,4 +1,4 @@
-//! Dead letters: what subscribers gave up, and what becomes of it.
+//! Dead letters: messages that subscribers gave up, to list, redrive or discard.
 //!
 //! ```
 //! # use bloodbank_core::{Bus, DeadLetters, dead_letter::{Filter, Mode}};
@@ -13,9 +13,9 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Nothing is removed before its copy is confirmed: a crash in between leaves a dead letter whose copy is under way too, with
-//! the same event id. Whoever looks holds what it looks at; two who redrive at once share the letters between them, and each
-//! is redriven once.
+//! No dead letter is removed before its copy is confirmed: a crash in between leaves a dead letter whose copy is under
+//! way too, with the same event id. Each call holds the messages it has fetched; two concurrent redrives share the dead
+//! letters between them, and each is redriven once.
 
 mod filter;
 mod letter;
@@ -46,7 +46,8 @@ impl DeadLetters {
         Self { bus: bus.clone(), parked: dead_letter_queue(&queue).into(), queue }
     }
 
-    /// Those of every subscriber and command that is linked into this program, as the app `service` names their queues.
+    /// The dead letters of every subscriber and command that is linked into this program, with queues named as in the
+    /// app `service`.
     #[must_use]
     pub fn linked(bus: &Bus, service: &str) -> Vec<Self> {
         linked_queues(service, bus.exchange()).into_iter().map(|(queue, _)| Self::of(bus, queue)).collect()
@@ -58,13 +59,13 @@ impl DeadLetters {
         &self.queue
     }
 
-    /// The queue that holds its dead letters.
+    /// The dead-letter queue of the subscriber.
     #[must_use]
     pub fn parked(&self) -> &Arc<str> {
         &self.parked
     }
 
-    /// How many wait there; those that somebody looks at are not counted.
+    /// The number of dead letters that wait; those held by another call are not counted.
     ///
     /// # Errors
     /// Like [`DeadLetters::list`].
@@ -75,7 +76,7 @@ impl DeadLetters {
         Ok(count)
     }
 
-    /// The letters that pass a filter, the oldest first. They stay where they are.
+    /// Lists the dead letters that pass a filter, the oldest first. They stay in the queue.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Topology`] when there is no such queue, [`crate::ErrorKind::Connection`],
@@ -84,8 +85,9 @@ impl DeadLetters {
         sweep::list(self, filter).await
     }
 
-    /// Brings the letters that pass a filter back to the queue of the subscriber that failed, in their order, with the
-    /// attempts counted from 1 again. A letter goes when its copy is confirmed; one whose copy is not stays.
+    /// Redrives the dead letters that pass a filter: brings them back to the queue of the subscriber that failed, in
+    /// their order, with the attempts counted from 1 again. A dead letter is removed once its copy is confirmed, and
+    /// stays if it is not.
     ///
     /// # Errors
     /// Like [`DeadLetters::list`], when it cannot begin; what happens later is in the report.
@@ -93,7 +95,7 @@ impl DeadLetters {
         sweep::sweep(self, filter, Action::Redrive, mode).await
     }
 
-    /// Drops the letters that pass a filter for good.
+    /// Discards the dead letters that pass a filter for good.
     ///
     /// # Errors
     /// Like [`DeadLetters::redrive`].

@@ -1,4 +1,4 @@
-//! Going through the dead letters of a queue.
+//! Sweeps through the dead letters of a queue.
 
 use std::sync::Arc;
 
@@ -12,54 +12,54 @@ use crate::{
     transport::{Fetched, Settlement},
 };
 
-/// Whether it is done, or only said what would be done.
+/// The mode of a sweep: apply it, or only report what it would do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mode {
-    /// Nothing changes.
+    /// Changes nothing, and reports what would be done.
     #[default]
     DryRun,
-    /// It is done.
+    /// Redrives or discards the dead letters.
     Apply,
 }
 
-/// What became of the dead letters that were meant.
+/// The result of a sweep through dead letters.
 #[derive(Debug)]
 pub struct Report {
-    /// Whether it was done.
+    /// The mode of the sweep.
     pub mode: Mode,
-    /// How many letters were looked at.
+    /// The number of dead letters that were looked at.
     pub looked_at: usize,
-    /// Those that were meant, the oldest first.
+    /// The selected dead letters and their results, the oldest first.
     pub letters: Vec<Settled>,
-    /// Why it ended before the end: what is missing in `letters` is untouched. Of those that were done last, the broker may
-    /// not have heard; they are then still there although their copy is under way.
+    /// The error that ended the sweep early; dead letters missing in `letters` are untouched. The broker may not have
+    /// received the last acknowledgements: those dead letters are then still there although their copies are under way.
     pub interrupted: Option<Error>,
 }
 
 impl Report {
-    /// How many were done, or would be.
+    /// The number of dead letters that were redriven or discarded, or would be.
     #[must_use]
     pub fn done(&self) -> usize {
         self.letters.iter().filter(|settled| settled.result.is_ok()).count()
     }
 
-    /// How many stay although they were meant.
+    /// The number of selected dead letters that stay because of an error.
     #[must_use]
     pub fn failed(&self) -> usize {
         self.letters.len() - self.done()
     }
 }
 
-/// What became of a dead letter.
+/// The result for one dead letter.
 #[derive(Debug)]
 pub struct Settled {
-    /// The letter.
+    /// The dead letter.
     pub letter: DeadLetter,
-    /// An error: it is still there.
+    /// The result; after an error the dead letter is still in the queue.
     pub result: Result<()>,
 }
 
-/// So many copies are under way at once.
+/// The largest number of copies in flight at once.
 const WINDOW: usize = 64;
 
 pub(super) async fn list(letters: &DeadLetters, filter: &Filter) -> Result<Vec<DeadLetter>> {
@@ -74,14 +74,14 @@ pub(super) async fn list(letters: &DeadLetters, filter: &Filter) -> Result<Vec<D
     Ok(found)
 }
 
-/// What becomes of the letters that are meant.
+/// The action on the selected dead letters.
 #[derive(Clone, Copy)]
 pub(super) enum Action {
     Redrive,
     Discard,
 }
 
-/// Replaces the letters that are meant, several at once, and lets go of each that is replaced.
+/// Replaces the selected dead letters, several at once, and acknowledges each that is replaced.
 pub(super) async fn sweep(letters: &DeadLetters, filter: &Filter, action: Action, mode: Mode) -> Result<Report> {
     let mut sweep = Sweep::begin(letters, filter).await?;
     let mut report = Report { mode, looked_at: 0, letters: Vec::new(), interrupted: None };
@@ -134,7 +134,7 @@ async fn replace(
     (letter, settlement, result)
 }
 
-/// A way through a queue; holds what it has seen, so that it sees nothing twice.
+/// A pass through a queue; holds the messages it has seen, so that it sees none twice.
 struct Sweep<'a> {
     letters: &'a DeadLetters,
     filter: &'a Filter,
@@ -151,8 +151,8 @@ impl<'a> Sweep<'a> {
         Ok(Self { letters, filter, fetched, held: Vec::new(), looked_at: 0, found: 0, over: false })
     }
 
-    /// The next letter that is meant. Letters that come while it runs are not: what is redriven and fails again would be
-    /// redriven without end.
+    /// Returns the next selected dead letter. Dead letters that arrive during the sweep are not selected: one that is
+    /// redriven and fails again would be redriven without end.
     async fn next(&mut self) -> Result<Option<(DeadLetter, Settlement)>> {
         while !self.over && self.filter.limit.is_none_or(|limit| self.found < limit) {
             let Some(delivery) = self.fetched.next().await? else { break };
@@ -167,14 +167,14 @@ impl<'a> Sweep<'a> {
         Ok(None)
     }
 
-    /// Gives back what is held.
+    /// Returns the held messages to the queue.
     async fn finish(self) -> Result<()> {
         drop(self.held);
         self.fetched.finish().await
     }
 }
 
-/// The copy that begins anew, in the queue of its subscriber alone.
+/// The copy of a dead letter that begins anew, for the queue of its subscriber alone.
 fn redriven(letter: &DeadLetter) -> Outgoing {
     let mut properties = letter.message.properties.clone();
     let of_the_failure = [

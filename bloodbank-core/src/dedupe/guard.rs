@@ -1,24 +1,26 @@
-//! A subscriber's use of the store: every call ends by its deadline, and a store that fails is left alone for a moment.
+//! A subscriber's access to the lease store: every call ends by its deadline, and a store that has failed is left alone
+//! for a moment.
 
 use std::{
     pin::pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use metrics::{Counter, counter};
+use parking_lot::Mutex;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use super::{Dedupe, OnOutage};
+use super::{Dedupe, DedupeMark, OnOutage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{Acquired, LeaseKey};
 
-/// How long a store that has failed is not asked again: each event would wait for the deadline.
+/// The time for which a store that has failed is not called again, because each event would wait for the deadline.
 const REST: Duration = Duration::from_secs(1);
 
-/// What one subscriber knows about duplicates. Cheap to clone.
+/// The deduplication of one subscriber. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Guard(Arc<Inner>);
 
@@ -26,7 +28,7 @@ struct Inner {
     dedupe: Dedupe,
     queue: Arc<str>,
     within: Duration,
-    /// Since when the store fails, and until when it is left alone.
+    /// The time until which the store is left alone; `None` while it does not fail.
     resting: Mutex<Option<Instant>>,
     duplicates: Counter,
     busy: Counter,
@@ -34,23 +36,22 @@ struct Inner {
     unmarked: Counter,
 }
 
-/// What becomes of a delivery.
+/// The decision about a delivery before it is handled.
 pub(crate) enum Begun {
-    /// It is ours.
+    /// The lease on the event was acquired.
     Leased(Lease),
-    /// It was handled.
+    /// The event was handled before.
     Duplicate,
-    /// Another handles it, or the store does not answer and it shall wait.
+    /// The event waits: another consumer holds its lease, or the store does not answer (`OnOutage::Closed`).
     Wait(Duration),
-    /// The store does not answer, and it shall be handled all the same.
+    /// The event is handled without a check, because the store does not answer (`OnOutage::Open`).
     Unchecked,
 }
 
-/// The right to handle an event.
+/// A lease: the right to handle an event.
 pub(crate) struct Lease {
     guard: Guard,
-    key: LeaseKey,
-    token: Uuid,
+    mark: DedupeMark,
 }
 
 impl Guard {
@@ -68,14 +69,16 @@ impl Guard {
         }))
     }
 
-    /// Asks for an event; `shortest` and `longer` are rungs to wait on.
+    /// Acquires the lease on an event; `shortest` and `longer` are rungs of the retry ladder to wait on.
     pub(crate) async fn begin(&self, event_id: Uuid, shortest: Duration, longer: Duration) -> Begun {
         let inner = &*self.0;
         let key = LeaseKey { queue: Arc::clone(&inner.queue), event_id };
         let token = Uuid::new_v4();
         let Dedupe { store, lease, on_outage, .. } = &inner.dedupe;
         match self.ask(store.acquire(&key, token, *lease)).await {
-            Ok(Acquired::Leased) => Begun::Leased(Lease { guard: self.clone(), key, token }),
+            Ok(Acquired::Leased) => {
+                Begun::Leased(Lease { guard: self.clone(), mark: DedupeMark::new(key, token, inner.within) })
+            }
             Ok(Acquired::Done) => {
                 inner.duplicates.increment(1);
                 Begun::Duplicate
@@ -94,7 +97,7 @@ impl Guard {
         }
     }
 
-    /// Asks the store, unless it has just failed.
+    /// Calls the store, unless it has just failed.
     async fn ask<T>(&self, call: impl Future<Output = Result<T>>) -> Result<T> {
         let inner = &*self.0;
         let store = || inner.dedupe.store.describe();
@@ -106,7 +109,7 @@ impl Guard {
             Ok(answer) => answer,
             Err(_) => Err(Error::new(ErrorKind::Storage, format!("{} does not answer within {deadline:?}", store()))),
         };
-        let mut resting = inner.resting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut resting = inner.resting.lock();
         match &answer {
             Ok(_) if resting.take().is_some() => info!(queue = &*inner.queue, "duplicates are recognised again"),
             Ok(_) => {}
@@ -123,12 +126,12 @@ impl Guard {
     }
 
     fn resting(&self) -> Option<Instant> {
-        *self.0.resting.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.0.resting.lock()
     }
 }
 
 impl Lease {
-    /// Does the work and keeps the lease meanwhile.
+    /// Runs work and renews the lease meanwhile.
     pub(crate) async fn during<T>(&self, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
         tokio::select! {
@@ -147,18 +150,26 @@ impl Lease {
         turns.tick().await;
         loop {
             turns.tick().await;
-            if let Ok(false) = self.guard.ask(store.renew(&self.key, self.token, *lease)).await {
-                warn!(key = %self.key, "the lease on an event ended while it was handled: it may be handled twice");
+            if let Ok(false) = self.guard.ask(store.renew(self.mark.key(), self.mark.token(), *lease)).await {
+                warn!(key = %self.mark.key(), "the lease on an event ended while it was handled: it may be handled twice");
                 return;
             }
         }
     }
 
-    /// Marks the event as done: after its follow-ups are confirmed, before it is acknowledged.
+    /// The mark that is set when the event is done.
+    pub(crate) fn mark(&self) -> &DedupeMark {
+        &self.mark
+    }
+
+    /// Marks the event as done, unless its handler has: after its follow-ups are confirmed, before it is acknowledged.
     pub(crate) async fn done(&self) {
-        let inner = &*self.guard.0;
+        let (inner, mark) = (&*self.guard.0, &self.mark);
+        if mark.is_set_elsewhere() {
+            return self.release().await;
+        }
         for _ in 0..3 {
-            match self.guard.ask(inner.dedupe.store.finish(&self.key, self.token, inner.within)).await {
+            match self.guard.ask(inner.dedupe.store.finish(mark.key(), mark.token(), mark.within())).await {
                 // Another has it: he marks it.
                 Ok(_) => return,
                 Err(error) if error.is_retryable() => sleep(REST).await,
@@ -169,10 +180,10 @@ impl Lease {
         inner.unmarked.increment(1);
     }
 
-    /// Leaves the event to whoever comes next.
+    /// Releases the lease: an event that is not marked as done can be handled again.
     pub(crate) async fn release(&self) {
         let store = &self.guard.0.dedupe.store;
         // It ends by itself.
-        let _ = self.guard.ask(store.release(&self.key, self.token)).await;
+        let _ = self.guard.ask(store.release(self.mark.key(), self.mark.token())).await;
     }
 }

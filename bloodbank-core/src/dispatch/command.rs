@@ -1,4 +1,4 @@
-//! The contract of whoever executes a command.
+//! The contract of a command's executor.
 
 use std::future::Future;
 
@@ -7,7 +7,7 @@ use crate::{
     event::{CommandEvent, EventCollector, FailureEvent},
 };
 
-/// How a command is executed: by exactly one handler in the system. Annotate the implementation with `#[command]`.
+/// The implementation of a command, executed by exactly one handler in the system. Annotate it with `#[command]`.
 ///
 /// ```text
 /// #[command]
@@ -20,23 +20,24 @@ use crate::{
 /// }
 /// ```
 ///
-/// `Executor` is filled in by the attribute: a type of the crate that executes, without which only the crate that
-/// declares a command could implement this trait for it.
+/// The attribute fills in `Executor`, a type of the executing crate: without it, only the crate that declares a command
+/// could implement this trait for it.
 pub trait Command<Executor = ()>: CommandEvent {
-    /// What it works with; the app provides it. `()` is always there.
+    /// The state that the command works with; the app provides it. `()` is always provided.
     type State: Clone + Send + Sync + 'static;
 
-    /// The event that says why it failed.
+    /// The failure event of the command.
     type Failure: FailureEvent;
 
-    /// Does it. What is collected is published after success, before the reply, in order; after a failure nothing of it is.
+    /// Executes the command. Collected events are published after success, before the reply, in order; after a failure
+    /// none of them is.
     fn execute(
         &self,
         context: &CommandContext<Self::State>,
         events: &mut EventCollector,
     ) -> impl Future<Output = Result<Self::Reply, Self::Failure>> + Send;
 
-    /// Takes back what was done outside the bus; runs after every attempt that failed, panicked or took too long.
+    /// Undoes effects outside the bus; runs after every attempt that failed, panicked or took too long.
     fn rollback(&self, _context: &CommandContext<Self::State>) -> impl Future<Output = ()> + Send {
         async {}
     }

@@ -1,10 +1,10 @@
-//! What a command can know while it is executed.
+//! The context in which a command is executed.
 
 use std::{fmt, ops::Deref};
 
 use crate::handler::Context;
 
-/// What a command can know while it is executed: its state, and everything in [`Context`].
+/// The context in which a command is executed: its state, and everything in [`Context`].
 #[derive(Clone)]
 pub struct CommandContext<S> {
     state: S,

@@ -1,4 +1,4 @@
-//! Executing commands.
+//! The execution of commands.
 
 use std::{
     any::{TypeId, type_name},
@@ -42,13 +42,14 @@ impl Executor {
         }
     }
 
-    /// The command, its place and its options, as the registry lists them.
+    /// The descriptor of the executor: the command, its location and its options, as the registry lists them.
     #[must_use]
     pub const fn descriptor(&self) -> &CommandDescriptor {
         &self.descriptor
     }
 
-    /// The executor as a subscriber: all services that link it share one queue, so one of them executes each command.
+    /// The executor as a subscriber: all services that link it share one queue, so each command is executed by one of
+    /// them.
     pub(crate) fn spec(&'static self, exchange: &str) -> SubscriberSpec {
         let command = &self.descriptor;
         SubscriberSpec {
@@ -70,7 +71,7 @@ fn outputs<C: Command<Crate>, Crate>() -> Vec<&'static Declaration> {
     outputs
 }
 
-/// Executes a command: what it collected and its reply, or, after a rollback, why it failed.
+/// Executes a command; returns the collected events and the reply, or, after a rollback, the failure.
 async fn run<C: Command<Crate>, Crate>(context: Context) -> Result<EventCollector, HandlerError> {
     let command = C::receive(&context)?;
     let state = context.states().get::<C::State>().ok_or_else(|| {

@@ -3,7 +3,7 @@
 use super::Executor;
 use crate::routing;
 
-/// The commands that an app executes. Every service that executes a command takes from the same queue, so each command
+/// The commands that an app executes. All services that execute a command consume from the same queue, so each command
 /// is executed once.
 #[derive(Debug, Clone)]
 pub struct CommandManager {
@@ -19,7 +19,7 @@ impl CommandManager {
         Self { executors }
     }
 
-    /// Only those whose key matches a pattern, such as `agent.#`.
+    /// The linked commands whose key matches a pattern, such as `agent.#`.
     #[must_use]
     pub fn matching(pattern: &str) -> Self {
         let mut manager = Self::linked();
@@ -29,7 +29,7 @@ impl CommandManager {
         manager
     }
 
-    /// The executors.
+    /// The executors of the commands.
     #[must_use]
     pub fn executors(&self) -> &[&'static Executor] {
         &self.executors

@@ -3,14 +3,14 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// Declares an enumeration of words on the wire that keeps the words it does not know.
+/// Declares an enum of words on the wire that keeps unknown words.
 macro_rules! words {
     ($(#[$meta:meta])* pub enum $name:ident { $($(#[$word_meta:meta])* $variant:ident = $word:literal,)* }) => {
         $(#[$meta])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash)]
         pub enum $name {
             $($(#[$word_meta])* $variant,)*
-            /// A word this version does not know; written back unchanged.
+            /// A word that this version does not know; written back unchanged.
             Other(String),
         }
 
@@ -50,37 +50,37 @@ macro_rules! words {
 }
 pub(super) use words;
 
-/// The agent on whose behalf an event was published, and what it was looking at.
+/// The agent on whose behalf an event was published, and the material it was working on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AgentContext {
-    /// Which kind of agent.
+    /// The kind of agent.
     #[serde(rename = "type")]
     pub agent: AgentType,
-    /// Its name.
+    /// The name of the agent.
     #[serde(default)]
     pub name: Option<String>,
-    /// Its system prompt.
+    /// The system prompt of the agent.
     #[serde(default)]
     pub system_prompt: Option<String>,
-    /// Its session.
+    /// The session of the agent.
     #[serde(default)]
     pub instance_id: Option<String>,
-    /// The MCP servers it can call.
+    /// The MCP servers that the agent can call.
     #[serde(default)]
     pub mcp_servers: Option<Vec<String>>,
-    /// The files it was given.
+    /// The files that the agent was given.
     #[serde(default)]
     pub file_references: Option<Vec<String>>,
-    /// The pages it was given.
+    /// The URLs that the agent was given.
     #[serde(default)]
     pub url_references: Option<Vec<String>>,
-    /// The code it was working on.
+    /// The code that the agent was working on.
     #[serde(default)]
     pub code_state: Option<CodeState>,
-    /// Its last checkpoint.
+    /// The last checkpoint of the agent.
     #[serde(default)]
     pub checkpoint_id: Option<String>,
-    /// Anything else.
+    /// Any other metadata.
     #[serde(default)]
     pub meta: Option<Map<String, Value>>,
 }
@@ -105,7 +105,7 @@ impl AgentContext {
 }
 
 words! {
-    /// Which kind of agent.
+    /// The kind of an agent.
     pub enum AgentType {
         /// Claude Code.
         ClaudeCode = "claude-code",
@@ -123,7 +123,7 @@ words! {
         Smolagent = "smolagent",
         /// An atomic agent.
         AtomicAgent = "atomic-agent",
-        /// An agent of one's own.
+        /// A custom agent.
         Custom = "custom",
     }
 }
@@ -136,9 +136,9 @@ pub struct CodeState {
     pub repo_url: Option<String>,
     /// The branch.
     pub branch: Option<String>,
-    /// What is not committed.
+    /// The uncommitted changes.
     pub working_diff: Option<String>,
-    /// What the branch changes.
+    /// The changes of the branch.
     pub branch_diff: Option<String>,
     /// The last commit.
     pub last_commit_hash: Option<String>,

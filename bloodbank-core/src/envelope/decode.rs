@@ -1,4 +1,4 @@
-//! Reading envelopes: strict about what names an event, lenient about the rest.
+//! The decoding of envelopes: strict about the fields that name an event, lenient about the rest.
 
 use std::borrow::Cow;
 
@@ -10,11 +10,11 @@ use uuid::Uuid;
 use super::{AgentContext, ENVELOPE_VERSION, EventEnvelope, Source, TriggerType, flat, time};
 use crate::error::{Error, ErrorKind, PayloadFault, Result};
 
-/// An envelope whose payload is still the text of its JSON.
+/// An envelope whose payload is still JSON text.
 pub type RawEnvelope<'a> = EventEnvelope<&'a RawValue>;
 
 impl<'a> RawEnvelope<'a> {
-    /// Reads the envelope and leaves the payload alone; also the flat envelope of the first Python version.
+    /// Reads an envelope and leaves the payload alone; also reads the flat envelope of the first Python version.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidEnvelope`] with what is missing, or the version.
@@ -29,7 +29,7 @@ impl<'a> RawEnvelope<'a> {
     }
 }
 
-/// The envelope as it may arrive: an early one has one `correlation_id`, older publishers leave fields out.
+/// The envelope as it may arrive: an early one has a single `correlation_id`, and older publishers leave fields out.
 #[derive(Deserialize)]
 pub(super) struct Wire<T> {
     event_id: Uuid,
@@ -85,7 +85,7 @@ impl<T> From<Wire<T>> for EventEnvelope<T> {
 }
 
 impl EventEnvelope<serde_json::Value> {
-    /// Reads an envelope that is JSON already.
+    /// Reads an envelope from a JSON value.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidEnvelope`] naming the JSON pointer of the fault, or the version.

@@ -1,4 +1,4 @@
-//! Writing envelopes without copying what they hold.
+//! The encoding of envelopes, without copying their parts.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -7,21 +7,22 @@ use uuid::Uuid;
 use super::{AgentContext, ENVELOPE_VERSION, time};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Enough for most; from 1,024 bytes on glibc tidies up its free lists before it allocates.
+/// The initial capacity of a body in bytes, enough for most: from 1,024 bytes on, glibc tidies up its free lists before
+/// it allocates.
 const ROOM: usize = 992;
 
-/// What an envelope says before its payload.
+/// The fields of an envelope before its payload.
 pub(crate) struct Head<'a> {
     pub(crate) event_id: Uuid,
     pub(crate) event_type: &'a str,
     pub(crate) timestamp: DateTime<Utc>,
-    /// As [`Source::to_json`](super::Source::to_json) writes it: it is the same for most events.
+    /// The source as [`Source::to_json`](super::Source::to_json) writes it; the same for most events.
     pub(crate) source: &'a str,
     pub(crate) correlation_ids: &'a [Uuid],
     pub(crate) agent_context: Option<&'a AgentContext>,
 }
 
-/// The envelope as UTF-8 JSON.
+/// Encodes an envelope as UTF-8 JSON.
 pub(crate) fn encode<T: Serialize>(head: &Head<'_>, payload: &T) -> Result<Vec<u8>> {
     let mut body = Vec::with_capacity(ROOM);
     head.write(&mut body).and_then(|()| value(&mut body, payload)).map_err(|error| {
@@ -33,7 +34,7 @@ pub(crate) fn encode<T: Serialize>(head: &Head<'_>, payload: &T) -> Result<Vec<u
 }
 
 impl Head<'_> {
-    /// By hand: field by field through serde costs as much as a payload of 300 bytes.
+    /// Writes the head by hand: field by field through serde costs as much as a payload of 300 bytes.
     fn write(&self, body: &mut Vec<u8>) -> serde_json::Result<()> {
         body.extend_from_slice(b"{\"event_id\":");
         id(body, self.event_id);

@@ -19,7 +19,7 @@ struct Flat<'a> {
     ts: DateTime<Utc>,
     event_type: String,
     source: String,
-    /// Whatever was given as one: not every publisher had an id.
+    /// The correlation id as it was given: not every publisher had a UUID.
     #[serde(default)]
     correlation_id: Option<String>,
     #[serde(borrow)]
@@ -34,7 +34,7 @@ struct Flat<'a> {
     tags: Vec<String>,
 }
 
-/// What tells it from all others.
+/// The members that tell a flat envelope from all others.
 #[derive(Deserialize)]
 struct Marks {
     #[expect(dead_code, reason = "it has to be there")]
@@ -45,7 +45,8 @@ struct Marks {
     payload: Option<IgnoredAny>,
 }
 
-/// Reads a flat envelope; `None` where the body is none. What has no place in an envelope of today is in `source.meta`.
+/// Reads a flat envelope; `None` if the body is not one. Fields that have no place in a current envelope are kept in
+/// `source.meta`.
 pub(super) fn read(body: &[u8]) -> Option<serde_json::Result<RawEnvelope<'_>>> {
     let marks: Marks = serde_json::from_slice(body).ok()?;
     if marks.event_id.is_some() || marks.payload.is_some() {
@@ -88,7 +89,8 @@ impl<'a> Flat<'a> {
     }
 }
 
-/// `http/10.0.0.1`, `cli/claude`, `mcp/bloodbank`, `n8n`: how it came, and from where.
+/// The source from its text form, `http/10.0.0.1`, `cli/claude`, `mcp/bloodbank` or `n8n`: the trigger, and the whole
+/// text as the program.
 fn source(text: String, meta: Map<String, Value>) -> Source {
     let way = text.split('/').next().unwrap_or_default();
     let trigger = match way {

@@ -24,29 +24,29 @@ pub(crate) use time::{parse as parse_time, text as time_text};
 /// The version of the envelope that this crate writes.
 pub const ENVELOPE_VERSION: &str = "1.0.0";
 
-/// An event with everything that is known about it: who, when, why.
+/// An event with everything that is known about it: its id, its time, its source, its causes.
 ///
-/// As JSON, optional fields are written as `null`; unknown fields are ignored when reading and unknown words of
-/// enumerations are kept (`Other`), so that both sides can grow.
+/// In JSON, optional fields are written as `null`; unknown fields are ignored when reading, and unknown words of enums
+/// are kept (`Other`), so that both sides can grow.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(from = "decode::Wire<T>", bound(deserialize = "T: Deserialize<'de>"))]
 pub struct EventEnvelope<T> {
-    /// Names this event everywhere; the same for every redelivery.
+    /// The id of the event; the same for every redelivery.
     pub event_id: Uuid,
     /// The routing key.
     pub event_type: String,
-    /// When it was published, in UTC.
+    /// The time of publishing, in UTC.
     #[serde(serialize_with = "time::serialize")]
     pub timestamp: DateTime<Utc>,
     /// The version of the envelope.
     pub version: Cow<'static, str>,
-    /// Who published it.
+    /// The source: who published the event.
     pub source: Source,
     /// The direct parents: the events that caused this one.
     pub correlation_ids: Vec<Uuid>,
-    /// The agent on whose behalf it was published.
+    /// The agent on whose behalf the event was published.
     pub agent_context: Option<Box<AgentContext>>,
-    /// The event itself.
+    /// The payload: the event itself.
     pub payload: T,
 }
 
@@ -54,13 +54,13 @@ pub struct EventEnvelope<T> {
 pub type EnvelopeHead = EventEnvelope<()>;
 
 impl<T> EventEnvelope<T> {
-    /// The first parent, as the envelope had it before there could be several.
+    /// The first parent, the only one that early envelopes had.
     #[must_use]
     pub fn correlation_id(&self) -> Option<Uuid> {
         self.correlation_ids.first().copied()
     }
 
-    /// Takes the payload out.
+    /// Splits the envelope into its head and its payload.
     #[must_use]
     pub fn split(self) -> (EnvelopeHead, T) {
         let Self { event_id, event_type, timestamp, version, source, correlation_ids, agent_context, payload } = self;
@@ -77,7 +77,7 @@ impl<T> EventEnvelope<T> {
         (head, payload)
     }
 
-    /// The same envelope around another payload.
+    /// Replaces the payload by the result of `map`.
     #[must_use]
     pub fn map<U>(self, map: impl FnOnce(T) -> U) -> EventEnvelope<U> {
         let (head, payload) = self.split();
@@ -87,7 +87,7 @@ impl<T> EventEnvelope<T> {
         EventEnvelope { event_id, event_type, timestamp, version, source, correlation_ids, agent_context, payload }
     }
 
-    /// A copy of everything but the payload.
+    /// A copy of the envelope without its payload.
     #[must_use]
     pub fn head(&self) -> EnvelopeHead {
         EventEnvelope {

@@ -1,4 +1,4 @@
-//! Who published an event.
+//! The source of an event: who published it.
 
 use std::sync::Arc;
 
@@ -7,18 +7,18 @@ use serde_json::{Map, Value};
 
 use super::agent::words;
 
-/// Who published an event.
+/// The source of an event: who published it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
-    /// The host.
+    /// The host of the publisher.
     pub host: String,
-    /// What set it off.
+    /// The trigger of the event.
     #[serde(rename = "type")]
     pub trigger: TriggerType,
-    /// The program.
+    /// The program that published the event.
     #[serde(default)]
     pub app: Option<String>,
-    /// Anything else.
+    /// Any other metadata.
     #[serde(default)]
     pub meta: Option<Map<String, Value>>,
 }
@@ -30,7 +30,7 @@ impl Source {
         Self { host: this_host(), trigger, app: Some(app.into()), meta: None }
     }
 
-    /// As it stands in an envelope.
+    /// The source as JSON, as in an envelope.
     pub(crate) fn to_json(&self) -> String {
         match serde_json::to_string(self) {
             Ok(text) => text,
@@ -39,7 +39,7 @@ impl Source {
     }
 }
 
-/// A source as it stands in envelopes, written once for all events that have it. Cheap to clone.
+/// A source as it stands in envelopes, serialised once for all events that share it. Cheap to clone.
 ///
 /// ```no_run
 /// # use bloodbank_core::{Bus, Event, envelope::{Source, TriggerType, WrittenSource}};
@@ -77,7 +77,7 @@ impl From<Source> for WrittenSource {
 }
 
 words! {
-    /// What set an event off.
+    /// The trigger of an event.
     pub enum TriggerType {
         /// A person.
         Manual = "manual",
@@ -87,7 +87,7 @@ words! {
         Scheduled = "scheduled",
         /// A change of a file.
         FileWatch = "file_watch",
-        /// A hook or a webhook; also what services publish.
+        /// A hook or a webhook; also the trigger of events that services publish.
         Hook = "hook",
     }
 }

@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, SubsecRound, Timelike, Utc};
 use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
 
-/// Now, to the microsecond: the Python side cannot hold more, and a time must survive the trip.
+/// The current time, to the microsecond: the Python side cannot hold more, and a time must survive the trip.
 pub(crate) fn now() -> DateTime<Utc> {
     Utc::now().trunc_subsecs(6)
 }
 
-/// Writes `2025-10-18T12:00:00.123456Z`.
+/// Writes a time as `2025-10-18T12:00:00.123456Z`.
 pub(super) fn serialize<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
     match text(time) {
         Some(text) => serializer.serialize_str(std::str::from_utf8(&text).unwrap_or_default()),
@@ -18,8 +18,8 @@ pub(super) fn serialize<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> R
     }
 }
 
-/// `2025-10-18T12:00:00.123456Z`; `None` where the year has not four digits. By hand: formatting through `fmt` costs more
-/// than the rest of an envelope's head.
+/// The text of a time, such as `2025-10-18T12:00:00.123456Z`; `None` if the year does not have four digits. By hand:
+/// formatting through `fmt` costs more than the rest of an envelope's head.
 pub(crate) fn text(time: &DateTime<Utc>) -> Option<[u8; 27]> {
     let year = u32::try_from(time.year()).ok().filter(|year| *year <= 9999)?;
     let mut text = *b"0000-00-00T00:00:00.000000Z";
@@ -41,14 +41,14 @@ fn write_digits(place: &mut [u8], mut number: u32) {
     }
 }
 
-/// Reads RFC 3339; a time without an offset is UTC.
+/// Reads an RFC 3339 time; a time without an offset is UTC.
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DateTime<Utc>, D::Error> {
     let text = <Cow<'de, str>>::deserialize(deserializer)?;
     parse(&text).ok_or_else(|| D::Error::custom(format!("{text:?} is no RFC 3339 time, such as 2025-10-18T12:00:00Z")))
 }
 
-/// The instant of an RFC 3339 time; without an offset it is UTC. `None` also where its year has not four digits in UTC: it
-/// could not be written again.
+/// Parses an RFC 3339 time; without an offset it is UTC. `None` also if its year does not have four digits in UTC,
+/// because it could not be written again.
 pub(crate) fn parse(text: &str) -> Option<DateTime<Utc>> {
     if let Some(time) = parse_usual(text.as_bytes()) {
         return Some(time);
@@ -66,7 +66,7 @@ fn parse_any(text: &str) -> Option<DateTime<Utc>> {
         .map(|time| time.and_utc())
 }
 
-/// The two forms that both sides write: microseconds, in UTC. Ten times faster than the general parser.
+/// Parses the two forms that both sides write: microseconds, in UTC. Ten times faster than the general parser.
 fn parse_usual(text: &[u8]) -> Option<DateTime<Utc>> {
     let (digits, zone) = text.split_at_checked(26)?;
     if !matches!(zone, b"Z" | b"+00:00") {

@@ -1,4 +1,4 @@
-//! Events that are published once their cause has been handled.
+//! Events that are collected while their cause is handled, and published afterwards.
 
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -10,13 +10,13 @@ use crate::{
     routing::RoutingKey,
 };
 
-/// An event that is validated and written, and waits to be published.
+/// An event that is validated and serialised, and waits to be published.
 #[derive(Debug)]
 pub struct PendingEvent {
     pub(crate) declaration: &'static Declaration,
     pub(crate) routing_key: RoutingKey,
     pub(crate) payload: Box<RawValue>,
-    /// The id its declared fields give it.
+    /// The deterministic id from the declared fields, if any.
     pub(crate) event_id: Option<Uuid>,
 }
 
@@ -32,37 +32,37 @@ impl PendingEvent {
         Ok(Self { declaration: const { &E::DECLARATION }, routing_key, payload, event_id })
     }
 
-    /// The key it will be published under.
+    /// The routing key that the event will be published under.
     #[must_use]
     pub fn routing_key(&self) -> &str {
         &self.routing_key
     }
 
-    /// Its declaration.
+    /// The declaration of the event.
     #[must_use]
     pub fn declaration(&self) -> &'static Declaration {
         self.declaration
     }
 
-    /// Its payload.
+    /// The payload of the event as JSON.
     #[must_use]
     pub fn payload(&self) -> &RawValue {
         &self.payload
     }
 }
 
-/// Collects the events that follow from another one. They are published, in order and correlated to it, when the
-/// handler has succeeded; if it fails, none of them is.
+/// Collects follow-up events. They are published, in order and correlated to their cause, when the handler has
+/// succeeded; if it fails, none of them is.
 #[derive(Debug, Default)]
 pub struct EventCollector {
     events: Vec<PendingEvent>,
-    /// Which of them answers a requester.
+    /// The index of the event that answers the requester.
     reply: Option<usize>,
     fault: Option<Error>,
 }
 
 impl EventCollector {
-    /// Adds an event. One that breaks its own rules makes the handler fail, with the fault.
+    /// Adds an event. An invalid event makes the handler fail, with the fault.
     pub fn add<E: Event>(&mut self, event: E) -> &mut Self {
         match PendingEvent::new(event) {
             Ok(event) => self.events.push(event),
@@ -77,19 +77,19 @@ impl EventCollector {
         self.add(event);
     }
 
-    /// Whether nothing was collected.
+    /// Whether no event was collected.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.events.is_empty()
     }
 
-    /// What was collected so far.
+    /// The events collected so far.
     #[must_use]
     pub fn events(&self) -> &[PendingEvent] {
         &self.events
     }
 
-    /// Itself, unless one of its events broke its own rules.
+    /// Returns the collector, unless one of its events is invalid.
     ///
     /// # Errors
     /// What is wrong with the first of them.

@@ -1,43 +1,44 @@
-//! The contracts of a command and of what answers it.
+//! The contracts of a command and of its reply.
 
 use super::{Declaration, Event, EventCollector, Payload};
 
-/// An event that asks for something: `#[event(…, command, reply = T)]`. The derive implements it.
+/// A command: an event that asks for something, declared with `#[event(…, command, reply = T)]`. The derive implements
+/// this trait.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a command",
     label = "not a command",
     note = "give its `#[event(…)]` the attribute `command`, and `reply = T` where it has an answer"
 )]
 pub trait CommandEvent: Event {
-    /// The event that answers it; `()` where none does.
+    /// The reply event; `()` where the command has none.
     type Reply: Reply;
 
-    /// The key of the event that answers it.
+    /// The routing key of the reply event, if there is one.
     const REPLY_KEY: Option<&'static str> = match <Self::Reply as Reply>::DECLARATION {
         Some(declaration) => Some(declaration.routing_key),
         None => None,
     };
 }
 
-/// What can answer a command: an event, or nothing.
+/// A reply to a command: an event, or `()` for none.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot answer a command",
     label = "not a reply",
     note = "a reply is an event (`#[derive(Event)]`) or `()`"
 )]
 pub trait Reply: Sized + Send + 'static {
-    /// What it declares; `None` for `()`.
+    /// The declaration of the reply event; `None` for `()`.
     const DECLARATION: Option<&'static Declaration>;
 
-    /// What it declares; `None` for `()`.
+    /// The declaration of the reply event; `None` for `()`.
     fn declaration() -> Option<&'static Declaration> {
         Self::DECLARATION
     }
 
-    /// Puts it where it is published from.
+    /// Adds the reply to the collected events.
     fn collect(self, events: &mut EventCollector);
 
-    /// Reads it from the envelope that answers a request.
+    /// Reads the reply from the envelope that answers a request.
     ///
     /// # Errors
     /// When the answer is another event.

@@ -1,14 +1,15 @@
-//! What must be derived beside `Event`, as bounds of its own: each message names one derive.
+//! The derives that an event needs beside `Event`, as bounds of their own: each message names one derive.
 //!
-//! Every type that is `Serialize` is `Writable`, and so on. The second impl never holds, and is what makes the message
-//! ours: where only one impl can be meant, the compiler reports what is missing for that one, in the words of serde; where
+//! Every type that is `Serialize` is `Writable`, and so on. The second impl never holds; it exists for the message.
+//! Where only one impl can be meant, the compiler reports what is missing for that one, in the words of serde; where
 //! two can be, it reports that neither holds, in the words below. `Event` names both bounds, and the compiler drops the
-//! error that follows from the other. (`do_not_recommend` says the same in one line, and is not heard in a supertrait.)
+//! error that follows from the other. (`do_not_recommend` says the same in one line, but has no effect in a
+//! supertrait.)
 
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 
-/// An event can be written.
+/// An event that can be written as JSON.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is an event and cannot be written",
     label = "not `Serialize`",
@@ -24,7 +25,7 @@ where
 {
 }
 
-/// An event can be read.
+/// An event that can be read from JSON.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is an event and cannot be read",
     label = "not `Deserialize`",
@@ -40,7 +41,7 @@ where
 {
 }
 
-/// An event can be described.
+/// An event that has a JSON Schema.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is an event and has no JSON Schema",
     label = "not `JsonSchema`",
@@ -56,11 +57,11 @@ where
 {
 }
 
-/// Implemented by nothing.
+/// A trait that no type implements.
 #[doc(hidden)]
 pub trait Never {}
 
-/// A type of ours, so that the compiler knows that nobody else implements `Never` for it.
+/// A local type, so that the compiler knows that no other crate implements `Never` for it.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Nobody<T>(T);

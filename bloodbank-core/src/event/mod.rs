@@ -1,4 +1,4 @@
-//! The contracts of events: facts, commands, failures, and what is collected to be published.
+//! The contracts of events: facts, commands, failures, and the events that a handler collects.
 
 mod collector;
 mod command;
@@ -21,7 +21,7 @@ pub(crate) use payload::{read_payload, read_variant, unexpected};
 use crate::event::derives::{Described, Readable, Writable};
 use crate::{error::Result, routing::RoutingKey};
 
-/// A struct that travels on the bus. Derive it:
+/// An event: a struct that travels on the bus. Derive it:
 ///
 /// ```ignore
 /// #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Event)]
@@ -36,10 +36,10 @@ use crate::{error::Result, routing::RoutingKey};
 pub trait Event:
     Serialize + DeserializeOwned + JsonSchema + Writable + Readable + Described + Send + Sync + 'static
 {
-    /// What the declaration says: key, kind, docs, place.
+    /// The declaration: key, kind, docs, location.
     const DECLARATION: Declaration;
 
-    /// The key this value is published under; differs from the declared one where that has placeholders.
+    /// The routing key of this event; differs from the declared one where that has placeholders.
     ///
     /// # Errors
     /// [`crate::ErrorKind::InvalidKey`] when the value of a placeholder is no legal segment.
@@ -47,12 +47,12 @@ pub trait Event:
         Ok(RoutingKey::from_static(Self::DECLARATION.routing_key))
     }
 
-    /// The fields that make this event the same event (`id(…)`), as `name=value` joined with `|`.
+    /// The unique key of this event: its `id(…)` fields as `name=value`, joined with `|`; `None` without `id(…)`.
     fn unique_key(&self) -> Option<String> {
         None
     }
 
-    /// The declared rules (`validate`); runs before publishing and after decoding.
+    /// Checks the declared rules (`validate`); called before publishing and after decoding.
     ///
     /// # Errors
     /// [`crate::ErrorKind::InvalidPayload`] naming every field at fault.
@@ -60,7 +60,7 @@ pub trait Event:
         Ok(())
     }
 
-    /// The sample given by `example = …`.
+    /// The example given by `example = …`.
     fn example() -> Option<Self> {
         None
     }
@@ -72,47 +72,48 @@ pub trait Event:
     }
 }
 
-/// What an event is for.
+/// The kind of an event: fact, command or failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EventKind {
     /// Something that happened.
     Fact,
-    /// Something that somebody shall do.
+    /// Something to be done.
     Command,
     /// Something that went wrong.
     Failure,
 }
 
-/// What a declaration says about its event, known at compile time.
+/// The declaration of an event, known at compile time.
 #[derive(Debug, Clone, Copy)]
 pub struct Declaration {
-    /// The key as declared; may contain placeholders (`artifact.{action}`).
+    /// The declared routing key; may contain placeholders (`artifact.{action}`).
     pub routing_key: &'static str,
-    /// Fact, command or failure.
+    /// The kind: fact, command or failure.
     pub kind: EventKind,
-    /// The domain in listings.
+    /// The domain under which listings show the event.
     pub domain: &'static str,
     /// The name of the Rust type, without its path.
     pub name: &'static str,
-    /// The doc comment.
+    /// The doc comment of the type.
     pub docs: &'static str,
     /// The fields of `id(…)`, sorted by name.
     pub id_fields: &'static [&'static str],
     /// The key of the reply, for a command that declares one.
     pub reply: Option<&'static str>,
-    /// The version before this one.
+    /// The previous version.
     pub supersedes: Option<&'static Superseded>,
-    /// Produced outside this code base.
+    /// Whether the event is produced outside this code base.
     pub external: bool,
-    /// Has rules that run before publishing and after decoding.
+    /// Whether the event has rules that are checked before publishing and after decoding.
     pub validated: bool,
-    /// Where it stands.
+    /// The location of the declaration in source code.
     pub location: Location,
 }
 
 impl Declaration {
-    /// A fact with nothing but a key, a name and a place; the rest is set by struct update.
+    /// Creates the declaration of a fact with only a key, a domain, a name and a location; the rest is set by struct
+    /// update.
     #[must_use]
     pub const fn new(routing_key: &'static str, domain: &'static str, name: &'static str, location: Location) -> Self {
         Self {
@@ -130,23 +131,23 @@ impl Declaration {
         }
     }
 
-    /// Every key that a subscriber of this event receives: its own and those of the versions before it.
+    /// The routing keys that a subscriber of this event receives: its own and those of the versions before it.
     pub fn received_keys(&self) -> impl Iterator<Item = &'static str> {
         let older = std::iter::successors(self.supersedes, |version| version.older);
         std::iter::once(self.routing_key).chain(older.map(|version| version.routing_key))
     }
 }
 
-/// The key of an older version, and of those before it.
+/// The routing key of an older version, and of the versions before it.
 #[derive(Debug, Clone, Copy)]
 pub struct Superseded {
-    /// The key of that version.
+    /// The routing key of the older version.
     pub routing_key: &'static str,
-    /// The version before that one.
+    /// The next older version.
     pub older: Option<&'static Superseded>,
 }
 
-/// A place in source code.
+/// A location in source code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Location {
     /// The crate.
@@ -155,7 +156,7 @@ pub struct Location {
     pub crate_version: &'static str,
     /// The module.
     pub module: &'static str,
-    /// The file, as the compiler was given it.
+    /// The file, as it was passed to the compiler.
     pub file: &'static str,
     /// The line, from 1.
     pub line: u32,
@@ -167,14 +168,14 @@ impl std::fmt::Display for Location {
     }
 }
 
-/// A field that may stand as a placeholder in a routing key. Derivable for enums without fields.
+/// A field that may fill a placeholder in a routing key. Derivable for enums without fields.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot stand in a routing key",
     label = "not a `RoutingSegment`",
     note = "use a string or an integer, or annotate an enum without fields with `#[derive(RoutingSegment)]`"
 )]
 pub trait RoutingSegment {
-    /// The text between the dots.
+    /// The text of the segment, between two dots.
     fn routing_segment(&self) -> Cow<'_, str>;
 }
 
@@ -184,7 +185,7 @@ impl RoutingSegment for String {
     }
 }
 
-/// A field that may take part in a deterministic event id: text, integers, UUIDs, booleans, and options of those.
+/// A field that may be part of a deterministic event id: text, integers, UUIDs, booleans, and options of those.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot take part in an event id",
     label = "not usable in `id(…)`",

@@ -1,4 +1,4 @@
-//! Reading events from envelopes: one event, or one of a set.
+//! Reads events from envelopes: one event, or one of a set.
 
 use serde::de::DeserializeOwned;
 
@@ -9,22 +9,23 @@ use crate::{
     routing::template_matches,
 };
 
-/// What a subscriber can receive: an event, or a set of events (`#[derive(EventSet)]`).
+/// The payload that a subscriber receives: an event, or a set of events (`#[derive(EventSet)]`).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an `Event`",
     label = "a subscriber cannot receive this",
     note = "consider annotating `{Self}` with `#[derive(Event)]`, or with `#[derive(EventSet)]` for several events"
 )]
 pub trait Payload: Sized + Send + 'static {
-    /// The events it stands for; a constant, so that a subscriber's pattern is checked while the program compiles.
+    /// The declarations of the payload's events; a constant, so that a subscriber's pattern is checked while the
+    /// program compiles.
     const DECLARATIONS: &'static [&'static Declaration];
 
-    /// The events it stands for.
+    /// The declarations of the payload's events.
     fn declarations() -> Vec<&'static Declaration> {
         Self::DECLARATIONS.to_vec()
     }
 
-    /// Reads an envelope.
+    /// Decodes an envelope.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidEnvelope`] or [`ErrorKind::InvalidPayload`], with the place of the fault.
@@ -56,7 +57,7 @@ impl<E: Event> Payload for E {
     }
 }
 
-/// Reads the payload as `E` if the envelope holds one, or an older version of one.
+/// Reads the payload as `E` if the envelope holds that event, or an older version of it; `None` otherwise.
 pub(crate) fn read_variant<E: Event>(raw: &RawEnvelope<'_>) -> Result<Option<E>> {
     let text = raw.payload.get();
     let event = if template_matches(E::DECLARATION.routing_key, &raw.event_type) {
@@ -74,7 +75,7 @@ pub(crate) fn read_variant<E: Event>(raw: &RawEnvelope<'_>) -> Result<Option<E>>
     Ok(Some(event))
 }
 
-/// Reads a payload; a fault names the JSON pointer.
+/// Reads a payload; an error names the JSON pointer of the fault.
 pub(crate) fn read_payload<T: DeserializeOwned>(event_type: &str, text: &str) -> Result<T> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     match serde_path_to_error::deserialize(&mut deserializer) {
@@ -83,7 +84,7 @@ pub(crate) fn read_payload<T: DeserializeOwned>(event_type: &str, text: &str) ->
     }
 }
 
-/// Compiled once, not once per event.
+/// The error for a payload that does not fit its type; not generic, so that it is compiled once, not once per event.
 #[cold]
 fn does_not_fit(event_type: &str, type_path: &str, error: serde_path_to_error::Error<serde_json::Error>) -> Error {
     let fault = PayloadFault { pointer: json_pointer(error.path()), detail: error.inner().to_string() };
@@ -96,7 +97,7 @@ fn does_not_fit(event_type: &str, type_path: &str, error: serde_path_to_error::E
     .with_source(error.into_inner())
 }
 
-/// An event that the subscriber does not receive.
+/// The error for an event that the subscriber does not receive.
 pub(crate) fn unexpected(raw: &RawEnvelope<'_>, expected: &[&'static Declaration]) -> Error {
     let keys: Vec<_> = expected.iter().map(|declaration| format!("`{}`", declaration.routing_key)).collect();
     Error::new(

@@ -1,4 +1,4 @@
-//! What a handler can know about the event it handles.
+//! The context of the event that a handler handles.
 
 use std::{
     fmt,
@@ -13,13 +13,14 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
+    dedupe::DedupeMark,
     envelope::{AgentContext, EnvelopeHead},
     handler::States,
     message::{Headers, Incoming, names},
     publish::{Bus, Cause, FollowUp, TraceContext},
 };
 
-/// What a handler can know about the event it handles: attempt, headers, deadline, cancellation, the bus.
+/// The context of the event that a handler handles: attempt, headers, deadline, cancellation, the bus.
 #[derive(Clone)]
 pub struct Context(Arc<Inner>);
 
@@ -30,9 +31,10 @@ struct Inner {
     position: AtomicU32,
     unchecked: AtomicBool,
     begun: OnceLock<Instant>,
+    mark: OnceLock<DedupeMark>,
 }
 
-/// What all deliveries of a subscriber share.
+/// The part of the context that all deliveries of a subscriber share.
 pub(crate) struct Target {
     pub(crate) bus: Bus,
     pub(crate) subscriber: Arc<str>,
@@ -42,7 +44,7 @@ pub(crate) struct Target {
     pub(crate) timeout: Duration,
 }
 
-/// What one delivery brings.
+/// The part of the context that belongs to one delivery.
 pub(crate) struct Delivered {
     pub(crate) message: Incoming,
     pub(crate) redelivered: bool,
@@ -57,17 +59,18 @@ impl Context {
             position: AtomicU32::new(0),
             unchecked: AtomicBool::new(false),
             begun: OnceLock::new(),
+            mark: OnceLock::new(),
         }))
     }
 
-    /// The id of the event; the nil id when it could not be read.
+    /// The id of the event; the nil id if it could not be read.
     #[must_use]
     pub fn event_id(&self) -> Uuid {
         let known = self.0.head.get().map(|head| head.event_id);
         known.or(self.message().properties.message_id).unwrap_or_default()
     }
 
-    /// The envelope without its payload, once it is decoded.
+    /// The envelope without its payload; `None` until it is decoded.
     #[must_use]
     pub fn head(&self) -> Option<&EnvelopeHead> {
         self.0.head.get()
@@ -78,20 +81,21 @@ impl Context {
         let _ = self.0.head.set(head);
     }
 
-    /// Which attempt this is, from 1.
+    /// The number of this attempt, from 1.
     #[must_use]
     pub fn attempt(&self) -> u32 {
         let attempt = self.headers().integer(names::ATTEMPT);
         attempt.and_then(|attempt| u32::try_from(attempt).ok()).unwrap_or(1).max(1)
     }
 
-    /// The broker has delivered this message before without an answer.
+    /// Whether the broker has delivered this message before without receiving an answer.
     #[must_use]
     pub fn redelivered(&self) -> bool {
         self.0.delivered.redelivered
     }
 
-    /// The subscriber asks for `dedupe`, and what remembers the events does not answer: this one may have been handled.
+    /// Whether the event may have been handled before: the subscriber uses `dedupe`, but the lease store did not
+    /// answer.
     #[must_use]
     pub fn may_be_duplicate(&self) -> bool {
         self.0.unchecked.load(Ordering::Relaxed)
@@ -101,7 +105,19 @@ impl Context {
         self.0.unchecked.store(true, Ordering::Relaxed);
     }
 
-    /// The queue it came from.
+    /// The mark that says that this event was handled, where the subscriber asks for `dedupe` and holds the lease: a handler
+    /// may set it in the transaction of its effect.
+    #[must_use]
+    pub fn dedupe_mark(&self) -> Option<&DedupeMark> {
+        self.0.mark.get()
+    }
+
+    pub(crate) fn set_dedupe_mark(&self, mark: DedupeMark) {
+        // An event is begun once.
+        let _ = self.0.mark.set(mark);
+    }
+
+    /// The queue that the event came from.
     #[must_use]
     pub fn queue(&self) -> &str {
         &self.0.target.queue
@@ -119,36 +135,37 @@ impl Context {
         &self.message().properties.headers
     }
 
-    /// How long one attempt may take.
+    /// The time limit of one attempt.
     #[must_use]
     pub fn timeout(&self) -> Duration {
         self.0.target.timeout
     }
 
-    /// Begins the attempt, unless it has begun: what waits for its lane, or for its lease, has not. When it began.
+    /// Starts the attempt, unless it has started, and returns the time of its start. An event that waits for its lane
+    /// or its lease has not started.
     pub(crate) fn begin(&self) -> Instant {
         *self.0.begun.get_or_init(Instant::now)
     }
 
-    /// When this attempt ends.
+    /// The deadline of this attempt.
     #[must_use]
     pub fn deadline(&self) -> Instant {
         self.begin() + self.timeout()
     }
 
-    /// Set when the app shuts down: finish soon.
+    /// The cancellation token, set when the app shuts down: finish soon.
     #[must_use]
     pub fn cancellation(&self) -> &CancellationToken {
         &self.0.target.cancellation
     }
 
-    /// The bus it came from.
+    /// The bus that the event came from.
     #[must_use]
     pub fn bus(&self) -> &Bus {
         &self.0.target.bus
     }
 
-    /// The message as it arrived.
+    /// The message as it was delivered.
     #[must_use]
     pub fn message(&self) -> &Incoming {
         &self.0.delivered.message
@@ -162,7 +179,7 @@ impl Context {
         &self.0.target.states
     }
 
-    /// The place of the next follow-up event.
+    /// The position of the next follow-up event, from which its id is derived.
     pub(crate) fn next_follow_up(&self) -> FollowUp {
         FollowUp {
             cause: self.event_id(),

@@ -1,4 +1,4 @@
-//! Why a handler did not handle an event.
+//! Errors of handlers.
 
 use std::{any::Any, fmt, time::Duration};
 
@@ -7,9 +7,9 @@ use crate::{
     event::{Declaration, FailureEvent, PendingEvent},
 };
 
-/// Why a handler did not handle an event, and whether trying again can help.
+/// The error of a handler that did not handle an event; says whether another attempt can help.
 ///
-/// It is made of any error with `?`.
+/// `?` converts any error into a `HandlerError`.
 ///
 /// Every error that a subscriber returns becomes one that is retried by policy; return this type to say more.
 ///
@@ -32,18 +32,18 @@ pub struct HandlerError {
 pub(crate) enum HandlerErrorKind {
     /// Retried by policy, or after the time the handler asked for.
     Retryable { after: Option<Duration> },
-    /// Parked at once.
+    /// Given up at once, without another attempt.
     Permanent { reason: &'static str },
-    /// A failure event, which says itself whether another attempt can help.
+    /// A failure event, which itself says whether another attempt can help.
     Failure { event: Box<PendingEvent>, retryable: bool },
-    /// The handler took longer than it may.
+    /// The handler exceeded its time limit.
     TimedOut,
     /// The handler panicked.
     Panicked,
 }
 
 impl HandlerError {
-    /// Another attempt can help; when, the retry policy says.
+    /// Another attempt can help; the retry policy decides when.
     pub fn retry(error: impl Into<BoxError>) -> Self {
         Self::new(HandlerErrorKind::Retryable { after: None }, describe(&*error.into()))
     }
@@ -53,17 +53,17 @@ impl HandlerError {
         Self::new(HandlerErrorKind::Retryable { after: Some(delay) }, describe(&*error.into()))
     }
 
-    /// No attempt can help: the event is parked at once.
+    /// No further attempt can help: the event is given up at once.
     pub fn permanent(error: impl Into<BoxError>) -> Self {
         Self::new(HandlerErrorKind::Permanent { reason: "failed" }, describe(&*error.into()))
     }
 
-    /// The message cannot be read: it is parked at once.
+    /// A failure with a reason of its own, such as a message that cannot be read: it is given up at once.
     pub(crate) fn unreadable(reason: &'static str, message: impl Into<String>) -> Self {
         Self::new(HandlerErrorKind::Permanent { reason }, message.into())
     }
 
-    /// An event that the handler returned or collected breaks its own rules.
+    /// The error for a returned or collected event that is invalid.
     pub(crate) fn invalid_follow_up(error: &Error) -> Self {
         Self::unreadable("invalid-follow-up", error.to_string())
     }
@@ -72,7 +72,7 @@ impl HandlerError {
         Self { kind, message }
     }
 
-    /// From what a tower layer returned: ours unchanged, another one is retried by policy.
+    /// The error that a tower layer returned: a [`HandlerError`] unchanged, any other one retried by policy.
     pub(crate) fn from_layer(error: BoxError) -> Self {
         match error.downcast::<Carried>() {
             Ok(carried) => carried.0,
@@ -81,7 +81,7 @@ impl HandlerError {
     }
 }
 
-/// The error and what is underneath it, in one line.
+/// The error and its sources, in one line.
 fn describe(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -108,17 +108,18 @@ impl fmt::Debug for HandlerError {
     }
 }
 
-/// What a subscriber may return as `Err`: a failure event, which is published, or any error, which is retried by policy.
+/// An error that a subscriber may return: a failure event, which is published, or any error, which is retried by
+/// policy.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the error of a subscriber",
     label = "neither a failure event nor an error",
     note = "derive `Event` with `#[event(…, failure)]`, or implement `std::error::Error`"
 )]
 pub trait HandlerFailure {
-    /// What the runtime makes of it; `attempt` counts from 1.
+    /// Converts the failure into the error that the runtime settles by; `attempt` counts from 1.
     fn into_handler_error(self, attempt: u32) -> HandlerError;
 
-    /// The events it publishes.
+    /// Adds the declarations of the failure events that are published.
     fn declarations(_list: &mut Vec<&'static Declaration>) {}
 }
 
@@ -128,15 +129,15 @@ impl<E: Into<BoxError>> HandlerFailure for E {
     }
 }
 
-/// So that `?` works in a handler: any error is retried by policy. Like `anyhow::Error`, this type is therefore no
-/// `std::error::Error` itself.
+/// Converts any error, so that `?` works in a handler: it is retried by policy. Like `anyhow::Error`, this type is
+/// therefore not a `std::error::Error` itself.
 impl<E: std::error::Error + Send + Sync + 'static> From<E> for HandlerError {
     fn from(error: E) -> Self {
         Self::retry(error)
     }
 }
 
-/// What tower layers carry a [`HandlerError`] in.
+/// The wrapper that carries a [`HandlerError`] through tower layers.
 #[derive(Debug)]
 struct Carried(HandlerError);
 
@@ -154,7 +155,7 @@ impl From<HandlerError> for BoxError {
     }
 }
 
-/// What the derive of a failure event expands to.
+/// Converts a failure event into a handler error, with the number of attempts before this one; the derive calls this.
 pub(crate) fn failure<E: FailureEvent>(mut event: E, attempt: u32) -> HandlerError {
     event.set_retry_count(attempt.saturating_sub(1));
     let message = match event.error_code() {

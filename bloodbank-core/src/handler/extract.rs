@@ -1,4 +1,4 @@
-//! Arguments of subscribers after the event.
+//! Extractors: the arguments of subscribers after the event.
 
 use std::{
     any::{Any, TypeId, type_name},
@@ -9,24 +9,25 @@ use std::{
 
 use crate::handler::{Context, HandlerError, Publisher};
 
-/// An argument that a subscriber can ask for besides the event: [`State`], [`Context`], [`Publisher`], or one's own.
+/// An argument that a subscriber can ask for besides the event: [`State`], [`Context`], [`Publisher`], or a type of
+/// your own.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an extractor",
     label = "a subscriber cannot take this argument",
     note = "after the event come `State<S>`, `Context`, `Publisher`, or a type that implements `Extractor`"
 )]
 pub trait Extractor: Sized {
-    /// What the app must provide: `()`, or [`Needs<S>`] for a state.
+    /// The requirement on the app: `()`, or [`Needs<S>`] for a state.
     type Requires;
 
-    /// Takes it from the context of the event.
+    /// Extracts the argument from the context of the event.
     ///
     /// # Errors
     /// The event is then handled as if the subscriber had returned that error.
     fn extract(context: &Context) -> Result<Self, HandlerError>;
 }
 
-/// A value that the app provides with [`App::state`](crate::App::state).
+/// A state that the app provides with [`App::state`](crate::App::state).
 #[derive(Debug, Clone, Copy, Default)]
 pub struct State<S>(pub S);
 
@@ -76,13 +77,13 @@ impl Extractor for Publisher {
 /// A requirement: the app provides a state of this type.
 pub struct Needs<S>(std::marker::PhantomData<S>);
 
-/// The states of an app meet a requirement. `Index` is where; the compiler infers it.
+/// The states of an app satisfy a requirement. `Index` is the position of the state; the compiler infers it.
 pub trait Satisfies<Requirement, Index> {}
 
 impl<Provided> Satisfies<(), ()> for Provided {}
 impl<Provided: Provides<S, Index>, S, Index> Satisfies<Needs<S>, Index> for Provided {}
 
-/// An argument of a subscriber can be taken where the app has these states; what `#[subscriber]` asks for.
+/// An argument that a subscriber can extract in an app with these states; the bound that `#[subscriber]` sets.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an extractor",
     label = "this subscriber takes `{Self}`",
@@ -100,16 +101,16 @@ impl<Provided: Satisfies<E::Requires, Index>, Index, E: Extractor> ExtractFrom<P
 )]
 pub trait Provides<S, Index> {}
 
-/// The state is the last one that was added.
+/// The index of the state that was added last.
 pub struct Here;
 
-/// The state was added before.
+/// The index of a state that was added before.
 pub struct There<Index>(std::marker::PhantomData<Index>);
 
 impl<S, Rest> Provides<S, Here> for (S, Rest) {}
 impl<S, Other, Rest: Provides<S, Index>, Index> Provides<S, There<Index>> for (Other, Rest) {}
 
-/// The states of an app, by type: few, and looked up for each event.
+/// The states of an app, by type; a list, because there are few and they are looked up for each event.
 #[derive(Clone, Default)]
 pub struct States(Arc<Vec<(TypeId, Arc<dyn Any + Send + Sync>)>>);
 
@@ -120,7 +121,7 @@ impl States {
         states.push((TypeId::of::<S>(), Arc::new(state)));
     }
 
-    /// A clone of the state of that type; `()` is always there.
+    /// A clone of the state of type `S`; `()` is always provided.
     #[must_use]
     pub fn get<S: Clone + 'static>(&self) -> Option<S> {
         match self.0.iter().find(|(id, _)| *id == TypeId::of::<S>()) {

@@ -1,4 +1,4 @@
-//! First arguments of subscribers: the event, its envelope, or a set of events.
+//! The first argument of a subscriber: the event, its envelope, or a set of events.
 
 use crate::{
     envelope::EventEnvelope,
@@ -14,24 +14,24 @@ use crate::{
     note = "it may be `T`, `EventEnvelope<T>`, where `T` derives `Event` or `EventSet`"
 )]
 pub trait Input: Sized + Send {
-    /// The event, or the set of events.
+    /// The payload: an event, or a set of events.
     type Payload: Payload;
 
-    /// The events that can be in it.
+    /// The declarations of the events that the argument can hold.
     const EVENTS: &'static [&'static Declaration] = <Self::Payload as Payload>::DECLARATIONS;
 
-    /// The events that can be in it.
+    /// The declarations of the events that the argument can hold.
     fn events() -> Vec<&'static Declaration> {
         Self::EVENTS.to_vec()
     }
 
-    /// Reads the payload alone, for the sake of its lane (`ordered_by`).
+    /// Reads only the payload, to find its lane (`ordered_by`).
     fn peek(context: &Context) -> Option<Self::Payload> {
         let envelope = Self::Payload::decode(context.body()).ok()?;
         Some(envelope.payload)
     }
 
-    /// Reads it from a message.
+    /// Reads the argument from a message.
     ///
     /// # Errors
     /// The message is then parked.

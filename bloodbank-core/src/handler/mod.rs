@@ -1,4 +1,4 @@
-//! Subscriber functions: what they take, what they return.
+//! Subscriber functions: their arguments and their return values.
 
 mod context;
 mod error;
@@ -22,20 +22,20 @@ use crate::{event::EventCollector, registry::SubscriberDescriptor};
 
 /// A function that handles events; `#[subscriber]` implements it.
 ///
-/// `Provided` is the list of states of the app, `Index` what the compiler infers to find each of them.
+/// `Provided` is the list of states of the app; the compiler infers `Index` to find each of them.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a subscriber of this app",
     label = "not a subscriber",
     note = "consider annotating the function with `#[subscriber]`"
 )]
 pub trait Subscriber<Provided, Index>: Send + Sync + 'static {
-    /// What the attribute says.
+    /// The descriptor from the attribute.
     fn descriptor(&self) -> &'static SubscriberDescriptor;
 
-    /// Handles one event; the result is what to publish.
+    /// Handles one event; returns the events to publish.
     fn call(&self, context: Context) -> BoxFuture<'static, Result<EventCollector, HandlerError>>;
 
-    /// Which lane the event belongs to (`ordered_by`): events of one lane are handled one after the other.
+    /// The lane that the event belongs to (`ordered_by`): events of one lane are handled one after the other.
     fn lane(&self, _context: &Context) -> Option<u64> {
         None
     }

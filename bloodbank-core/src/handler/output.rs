@@ -1,4 +1,4 @@
-//! What subscribers return: nothing, events, or the reason why not.
+//! Return values of subscribers: nothing, events, or an error.
 
 use crate::{
     event::{Declaration, Event, EventCollector},
@@ -12,10 +12,10 @@ use crate::{
     note = "return `()`, a type that derives `Event`, an `Option`, `Vec` or tuple of those, or a `Result` of those"
 )]
 pub trait Output {
-    /// Puts the events where they are published from.
+    /// Adds the events to the collected ones.
     fn collect(self, events: &mut EventCollector);
 
-    /// The events it may be.
+    /// Adds the declarations of the events that may be returned.
     fn declarations(list: &mut Vec<&'static Declaration>);
 }
 
@@ -87,13 +87,13 @@ tuples! {
     note = "return `()`, a type that derives `Event`, an `Option`, `Vec` or tuple of those, or a `Result` of those"
 )]
 pub trait HandlerReturn {
-    /// Collects what is to be published, or says why the event was not handled.
+    /// Collects the events to publish, or returns the error of the handler.
     ///
     /// # Errors
     /// What the handler returned as `Err`.
     fn finish(self, context: &Context) -> Result<EventCollector, HandlerError>;
 
-    /// The events it may publish.
+    /// The declarations of the events that may be published by returning them.
     fn declarations() -> Vec<&'static Declaration>;
 }
 

@@ -5,7 +5,7 @@ use std::{fmt, ops::Deref};
 use super::Context;
 use crate::{event::Event, publish::Publish};
 
-/// Publishes with the event that is being handled as the cause, and with ids derived from it.
+/// A publisher with the event being handled as the cause, and with ids derived from it.
 #[derive(Clone)]
 pub struct Publisher(Context);
 

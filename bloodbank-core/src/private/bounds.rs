@@ -1,5 +1,5 @@
-//! What macros ask of the types that a declaration names. One trait for each place, so that a type that does not fit is
-//! reported once and in the words of that place.
+//! Bounds that macros put on the types that a declaration names. One trait for each place, so that a type that does not
+//! fit is reported once and in the words of that place.
 
 use crate::{
     envelope::RawEnvelope,
@@ -8,14 +8,14 @@ use crate::{
     routing::template_matches,
 };
 
-/// A variant of an event set holds an event.
+/// A variant of an event set, which holds an event.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an `Event`",
     label = "a variant of a set holds an event",
     note = "consider annotating `{Self}` with `#[derive(Event)]`, or the variant with `#[event_set(other)]`"
 )]
 pub trait Variant: Sized {
-    /// What it declares.
+    /// The declaration of the event.
     const DECLARATION: &'static Declaration;
 
     /// Reads the payload, if the envelope holds this event.
@@ -34,20 +34,20 @@ impl<E: Event> Variant for E {
     }
 }
 
-/// The version before an event is an event.
+/// The version before an event, which is an event itself.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an `Event`",
     label = "what is superseded is an event",
     note = "consider annotating `{Self}` with `#[derive(Event)]` and `#[event(routing_key = \"…\")]`"
 )]
 pub trait Older: Sized {
-    /// What it declares.
+    /// The declaration of the older event.
     const DECLARATION: &'static Declaration;
 
-    /// Its key, and those before it.
+    /// The key of the older event, and those before it.
     const SUPERSEDED: &'static Superseded;
 
-    /// Reads a payload that arrived under its key, or under one before it.
+    /// Reads a payload that arrived under the key of the older event, or under one before it.
     fn read(key: &str, payload: &str) -> Option<Result<Self, serde_json::Error>>;
 }
 
@@ -67,14 +67,14 @@ impl<E: Event> Older for E {
     }
 }
 
-/// An event can be made from the version before it.
+/// An event that can be made from the version before it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be made from `{Old}`",
     label = "no conversion from `{Old}`",
     note = "a subscriber of `{Self}` also receives `{Old}`: write `impl From<{Old}> for {Self}`"
 )]
 pub trait Supersedes<Old> {
-    /// The conversion.
+    /// Converts the older version.
     fn from_older(old: Old) -> Self;
 }
 
@@ -85,7 +85,7 @@ impl<Old, New: From<Old>> Supersedes<Old> for New {
     }
 }
 
-/// What `Event::upcast` of an event with `supersedes` does.
+/// The body of `Event::upcast` for an event with `supersedes`.
 pub fn upcast<Old, New>(
     old: Option<Result<Old, serde_json::Error>>,
     convert: fn(Old) -> New,
@@ -93,14 +93,14 @@ pub fn upcast<Old, New>(
     old.map(|old| old.map(convert))
 }
 
-/// An event with `validate` has rules.
+/// An event with `validate`, which has rules.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no rules to validate",
     label = "without rules",
     note = "consider annotating `{Self}` with `#[derive(garde::Validate)]`, or remove `validate`"
 )]
 pub trait Validated {
-    /// Checks them.
+    /// Checks the rules.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidPayload`] naming every field at fault.
@@ -124,7 +124,7 @@ impl<E: Event + garde::Validate<Context = ()>> Validated for E {
     }
 }
 
-/// The place of a field, `sentences[0].text`, as a JSON pointer.
+/// The JSON pointer of a field whose place is written as `sentences[0].text`.
 fn pointer(path: &str) -> String {
     let tokens = path.split(['.', '[']).map(|token| token.trim_end_matches(']')).filter(|token| !token.is_empty());
     tokens.map(|token| format!("/{}", token.replace('~', "~0").replace('/', "~1"))).collect()

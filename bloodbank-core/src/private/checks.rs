@@ -1,12 +1,13 @@
-//! Mistakes that no macro can see, because they concern two declarations. Macros put these calls into constants, so that
-//! they are made while the program compiles; `track_caller` makes the compiler point at the user's token.
+//! Checks for mistakes that no macro can see, because they concern two declarations. Macros put these calls into
+//! constants, so that they are made while the program compiles; `track_caller` makes the compiler point at the user's
+//! token.
 //!
-//! An empty key is that of a declaration with a mistake of its own, which has been reported.
+//! An empty key belongs to a declaration with a mistake of its own, which has been reported.
 
 use super::sentence::Sentence;
 use crate::{event::Declaration, routing::overlaps};
 
-/// The pattern of a subscriber can match the key of every event it receives.
+/// Checks that the pattern of a subscriber can match the key of every event it receives.
 #[track_caller]
 pub const fn check_pattern(pattern: &str, events: &[&Declaration]) {
     let mut i = 0;
@@ -28,7 +29,7 @@ pub const fn check_pattern(pattern: &str, events: &[&Declaration]) {
     }
 }
 
-/// The last event of a set shares its key with none before it.
+/// Checks that the last event of a set shares its key with none before it.
 #[track_caller]
 pub const fn check_variant(events: &[&Declaration]) {
     let [others @ .., this] = events else { return };
@@ -50,7 +51,7 @@ pub const fn check_variant(events: &[&Declaration]) {
     }
 }
 
-/// A version has another key than the one it supersedes.
+/// Checks that a version has another key than the one it supersedes.
 #[track_caller]
 pub const fn check_superseded(new: &Declaration, old: &Declaration) {
     if !new.routing_key.is_empty() && overlaps(new.routing_key, old.routing_key) {

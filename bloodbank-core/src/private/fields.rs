@@ -1,4 +1,4 @@
-//! What the fields of events must be, as bounds, so that aliases count and a message can name the remedy.
+//! Bounds on the fields of failure events: with bounds, aliases count and a message can name the remedy.
 
 /// The field `error_message` of a failure event.
 #[diagnostic::on_unimplemented(
@@ -7,7 +7,7 @@
     note = "write `error_message: String`"
 )]
 pub trait ErrorMessage {
-    /// The text.
+    /// The text of the error message.
     fn get(&self) -> &str;
 }
 
@@ -24,7 +24,7 @@ impl ErrorMessage for String {
     note = "write `error_code: Option<String>`"
 )]
 pub trait ErrorCode {
-    /// The text.
+    /// The text of the error code.
     fn get(&self) -> Option<&str>;
 }
 
@@ -41,7 +41,7 @@ impl ErrorCode for Option<String> {
     note = "write `is_retryable: bool`"
 )]
 pub trait IsRetryable {
-    /// The value.
+    /// The value of the field.
     fn get(&self) -> bool;
 }
 
@@ -58,10 +58,10 @@ impl IsRetryable for bool {
     note = "write `retry_count: u32`"
 )]
 pub trait RetryCount {
-    /// The value.
+    /// The value of the field.
     fn get(&self) -> u32;
 
-    /// Another value.
+    /// Sets the value of the field.
     fn set(&mut self, count: u32);
 }
 

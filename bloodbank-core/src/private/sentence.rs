@@ -1,8 +1,8 @@
-//! A sentence put together in a constant, to panic with.
+//! A sentence that is composed in a constant, to panic with.
 
 use crate::routing::overlaps;
 
-/// Text of a bounded length; what is more is cut off. Two keys and what is said about them fit.
+/// Text of a bounded length; the rest is cut off. Two keys and the words about them fit.
 #[derive(Clone, Copy)]
 pub(super) struct Sentence {
     bytes: [u8; 2048],
@@ -16,7 +16,7 @@ impl Sentence {
         self.bytes(text.as_bytes())
     }
 
-    /// In backticks, as every word of the user's is.
+    /// Adds a word of the user's, in backticks.
     pub(super) const fn code(self, code: &str) -> Self {
         self.text("`").text(code).text("`")
     }
@@ -39,8 +39,8 @@ impl Sentence {
         }
     }
 
-    /// The patterns that somebody probably meant who wrote one that never matches `key`: the narrow one, then the wide
-    /// one. What `routing::suggest_pattern` does, as far as a constant can do it.
+    /// Adds the patterns that the author of one that never matches `key` probably meant: the narrow one, then the wide
+    /// one. Does what `routing::suggest_pattern` does, as far as a constant can do it.
     pub(super) const fn proposals(self, pattern: &str, key: &str) -> Self {
         let narrow = Self::EMPTY.words(key, count(key), if ends_in_star(pattern) { "*" } else { "" });
         let wide = Self::EMPTY.words(key, agreeing(pattern, key), "").text(".#");
@@ -50,7 +50,8 @@ impl Sentence {
         self.code(narrow.as_str()).text(" or ").code(wide.as_str())
     }
 
-    /// The first `count` words of a key, with `*` for placeholders; the last one replaced by `last`, if there is one.
+    /// Adds the first `count` words of a key, with `*` for placeholders; the last one replaced by `last`, if there is
+    /// one.
     const fn words(mut self, key: &str, count: usize, last: &str) -> Self {
         let mut i = 0;
         while i < count {
@@ -71,7 +72,7 @@ impl Sentence {
     }
 }
 
-/// The word of that number; empty past the end.
+/// The word with this number; empty past the end.
 const fn word(text: &str, number: usize) -> &[u8] {
     let mut rest = text.as_bytes();
     let mut i = 0;
@@ -112,7 +113,7 @@ const fn same(a: &[u8], b: &[u8]) -> bool {
     i == a.len() && i == b.len()
 }
 
-/// How many words at the front name the same; at least one, and less than all.
+/// The number of leading words that agree; at least one, and fewer than all.
 const fn agreeing(pattern: &str, key: &str) -> usize {
     let most = count(key) - 1;
     let mut front = 0;

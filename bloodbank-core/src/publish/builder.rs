@@ -1,4 +1,4 @@
-//! `bus.publish(event)`: a builder that is a future.
+//! The publish builder, `bus.publish(event)`, which is a future.
 
 use std::{future::IntoFuture, time::Duration};
 
@@ -17,7 +17,7 @@ use crate::{
     message::{HeaderValue, Text},
 };
 
-/// An event that is published when this is awaited; resolves when the broker has confirmed it.
+/// A publish: awaiting it publishes the event, and resolves when the broker has confirmed it.
 ///
 /// ```no_run
 /// # use bloodbank_core::{Bus, Event, publish::Receipt};
@@ -35,7 +35,7 @@ pub struct Publish<'a, P> {
     options: PublishOptions,
 }
 
-/// An event known only at run time, which is published when this is awaited; see [`Bus::publish_value`].
+/// A publish of an event known only at run time; see [`Bus::publish_value`].
 pub type PublishValue<'a> = Publish<'a, Untyped<'a>>;
 
 impl<'a, P> Publish<'a, P> {
@@ -43,19 +43,19 @@ impl<'a, P> Publish<'a, P> {
         Self { bus, payload, options: PublishOptions::default() }
     }
 
-    /// Gives the event an id that is derived from its cause, unless it has one of its own.
+    /// Gives the event an id derived from its cause, unless it has one of its own.
     pub(crate) fn follow_up(mut self, follow_up: FollowUp) -> Self {
         self.options.follow_up = Some(follow_up);
         self
     }
 
-    /// The event that caused this one. It becomes a parent; its agent and its trace are inherited.
+    /// Adds the event that caused this one as a parent; its agent and its trace are inherited.
     pub fn caused_by(mut self, cause: &(impl Cause + ?Sized)) -> Self {
         self.options.caused_by(cause);
         self
     }
 
-    /// Several events that caused this one: a fan-in.
+    /// Adds several events that caused this one: a fan-in.
     pub fn causes<C: Cause>(mut self, causes: impl IntoIterator<Item = C>) -> Self {
         for cause in causes {
             self.options.caused_by(&cause);
@@ -63,56 +63,56 @@ impl<'a, P> Publish<'a, P> {
         self
     }
 
-    /// The id, where it is neither random nor given by `id(…)`.
+    /// Sets the event id, in place of a random one or the one given by `id(…)`.
     pub fn event_id(mut self, event_id: Uuid) -> Self {
         self.options.event_id = Some(event_id);
         self
     }
 
-    /// The time in the envelope; default: now.
+    /// Sets the time in the envelope; default: now.
     pub fn timestamp(mut self, timestamp: DateTime<Utc>) -> Self {
         self.options.timestamp = Some(timestamp);
         self
     }
 
-    /// The source in the envelope: who publishes the event; default: this service.
+    /// Sets the source in the envelope, which says who publishes the event; default: this service.
     pub fn source(mut self, source: impl Into<WrittenSource>) -> Self {
         self.options.source = Some(source.into());
         self
     }
 
-    /// The agent on whose behalf it is published.
+    /// Sets the agent on whose behalf the event is published.
     pub fn agent_context(mut self, agent: AgentContext) -> Self {
         self.options.uncommon().agent_context = Some(agent);
         self
     }
 
-    /// The W3C trace it belongs to.
+    /// Sets the W3C trace that the event belongs to.
     pub fn trace(mut self, trace: TraceContext) -> Self {
         self.options.uncommon().trace = Some(trace);
         self
     }
 
-    /// A header. Names that begin with `x-` or `bloodbank-` are refused.
+    /// Sets a header. Names that begin with `x-` or `bloodbank-` are refused.
     pub fn header(mut self, name: impl Into<Text>, value: impl Into<HeaderValue>) -> Self {
         self.options.uncommon().headers.set(name, value);
         self
     }
 
-    /// Metadata that the correlation store keeps about the link to the parents; refused when it takes more than
+    /// Sets metadata that the correlation store keeps about the link to the parents; refused when it takes more than
     /// [`METADATA_LIMIT`](crate::correlation::METADATA_LIMIT) bytes as JSON.
     pub fn metadata(mut self, metadata: Map<String, Value>) -> Self {
         self.options.uncommon().metadata = Some(metadata);
         self
     }
 
-    /// How long the event is worth anything; after that queues drop it.
+    /// Sets the time to live of the event; queues drop it afterwards.
     pub fn expires_in(mut self, lifetime: Duration) -> Self {
         self.options.uncommon().expires_in = Some(lifetime);
         self
     }
 
-    /// Makes it an error ([`crate::ErrorKind::Unrouted`]) when no queue receives the event.
+    /// Makes the publish an error ([`crate::ErrorKind::Unrouted`]) when no queue receives the event.
     pub fn mandatory(mut self) -> Self {
         self.options.mandatory = true;
         self
@@ -124,7 +124,7 @@ impl<'a, P> Publish<'a, P> {
 }
 
 impl<P: Publishable> Publish<'_, P> {
-    /// Checks the event and writes it without publishing it: the message as it would be sent.
+    /// Checks and serialises the event without publishing it: returns the message as it would be sent.
     /// [`Bus::publish_prepared`] sends it.
     ///
     /// # Errors

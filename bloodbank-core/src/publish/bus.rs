@@ -1,4 +1,4 @@
-//! The bus: what services hold to publish, and what an app consumes from.
+//! The bus: the handle that services publish with, and that an app consumes from.
 
 use std::{
     fmt,
@@ -33,7 +33,7 @@ struct Inner {
     settings: Settings,
     exchange: Arc<str>,
     service: Arc<str>,
-    /// The source of what this service publishes, as it stands in envelopes.
+    /// The source of this service, serialised as in envelopes.
     source: WrittenSource,
     correlation: Option<CorrelationTracker>,
     replies: Replies,
@@ -42,7 +42,7 @@ struct Inner {
 }
 
 impl Bus {
-    /// A bus of parts that are connected already; nothing is declared on the transport.
+    /// Assembles a bus from parts that are connected already; nothing is declared on the transport.
     #[must_use]
     pub fn assemble(
         settings: Settings,
@@ -68,7 +68,7 @@ impl Bus {
         Publish::new(self, event)
     }
 
-    /// The settings it was made from.
+    /// The settings that the bus was made from.
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.0.settings
@@ -80,13 +80,13 @@ impl Bus {
         self.0.correlation.as_ref()
     }
 
-    /// The transport underneath.
+    /// The transport that the bus publishes to and consumes from.
     #[must_use]
     pub fn transport(&self) -> &dyn Transport {
         &*self.0.transport
     }
 
-    /// The stores that the transport keeps together with what is published.
+    /// The stores that the transport keeps together with published events.
     #[must_use]
     pub fn stores(&self) -> Stores {
         self.0.transport.stores(&self.0.settings)
@@ -110,7 +110,7 @@ impl Bus {
         self.0.closed.load(Ordering::Relaxed)
     }
 
-    /// Waits for what is in flight and disconnects.
+    /// Waits for the publishes in flight and disconnects.
     pub async fn close(&self) {
         self.0.closed.store(true, Ordering::Relaxed);
         self.0.transport.close().await;
@@ -119,7 +119,7 @@ impl Bus {
         }
     }
 
-    /// Writes an event into the message that will carry it.
+    /// Serialises an event into the message that will carry it.
     pub(crate) fn prepare<T: Serialize>(&self, key: &str, payload: &T, options: PublishOptions) -> Result<Prepared> {
         let inner = &*self.0;
         let PublishOptions { event_id, timestamp, causes, mandatory, source, follow_up, uncommon } = options;
@@ -194,8 +194,8 @@ impl Bus {
         })
     }
 
-    /// Publishes a prepared event: hands it over now, resolves when it is confirmed. The correlation is recorded beside the
-    /// confirm and never fails the publish.
+    /// Publishes a prepared event: hands it over now, and resolves when it is confirmed. The correlation is recorded
+    /// beside the confirm and never fails the publish.
     ///
     /// # Errors
     /// [`ErrorKind::Refused`], [`ErrorKind::Connection`], [`ErrorKind::Deadline`], [`ErrorKind::Storage`],
@@ -228,7 +228,7 @@ impl Bus {
         }
     }
 
-    /// Publishes a message as it is, within the deadline.
+    /// Publishes a message unchanged, within the publish timeout.
     pub(crate) fn publish_message(&self, message: Outgoing) -> impl Future<Output = Result<Published>> + Send + '_ {
         let deadline = self.0.settings.publish_timeout;
         let published = tokio::time::timeout(deadline, self.0.transport.publish(message));
@@ -246,13 +246,13 @@ impl Bus {
         }
     }
 
-    /// Makes sure that something exists on the broker.
+    /// Declares a topology on the transport.
     pub(crate) async fn declare(&self, topology: Topology) -> Result<()> {
         self.0.transport.declare(topology).await
     }
 }
 
-/// Parents once each, in order; an event is not its own parent, and no event has the nil id.
+/// Returns the parents once each, in order; refuses the nil id and the id of the event itself.
 fn merge_parents(child: Uuid, causes: Vec<Uuid>) -> Result<Vec<Uuid>> {
     let mut parents: Vec<Uuid> = Vec::with_capacity(causes.len());
     for cause in causes {

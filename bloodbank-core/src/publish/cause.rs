@@ -1,4 +1,4 @@
-//! What an event can be caused by.
+//! Causes of events.
 
 use uuid::Uuid;
 
@@ -8,7 +8,7 @@ use crate::{
     publish::Receipt,
 };
 
-/// Something with an event id that can be the parent of another event.
+/// A cause: something with an event id that can be the parent of another event.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the cause of an event",
     label = "has no event id",
@@ -29,12 +29,12 @@ pub trait Cause {
     }
 }
 
-/// W3C trace context as it stands in headers.
+/// The W3C trace context, as headers carry it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TraceContext {
-    /// `traceparent`.
+    /// The `traceparent` header.
     pub parent: String,
-    /// `tracestate`.
+    /// The `tracestate` header.
     pub state: Option<String>,
 }
 

@@ -1,25 +1,24 @@
-//! The routing keys of a bus, each kept once.
+//! The routing keys of a bus, each stored once.
 
-use std::{
-    collections::HashSet,
-    sync::{Arc, PoisonError, RwLock},
-};
+use std::{collections::HashSet, sync::Arc};
 
-/// Keys with placeholders may be without number; beyond this many they are not kept.
+use parking_lot::RwLock;
+
+/// The largest number of stored keys: keys with placeholders are unbounded in number.
 const KEPT: usize = 4096;
 
-/// Hands out shared keys. An event's key outlives the event in receipts and in the correlation index; a copy in each of
-/// them is a small hole in the heap per event.
+/// The shared routing keys of a bus. An event's key outlives the event in receipts and in the correlation index; a copy
+/// in each of them would leave a small hole in the heap per event.
 #[derive(Default)]
 pub(super) struct Keys(RwLock<HashSet<Arc<str>>>);
 
 impl Keys {
     pub(super) fn share(&self, key: &str) -> Arc<str> {
-        if let Some(known) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(key) {
+        if let Some(known) = self.0.read().get(key) {
             return Arc::clone(known);
         }
         let new: Arc<str> = key.into();
-        let mut keys = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut keys = self.0.write();
         if keys.len() < KEPT {
             keys.insert(Arc::clone(&new));
         }
@@ -45,6 +44,6 @@ mod tests {
         for number in 0..2 * KEPT {
             assert_eq!(*keys.share(&number.to_string()), *number.to_string());
         }
-        assert_eq!(keys.0.read().unwrap().len(), KEPT);
+        assert_eq!(keys.0.read().len(), KEPT);
     }
 }

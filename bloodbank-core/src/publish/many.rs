@@ -1,4 +1,4 @@
-//! Publishing many events: the window stays full.
+//! Publishing of many events with a full in-flight window.
 
 use std::{collections::VecDeque, pin::Pin};
 
@@ -11,8 +11,8 @@ use crate::{
 };
 
 impl Bus {
-    /// Publishes events one after the other without waiting for each confirm: as many are in flight as the window
-    /// allows. The receipts come in the order of the events; one that fails does not stop those after it.
+    /// Publishes events without waiting for each confirm: as many are in flight as the window allows. The receipts come
+    /// in the order of the events; an event that fails does not stop those after it.
     pub async fn publish_all<E: Event>(
         &self,
         events: impl IntoIterator<Item = E, IntoIter: Send> + Send,
@@ -27,7 +27,8 @@ impl Bus {
     }
 }
 
-/// Only the oldest is waited for: it is confirmed first as a rule, and one wake-up does for all behind it.
+/// Sends events and waits only for the oldest in flight: as a rule it is confirmed first, and one wake-up serves all
+/// behind it.
 async fn in_order<E, F: Future<Output = Result<Receipt>>>(
     events: impl Iterator<Item = E>,
     window: usize,
@@ -49,7 +50,7 @@ async fn in_order<E, F: Future<Output = Result<Receipt>>>(
     receipts
 }
 
-/// Waits for the oldest; its box can be used again.
+/// Waits for the oldest event in flight; returns its box, which can be used again.
 async fn landed<F: Future<Output = Result<Receipt>>>(
     in_flight: &mut VecDeque<Pin<Box<F>>>,
     receipts: &mut Vec<Result<Receipt>>,

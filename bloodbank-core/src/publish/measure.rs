@@ -1,16 +1,17 @@
-//! What is counted about publishing.
+//! Metrics of publishing.
 
 use std::{
     collections::HashMap,
-    sync::{Arc, OnceLock, PoisonError, RwLock},
+    sync::{Arc, OnceLock},
     time::Instant,
 };
 
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+use parking_lot::RwLock;
 
 use crate::{error::Result, message::Published, registry::Registry};
 
-/// A publish in flight. How it ended is counted once.
+/// A publish in flight, whose outcome is counted once.
 pub(super) struct Measured {
     handles: Arc<Handles>,
     published: Arc<Outcomes>,
@@ -64,9 +65,9 @@ impl Drop for Measured {
     }
 }
 
-/// What a recorder handed out. Asking it for each event would cost as much as writing a small one.
+/// The metric handles of a recorder, kept because asking it for each event would cost as much as writing a small one.
 struct Handles {
-    /// Where the recorder is: another one may be installed after the first event.
+    /// The address of the recorder: another one may be installed after the first event.
     recorder: usize,
     in_flight: Gauge,
     confirm_seconds: Histogram,
@@ -74,11 +75,11 @@ struct Handles {
 }
 
 impl Handles {
-    /// Those of the recorder that counts now.
+    /// The handles of the recorder that counts now.
     fn of_recorder() -> Arc<Self> {
         static LAST: RwLock<Option<Arc<Handles>>> = RwLock::new(None);
         let recorder = metrics::with_recorder(|recorder| std::ptr::from_ref(recorder).addr());
-        let last = LAST.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let last = LAST.read().clone();
         if let Some(last) = last.filter(|last| last.recorder == recorder) {
             return last;
         }
@@ -88,20 +89,20 @@ impl Handles {
             confirm_seconds: histogram!("bloodbank_confirm_seconds"),
             published: RwLock::default(),
         });
-        *LAST.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&new));
+        *LAST.write() = Some(Arc::clone(&new));
         new
     }
 
     fn published(&self, event_type: &'static str) -> Arc<Outcomes> {
-        if let Some(known) = self.published.read().unwrap_or_else(PoisonError::into_inner).get(event_type) {
+        if let Some(known) = self.published.read().get(event_type) {
             return Arc::clone(known);
         }
         let new = || Arc::new(Outcomes { event_type, counters: [const { OnceLock::new() }; 4] });
-        Arc::clone(self.published.write().unwrap_or_else(PoisonError::into_inner).entry(event_type).or_insert_with(new))
+        Arc::clone(self.published.write().entry(event_type).or_insert_with(new))
     }
 }
 
-/// How events of a type ended: a counter for each way in which one did.
+/// The counters of one event type, one for each outcome.
 struct Outcomes {
     event_type: &'static str,
     counters: [OnceLock<Counter>; 4],

@@ -1,4 +1,4 @@
-//! Everything that may be said about an event besides the event.
+//! The options of a publish.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,7 +13,7 @@ use crate::{
     message::Headers,
 };
 
-/// Everything that may be said about an event besides the event.
+/// The options of a publish: everything about an event besides its payload.
 #[derive(Debug, Default)]
 pub(crate) struct PublishOptions {
     pub(crate) event_id: Option<Uuid>,
@@ -25,7 +25,7 @@ pub(crate) struct PublishOptions {
     pub(crate) uncommon: Option<Box<Uncommon>>,
 }
 
-/// Options that few events have; apart, because the others are moved often.
+/// Options that few events have; boxed, because the others are moved often.
 #[derive(Debug, Default)]
 pub(crate) struct Uncommon {
     pub(crate) agent_context: Option<AgentContext>,
@@ -36,7 +36,7 @@ pub(crate) struct Uncommon {
     pub(crate) reply_to: Option<Arc<str>>,
 }
 
-/// The place of an event among those that follow from handling another one: its id is derived from that.
+/// The position of an event among the follow-ups of a cause, from which its id is derived.
 #[derive(Debug, Clone)]
 pub(crate) struct FollowUp {
     pub(crate) cause: Uuid,

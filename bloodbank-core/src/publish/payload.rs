@@ -1,4 +1,4 @@
-//! What can be published: an event, or a JSON payload under a key that is known only at run time.
+//! Payloads that can be published: an event, or a JSON payload under a key that is known only at run time.
 
 use serde_json::{Value, value::RawValue};
 
@@ -51,9 +51,9 @@ impl Bus {
 /// A payload whose type is known only at run time.
 #[derive(Debug, Clone, Copy)]
 pub enum JsonPayload<'a> {
-    /// As a tree.
+    /// The payload as a JSON tree.
     Value(&'a Value),
-    /// As text.
+    /// The payload as JSON text.
     Text(&'a RawValue),
 }
 
@@ -69,7 +69,7 @@ impl<'a> From<&'a RawValue> for JsonPayload<'a> {
     }
 }
 
-/// A JSON payload and the key that it is published under.
+/// A JSON payload and the routing key that it is published under.
 #[derive(Debug, Clone, Copy)]
 pub struct Untyped<'a> {
     pub(super) key: &'a str,
@@ -78,7 +78,7 @@ pub struct Untyped<'a> {
 }
 
 impl PublishValue<'_> {
-    /// Also publishes an event that is not registered in this program; nothing of its payload is checked then.
+    /// Also publishes an event that is not registered in this program; its payload is then not checked.
     pub fn allow_unregistered(mut self) -> Self {
         self.parts().1.unregistered = true;
         self

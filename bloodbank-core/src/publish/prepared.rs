@@ -1,4 +1,4 @@
-//! An event that is written and ready to be sent.
+//! Prepared events, which are serialised and ready to be sent, and receipts.
 
 use std::sync::Arc;
 
@@ -13,25 +13,25 @@ use crate::{
     store::CausationLink,
 };
 
-/// The confirmation of a published event.
+/// The receipt of a published event, which the broker has confirmed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Receipt {
     /// The id of the event.
     pub event_id: Uuid,
-    /// The key it was published under.
+    /// The routing key that the event was published under.
     pub event_type: Arc<str>,
-    /// The time in its envelope.
+    /// The time in the envelope.
     pub timestamp: DateTime<Utc>,
-    /// No queue received it: nobody subscribes to this key yet.
+    /// Whether the event was unrouted: no queue received it, because nobody subscribes to its key yet.
     pub unrouted: bool,
 }
 
-/// An event as a publish would send it: checked, written, with its id. [`Bus::publish_prepared`](crate::Bus::publish_prepared)
-/// sends it.
+/// A prepared event, as a publish would send it: checked, serialised, with its id.
+/// [`Bus::publish_prepared`](crate::Bus::publish_prepared) sends it.
 ///
-/// It can be serialised and kept, in an outbox for instance, and be sent later by another process; the event id stays the
-/// same.
+/// A prepared event can be serialised and kept, in an outbox for instance, and be sent later by another process; the
+/// event id stays the same.
 #[derive(Debug, Clone)]
 pub struct Prepared {
     pub(crate) receipt: Receipt,
@@ -47,13 +47,13 @@ impl Prepared {
         self.receipt.event_id
     }
 
-    /// The key that it will be published under.
+    /// The routing key that the event will be published under.
     #[must_use]
     pub fn event_type(&self) -> &Arc<str> {
         &self.receipt.event_type
     }
 
-    /// The time in its envelope.
+    /// The time in the envelope.
     #[must_use]
     pub fn timestamp(&self) -> DateTime<Utc> {
         self.receipt.timestamp
@@ -71,14 +71,14 @@ impl Prepared {
         &self.message
     }
 
-    /// Whether it is an error when no queue receives the event.
+    /// Whether an unrouted event, which no queue receives, is an error.
     #[must_use]
     pub fn is_mandatory(&self) -> bool {
         self.mandatory
     }
 }
 
-/// The members of a prepared event in JSON.
+/// The JSON form of a prepared event.
 #[derive(Serialize, Deserialize)]
 struct Written<Text> {
     exchange: Arc<str>,

@@ -1,11 +1,9 @@
 //! Requests that wait for the answer to a command.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::HashMap, sync::Arc};
 
 use futures_util::StreamExt;
+use parking_lot::Mutex;
 use tokio::sync::{OnceCell, oneshot};
 use uuid::Uuid;
 
@@ -14,7 +12,7 @@ use crate::{error::Result, message::Incoming, transport::Topology};
 
 type Waiting = Arc<Mutex<HashMap<Uuid, oneshot::Sender<Incoming>>>>;
 
-/// The requests of a bus that wait for an answer. Their queue is made with the first of them.
+/// The pending requests of a bus. Their reply queue is declared with the first of them.
 #[derive(Debug, Default)]
 pub(crate) struct Replies {
     queue: OnceCell<Arc<str>>,
@@ -22,7 +20,7 @@ pub(crate) struct Replies {
 }
 
 impl Replies {
-    /// The queue for answers to this bus.
+    /// The reply queue of this bus, declared on first use.
     pub(crate) async fn queue(&self, bus: &Bus) -> Result<&Arc<str>> {
         self.queue.get_or_try_init(|| self.listen(bus)).await
     }
@@ -47,7 +45,7 @@ impl Replies {
         Ok(queue)
     }
 
-    /// Waits for the answer to a command; no longer when the result is dropped.
+    /// Registers a request that waits for the answer to a command, until the result is dropped.
     pub(crate) fn wait_for(&self, command: Uuid) -> Waiter {
         let (sender, answer) = oneshot::channel();
         lock(&self.waiting).insert(command, sender);
@@ -55,7 +53,7 @@ impl Replies {
     }
 }
 
-/// A request that waits.
+/// A pending request.
 pub(crate) struct Waiter {
     command: Uuid,
     pub(crate) answer: oneshot::Receiver<Incoming>,
@@ -68,6 +66,6 @@ impl Drop for Waiter {
     }
 }
 
-fn lock(waiting: &Waiting) -> std::sync::MutexGuard<'_, HashMap<Uuid, oneshot::Sender<Incoming>>> {
-    waiting.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(waiting: &Waiting) -> parking_lot::MutexGuard<'_, HashMap<Uuid, oneshot::Sender<Incoming>>> {
+    waiting.lock()
 }

@@ -1,4 +1,4 @@
-//! `bus.execute(command)`: a command and its answer.
+//! Requests, `bus.execute(command)`: a command and its answer.
 
 use std::{fmt, future::IntoFuture, sync::Arc, time::Duration};
 
@@ -15,7 +15,7 @@ use crate::{
 };
 
 impl Bus {
-    /// Asks for a command and waits for its answer.
+    /// Publishes a command and waits for its answer.
     ///
     /// ```no_run
     /// # use bloodbank_core::{Bus, CommandEvent};
@@ -28,7 +28,7 @@ impl Bus {
     }
 }
 
-/// A command that is published when this is awaited; resolves to its answer.
+/// A request: awaiting it publishes the command, and resolves to the answer.
 #[must_use = "a command is published when this is awaited"]
 pub struct Execute<'a, C> {
     publish: Publish<'a, C>,
@@ -36,13 +36,13 @@ pub struct Execute<'a, C> {
 }
 
 impl<'a, C: CommandEvent> Execute<'a, C> {
-    /// How long to wait for the answer; default 30 s. The command is executed even if nobody waits any more.
+    /// Sets how long to wait for the answer; default 30 s. The command is executed even if nobody waits any more.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// The event that caused this command.
+    /// Adds the event that caused this command as a parent.
     pub fn caused_by(mut self, cause: &(impl Cause + ?Sized)) -> Self {
         self.publish = self.publish.caused_by(cause);
         self
@@ -60,7 +60,7 @@ impl<'a, C: CommandEvent> IntoFuture for Execute<'a, C> {
 }
 
 impl PublishValue<'_> {
-    /// Publishes a command and waits for its reply; `None` where it declares none.
+    /// Publishes the command and waits for its reply; `None` where it declares none.
     ///
     /// # Errors
     /// [`ExecuteError`]: the failure event of the command, or why there is no answer.
@@ -98,7 +98,7 @@ async fn ask<P: Publishable>(mut publish: Publish<'_, P>, timeout: Duration) -> 
     }
 }
 
-/// The answer to a command that is known only at run time; `None` where it declares none.
+/// Reads the answer to a command that is known only at run time; `None` where the command declares no reply.
 fn read_value(answer: &Incoming) -> Result<Option<EventEnvelope<Value>>, ExecuteError> {
     match answer.properties.headers.text(names::REPLY) {
         Some("reply") if answer.body.is_empty() => Ok(None),
@@ -124,17 +124,18 @@ fn read<R: Reply>(answer: &Incoming) -> Result<R, ExecuteError> {
     }
 }
 
-/// Why a command has no reply.
+/// The error of a request: the command has no reply.
 #[derive(Debug)]
 pub enum ExecuteError {
-    /// It failed for good: its failure event.
+    /// The command failed for good; holds its failure event.
     Failed(Box<EventEnvelope<Value>>),
-    /// It could not be published, nobody executes it, no answer came in time, or it ended without a failure event.
+    /// The command could not be published, nobody executes it, no answer came in time, or it ended without a failure
+    /// event.
     Bus(Error),
 }
 
 impl ExecuteError {
-    /// The failure event, if it is one of that type.
+    /// The failure event, if it is of type `F`.
     #[must_use]
     pub fn failure<F: FailureEvent>(&self) -> Option<F> {
         match self {

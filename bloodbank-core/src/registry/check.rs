@@ -1,4 +1,4 @@
-//! Contradictions between declarations that no single compilation can see.
+//! Checks for contradictions between declarations that no single compilation can see.
 
 use std::{collections::HashMap, fmt};
 
@@ -9,14 +9,14 @@ use crate::{
     routing,
 };
 
-/// What [`Registry::check`] found.
+/// The result of [`Registry::check`].
 #[derive(Debug, Clone, Default)]
 pub struct Report {
-    /// Every contradiction.
+    /// The contradictions that were found.
     pub faults: Vec<Conflict>,
 }
 
-/// A contradiction between declarations, as a sentence with the places.
+/// A contradiction between declarations, as a sentence with their locations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conflict(pub String);
 
@@ -27,7 +27,7 @@ impl fmt::Display for Conflict {
 }
 
 impl Report {
-    /// An error that names every fault, if there is one.
+    /// Returns an error that names every contradiction, if there is one.
     ///
     /// # Errors
     /// [`ErrorKind::Registry`].

@@ -1,4 +1,4 @@
-//! Executors of commands as the registry lists them.
+//! Descriptors of command executors.
 
 use std::{any::TypeId, sync::Arc};
 
@@ -8,7 +8,7 @@ use crate::{
     routing,
 };
 
-/// An executor that is linked into this program; `#[command]` registers it.
+/// The descriptor of an executor that is linked into this program; `#[command]` registers it.
 #[derive(Debug, Clone, Copy)]
 pub struct CommandDescriptor {
     declaration: &'static Declaration,
@@ -21,8 +21,8 @@ pub struct CommandDescriptor {
 inventory::collect!(CommandDescriptor);
 
 impl CommandDescriptor {
-    /// The descriptor of an executor: which command, where, with which options, the type of its state, and the events that it
-    /// publishes by itself.
+    /// Creates the descriptor of an executor: its command, its location and options, the type of its state, and the
+    /// events that it publishes by itself.
     #[must_use]
     pub const fn new(
         declaration: &'static Declaration,
@@ -40,7 +40,7 @@ impl CommandDescriptor {
         self.declaration
     }
 
-    /// Where the executor stands.
+    /// The location of the executor in source code.
     #[must_use]
     pub const fn location(&self) -> &Location {
         &self.location
@@ -52,19 +52,19 @@ impl CommandDescriptor {
         &self.options
     }
 
-    /// What its queue is bound to.
+    /// The binding pattern of the executor's queue.
     #[must_use]
     pub fn pattern(&self) -> Arc<str> {
         routing::template_to_pattern(self.declaration.routing_key).into()
     }
 
-    /// Its queue; all services that link it share it, so that one of them executes each command.
+    /// The queue of the executor; all services that link it share the queue, so that one of them executes each command.
     #[must_use]
     pub fn queue(&self, exchange: &str) -> Arc<str> {
         self.options.queue.map_or_else(|| format!("{exchange}.command.{}", self.pattern()).into(), Into::into)
     }
 
-    /// The type of the state it needs.
+    /// The name of the state type that the executor needs.
     #[must_use]
     pub fn state_type(&self) -> &'static str {
         (self.state.1)()
@@ -74,7 +74,7 @@ impl CommandDescriptor {
         self.state.0
     }
 
-    /// The events it publishes by itself: the reply and the failure.
+    /// The events that the executor publishes by itself: the reply and the failure.
     #[must_use]
     pub fn outputs(&self) -> Vec<&'static Declaration> {
         (self.outputs)()

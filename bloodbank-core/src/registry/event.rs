@@ -1,4 +1,4 @@
-//! One registered event.
+//! Descriptors of events.
 
 use std::{
     any::{Any, TypeId},
@@ -17,7 +17,7 @@ use crate::{
     routing::RoutingKey,
 };
 
-/// A registered event: its declaration, and what can be done with it without knowing its type.
+/// The descriptor of a registered event: its declaration, and operations that need no knowledge of its type.
 #[derive(Clone, Copy)]
 pub struct EventDescriptor {
     declaration: &'static Declaration,
@@ -32,13 +32,13 @@ inventory::collect!(EventDescriptor);
 
 /// An event whose type is known only at run time.
 pub trait AnyEvent: Any + Send {
-    /// Its payload as the text of a JSON value.
+    /// The payload as JSON text.
     ///
     /// # Errors
     /// When it cannot be written as JSON.
     fn to_text(&self) -> Result<Box<RawValue>>;
 
-    /// Its payload as JSON.
+    /// The payload as a JSON value.
     ///
     /// # Errors
     /// Like [`Self::to_text`].
@@ -49,13 +49,13 @@ pub trait AnyEvent: Any + Send {
         })
     }
 
-    /// The key it is published under.
+    /// The routing key that the event is published under.
     ///
     /// # Errors
     /// Like [`Event::routing_key`].
     fn routing_key(&self) -> Result<RoutingKey>;
 
-    /// The id that its declared fields give it.
+    /// The deterministic id from the declared fields, if any.
     fn event_id(&self, key: &str) -> Option<Uuid>;
 }
 
@@ -84,14 +84,15 @@ fn cannot_be_written(declaration: &Declaration, error: serde_json::Error) -> Err
         .with_source(error)
 }
 
-/// The schema has been asked before, and names places; what it lets pass is explained by the type itself.
+/// The error for a payload that fits the schema but not the type: the schema would have named the places, so the type
+/// itself explains the rest.
 #[cold]
 fn does_not_fit(key: &str, declaration: &Declaration, error: serde_json::Error) -> Error {
     Error::new(ErrorKind::InvalidPayload, format!("payload of `{key}` does not fit `{}`", declaration.name))
         .with_source(error)
 }
 
-/// The text of a payload as a tree.
+/// Parses the text of a payload into a JSON tree.
 pub(crate) fn tree(key: &str, payload: &str) -> Result<Value> {
     serde_json::from_str(payload).map_err(|error| {
         Error::new(ErrorKind::InvalidPayload, format!("payload of `{key}` is no JSON: {error}")).with_source(error)
@@ -99,7 +100,7 @@ pub(crate) fn tree(key: &str, payload: &str) -> Result<Value> {
 }
 
 impl EventDescriptor {
-    /// The descriptor of a type; what the derive registers.
+    /// Creates the descriptor of a type; the derive registers it.
     #[must_use]
     pub const fn of<E: Event>() -> Self {
         Self {
@@ -118,43 +119,43 @@ impl EventDescriptor {
         }
     }
 
-    /// What the declaration says.
+    /// The declaration of the event.
     #[must_use]
     pub const fn declaration(&self) -> &'static Declaration {
         self.declaration
     }
 
-    /// The key as declared.
+    /// The declared routing key.
     #[must_use]
     pub const fn routing_key(&self) -> &'static str {
         self.declaration.routing_key
     }
 
-    /// Fact, command or failure.
+    /// The kind: fact, command or failure.
     #[must_use]
     pub const fn kind(&self) -> EventKind {
         self.declaration.kind
     }
 
-    /// The domain in listings.
+    /// The domain under which listings show the event.
     #[must_use]
     pub const fn domain(&self) -> &'static str {
         self.declaration.domain
     }
 
-    /// Where it is declared.
+    /// The location of the declaration in source code.
     #[must_use]
     pub const fn location(&self) -> &'static Location {
         &self.declaration.location
     }
 
-    /// The Rust type.
+    /// The id of the Rust type.
     #[must_use]
     pub const fn type_id(&self) -> TypeId {
         self.type_id
     }
 
-    /// The Rust type with its path.
+    /// The path of the Rust type.
     #[must_use]
     pub fn type_path(&self) -> &'static str {
         (self.type_path)()
@@ -166,13 +167,13 @@ impl EventDescriptor {
         (self.schema)()
     }
 
-    /// The declared sample.
+    /// The declared example.
     #[must_use]
     pub fn example(&self) -> Option<Box<dyn AnyEvent>> {
         (self.example)()
     }
 
-    /// Reads a payload as this event: every fault against the schema at once, then the type, then its rules.
+    /// Reads a payload as this event: checks every fault against the schema at once, then the type, then its rules.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidPayload`] naming the JSON pointer of every fault.
@@ -181,7 +182,7 @@ impl EventDescriptor {
         (self.decode)(key, &payload.to_string())
     }
 
-    /// The same of the JSON text of a payload; of one that fits, no tree is built.
+    /// Reads the JSON text of a payload, like [`Self::read`]; for a payload that fits, no tree is built.
     ///
     /// # Errors
     /// Like [`Self::read`]; also where the text is no JSON.

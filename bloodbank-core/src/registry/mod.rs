@@ -1,4 +1,4 @@
-//! What is linked into this program: events, subscribers, commands.
+//! The registry: the events, subscribers and commands that are linked into this program.
 
 mod check;
 mod command;
@@ -29,27 +29,27 @@ use crate::{
     routing,
 };
 
-/// Every event, subscriber and command that is linked into this program.
+/// The registry of every event, subscriber and command that is linked into this program.
 ///
-/// A crate that only declares events is linked when it is named: `use my_events as _;`.
+/// A crate that only declares events is linked only if it is named: `use my_events as _;`.
 #[derive(Debug)]
 pub struct Registry {
-    /// By key as declared.
+    /// The events by declared key.
     by_key: HashMap<&'static str, &'static EventDescriptor>,
-    /// Made when it is first asked.
+    /// The events by type; built on first use.
     by_type: OnceLock<HashMap<TypeId, &'static EventDescriptor>>,
-    /// Events whose key has placeholders.
+    /// The events whose key has placeholders.
     templates: Vec<&'static EventDescriptor>,
-    /// Sorted by key.
+    /// The events, sorted by key.
     events: Vec<&'static EventDescriptor>,
-    /// Made when it is first asked.
+    /// The events by domain; built on first use.
     by_domain: OnceLock<BTreeMap<&'static str, Vec<&'static EventDescriptor>>>,
     subscribers: Vec<&'static SubscriberDescriptor>,
     commands: Vec<&'static CommandDescriptor>,
 }
 
 impl Registry {
-    /// The registry of this program; built at the first call.
+    /// The registry of this program; built on the first call.
     #[must_use]
     pub fn global() -> &'static Self {
         static GLOBAL: LazyLock<Registry> = LazyLock::new(|| {
@@ -89,7 +89,7 @@ impl Registry {
         }
     }
 
-    /// The event with that key: as declared, or as published (`artifact.created` finds `artifact.{action}`).
+    /// The event with a key, either declared or published (`artifact.created` finds `artifact.{action}`).
     #[must_use]
     pub fn event(&self, key: &str) -> Option<&'static EventDescriptor> {
         let exact = self.by_key.get(key).copied();
@@ -98,7 +98,7 @@ impl Registry {
         })
     }
 
-    /// The event of that type.
+    /// The event of type `E`.
     #[must_use]
     pub fn event_of<E: Event>(&self) -> Option<&'static EventDescriptor> {
         let by_type = self.by_type.get_or_init(|| self.events.iter().map(|event| (event.type_id(), *event)).collect());
@@ -160,7 +160,7 @@ impl Registry {
         self.event(key).map(EventDescriptor::schema)
     }
 
-    /// The key of an event as a label of metrics: as declared, so that there are not more of them than declarations.
+    /// The metric label for a key: the declared key, so that there are no more labels than declarations, or `other`.
     pub(crate) fn label(&self, key: &str) -> &'static str {
         self.event(key).map_or("other", EventDescriptor::routing_key)
     }

@@ -1,32 +1,32 @@
-//! The options of a subscriber.
+//! The options of subscribers and commands.
 
 use std::time::Duration;
 
-/// What `#[subscriber(…)]` and `#[command(…)]` say; `None` takes the default of the runtime.
+/// The options of `#[subscriber(…)]` and `#[command(…)]`; `None` takes the default of the runtime.
 #[derive(Debug, Clone, Copy)]
 pub struct SubscriberOptions {
-    /// The binding, where it is not derived from the type.
+    /// The binding pattern, where it is not derived from the type.
     pub pattern: Option<&'static str>,
     /// The queue, where it is not `{service}.{subscriber}`.
     pub queue: Option<&'static str>,
-    /// How many events are handled at the same time.
+    /// The number of events that are handled at the same time.
     pub concurrency: u16,
-    /// How many deliveries the broker sends ahead.
+    /// The number of deliveries that the broker sends ahead.
     pub prefetch: Option<u16>,
-    /// The field whose equal values are handled in order (`ordered_by`).
+    /// The field that orders events (`ordered_by`): events with equal values are handled in order.
     pub ordered_by: Option<&'static str>,
-    /// How long one attempt may take.
+    /// The time limit of one attempt.
     pub timeout: Duration,
-    /// When and how often to try again.
+    /// The retry policy: when and how often to try again.
     pub retry: RetryPolicy,
-    /// For how long a second delivery of the same event is recognised and not handled again.
+    /// The time for which a second delivery of the same event is recognised and not handled again.
     pub dedupe_within: Option<Duration>,
-    /// What becomes of an event that failed for good.
+    /// The treatment of an event that failed for good.
     pub on_failure: OnFailure,
 }
 
 impl SubscriberOptions {
-    /// One event at a time, in order; 30 s for an attempt; five attempts; dead letters are kept.
+    /// The defaults: one event at a time, in order; 30 s for an attempt; five attempts; dead letters are kept.
     pub const DEFAULT: Self = Self {
         pattern: None,
         queue: None,
@@ -39,7 +39,7 @@ impl SubscriberOptions {
         on_failure: OnFailure::DeadLetter,
     };
 
-    /// How many deliveries the broker sends ahead: what was asked for, or enough to keep every handler busy.
+    /// The number of deliveries that the broker sends ahead: the configured one, or enough to keep every handler busy.
     #[must_use]
     pub fn prefetch(&self) -> u16 {
         self.prefetch.unwrap_or_else(|| self.concurrency.saturating_mul(4).clamp(128, 2048))
@@ -52,56 +52,56 @@ impl Default for SubscriberOptions {
     }
 }
 
-/// What becomes of an event that failed for good.
+/// The treatment of an event that failed for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnFailure {
-    /// It is kept in the subscriber's dead-letter queue.
+    /// The event is kept in the subscriber's dead-letter queue.
     #[default]
     DeadLetter,
-    /// It is dropped, and counted.
+    /// The event is dropped, and counted.
     Discard,
 }
 
-/// When and how often to try again.
+/// A retry policy: when and how often to try again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// All attempts, the first included; at least 1.
+    /// The number of attempts, the first included; at least 1.
     pub max_attempts: u32,
-    /// How long to wait between them.
+    /// The delays between attempts.
     pub backoff: Backoff,
-    /// No attempt begins later than this after the first failure.
+    /// The time after the first failure beyond which no attempt begins.
     pub max_age: Option<Duration>,
 }
 
 impl RetryPolicy {
-    /// Five attempts, 1 s to 1 min apart.
+    /// The default policy: five attempts, 1 s to 1 min apart.
     pub const DEFAULT: Self = Self {
         max_attempts: 5,
         backoff: Backoff::Exponential { first: Duration::from_secs(1), max: Duration::from_secs(60) },
         max_age: None,
     };
 
-    /// How long to wait after attempt number `attempt` (from 1) failed; `None`: no further attempt.
-    /// The delay is that of the policy; what is taken is a rung of the ladder beside it.
+    /// The delay after attempt number `attempt` (from 1) failed; `None`: no further attempt. The delay is that of the
+    /// policy; the runtime takes a rung of the retry ladder beside it.
     #[must_use]
     pub fn delay_after(&self, attempt: u32) -> Option<Duration> {
         (attempt < self.max_attempts).then(|| self.backoff.delay(attempt))
     }
 }
 
-/// How long to wait between attempts.
+/// The delays between attempts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backoff {
-    /// Always the same: `"5s"`.
+    /// The same delay each time: `"5s"`.
     Fixed(Duration),
-    /// Doubled each time, up to a maximum: `"1s..1m"`.
+    /// A delay that doubles each time, up to a maximum: `"1s..1m"`.
     Exponential {
         /// The first delay.
         first: Duration,
         /// The longest delay.
         max: Duration,
     },
-    /// One after the other, the last one repeated: `["1s", "10s", "5m"]`.
+    /// A list of delays, the last one repeated: `["1s", "10s", "5m"]`.
     Steps(&'static [Duration]),
 }
 

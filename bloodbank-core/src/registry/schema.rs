@@ -1,18 +1,20 @@
-//! JSON Schemas of events, and checking payloads against them.
+//! JSON Schemas of events, and checks of payloads against them.
 
 use std::{
     collections::HashMap,
-    sync::{Arc, LazyLock, Mutex, PoisonError},
+    sync::{Arc, LazyLock},
 };
 
 use jsonschema::{ValidationError, Validator, error::ValidationErrorKind};
+use parking_lot::Mutex;
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 use serde_json::Value;
 
 use super::{EventDescriptor, shape::Shape};
 use crate::error::{Error, ErrorKind, PayloadFault, Result};
 
-/// What an address or a URL is, the rules of the type say: two opinions would refuse what may be published.
+/// The formats that are left to the rules of the type: two opinions about what an address or a URL is would refuse what
+/// may be published.
 const UNCHECKED_FORMATS: [&str; 6] = ["email", "idn-email", "uri", "uri-reference", "iri", "iri-reference"];
 
 /// The JSON Schema of a type, draft 2020-12.
@@ -20,12 +22,13 @@ pub(super) fn of<T: JsonSchema>() -> Schema {
     SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>()
 }
 
-/// Whether the text of a payload fits, as far as one pass over it tells; `false` is no verdict, [`check`] gives it.
+/// Whether the text of a payload fits, as far as one pass over it can tell; `false` is no verdict, which [`check`]
+/// gives.
 pub(super) fn fits(descriptor: &EventDescriptor, text: &str) -> Result<bool> {
     Ok(compiled(descriptor)?.shape.as_ref().is_some_and(|shape| shape.fits(text)))
 }
 
-/// Checks a payload; the error names the JSON pointer of every fault.
+/// Checks a payload against the schema; the error names the JSON pointer of every fault.
 pub(super) fn check(descriptor: &EventDescriptor, key: &str, payload: &Value) -> Result<()> {
     let Compiled { validator, .. } = &*compiled(descriptor)?;
     // Collecting faults costs more than finding out that there is none.
@@ -48,7 +51,7 @@ pub(super) fn check(descriptor: &EventDescriptor, key: &str, payload: &Value) ->
     .with_faults(faults))
 }
 
-/// What is wrong, without the value. A word that is none of several is told which there are.
+/// The description of a fault, without the value. For a word that is not one of several, it lists those.
 fn detail(descriptor: &EventDescriptor, fault: &ValidationError<'_>) -> String {
     if let ValidationErrorKind::OneOfNotValid { .. } | ValidationErrorKind::AnyOf { .. } = fault.kind() {
         let schema = descriptor.schema().to_value();
@@ -60,7 +63,7 @@ fn detail(descriptor: &EventDescriptor, fault: &ValidationError<'_>) -> String {
     fault.masked().to_string()
 }
 
-/// The words, where all choices are words.
+/// The allowed words, if all choices are words.
 fn words(choices: &[Value]) -> Option<Vec<String>> {
     let mut words = Vec::new();
     for choice in choices {
@@ -73,7 +76,7 @@ fn words(choices: &[Value]) -> Option<Vec<String>> {
     Some(words)
 }
 
-/// A schema, as it is checked.
+/// A schema compiled for checking.
 pub(super) struct Compiled {
     pub(super) validator: Validator,
     pub(super) shape: Option<Shape>,
@@ -88,10 +91,10 @@ impl Compiled {
     }
 }
 
-/// Compiling a schema costs much more than checking against it: each is compiled once.
+/// The compiled schema of an event. Compiling costs much more than checking: each schema is compiled once.
 fn compiled(descriptor: &EventDescriptor) -> Result<Arc<Compiled>> {
     static COMPILED: LazyLock<Mutex<HashMap<&'static str, Arc<Compiled>>>> = LazyLock::new(Mutex::default);
-    let known = COMPILED.lock().unwrap_or_else(PoisonError::into_inner).get(descriptor.routing_key()).cloned();
+    let known = COMPILED.lock().get(descriptor.routing_key()).cloned();
     if let Some(compiled) = known {
         return Ok(compiled);
     }
@@ -102,6 +105,6 @@ fn compiled(descriptor: &EventDescriptor) -> Result<Arc<Compiled>> {
         )
     })?;
     let compiled = Arc::new(compiled);
-    COMPILED.lock().unwrap_or_else(PoisonError::into_inner).insert(descriptor.routing_key(), Arc::clone(&compiled));
+    COMPILED.lock().insert(descriptor.routing_key(), Arc::clone(&compiled));
     Ok(compiled)
 }

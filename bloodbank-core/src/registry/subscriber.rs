@@ -1,4 +1,4 @@
-//! Subscribers as the registry lists them.
+//! Descriptors of subscribers.
 
 use std::sync::Arc;
 
@@ -8,33 +8,33 @@ use crate::{
     routing::{matches, template_to_pattern},
 };
 
-/// What `#[subscriber]` says about a function, known at compile time and listed in the registry.
+/// The descriptor of a function with `#[subscriber]`, known at compile time and listed in the registry.
 #[derive(Debug, Clone, Copy)]
 pub struct SubscriberDescriptor {
     /// The name of the function.
     pub name: &'static str,
-    /// Its doc comment.
+    /// The doc comment of the function.
     pub docs: &'static str,
-    /// Where it stands.
+    /// The location of the function in source code.
     pub location: Location,
     /// The options of the attribute.
     pub options: SubscriberOptions,
-    /// The events it receives.
+    /// The events that the subscriber receives.
     pub inputs: fn() -> Vec<&'static Declaration>,
-    /// The events it may publish by returning them.
+    /// The events that the subscriber may publish by returning them.
     pub outputs: fn() -> Vec<&'static Declaration>,
 }
 
 inventory::collect!(SubscriberDescriptor);
 
 impl SubscriberDescriptor {
-    /// Its queue in an app of that name.
+    /// The queue of the subscriber in the app `service`.
     #[must_use]
     pub fn queue(&self, service: &str) -> Arc<str> {
         self.options.queue.map_or_else(|| format!("{service}.{}", self.name).into(), Into::into)
     }
 
-    /// What its queue is bound to: its pattern or its keys, and the keys of older versions.
+    /// The binding patterns of the queue: the declared pattern or the keys, and the keys of older versions.
     #[must_use]
     pub fn patterns(&self) -> Vec<Arc<str>> {
         let explicit = self.options.pattern;

@@ -1,10 +1,10 @@
-//! The names of all settings, once.
+//! The names of all settings, declared once.
 
-/// A setting under the names it has as a variable; the first one wins.
+/// A setting with its names as a variable; the first one wins.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Field {
     pub(super) names: &'static [&'static str],
-    /// Its value is never shown.
+    /// Whether the value is never shown.
     pub(super) is_secret: bool,
 }
 
@@ -41,7 +41,7 @@ pub(super) const CLAIM_DIRECTORY: Field = field(&["BLOODBANK_CLAIM_DIRECTORY"]);
 pub(super) const CLAIM_TTL_DAYS: Field = field(&["BLOODBANK_CLAIM_TTL_DAYS"]);
 pub(super) const CLAIM_THRESHOLD_BYTES: Field = field(&["BLOODBANK_CLAIM_THRESHOLD_BYTES"]);
 
-/// Every setting: what `bloodbank.toml` may hold. The last ones are read by other parts of Bloodbank ([`super::Reader`]):
+/// The settings that `bloodbank.toml` may hold. The last ones are read by other parts of Bloodbank ([`super::Reader`]):
 /// programs with and without such a part share one file.
 const ALL: [Field; 33] = [
     SERVICE_NAME,

@@ -1,20 +1,31 @@
-//! The kinds of things that settings choose between.
+//! Kinds that settings choose between: of queues and of claim stores.
 
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How the broker keeps a queue.
+/// The kind of a queue: how the broker keeps it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum QueueKind {
-    /// Replicated, survives the loss of a node.
+    /// A quorum queue: replicated, survives the loss of a node.
     #[default]
     Quorum,
-    /// On one node.
+    /// A classic queue, on one node.
     Classic,
-    /// Of this connection alone and gone with it: answers to requests.
+    /// A queue of this connection alone, gone with it: for answers to requests.
     Transient,
+}
+
+impl fmt::Display for QueueKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Quorum => "quorum",
+            Self::Classic => "classic",
+            Self::Transient => "transient",
+        })
+    }
 }
 
 /// A kind of store for large payloads.

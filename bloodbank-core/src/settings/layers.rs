@@ -1,4 +1,4 @@
-//! Where settings stand: the environment, `.env`, `bloodbank.toml`.
+//! The layers of settings: the environment, `.env`, `bloodbank.toml`.
 
 use std::{collections::HashMap, ffi::OsString, fs, io, path::Path};
 
@@ -10,17 +10,17 @@ use crate::error::{Error, ErrorKind, Result};
 const FILE: &str = "bloodbank.toml";
 const DOTENV: &str = ".env";
 
-/// Named values from one place. Only those that are settings are kept.
+/// The settings from one place; other names are not kept.
 pub(super) struct Layer {
-    /// `in the environment`
+    /// The name of the place, such as `in the environment`.
     pub(super) place: &'static str,
     values: HashMap<&'static str, Raw>,
 }
 
-/// A value as it stands.
+/// The value of a setting, as it was found.
 pub(super) enum Raw {
     Text(String),
-    /// Not Unicode.
+    /// A value that is not Unicode.
     Unreadable,
 }
 
@@ -29,26 +29,26 @@ impl Layer {
         Self { place, values: HashMap::new() }
     }
 
-    /// Keeps a value, unless it is empty: that means unset.
+    /// Keeps a value, unless it is empty, which means unset.
     fn keep(&mut self, name: &'static str, value: Raw) {
         if !matches!(&value, Raw::Text(text) if text.trim().is_empty()) {
             self.values.insert(name, value);
         }
     }
 
-    /// The value of a setting and the name it stands under.
+    /// The value of a setting and the name under which it was found.
     pub(super) fn get(&self, field: Field) -> Option<(&'static str, &Raw)> {
         let mut names = field.names.iter();
         names.find_map(|name| Some((*name, self.values.get(name)?)))
     }
 }
 
-/// All layers, the strongest first.
+/// The layers, the strongest first.
 pub(super) fn all(folder: &Path, vars: impl Iterator<Item = (OsString, OsString)>) -> Result<Vec<Layer>> {
     Ok(vec![environment(vars), dotenv(&folder.join(DOTENV))?, file(&folder.join(FILE))?])
 }
 
-/// The variables that are settings; others are none of our business.
+/// Reads the variables that are settings, and ignores all others.
 pub(super) fn environment(vars: impl Iterator<Item = (OsString, OsString)>) -> Layer {
     let mut layer = Layer::new("in the environment");
     for (name, value) in vars {
@@ -59,7 +59,7 @@ pub(super) fn environment(vars: impl Iterator<Item = (OsString, OsString)>) -> L
     layer
 }
 
-/// `.env` holds the variables of other programs too. The environment of the process is not changed.
+/// Reads `.env`, which may hold the variables of other programs too. The environment of the process is not changed.
 fn dotenv(path: &Path) -> Result<Layer> {
     let mut layer = Layer::new("in .env");
     let Some(text) = contents(path, DOTENV)? else {
@@ -81,14 +81,14 @@ fn dotenv(path: &Path) -> Result<Layer> {
     Ok(layer)
 }
 
-/// Where the rest of a line stands that could not be read.
+/// The line that could not be read, found by the rest of it.
 fn line_of(text: &str, rest: &str) -> String {
     let rest = rest.trim();
     let number = text.lines().position(|line| !rest.is_empty() && line.trim().ends_with(rest));
     number.map_or_else(|| "a line".to_owned(), |number| format!("line {}", number + 1))
 }
 
-/// `bloodbank.toml` is ours alone: a name that is no setting is a mistake.
+/// Reads `bloodbank.toml`, which belongs to Bloodbank alone: a name that is no setting is a mistake.
 fn file(path: &Path) -> Result<Layer> {
     let mut layer = Layer::new("in bloodbank.toml");
     let Some(text) = contents(path, FILE)? else {
@@ -135,7 +135,7 @@ fn known(name: &str) -> Option<&'static str> {
     field::names().find(|known| *known == name)
 }
 
-/// The text of a file; `None` when there is none.
+/// The text of a file; `None` when there is no such file.
 fn contents(path: &Path, name: &str) -> Result<Option<String>> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),

@@ -18,7 +18,7 @@ pub use self::{
 };
 use crate::error::Result;
 
-/// Everything that can be set.
+/// The settings of a program.
 ///
 /// Each field names its variable. The same names in lower case stand in `bloodbank.toml`, flat:
 ///
@@ -36,7 +36,7 @@ use crate::error::Result;
 pub struct Settings {
     /// `SERVICE_NAME`: the name of this service; the first part of its queues. `[a-z0-9][a-z0-9_.-]*`.
     pub service_name: String,
-    /// `ENVIRONMENT`.
+    /// `ENVIRONMENT`: the name of the environment, such as `dev`.
     pub environment: String,
     /// `RABBIT_URL`: `amqp://user:password@host:port/vhost`; unset: the embedded bus.
     pub rabbit_url: Option<SecretString>,
@@ -44,13 +44,14 @@ pub struct Settings {
     pub exchange_name: String,
     /// `BLOODBANK_QUEUE_TYPE`: `quorum` or `classic`.
     pub queue_kind: QueueKind,
-    /// `REDIS_URL`, or `REDIS_HOST`, `REDIS_PORT`, `REDIS_DB`, `REDIS_PASSWORD`; unset: correlation in the embedded store.
+    /// `REDIS_URL`, or `REDIS_HOST`, `REDIS_PORT`, `REDIS_DB`, `REDIS_PASSWORD`; unset: correlation in the file of the
+    /// embedded bus, or in memory.
     pub redis_url: Option<SecretString>,
-    /// `CORRELATION_TTL_DAYS`, also `REDIS_TTL_DAYS`.
+    /// `CORRELATION_TTL_DAYS`, also `REDIS_TTL_DAYS`: how long correlation is kept.
     pub correlation_ttl: Duration,
-    /// `HTTP_HOST`.
+    /// `HTTP_HOST`: the host of the gateway.
     pub http_host: String,
-    /// `HTTP_PORT`.
+    /// `HTTP_PORT`: the port of the gateway.
     pub http_port: u16,
     /// `BLOODBANK_EMBEDDED_PATH`: the file of the embedded bus; unset: memory.
     pub embedded_path: Option<PathBuf>,
@@ -105,7 +106,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// From the environment, `.env` and `bloodbank.toml` in the working directory.
+    /// Loads the settings from the environment, `.env` and `bloodbank.toml` in the working directory.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Settings`] naming every variable with a bad value, where it stands, the value (unless it may
@@ -114,7 +115,8 @@ impl Settings {
         read::settings(Reader::load()?)
     }
 
-    /// From `.env` and `bloodbank.toml` in this folder, and these variables in place of the environment's.
+    /// Loads the settings from `.env` and `bloodbank.toml` in this folder, and these variables in place of the
+    /// environment's.
     ///
     /// # Errors
     /// Like [`Settings::load`].
@@ -125,7 +127,7 @@ impl Settings {
         read::settings(Reader::load_from(folder, vars)?)
     }
 
-    /// From these variables alone, for tests.
+    /// Reads the settings from these variables alone, for tests.
     ///
     /// ```
     /// # use bloodbank_core::Settings;

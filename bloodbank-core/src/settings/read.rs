@@ -1,4 +1,4 @@
-//! From layers to settings; every bad value is reported, not only the first.
+//! Reads settings from layers; every bad value is reported, not only the first.
 
 use std::{path::Path, time::Duration};
 
@@ -16,11 +16,12 @@ use crate::{
 };
 
 const DAY: u64 = 24 * 60 * 60;
-/// A century; Redis refuses times to live that overflow its clock.
+/// The longest time to live, in days: a century; Redis refuses times to live that overflow its clock.
 const MOST_DAYS: u64 = 36_500;
-/// AMQP carries names as short strings.
+/// The longest name in bytes: AMQP carries names as short strings.
 const LONGEST_NAME: usize = 255;
-/// A queue is named `{service}.{subscriber}`; something is left for the subscriber.
+/// The longest service name in bytes: a queue is named `{service}.{subscriber}`, and something is left for the
+/// subscriber.
 const LONGEST_SERVICE: usize = 127;
 
 pub(super) fn settings(mut reader: Reader) -> Result<Settings> {
@@ -63,9 +64,10 @@ pub(super) fn settings(mut reader: Reader) -> Result<Settings> {
     reader.finish().map(|()| settings)
 }
 
-/// Reads the settings of a part of Bloodbank that has its own, from where [`Settings`] come from and with their errors.
+/// A reader for the settings of a part of Bloodbank that has its own, from the same layers as [`Settings`] and with the
+/// same errors.
 ///
-/// Its names are those that `bloodbank.toml` may hold.
+/// A reader knows the names that `bloodbank.toml` may hold.
 ///
 /// ```
 /// # use bloodbank_core::settings::Reader;
@@ -94,7 +96,7 @@ impl std::fmt::Debug for Reader {
 }
 
 impl Reader {
-    /// Of the environment, `.env` and `bloodbank.toml` in the working directory.
+    /// Creates a reader of the environment, `.env` and `bloodbank.toml` in the working directory.
     ///
     /// # Errors
     /// [`ErrorKind::Settings`] when one of the files cannot be read.
@@ -102,7 +104,8 @@ impl Reader {
         Ok(Self { layers: layers::all(Path::new("."), std::env::vars_os())?, problems: Vec::new() })
     }
 
-    /// Of `.env` and `bloodbank.toml` in this folder, and these variables in place of the environment's.
+    /// Creates a reader of `.env` and `bloodbank.toml` in this folder, and these variables in place of the
+    /// environment's.
     ///
     /// # Errors
     /// Like [`Reader::load`].
@@ -114,16 +117,16 @@ impl Reader {
         Ok(Self { layers: layers::all(folder.as_ref(), vars)?, problems: Vec::new() })
     }
 
-    /// Of these variables alone, for tests.
+    /// Creates a reader of these variables alone, for tests.
     pub fn from_vars<K: Into<String>, V: Into<String>>(vars: impl IntoIterator<Item = (K, V)>) -> Self {
         let vars = vars.into_iter().map(|(name, value)| (name.into().into(), value.into().into()));
         Self { layers: vec![layers::environment(vars)], problems: Vec::new() }
     }
 
-    /// The strongest value of a setting, read; what is wrong with it is kept for [`Reader::finish`].
+    /// Reads the strongest value of a setting; an error is kept for [`Reader::finish`].
     ///
-    /// `read` says what is allowed, as in “it must be …”; for a secret, whose value is not shown, the whole of it, as in
-    /// “must be …”.
+    /// The error of `read` names what is allowed, to complete “it must be …”; for a secret, whose value is not shown,
+    /// it is the whole predicate, as in “must be …”.
     pub fn get<T>(&mut self, name: &str, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         match field::named(name) {
             Some(field) => self.field(field, read),
@@ -134,18 +137,18 @@ impl Reader {
         }
     }
 
-    /// Whether it is set, to whatever value.
+    /// Whether a setting has a value, valid or not.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         field::named(name).is_some_and(|field| self.layers.iter().any(|layer| layer.get(field).is_some()))
     }
 
-    /// Adds what is wrong, such as one setting without the other.
+    /// Adds a problem, such as one setting without the other.
     pub fn problem(&mut self, problem: impl Into<String>) {
         self.problems.push(problem.into());
     }
 
-    /// Everything that is wrong, each on a line of its own.
+    /// Returns an error with every problem, each on a line of its own, if there is one.
     ///
     /// # Errors
     /// [`ErrorKind::Settings`] naming every setting with a bad value, where it stands, the value (unless it may hold a
@@ -177,7 +180,7 @@ impl Reader {
         }
     }
 
-    /// The store that is named, or the one that is there.
+    /// The claim store that is named, or else the one that is configured.
     fn claim_store(&mut self, has_redis: bool, has_directory: bool) -> ClaimStoreKind {
         let named = self.field(field::CLAIM_STORE, claim_store);
         match named {
@@ -196,7 +199,8 @@ impl Reader {
         })
     }
 
-    /// `REDIS_URL`, or composed of its parts. Parts win where the host stands in a stronger layer.
+    /// The Redis address from `REDIS_URL`, or composed of its parts. Parts win where the host stands in a stronger
+    /// layer.
     fn redis_url(&mut self) -> Option<SecretString> {
         let rank = |field| self.layers.iter().position(|layer| layer.get(field).is_some());
         let url_rank = rank(field::REDIS_URL).unwrap_or(usize::MAX);

@@ -1,7 +1,8 @@
-//! TLS towards RabbitMQ and Redis: whom to trust, and who we are.
+//! TLS towards RabbitMQ and Redis: the trusted authorities, and the client certificate.
 //!
-//! Certificates are always verified; there is no switch that skips it. Those of `BLOODBANK_TLS_CA` are trusted in place of
-//! the authorities of the system: who runs an authority of his own does not want a stranger's to vouch for his broker.
+//! Certificates are always verified; there is no switch that skips it. The authorities of `BLOODBANK_TLS_CA` are
+//! trusted in place of those of the system: an operator with an authority of their own does not want a stranger's to
+//! vouch for the broker.
 
 use std::path::PathBuf;
 
@@ -12,14 +13,14 @@ use crate::{
 
 /// The contents of the certificate files that the settings name, as PEM.
 pub struct TlsFiles {
-    /// Authorities that are trusted, and no others.
+    /// The authorities that are trusted, and no others.
     pub ca: Option<String>,
-    /// The certificate that we show, and its key.
+    /// The client certificate of this program, and its key.
     pub identity: Option<(String, String)>,
 }
 
 impl TlsFiles {
-    /// Reads the files that are named by `BLOODBANK_TLS_CA`, `BLOODBANK_TLS_CERT` and `BLOODBANK_TLS_KEY`.
+    /// Reads the files named by `BLOODBANK_TLS_CA`, `BLOODBANK_TLS_CERT` and `BLOODBANK_TLS_KEY`.
     ///
     /// # Errors
     /// [`ErrorKind::Settings`] naming the variable, the file and what is wrong with it.

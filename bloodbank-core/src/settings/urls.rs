@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use secrecy::SecretString;
 
-/// `amqp://user:password@host:port/vhost`.
+/// Checks a RabbitMQ address: `amqp://user:password@host:port/vhost`.
 pub(super) fn rabbit(value: &str) -> Result<SecretString, String> {
     checked(
         value,
@@ -14,7 +14,7 @@ pub(super) fn rabbit(value: &str) -> Result<SecretString, String> {
     )
 }
 
-/// `redis://user:password@host:port/db`.
+/// Checks a Redis address: `redis://user:password@host:port/db`.
 pub(super) fn redis(value: &str) -> Result<SecretString, String> {
     checked(
         value,
@@ -24,7 +24,7 @@ pub(super) fn redis(value: &str) -> Result<SecretString, String> {
     )
 }
 
-/// A Redis address of its parts.
+/// Composes a Redis address from its parts.
 pub(super) fn redis_from(host: &str, port: u16, db: u32, password: Option<&str>) -> SecretString {
     let password = password.map(|password| format!(":{}@", percent_encoded(password)));
     // An IPv6 address.
@@ -32,7 +32,7 @@ pub(super) fn redis_from(host: &str, port: u16, db: u32, password: Option<&str>)
     format!("redis://{}{host}:{port}/{db}", password.unwrap_or_default()).into()
 }
 
-/// Checks what can be checked without a connection. The message must not repeat any of the value.
+/// Checks an address as far as possible without a connection. The message must not repeat any of the value.
 fn checked(value: &str, schemes: &[&str], example: &str, remedy: &str) -> Result<SecretString, String> {
     let Some((scheme, rest)) = value.split_once("://") else {
         return Err(format!("is no URL; it must look like `{example}`"));

@@ -1,4 +1,4 @@
-//! Large payloads that stay out of their events.
+//! Claim stores: large payloads that stay out of their events.
 
 use std::time::Duration;
 
@@ -8,35 +8,35 @@ use futures_util::future::BoxFuture;
 use crate::error::Result;
 use crate::settings::ClaimStoreKind;
 
-/// The longest key, in bytes.
+/// The longest key of a claim, in bytes.
 pub(crate) const LONGEST_KEY: usize = 1024;
 
-/// Keeps payloads under keys, each for a time. Keys come from events, so from anybody: a store never takes one for a
-/// path or a command.
+/// A store of payloads under keys, each kept for a time. Keys come from events, so from anybody: a store never takes
+/// one for a path or a command.
 pub trait ClaimStore: Send + Sync + 'static {
-    /// What references to it say.
+    /// The kind of the store, as references name it.
     fn kind(&self) -> ClaimStoreKind;
 
-    /// Keeps a payload; one that is there already is replaced.
+    /// Stores a payload under a key, replacing an existing one.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Storage`] when it cannot be written.
     fn put<'a>(&'a self, key: &'a str, payload: Bytes, ttl: Duration) -> BoxFuture<'a, Result<()>>;
 
-    /// What is kept under a key; no more than `limit` bytes are read.
+    /// Reads the payload under a key; one of more than `limit` bytes is not read in full.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Storage`] when it cannot be read.
     fn get<'a>(&'a self, key: &'a str, limit: usize) -> BoxFuture<'a, Result<Lookup>>;
 
-    /// Forgets what is kept under a key, if anything is.
+    /// Removes the payload under a key, if there is one.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Storage`].
     fn remove<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<()>>;
 }
 
-/// What a store has under a key.
+/// The result of a lookup in a claim store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lookup {
     /// A payload.

@@ -1,4 +1,4 @@
-//! Payloads in files of one directory.
+//! A claim store in the files of one directory.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
@@ -24,20 +24,20 @@ use crate::{
     store::{ClaimStore, Lookup},
 };
 
-/// Every so many payloads, those whose time is over are removed.
+/// The number of payloads after which expired ones are removed.
 const SWEEP: u32 = 64;
-/// A longest key, every byte of it escaped, and the time.
+/// The longest first line of a file, in bytes: a longest key, every byte of it escaped, and the time.
 const LONGEST_HEAD: u64 = 8 * 1024;
-/// A file that was begun so long ago will not be finished.
+/// The age after which a file that was begun will not be finished.
 const ABANDONED: Duration = Duration::from_secs(60 * 60);
 const EXTENSION: &str = "claim";
 const UNFINISHED: &str = "tmp";
 
-/// Payloads in files of one directory, which belongs to the store alone.
+/// A claim store in the files of one directory, which belongs to the store alone.
 ///
 /// The name of a file is the hash of its key, so that no key, whatever it holds, leads out of the directory; a link
-/// that somebody put there is not followed. Files are written beside and moved into place: a reader sees all of a
-/// payload or nothing.
+/// that somebody put there is not followed. Files are written under a temporary name and moved into place: a reader
+/// sees all of a payload or nothing.
 #[derive(Debug, Clone)]
 pub struct FileClaims {
     directory: Arc<Path>,
@@ -52,7 +52,7 @@ struct Head {
 }
 
 impl FileClaims {
-    /// A store in this directory, which is made if it is not there.
+    /// Opens a store in this directory, which is created if it is not there.
     ///
     /// # Errors
     /// [`ErrorKind::Storage`] when it cannot be made or is no directory.
@@ -105,7 +105,7 @@ impl FileClaims {
         Ok(if payload.len() > limit { Lookup::TooLarge } else { Lookup::Payload(payload.into()) })
     }
 
-    /// Removes what is over, and what was never finished.
+    /// Removes expired files, and those that were never finished.
     fn sweep(&self) -> io::Result<()> {
         for entry in fs::read_dir(&self.directory)? {
             let path = entry?.path();

@@ -10,16 +10,16 @@ use crate::{error::Result, message::Incoming, routing::BindingPattern};
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct JournalEntry {
-    /// Its place in the journal. Offsets grow; there may be gaps.
+    /// The position of the entry in the journal. Offsets grow; there may be gaps.
     pub offset: u64,
-    /// The time at which it was kept, to the millisecond.
+    /// The time at which the message was kept, to the millisecond.
     pub published_at: DateTime<Utc>,
     /// The message, as it was published.
     pub message: Incoming,
 }
 
 impl JournalEntry {
-    /// An entry; what a journal makes.
+    /// Creates an entry, for implementations of a journal.
     #[must_use]
     pub fn new(offset: u64, published_at: DateTime<Utc>, message: Incoming) -> Self {
         Self { offset, published_at, message }
@@ -42,36 +42,36 @@ impl JournalEntry {
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct JournalQuery {
-    /// Of event types that this pattern matches; `None`: of all.
+    /// A pattern that event types match; `None`: all types.
     pub pattern: Option<BindingPattern>,
-    /// Through this exchange; `None`: any, copies that wait for a retry and dead letters included.
+    /// The exchange that messages went through; `None`: any, copies that wait for a retry and dead letters included.
     pub exchange: Option<String>,
-    /// Published at this time or later; `None`: whenever.
+    /// The earliest time of publishing; `None`: any.
     pub since: Option<DateTime<Utc>>,
 }
 
 impl JournalQuery {
-    /// Every entry.
+    /// Selects every entry.
     #[must_use]
     pub fn all() -> Self {
         Self::default()
     }
 
-    /// Only event types that this pattern matches.
+    /// Selects only event types that this pattern matches.
     #[must_use]
     pub fn pattern(mut self, pattern: BindingPattern) -> Self {
         self.pattern = Some(pattern);
         self
     }
 
-    /// Only messages that went through this exchange.
+    /// Selects only messages that went through this exchange.
     #[must_use]
     pub fn exchange(mut self, exchange: impl Into<String>) -> Self {
         self.exchange = Some(exchange.into());
         self
     }
 
-    /// Only messages that were published at this time or later.
+    /// Selects only messages that were published at this time or later.
     #[must_use]
     pub fn since(mut self, since: DateTime<Utc>) -> Self {
         self.since = Some(since);
@@ -88,14 +88,15 @@ pub enum Position {
     Offset(u64),
     /// At the first entry that was published at this time or later.
     Time(DateTime<Utc>),
-    /// So many entries that pass the query before the end.
+    /// At the last entries that pass the query, this many of them.
     Last(usize),
 }
 
-/// Entries of a journal, oldest first. Ends where the journal ended when reading began, and after an error.
+/// The entries of a journal, oldest first. The stream ends where the journal ended when its first entry was asked for, and after
+/// an error.
 pub type JournalEntries = BoxStream<'static, Result<JournalEntry>>;
 
-/// Keeps every published message, in the order of publishing, until it is too old or too far back.
+/// A journal: keeps every published message, in the order of publishing, until it is too old or too far back.
 pub trait Journal: Send + Sync + 'static {
     /// The kind and the place of the journal, for messages; without secrets.
     fn describe(&self) -> String;

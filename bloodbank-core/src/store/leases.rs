@@ -1,4 +1,4 @@
-//! Leases on events, and which events were handled.
+//! Leases on events, and the record of handled events.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -7,12 +7,12 @@ use uuid::Uuid;
 
 use crate::error::Result;
 
-/// An event, for one subscriber.
+/// The key of a lease: an event, for one subscriber.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LeaseKey {
     /// The queue of the subscriber.
     pub queue: Arc<str>,
-    /// The event.
+    /// The id of the event.
     pub event_id: Uuid,
 }
 
@@ -22,41 +22,42 @@ impl fmt::Display for LeaseKey {
     }
 }
 
-/// What becomes of an event that somebody wants to handle.
+/// The result of acquiring a lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Acquired {
-    /// It is his who asked, for the time of the lease.
+    /// The caller has the lease, for the time it asked for.
     Leased,
-    /// It was handled.
+    /// The event was handled before.
     Done,
-    /// Another has it.
+    /// Another caller has the lease.
     Busy,
 }
 
-/// A store of leases and of what is done. Each call is atomic; whoever calls sets the deadline.
+/// A store of leases and of handled events. Each call is atomic; the caller sets the deadline.
 pub trait LeaseStore: Send + Sync + 'static {
-    /// What it is and where, for messages; no secrets.
+    /// The kind and the place of the store, for messages; without secrets.
     fn describe(&self) -> String;
 
-    /// Takes the lease on an event that nobody has, or that is leased under this token.
+    /// Acquires the lease on an event that nobody has, or that is leased under this token.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Storage`]; the lease may have been taken: the same token takes it again.
     fn acquire<'a>(&'a self, key: &'a LeaseKey, token: Uuid, lease: Duration) -> BoxFuture<'a, Result<Acquired>>;
 
-    /// Makes a lease last so long from now on; `false`: it is not held under this token any more.
+    /// Renews a lease for this time from now on; `false`: it is not held under this token any more.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Storage`].
     fn renew<'a>(&'a self, key: &'a LeaseKey, token: Uuid, lease: Duration) -> BoxFuture<'a, Result<bool>>;
 
-    /// The event is done, for so long; also where the lease has ended and nobody else has it. `false`: another has it.
+    /// Marks an event as handled for the time `within`, also where the lease has ended and nobody else has it. `false`:
+    /// another caller has the lease.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Storage`].
     fn finish<'a>(&'a self, key: &'a LeaseKey, token: Uuid, within: Duration) -> BoxFuture<'a, Result<bool>>;
 
-    /// Gives up a lease, if it is held under this token.
+    /// Releases a lease, if it is held under this token.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Storage`]; the lease then ends by itself.

@@ -1,4 +1,4 @@
-//! Links between events: which one caused which.
+//! Causation links between events: which one caused which.
 
 use std::{fmt, sync::Arc};
 
@@ -16,20 +16,20 @@ pub(crate) const EVENT_TYPE: &str = "event_type";
 /// The member of metadata that names the program.
 pub(crate) const APP: &str = "app";
 
-/// An event and its parents, as publishing records it.
+/// A causation link: an event and its parents, as publishing records it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CausationLink {
-    /// The event.
+    /// The id of the event.
     pub child: Uuid,
-    /// Its direct parents, once each, in order.
+    /// The direct parents of the event, once each, in order.
     pub parents: Vec<Uuid>,
-    /// The key it was published under, where that is known.
+    /// The routing key that the event was published under, where that is known.
     pub event_type: Option<Arc<str>>,
-    /// The time in its envelope.
+    /// The time in the envelope.
     pub created_at: DateTime<Utc>,
-    /// The program that published it.
+    /// The program that published the event.
     pub app: Option<Arc<str>>,
-    /// What the publisher said about it.
+    /// The metadata from the publisher.
     pub metadata: Option<Map<String, Value>>,
 }
 
@@ -47,39 +47,39 @@ impl CausationLink {
     }
 }
 
-/// What a store knows about an event.
+/// The entry of an event in a link store.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LinkEntry {
-    /// Its direct parents.
+    /// The direct parents of the event.
     pub parents: Vec<Uuid>,
-    /// The time in its envelope, or when another program recorded it.
+    /// The time in the envelope, or the time at which another program recorded the event.
     pub created_at: Option<DateTime<Utc>>,
-    /// What the publisher said, with `event_type` and `app` added.
+    /// The metadata from the publisher, with `event_type` and `app` added.
     pub metadata: Map<String, Value>,
 }
 
 impl LinkEntry {
-    /// The key it was published under.
+    /// The routing key that the event was published under.
     #[must_use]
     pub fn event_type(&self) -> Option<&str> {
         self.metadata.get(EVENT_TYPE)?.as_str()
     }
 
-    /// The program that published it.
+    /// The program that published the event.
     #[must_use]
     pub fn app(&self) -> Option<&str> {
         self.metadata.get(APP)?.as_str()
     }
 }
 
-/// A value under one of our keys that another program broke.
+/// A malformed value under a key of Bloodbank, which another program wrote.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MalformedEntry {
-    /// The event whose value it is.
+    /// The event that the value belongs to.
     pub event_id: Uuid,
     /// The key in the store.
     pub key: String,
-    /// What is wrong with it.
+    /// The description of the problem.
     pub problem: String,
 }
 
@@ -89,12 +89,12 @@ impl fmt::Display for MalformedEntry {
     }
 }
 
-/// What was read about many events: a value for each, in the same order, and what could not be understood.
+/// The result of reading many events: a value for each, in the same order, and the malformed values.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BatchRead<T> {
-    /// One for each event that was asked for.
+    /// The values, one for each event that was asked for.
     pub values: Vec<T>,
-    /// Values that another program broke; what can be understood of them is in `values`.
+    /// Malformed values, which another program wrote; the readable parts of them are in `values`.
     pub malformed: Vec<MalformedEntry>,
 }
 
@@ -104,24 +104,24 @@ impl<T> From<Vec<T>> for BatchRead<T> {
     }
 }
 
-/// Keeps links. All methods take many ids: one round trip for each level of a chain.
+/// A store of causation links. All methods take many ids: one round trip for each level of a chain.
 pub trait LinkStore: Send + Sync + 'static {
-    /// What and where it is, for logs; without secrets.
+    /// The kind and the place of the store, for logs; without secrets.
     fn describe(&self) -> String;
 
-    /// Records links; a link that is there already is replaced. Returns the values in the way of some of them.
+    /// Records links, replacing existing ones. Returns the values in the way of some of them.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Storage`] when the store cannot be written; some of the links may be recorded.
     fn write<'a>(&'a self, links: &'a [CausationLink]) -> BoxFuture<'a, Result<Vec<MalformedEntry>>>;
 
-    /// Finds out whether links can be recorded again after a failure.
+    /// Checks whether links can be recorded again after a failure.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Storage`] while they cannot.
     fn probe(&self) -> BoxFuture<'_, Result<()>>;
 
-    /// What is known about each of these events.
+    /// The entries of these events; `None` where nothing is known.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Storage`].
@@ -133,21 +133,21 @@ pub trait LinkStore: Send + Sync + 'static {
     /// [`crate::ErrorKind::Storage`].
     fn children<'a>(&'a self, events: &'a [Uuid]) -> BoxFuture<'a, Result<BatchRead<Vec<Uuid>>>>;
 
-    /// What time it is there; `None`: it has no clock of its own.
+    /// The current time at the store; `None`: it has no clock of its own.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Storage`].
     fn time(&self) -> BoxFuture<'_, Result<Option<DateTime<Utc>>>>;
 }
 
-/// A store that takes links at once and keeps them with what is published.
+/// A link store that takes links at once and keeps them with the published events.
 pub trait DirectLinkStore: LinkStore {
-    /// Takes a link; whoever asks afterwards sees it.
+    /// Inserts a link; later reads see it.
     fn insert(&self, link: CausationLink);
 
-    /// Resolves when what was taken before is kept.
+    /// Resolves when every link inserted before is kept.
     fn flush(&self) -> BoxFuture<'_, ()>;
 
-    /// What could not be kept; `None` where that cannot happen.
+    /// The links that could not be kept; `None` where that cannot happen.
     fn missed(&self) -> Option<&UnrecordedLinks>;
 }

@@ -1,4 +1,4 @@
-//! Stores: what Bloodbank remembers beside the broker, as contracts, and their backends.
+//! Stores: the data that Bloodbank keeps beside the broker, as contracts, and their backends.
 //!
 //! | contract | remembers | backends |
 //! |---|---|---|
@@ -7,7 +7,7 @@
 //! | [`ClaimStore`] | large payloads that stay out of their events | [`memory`], `redis`, [`FileClaims`] |
 //! | [`Journal`] | every published message, in order | the file of the embedded bus |
 //!
-//! A backend of one's own implements a contract; the conformance suites of `bloodbank-testing` tell whether it is right.
+//! A backend of your own implements a contract; `store_conformance_suite!` of `bloodbank-testing` tells whether it is right.
 
 mod claims;
 mod file;
@@ -30,15 +30,15 @@ pub(crate) use links::{APP, EVENT_TYPE};
 pub use links::{BatchRead, CausationLink, DirectLinkStore, LinkEntry, LinkStore, MalformedEntry};
 pub use unrecorded::UnrecordedLinks;
 
-/// The stores that a transport brings along, because they are kept together with what is published.
+/// The stores that a transport brings along, because they are kept together with the published events.
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Stores {
-    /// Which event caused which.
+    /// The store of causation links.
     pub links: Option<Arc<dyn DirectLinkStore>>,
-    /// Which events were handled.
+    /// The store of leases and of handled events.
     pub leases: Option<Arc<dyn LeaseStore>>,
-    /// Every published message.
+    /// The journal of published messages.
     pub journal: Option<Arc<dyn Journal>>,
 }
 

@@ -1,20 +1,19 @@
-//! Links that a store does not have although they were recorded, so that nobody takes what it holds for everything.
+//! Unrecorded links: those that a store lacks although they were recorded, so that nobody takes its content for
+//! everything.
 
-use std::{
-    collections::{HashSet, VecDeque},
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::collections::{HashSet, VecDeque};
 
 use chrono::{DateTime, Utc};
 use metrics::counter;
+use parking_lot::{Mutex, MutexGuard};
 use uuid::Uuid;
 
 use crate::store::CausationLink;
 
-/// How many events are remembered one by one; about 4 MB.
+/// The number of events that are remembered one by one; about 4 MB.
 const REMEMBERED: usize = 65_536;
 
-/// The links that a store could not keep. Counted as `bloodbank_correlation_missed_total`.
+/// The links that a store could not keep, counted as `bloodbank_correlation_missed_total`.
 #[derive(Default)]
 pub struct UnrecordedLinks(Mutex<Inner>);
 
@@ -23,26 +22,26 @@ struct Inner {
     links: u64,
     events: HashSet<Uuid>,
     order: VecDeque<Uuid>,
-    /// More were missed than could be remembered, the last one then.
+    /// The time of the last missed link, once more were missed than could be remembered.
     until: Option<DateTime<Utc>>,
 }
 
 impl UnrecordedLinks {
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
-    /// A link that is not in the store: neither its child nor its parents show it.
+    /// Adds a link that is not in the store: neither its child nor its parents show it.
     pub fn link(&self, link: &CausationLink) {
         self.lock().note([link.child].iter().chain(&link.parents), link.created_at);
     }
 
-    /// An event of which something is not in the store.
+    /// Adds an event whose data is not all in the store.
     pub fn event(&self, event: Uuid, at: DateTime<Utc>) {
         self.lock().note([&event], at);
     }
 
-    /// How many links are missing.
+    /// The number of missing links.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.lock().links

@@ -1,51 +1,51 @@
-//! What a program declares beside what the broker has.
+//! Comparison of the topology that a program declares with the broker's.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// An exchange, a queue or a binding, and whether the broker has it as it is declared.
+/// The comparison of an exchange, a queue or a binding with what the broker has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Compared {
-    /// `queue`, `exchange` or `binding`, with the name: ``queue `shipping.ship` ``.
+    /// The kind and the name: `queue`, `exchange` or `binding`, with the name: ``queue `shipping.ship` ``.
     pub item: String,
-    /// What was found.
+    /// The state of the item on the broker.
     pub found: Found,
 }
 
-/// What the broker has in place of what is declared.
+/// The state of a declared item on the broker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "state", content = "detail")]
 pub enum Found {
-    /// The same.
+    /// The item exists as it is declared.
     Equal,
-    /// Nothing; declaring makes it.
+    /// The item is missing; declaring it creates it.
     Missing,
-    /// Something of that name with other properties: declaring is refused. RabbitMQ names one property at a time.
+    /// An item of that name has other properties: declaring is refused. RabbitMQ names one property at a time.
     Different(Vec<Difference>),
-    /// It cannot be seen, and why.
+    /// The state cannot be seen; holds the reason.
     Unknown(String),
 }
 
 /// A property that differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Difference {
-    /// Its name, as the broker has it.
+    /// The name of the property, as the broker has it.
     pub property: String,
-    /// What the program declares.
+    /// The value that the program declares.
     pub declared: String,
-    /// What the broker has.
+    /// The value that the broker has.
     pub existing: String,
 }
 
 impl Compared {
-    /// Whether declaring it is refused.
+    /// Whether declaring the item is refused.
     #[must_use]
     pub fn conflicts(&self) -> bool {
         matches!(self.found, Found::Different(_))
     }
 
-    /// What helps, where something has to be done by hand.
+    /// The remedy, where something has to be done by hand.
     #[must_use]
     pub fn remedy(&self) -> Option<&'static str> {
         self.conflicts().then_some(

@@ -1,4 +1,4 @@
-//! Looking into a queue without being its consumer.
+//! Browsing of a queue without being its consumer.
 
 use futures_util::future::BoxFuture;
 
@@ -6,23 +6,24 @@ use super::Delivery;
 use crate::error::Result;
 
 /// The messages that waited in a queue at one moment, taken one by one. Each is held until it is settled; nobody else
-/// sees it meanwhile. What is neither acknowledged nor rejected goes back to its queue when this ends.
+/// sees it meanwhile. Messages that are neither acknowledged nor rejected go back to the queue when the fetch ends.
 pub trait Fetch: Send {
-    /// How many are left of those that waited; fewer come when somebody else takes them.
+    /// The number of messages that are left of those that waited; fewer come when another consumer takes some.
     fn left(&self) -> usize;
 
-    /// The next of them; `None`: that was all.
+    /// Takes the next message; `None`: there are no more.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Connection`] or [`crate::ErrorKind::Closed`]: what was held goes back to the queue.
     fn next(&mut self) -> BoxFuture<'_, Result<Option<Delivery>>>;
 
-    /// Resolves when the bus knows of every settlement. Without it, what was acknowledged last may come again.
+    /// Resolves when the bus knows of every settlement. Without this call, the messages acknowledged last may come
+    /// again.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Connection`] when it cannot be told.
     fn finish(self: Box<Self>) -> BoxFuture<'static, Result<()>>;
 }
 
-/// What waits in a queue.
+/// The waiting messages of a queue, boxed.
 pub type Fetched = Box<dyn Fetch>;

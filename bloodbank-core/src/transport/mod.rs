@@ -24,10 +24,10 @@ use crate::{
     store::Stores,
 };
 
-/// Publishing.
+/// The publishing side of a transport.
 pub trait Publish: Send + Sync + 'static {
-    /// Hands a message over; the future resolves when it is confirmed, and dropping it takes nothing back. Messages keep
-    /// the order of the calls; while the in-flight window is full they wait in that order.
+    /// Publishes a message: hands it over; the future resolves when it is confirmed, and dropping the future takes
+    /// nothing back. Messages keep the order of the calls; while the in-flight window is full they wait in that order.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Refused`], [`crate::ErrorKind::Connection`], [`crate::ErrorKind::Storage`] or
@@ -35,107 +35,111 @@ pub trait Publish: Send + Sync + 'static {
     fn publish(&self, message: Outgoing) -> BoxFuture<'_, Result<Published>>;
 }
 
-/// Consuming.
+/// The consuming side of a transport.
 pub trait Consume: Send + Sync + 'static {
-    /// Makes sure that all of it exists, now and after every reconnect.
+    /// Declares a topology: makes sure that all of it exists, now and after every reconnect.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Topology`] where a queue or an exchange of that name has other properties; the message shows
     /// both and the remedy.
     fn declare(&self, topology: Topology) -> BoxFuture<'_, Result<()>>;
 
-    /// Starts to consume a queue, with at most `prefetch` deliveries that are not settled.
+    /// Starts to consume a queue, with at most `prefetch` unsettled deliveries.
     ///
     /// # Errors
     /// When the queue does not exist or the transport is closed.
     fn consume(&self, queue: Arc<str>, prefetch: u16) -> BoxFuture<'_, Result<Deliveries>>;
 
-    /// Takes what waits in a queue now, message by message, without being its consumer.
+    /// Fetches the messages that wait in a queue now, one by one, without being its consumer.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Topology`] when there is no such queue, [`crate::ErrorKind::Connection`],
     /// [`crate::ErrorKind::Closed`].
     fn fetch(&self, queue: Arc<str>) -> BoxFuture<'_, Result<Fetched>>;
 
-    /// Compares a topology with what there is, and changes nothing.
+    /// Compares a topology with the broker's, and changes nothing.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Connection`] or [`crate::ErrorKind::Closed`].
     fn compare(&self, topology: Topology) -> BoxFuture<'_, Result<Vec<Compared>>>;
 }
 
-/// A bus below the typed one. No method has a default body: a transport that forgets one does not compile.
+/// A transport: the bus below the typed one. No method has a default body: a transport that forgets one does not
+/// compile.
 pub trait Transport: Publish + Consume {
-    /// `embedded` or `rabbitmq`: `messaging.system`.
+    /// The messaging system, `embedded` or `rabbitmq`: the value of `messaging.system`.
     fn system(&self) -> &'static str;
 
-    /// The stores that it keeps together with what is published; none where it keeps nothing.
+    /// The stores that the transport keeps together with published events; none where it keeps nothing.
     fn stores(&self, settings: &Settings) -> Stores;
 
     /// The connections to a broker; none where there is no broker.
     fn connections(&self) -> Vec<Connection>;
 
-    /// Flushes what is in flight and disconnects; every call after that fails with [`crate::ErrorKind::Closed`].
+    /// Flushes the publishes in flight and disconnects; every call after that fails with [`crate::ErrorKind::Closed`].
     fn close(&self) -> BoxFuture<'_, ()>;
 }
 
-/// The deliveries of a queue. Ends only when the transport is closed; a lost connection shows as a pause.
-/// Dropping it stops consuming; what it had handed out can still be settled, the rest is delivered again.
+/// The deliveries of a queue. The stream ends only when the transport is closed; a lost connection shows as a pause.
+/// Dropping it stops consuming; deliveries that were handed out can still be settled, the others are delivered again.
 pub type Deliveries = Pin<Box<dyn Stream<Item = Delivery> + Send>>;
 
-/// A message that waits to be settled.
+/// A delivered message that waits to be settled.
 #[derive(Debug)]
 pub struct Delivery {
     /// The message.
     pub message: Incoming,
-    /// It was delivered before.
+    /// Whether the message was delivered before.
     pub redelivered: bool,
-    /// What becomes of it.
+    /// The settlement of the delivery.
     pub settlement: Settlement,
 }
 
-/// How a delivery is settled; never waits: one task sends acknowledgements in batches.
+/// Settles deliveries; never waits: one task sends acknowledgements in batches.
 pub trait Settle: Send + Sync + 'static {
-    /// Done; the broker may forget it.
+    /// Acknowledges a delivery: it is done, and the broker may forget it.
     fn ack(&self, tag: u64);
 
-    /// Not done: back to the queue, or, with `requeue = false`, to where the queue sends what it gives up.
+    /// Rejects a delivery that is not done: back to the queue, or, with `requeue = false`, to where the queue
+    /// dead-letters.
     fn reject(&self, tag: u64, requeue: bool);
 }
 
 impl Delivery {
-    /// A delivery that `settler` settles under that tag.
+    /// Creates a delivery that `settler` settles under this tag.
     #[must_use]
     pub fn new(message: Incoming, redelivered: bool, settler: Arc<dyn Settle>, tag: u64) -> Self {
         Self { message, redelivered, settlement: Settlement { settler: Some(settler), tag } }
     }
 
-    /// Done; the broker may forget it.
+    /// Acknowledges the delivery: it is done, and the broker may forget it.
     pub fn ack(self) {
         self.settlement.ack();
     }
 
-    /// Not done: back to the queue, or, with `requeue = false`, to where the queue sends what it gives up.
+    /// Rejects the delivery, which is not done: back to the queue, or, with `requeue = false`, to where the queue
+    /// dead-letters.
     pub fn reject(self, requeue: bool) {
         self.settlement.reject(requeue);
     }
 }
 
-/// What becomes of a delivery. Dropped without a word, the message goes back to its queue.
+/// The settlement of a delivery. Dropping it unsettled returns the message to its queue.
 pub struct Settlement {
     settler: Option<Arc<dyn Settle>>,
     tag: u64,
 }
 
 impl Settlement {
-    /// Done; the broker may forget it.
+    /// Acknowledges the delivery: it is done, and the broker may forget it.
     pub fn ack(mut self) {
         if let Some(settler) = self.settler.take() {
             settler.ack(self.tag);
         }
     }
 
-    /// Not done: back to the queue, or, with `requeue = false`, to where the queue sends what it gives up.
+    /// Rejects the delivery, which is not done: back to the queue, or, with `requeue = false`, to where the queue
+    /// dead-letters.
     pub fn reject(mut self, requeue: bool) {
         if let Some(settler) = self.settler.take() {
             settler.reject(self.tag, requeue);

@@ -1,4 +1,4 @@
-//! Transports that are linked into a program.
+//! Providers of the transports that are linked into a program.
 
 use std::{fmt, sync::Arc};
 
@@ -7,21 +7,21 @@ use futures_util::future::BoxFuture;
 use super::{Topology, Transport};
 use crate::{error::Result, settings::Settings};
 
-/// A kind of transport that is linked into this program, and how a bus gets one. The crate of a transport submits it with
+/// The provider of a transport that is linked into this program. The crate of a transport submits it with
 /// `inventory::submit!`, so that a setting alone chooses between those that are linked.
 pub struct TransportProvider {
-    /// The system that it speaks to, like [`Transport::system`].
+    /// The messaging system of the transport, like [`Transport::system`].
     pub system: &'static str,
-    /// Connects as the settings say.
+    /// Connects a transport as the settings say.
     pub connect: for<'a> fn(&'a Settings) -> BoxFuture<'a, Result<Arc<dyn Transport>>>,
-    /// A transport in memory with this topology, where there is such a thing.
+    /// Creates a transport in memory with this topology, where there is such a thing.
     pub in_memory: Option<fn(&Topology) -> Arc<dyn Transport>>,
 }
 
 inventory::collect!(TransportProvider);
 
 impl TransportProvider {
-    /// The provider for that system, if it is linked into this program.
+    /// The provider for this messaging system, if it is linked into this program.
     #[must_use]
     pub fn named(system: &str) -> Option<&'static Self> {
         inventory::iter::<Self>.into_iter().find(|provider| provider.system == system)

@@ -1,4 +1,4 @@
-//! Exchanges, queues and bindings, as data: what a transport declares and a tool compares.
+//! Topology: exchanges, queues and bindings as data, which a transport declares and a tool compares.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,57 +6,58 @@ use serde::{Deserialize, Serialize};
 
 use crate::settings::QueueKind;
 
-/// How an exchange routes.
+/// The kind of an exchange: how it routes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ExchangeKind {
-    /// By pattern.
+    /// Routes by pattern.
     Topic,
-    /// To every bound queue.
+    /// Routes to every bound queue.
     Fanout,
-    /// By equality.
+    /// Routes by equality.
     Direct,
 }
 
-/// An exchange. All are durable.
+/// An exchange. All exchanges are durable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exchange {
-    /// Its name.
+    /// The name of the exchange.
     pub name: Arc<str>,
-    /// How it routes.
+    /// The kind of the exchange.
     pub kind: ExchangeKind,
 }
 
-/// Where a message goes that a queue gives up.
+/// The dead-letter target of a queue: where the messages go that it gives up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadLetterTo {
     /// The exchange; empty: the default exchange.
     pub exchange: Arc<str>,
-    /// The key; `None` keeps the one of the message.
+    /// The routing key; `None` keeps the one of the message.
     pub routing_key: Option<Arc<str>>,
 }
 
 /// A queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Queue {
-    /// Its name.
+    /// The name of the queue.
     pub name: Arc<str>,
-    /// How it is kept.
+    /// The kind of the queue.
     pub kind: QueueKind,
-    /// Where messages go that it gives up: rejected, expired, delivered too often.
+    /// The dead-letter target of messages that are rejected, expired, or delivered too often.
     pub dead_letter: Option<DeadLetterTo>,
-    /// How often a message is delivered again before it is given up.
+    /// The number of redeliveries of a message before the queue gives it up.
     pub delivery_limit: Option<u32>,
-    /// How long a message stays before it is given up.
+    /// The time for which a message stays before the queue gives it up.
     pub message_ttl: Option<Duration>,
-    /// How many messages it holds before publishing to it is refused.
+    /// The number of messages that the queue holds before publishing to it is refused.
     pub max_length: Option<u64>,
-    /// How long it stays when nobody consumes from it. The embedded bus keeps it: nothing comes between it and its consumers.
+    /// The time after which the queue is deleted when nobody consumes from it. The embedded bus keeps the queue:
+    /// nothing comes between it and its consumers.
     #[serde(default)]
     pub expires: Option<Duration>,
 }
 
 impl Queue {
-    /// A queue with nothing but a name and a kind.
+    /// Creates a queue with only a name and a kind.
     #[must_use]
     pub fn new(name: impl Into<Arc<str>>, kind: QueueKind) -> Self {
         Self {
@@ -71,18 +72,18 @@ impl Queue {
     }
 }
 
-/// A queue bound to an exchange.
+/// A binding of a queue to an exchange.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Binding {
     /// The exchange.
     pub exchange: Arc<str>,
     /// The queue.
     pub queue: Arc<str>,
-    /// The pattern or key.
+    /// The binding pattern or key.
     pub pattern: Arc<str>,
 }
 
-/// Everything that must exist before messages flow; in the order of declaration.
+/// A topology: everything that must exist before messages flow, in the order of declaration.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Topology {
     /// The exchanges.
@@ -93,18 +94,19 @@ pub struct Topology {
     pub bindings: Vec<Binding>,
 }
 
-/// The exchange that leads given-up messages to the dead-letter queue of their queue.
+/// The dead-letter exchange, which leads given-up messages to the dead-letter queue of their queue.
 pub const DEAD_LETTER_EXCHANGE: &str = "bloodbank.dlx";
 
-/// How often the broker redelivers before it parks.
+/// The number of redeliveries after which the broker dead-letters a message.
 pub const DELIVERY_LIMIT: u32 = 20;
 
-/// How often a dead letter may be looked at: without end. Without a limit RabbitMQ 4 takes 20, and drops what is looked at
-/// more often; and quorum queues put what comes back to the end instead of to its place.
+/// The delivery limit of dead-letter queues: a dead letter may be looked at without end. Without a limit RabbitMQ 4
+/// takes 20, and drops what is looked at more often; and quorum queues put what comes back to the end instead of to its
+/// place.
 pub const PARKED_DELIVERY_LIMIT: u32 = i32::MAX.cast_unsigned();
 
-/// The delays between attempts: a small fixed ladder that all services share, because a delay for each message would
-/// make short ones wait behind long ones.
+/// The retry ladder, the delays between attempts: few, fixed and shared by all services, because a delay for each
+/// message would make short ones wait behind long ones.
 pub const LADDER: [Duration; 10] = [
     Duration::from_millis(250),
     Duration::from_secs(1),
@@ -118,8 +120,8 @@ pub const LADDER: [Duration; 10] = [
     Duration::from_secs(6 * 60 * 60),
 ];
 
-/// The name of a rung. Services that choose classic queues have a ladder of their own: one broker may serve both, and a
-/// queue cannot be of two kinds.
+/// The name of a rung of the retry ladder. Services that choose classic queues have a ladder of their own: one broker
+/// may serve both, and a queue cannot be of two kinds.
 #[must_use]
 pub fn rung_name(kind: QueueKind, delay: Duration) -> String {
     match kind {
@@ -128,20 +130,20 @@ pub fn rung_name(kind: QueueKind, delay: Duration) -> String {
     }
 }
 
-/// The dead-letter queue of a queue.
+/// The name of a queue's dead-letter queue.
 #[must_use]
 pub fn dead_letter_queue(queue: &str) -> String {
     format!("{queue}.dlq")
 }
 
 impl Topology {
-    /// The exchange for events alone; what a publisher needs.
+    /// The topology of a publisher: the exchange for events alone.
     #[must_use]
     pub fn events(exchange: &Arc<str>) -> Self {
         Self { exchanges: vec![Exchange { name: Arc::clone(exchange), kind: ExchangeKind::Topic }], ..Self::default() }
     }
 
-    /// What a subscriber needs: its queue with its bindings, its dead-letter queue, the ladder of delays.
+    /// The topology of a subscriber: its queue with its bindings, its dead-letter queue, the retry ladder.
     #[must_use]
     pub fn subscriber(exchange: &Arc<str>, queue: &Arc<str>, kind: QueueKind, patterns: &[Arc<str>]) -> Self {
         let dlx: Arc<str> = DEAD_LETTER_EXCHANGE.into();
@@ -177,7 +179,7 @@ impl Topology {
         topology
     }
 
-    /// Adds what another one has and this one has not.
+    /// Adds the parts of another topology that this one lacks.
     pub fn merge(&mut self, other: Self) {
         fn add<T: PartialEq>(known: &mut Vec<T>, others: Vec<T>) {
             for other in others {
@@ -191,7 +193,7 @@ impl Topology {
         add(&mut self.bindings, other.bindings);
     }
 
-    /// What a requester needs: a queue for answers.
+    /// The topology of a requester: a queue for answers.
     #[must_use]
     pub fn replies(queue: &Arc<str>) -> Self {
         Self { queues: vec![Queue::new(Arc::clone(queue), QueueKind::Transient)], ..Self::default() }

@@ -19,7 +19,7 @@ macro_rules! notices {
                             QueueKind::Quorum,
                             FEATURES,
                             stringify!($property),
-                            conformance::$property,
+                            conformance::properties::$property,
                         );
                     };
                     let noticed = catch_unwind(AssertUnwindSafe(run)).is_err();
@@ -68,7 +68,7 @@ notices! {
     drops_rejected_messages_without_a_dead_letter_exchange: RejectRequeues;
     expires_messages: LosesExpiration IgnoresDeadLetters;
     delays_and_returns_to_one_queue: DelaysTooShort IgnoresDeadLetters;
-    looks_into_a_queue_and_leaves_it_as_it_is: LookingConsumes;
+    browses_a_queue_and_leaves_it_as_it_is: BrowsingConsumes;
     compares_a_topology_and_changes_nothing: ComparingDeclares;
     keeps_what_was_confirmed: LosesSome ForgetsAcks;
     closes_under_load: LosesSome;

@@ -11,7 +11,7 @@ use bloodbank_core::{
     ErrorKind, Result, Settings,
     message::{Outgoing, Properties, Published},
     settings::QueueKind,
-    store::{JournalEntry, JournalQuery, Position},
+    store::{JournalEntry, JournalQuery, LeaseKey, Position},
     transport::{Consume, Deliveries, Delivery, Publish, Topology, Transport, topology::rung_name},
 };
 use bloodbank_embedded::Embedded;

@@ -64,8 +64,8 @@ pub(crate) enum Fault {
     IgnoresDeadLetters,
     IgnoresLimits,
     DelaysTooShort,
-    /// What is only looked at.
-    LookingConsumes,
+    /// Browsing and comparing.
+    BrowsingConsumes,
     ComparingDeclares,
     /// The end.
     DoesNotClose,
@@ -103,7 +103,7 @@ impl Fixture for Faulty {
         std::future::ready(()).boxed()
     }
 
-    fn patience(&self) -> Duration {
+    fn timeout(&self) -> Duration {
         // Some faults show only in what does not come.
         Duration::from_secs(2)
     }
@@ -236,7 +236,7 @@ impl Consume for Bus {
     fn fetch(&self, queue: Arc<str>) -> BoxFuture<'_, Result<Fetched>> {
         async move {
             let mut fetched = self.inner.fetch(Arc::clone(&queue)).await?;
-            if self.has(Fault::LookingConsumes)
+            if self.has(Fault::BrowsingConsumes)
                 && let Some(delivery) = fetched.next().await?
             {
                 delivery.ack();

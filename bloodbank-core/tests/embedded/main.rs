@@ -8,5 +8,8 @@ mod correlation_slow_store;
 mod correlation_trace;
 mod embedded_file;
 mod faulty;
+mod faulty_stores;
 mod settings_load;
+mod store_conformance;
+mod store_conformance_notices;
 mod wire_golden;

@@ -10,4 +10,5 @@ mod claim_check;
 mod conformance;
 mod correlation_redis;
 mod correlation_stores;
-mod dedupe_stores;
+mod dedupe_redis;
+mod store_conformance;

@@ -1,4 +1,4 @@
-//! What is written together.
+//! Batches of records that are written in one transaction.
 
 use std::{
     mem,
@@ -8,29 +8,30 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use crate::changes::{Question, Record};
+use crate::changes::{Query, Record};
 
-/// So many records in one transaction at most.
-const AT_ONCE: usize = 1_000;
-/// So many bytes of bodies in one transaction, about.
-const BYTES_AT_ONCE: usize = 32 * 1024 * 1024;
-/// How long settlements wait for a publish to share a transaction with: nobody waits for them, and each transaction
+/// The most records in one transaction.
+const MAX_RECORDS: usize = 1_000;
+/// The bytes of bodies after which a transaction takes no more records.
+const MAX_BYTES: usize = 32 * 1024 * 1024;
+/// The time that settlements wait for a publish to share a transaction with: nobody waits for them, and each transaction
 /// costs an `fsync`.
-const SHARED: Duration = Duration::from_millis(20);
+const GROUPING_WAIT: Duration = Duration::from_millis(20);
 
 /// Records that are written together.
 #[derive(Default)]
 pub(super) struct Batch {
     pub(super) records: Vec<Record>,
-    pub(super) questions: Vec<Question>,
-    /// Nothing follows; who wants to know when the file is free.
+    pub(super) queries: Vec<Query>,
+    /// The bus was closed, with the sender to answer when the file is free.
     pub(super) closed: Option<Option<oneshot::Sender<()>>>,
     awaited: bool,
     bytes: usize,
 }
 
 impl Batch {
-    /// What could not be written before and what has come together since; waits at most so long for the first record.
+    /// Gathers the records that could not be written before and those that came since. Waits at most for `wait` for the
+    /// first.
     pub(super) fn gather(
         kept_back: Vec<Record>,
         log: &Receiver<Record>,
@@ -38,17 +39,17 @@ impl Batch {
         #[cfg(test)] connection: &rusqlite::Connection,
     ) -> Self {
         let mut batch = Self { records: kept_back, ..Self::default() };
-        let full = batch.records.len() + AT_ONCE;
+        let full = batch.records.len() + MAX_RECORDS;
         let mut deadline = Instant::now() + wait;
-        while batch.closed.is_none() && batch.records.len() < full && batch.bytes < BYTES_AT_ONCE {
+        while batch.closed.is_none() && batch.records.len() < full && batch.bytes < MAX_BYTES {
             let left = deadline.saturating_duration_since(Instant::now());
             let next = if batch.awaited { log.try_recv().ok() } else { batch.receive(log, left) };
             let Some(record) = next else { break };
-            deadline = deadline.min(Instant::now() + SHARED);
+            deadline = deadline.min(Instant::now() + GROUPING_WAIT);
             #[cfg(test)]
             let record = match record {
-                Record::Meddle(meddle) => {
-                    meddle(connection);
+                Record::WithConnection(with_connection) => {
+                    with_connection(connection);
                     continue;
                 }
                 record => record,
@@ -72,8 +73,8 @@ impl Batch {
     fn add(&mut self, record: Record) {
         match record {
             Record::Closed(released) => self.closed = Some(released),
-            Record::Asked(question) => {
-                self.questions.push(question);
+            Record::Queried(query) => {
+                self.queries.push(query);
                 self.awaited = true;
             }
             record => {
@@ -81,7 +82,7 @@ impl Batch {
                     self.bytes += publication.message.body.len();
                 }
                 self.awaited |= match &record {
-                    Record::Published(_) | Record::Marked(_) | Record::Taken(_, _, Some(_)) => true,
+                    Record::Published(_) | Record::Leased(_) | Record::Taken(_, _, Some(_)) => true,
                     Record::Linked(linked) => linked.confirm.is_some(),
                     _ => false,
                 };

@@ -1,4 +1,4 @@
-//! Whether a file is an embedded bus, by its first bytes: SQLite itself would already change what it opens.
+//! Check of a file's first bytes for an embedded bus: SQLite itself would already change a file that it opens.
 
 use std::{
     fs::File,
@@ -9,7 +9,7 @@ use std::{
 use crate::sqlite::schema::{APPLICATION_ID, VERSION};
 use bloodbank_core::{Error, ErrorKind, Result};
 
-/// Whether the bus has yet to be made in it.
+/// Checks the header of a file; returns whether the bus has yet to be made in it.
 ///
 /// # Errors
 /// The file belongs to something else, or to a newer version.
@@ -36,7 +36,7 @@ pub(super) fn check(path: &Path) -> Result<bool> {
     }
 }
 
-/// Whether this version of the tables is understood.
+/// Checks that this version of the tables is understood.
 pub(super) fn check_version(path: &Path, version: u32) -> Result<()> {
     if version == VERSION {
         Ok(())

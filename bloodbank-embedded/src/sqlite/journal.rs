@@ -18,10 +18,10 @@ use futures_util::{
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 use uuid::Uuid;
 
-use super::{PATIENCE, failure, load};
+use super::{BUSY_TIMEOUT, failure, load};
 use crate::engine::Engine;
 
-/// How many entries are read at once.
+/// The number of entries in one page.
 const PAGE: usize = 500;
 
 /// The messages that were published, whether a queue received them or not. The file keeps the newest 100,000 of at most
@@ -33,7 +33,7 @@ pub(crate) struct FileJournal {
 }
 
 /// The ids of the entries that are still to be read: `from` up to `to`, both included.
-struct Rest {
+struct Remaining {
     from: i64,
     to: i64,
 }
@@ -43,8 +43,8 @@ impl FileJournal {
         Self { engine: Arc::clone(engine), path: path.to_owned() }
     }
 
-    /// Looks into the file, on a connection of its own.
-    async fn look<T: Send + 'static>(
+    /// Queries the file on a connection of its own.
+    async fn query<T: Send + 'static>(
         &self,
         look: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T> {
@@ -54,7 +54,7 @@ impl FileJournal {
             let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             Connection::open_with_flags(&path, flags)
                 .and_then(|connection| {
-                    connection.busy_timeout(PATIENCE)?;
+                    connection.busy_timeout(BUSY_TIMEOUT)?;
                     look(&connection)
                 })
                 .map_err(|error| failure(&path, "cannot be read", &error))
@@ -71,21 +71,21 @@ impl FileJournal {
             Position::Time(time) => Some(("published_at >= ?1", time.timestamp_millis())),
         };
         let rest = self
-            .look(move |connection| {
+            .query(move |connection| {
                 let to: Option<i64> = connection.query_row("SELECT max(id) FROM messages", [], |row| row.get(0))?;
                 let (condition, value) =
                     begin.or(since.map(|since| ("published_at >= ?1", since))).unwrap_or(("id >= ?1", 0));
                 let text = format!("SELECT min(id) FROM messages WHERE {condition}");
                 let from: Option<i64> = connection.query_row(&text, [value], |row| row.get(0))?;
-                Ok(from.zip(to).map(|(from, to)| Rest { from, to }))
+                Ok(from.zip(to).map(|(from, to)| Remaining { from, to }))
             })
             .await?;
         let pages = stream::try_unfold(rest, move |rest| {
             let (journal, query) = (self.clone(), query.clone());
             async move {
-                let Some(Rest { from, to }) = rest else { return Ok(None) };
-                let (entries, last) = journal.look(move |connection| page(connection, &query, from, to)).await?;
-                let rest = last.filter(|last| *last < to).map(|last| Rest { from: last + 1, to });
+                let Some(Remaining { from, to }) = rest else { return Ok(None) };
+                let (entries, last) = journal.query(move |connection| page(connection, &query, from, to)).await?;
+                let rest = last.filter(|last| *last < to).map(|last| Remaining { from: last + 1, to });
                 Ok::<_, Error>(Some((stream::iter(entries.into_iter().map(Ok)), rest)))
             }
         });
@@ -93,12 +93,12 @@ impl FileJournal {
     }
 
     /// The newest entries that pass a query, oldest first.
-    async fn newest(self, query: JournalQuery, count: usize) -> Result<BoxStream<'static, Result<JournalEntry>>> {
+    async fn last(self, query: JournalQuery, count: usize) -> Result<BoxStream<'static, Result<JournalEntry>>> {
         let entries = self
-            .look(move |connection| {
+            .query(move |connection| {
                 let since = query.since.map_or(i64::MIN, |since| since.timestamp_millis());
                 let text =
-                    format!("{COLUMNS} WHERE published_at >= ?1 AND (?2 IS NULL OR exchange = ?2) ORDER BY id DESC");
+                    format!("{SELECT} WHERE published_at >= ?1 AND (?2 IS NULL OR exchange = ?2) ORDER BY id DESC");
                 let mut statement = connection.prepare(&text)?;
                 let mut rows = statement.query(params![since, query.exchange])?;
                 let mut entries = Vec::new();
@@ -115,8 +115,8 @@ impl FileJournal {
         Ok(stream::iter(entries.into_iter().map(Ok)).boxed())
     }
 
-    async fn end(&self, sql: &'static str) -> Result<Option<u64>> {
-        let id: Option<i64> = self.look(|connection| connection.query_row(sql, [], |row| row.get(0))).await?;
+    async fn edge(&self, sql: &'static str) -> Result<Option<u64>> {
+        let id: Option<i64> = self.query(|connection| connection.query_row(sql, [], |row| row.get(0))).await?;
         id.map(|id| u64::try_from(id).map_err(|_| self.damaged())).transpose()
     }
 
@@ -134,7 +134,7 @@ impl Journal for FileJournal {
         let journal = self.clone();
         stream::once(async move {
             match from {
-                Position::Last(count) => journal.newest(query, count).await,
+                Position::Last(count) => journal.last(query, count).await,
                 Position::Start | Position::Offset(_) | Position::Time(_) => journal.forward(query, from).await,
             }
         })
@@ -143,22 +143,22 @@ impl Journal for FileJournal {
     }
 
     fn get(&self, event_id: Uuid) -> BoxFuture<'_, Result<Option<JournalEntry>>> {
-        Box::pin(self.look(move |connection| {
-            let text = format!("{COLUMNS} WHERE event_id = ?1 ORDER BY id DESC LIMIT 1");
+        Box::pin(self.query(move |connection| {
+            let text = format!("{SELECT} WHERE event_id = ?1 ORDER BY id DESC LIMIT 1");
             connection.query_row(&text, [event_id.as_bytes()], |row| entry(row)).optional()
         }))
     }
 
     fn floor(&self) -> BoxFuture<'_, Result<Option<u64>>> {
-        Box::pin(self.end("SELECT min(id) FROM messages"))
+        Box::pin(self.edge("SELECT min(id) FROM messages"))
     }
 
     fn tip(&self) -> BoxFuture<'_, Result<Option<u64>>> {
-        Box::pin(self.end("SELECT max(id) FROM messages"))
+        Box::pin(self.edge("SELECT max(id) FROM messages"))
     }
 }
 
-const COLUMNS: &str = "SELECT published_at, exchange, key, properties, body, coalesce(type, key), id FROM messages";
+const SELECT: &str = "SELECT published_at, exchange, key, properties, body, coalesce(type, key), id FROM messages";
 
 /// The entries of a page that pass the query, and the last id that was looked at; `None`: there are no more.
 fn page(
@@ -167,7 +167,7 @@ fn page(
     from: i64,
     to: i64,
 ) -> rusqlite::Result<(Vec<JournalEntry>, Option<i64>)> {
-    let text = format!("{COLUMNS} WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT {PAGE}");
+    let text = format!("{SELECT} WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT {PAGE}");
     let mut statement = connection.prepare(&text)?;
     let mut rows = statement.query(params![from, to])?;
     let (mut entries, mut last) = (Vec::new(), None);

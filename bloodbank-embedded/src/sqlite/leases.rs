@@ -1,4 +1,4 @@
-//! What was handled, in the file of the bus: written in the transactions of its log, so that a mark is kept before the
+//! Leases in the file of the bus: written in the transactions of its log, so that a lease is kept before the
 //! acknowledgement that follows it.
 
 use std::{
@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::sqlite::tables::{Tables, millis, now};
 use crate::{
-    changes::{Mark, Marking, Record},
+    changes::{LeaseChange, LeaseOperation, Record},
     engine::Engine,
 };
 use bloodbank_core::{
@@ -32,8 +32,8 @@ pub(super) const TABLE: &str = "
 ";
 
 impl Tables {
-    pub(super) fn mark(&self, mark: &Mark) -> rusqlite::Result<()> {
-        let Mark { marking, key, token, lasting, outcome, .. } = mark;
+    pub(super) fn change_lease(&self, change: &LeaseChange) -> rusqlite::Result<()> {
+        let LeaseChange { operation, key, token, lasting, outcome, .. } = change;
         let now = now();
         let (queue, event, token, until) =
             (&*key.queue, key.event_id.as_bytes(), token.as_bytes(), now.saturating_add(millis(*lasting)));
@@ -48,11 +48,11 @@ impl Tables {
                 .execute(params![queue, event, token, until])
         };
         let is_ours = held.is_some_and(|holder| holder.as_ref() == Some(token));
-        let acquired = match (marking, held) {
-            (Marking::Acquire, Some(None)) => Acquired::Done,
-            (Marking::Renew, _) if !is_ours => Acquired::Busy,
-            (Marking::Acquire | Marking::Finish, Some(Some(_))) if !is_ours => Acquired::Busy,
-            (Marking::Release, _) => {
+        let acquired = match (operation, held) {
+            (LeaseOperation::Acquire, Some(None)) => Acquired::Done,
+            (LeaseOperation::Renew, _) if !is_ours => Acquired::Busy,
+            (LeaseOperation::Acquire | LeaseOperation::Finish, Some(Some(_))) if !is_ours => Acquired::Busy,
+            (LeaseOperation::Release, _) => {
                 if is_ours {
                     self.connection
                         .prepare_cached("DELETE FROM dedupe WHERE queue = ?1 AND event = ?2")?
@@ -60,11 +60,11 @@ impl Tables {
                 }
                 Acquired::Leased
             }
-            (Marking::Acquire | Marking::Renew, _) => {
+            (LeaseOperation::Acquire | LeaseOperation::Renew, _) => {
                 set(Some(token))?;
                 Acquired::Leased
             }
-            (Marking::Finish, _) => {
+            (LeaseOperation::Finish, _) => {
                 set(None)?;
                 Acquired::Leased
             }
@@ -73,14 +73,14 @@ impl Tables {
         Ok(())
     }
 
-    /// Forgets what is over.
-    pub(super) fn prune_marks(&self) -> rusqlite::Result<()> {
+    /// Deletes leases whose time is over.
+    pub(super) fn prune_leases(&self) -> rusqlite::Result<()> {
         self.connection.prepare_cached("DELETE FROM dedupe WHERE until <= ?1")?.execute([now()])?;
         Ok(())
     }
 }
 
-/// What was handled, in the file of the bus.
+/// Leases, and which events were handled, in the file of the bus.
 pub(crate) struct FileLeases {
     engine: Arc<Engine>,
     path: PathBuf,
@@ -91,10 +91,17 @@ impl FileLeases {
         Self { engine: Arc::clone(engine), path: path.to_owned() }
     }
 
-    async fn mark(&self, marking: Marking, key: &LeaseKey, token: Uuid, lasting: Duration) -> Result<Acquired> {
+    async fn change(
+        &self,
+        operation: LeaseOperation,
+        key: &LeaseKey,
+        token: Uuid,
+        lasting: Duration,
+    ) -> Result<Acquired> {
         let (answer, marked) = oneshot::channel();
-        let mark = Mark { marking, key: key.clone(), token, lasting, outcome: Acquired::Busy.into(), answer };
-        self.engine.lock().changes.append(|| Record::Marked(mark));
+        let change =
+            LeaseChange { operation, key: key.clone(), token, lasting, outcome: Acquired::Busy.into(), answer };
+        self.engine.lock().changes.append(|| Record::Leased(change));
         marked.await.unwrap_or_else(|_| {
             Err(Error::new(
                 ErrorKind::Closed,
@@ -110,18 +117,18 @@ impl LeaseStore for FileLeases {
     }
 
     fn acquire<'a>(&'a self, key: &'a LeaseKey, token: Uuid, lease: Duration) -> BoxFuture<'a, Result<Acquired>> {
-        Box::pin(self.mark(Marking::Acquire, key, token, lease))
+        Box::pin(self.change(LeaseOperation::Acquire, key, token, lease))
     }
 
     fn renew<'a>(&'a self, key: &'a LeaseKey, token: Uuid, lease: Duration) -> BoxFuture<'a, Result<bool>> {
-        Box::pin(async move { Ok(self.mark(Marking::Renew, key, token, lease).await? == Acquired::Leased) })
+        Box::pin(async move { Ok(self.change(LeaseOperation::Renew, key, token, lease).await? == Acquired::Leased) })
     }
 
     fn finish<'a>(&'a self, key: &'a LeaseKey, token: Uuid, within: Duration) -> BoxFuture<'a, Result<bool>> {
-        Box::pin(async move { Ok(self.mark(Marking::Finish, key, token, within).await? == Acquired::Leased) })
+        Box::pin(async move { Ok(self.change(LeaseOperation::Finish, key, token, within).await? == Acquired::Leased) })
     }
 
     fn release<'a>(&'a self, key: &'a LeaseKey, token: Uuid) -> BoxFuture<'a, Result<()>> {
-        Box::pin(async move { self.mark(Marking::Release, key, token, Duration::ZERO).await.map(drop) })
+        Box::pin(async move { self.change(LeaseOperation::Release, key, token, Duration::ZERO).await.map(drop) })
     }
 }

@@ -7,17 +7,17 @@ use chrono::DateTime;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
-use crate::changes::Linked;
+use crate::changes::LinkChange;
 use crate::sqlite::tables::{Tables, json, millis, now};
 use bloodbank_core::store::{BatchRead, LinkEntry, MalformedEntry};
 
-/// So many of the newest links are kept at most; some 300 MB.
-const MOST: i64 = 1_000_000;
-/// So many links are forgotten at once at most, so that nobody waits for long; more than come between two looks.
-const AT_ONCE: usize = 2_000;
+/// The most links that are kept, the newest ones; some 300 MB.
+const MAX_LINKS: i64 = 1_000_000;
+/// The most links that are pruned at once, so that nobody waits for long; more than come between two prunings.
+const PRUNE_BATCH: usize = 2_000;
 
-/// So many links are indexed at once, so that nobody waits for long.
-const TURN: usize = 1_000;
+/// The most links that are indexed at once, so that nobody waits for long.
+const INDEX_BATCH: usize = 1_000;
 
 // `links` is a log: of several links of an event the last one counts, and no number is used again. A child knows when its last link expires.
 pub(super) const TABLES: &str = "
@@ -41,7 +41,7 @@ pub(super) const TABLES: &str = "
 ";
 
 impl Tables {
-    pub(super) fn link(&self, Linked { link, lifetime, .. }: &Linked, now: i64) -> rusqlite::Result<()> {
+    pub(super) fn link(&self, LinkChange { link, lifetime, .. }: &LinkChange, now: i64) -> rusqlite::Result<()> {
         let entry = link.entry();
         self.connection
             .prepare_cached(
@@ -68,7 +68,7 @@ impl Tables {
             )?;
             let mut number = connection.prepare_cached("INSERT OR IGNORE INTO link_numbers VALUES (?1, ?2)")?;
             let mut child = connection.prepare_cached("INSERT OR REPLACE INTO children VALUES (?1, ?2, ?3)")?;
-            let mut rows = links.query([TURN as i64])?;
+            let mut rows = links.query([INDEX_BATCH as i64])?;
             let (mut count, mut last) = (0, 0);
             while let Some(row) = rows.next()? {
                 last = row.get::<_, i64>(0)?;
@@ -84,7 +84,7 @@ impl Tables {
                     .prepare_cached("UPDATE meta SET value = ?1 WHERE key = 'links_indexed'")?
                     .execute([last.to_string()])?;
             }
-            Ok(count == TURN)
+            Ok(count == INDEX_BATCH)
         })
     }
 
@@ -99,14 +99,14 @@ impl Tables {
                 "SELECT number, event, parents, expires_at FROM links WHERE number > ?1 ORDER BY number LIMIT 1",
             )?;
             let mut end = 0;
-            for _ in 0..AT_ONCE {
+            for _ in 0..PRUNE_BATCH {
                 let next = oldest.query_row([end], |row| {
                     Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, Vec<u8>>(2)?, row.get(3)?))
                 });
                 let Some((number, event, parents, expires_at)): Option<(i64, _, _, i64)> = next.optional()? else {
                     break;
                 };
-                if number > newest - MOST && expires_at > now {
+                if number > newest - MAX_LINKS && expires_at > now {
                     break;
                 }
                 // A later link of the event to the same parent has its own time.
@@ -126,7 +126,7 @@ impl Tables {
     }
 }
 
-/// What is known about each of these events.
+/// The entry of each of these events.
 pub(super) fn entries(connection: &Connection, events: &[Uuid]) -> rusqlite::Result<BatchRead<Option<LinkEntry>>> {
     let mut statement = connection.prepare_cached(
         "SELECT parents, created_at, metadata FROM links

@@ -17,7 +17,7 @@ use crate::sqlite::{
     link_tables::{self, Page},
 };
 use crate::{
-    changes::{Linked, Record},
+    changes::{LinkChange, Record},
     engine::Engine,
 };
 use bloodbank_core::{
@@ -25,10 +25,10 @@ use bloodbank_core::{
     store::{BatchRead, CausationLink, DirectLinkStore, LinkEntry, LinkStore, MalformedEntry, UnrecordedLinks},
 };
 
-/// How many events the thread that writes is asked about at once, and how many children it answers with: publishes wait
+/// The most events in one query of the thread that writes, and the most children in its answer: publishes wait
 /// meanwhile.
-const EVENTS: usize = 1_000;
-const CHILDREN: u32 = 10_000;
+const EVENTS_PER_QUERY: usize = 1_000;
+const CHILDREN_PER_QUERY: u32 = 10_000;
 
 /// Links in the file of the bus. They go through its log: a link is kept in the transaction of the publish that follows,
 /// and whoever asks sees everything that was recorded before.
@@ -46,18 +46,18 @@ impl FileLinks {
 
     fn append(&self, link: CausationLink, confirm: Option<oneshot::Sender<Result<()>>>) {
         let (lifetime, missed) = (self.lifetime, Arc::clone(&self.missed));
-        let linked = Linked { link, lifetime, missed, confirm };
+        let linked = LinkChange { link, lifetime, missed, confirm };
         self.engine.lock().changes.append(|| Record::Linked(linked));
     }
 
-    /// What a look into the tables gives, after everything that was appended before.
-    async fn ask<T: Send + 'static>(
+    /// Queries the tables, after everything that was appended before.
+    async fn query<T: Send + 'static>(
         &self,
-        question: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T> {
         let (reply, answer) = oneshot::channel();
-        let ask = Box::new(move |connection: &Connection| drop(reply.send(question(connection))));
-        self.engine.lock().changes.append(|| Record::Asked(ask));
+        let ask = Box::new(move |connection: &Connection| drop(reply.send(query(connection))));
+        self.engine.lock().changes.append(|| Record::Queried(ask));
         match answer.await {
             Ok(answer) => answer.map_err(|error| failure(&self.path, "cannot be read", &error)),
             Err(_) => Err(closed()),
@@ -94,15 +94,15 @@ impl LinkStore for FileLinks {
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<()>> {
-        Box::pin(self.ask(|_| Ok(())))
+        Box::pin(self.query(|_| Ok(())))
     }
 
     fn entries<'a>(&'a self, events: &'a [Uuid]) -> BoxFuture<'a, Result<BatchRead<Option<LinkEntry>>>> {
         Box::pin(async move {
             let mut read = BatchRead::from(Vec::with_capacity(events.len()));
-            for events in events.chunks(EVENTS) {
+            for events in events.chunks(EVENTS_PER_QUERY) {
                 let events = events.to_vec();
-                let found = self.ask(move |connection| link_tables::entries(connection, &events)).await?;
+                let found = self.query(move |connection| link_tables::entries(connection, &events)).await?;
                 read.values.extend(found.values);
                 read.malformed.extend(found.malformed);
             }
@@ -116,10 +116,11 @@ impl LinkStore for FileLinks {
             let mut cut: Option<Vec<Uuid>> = None;
             while read.values.len() < events.len() {
                 let left = &events[read.values.len()..];
-                let asked = left[..left.len().min(EVENTS)].to_vec();
+                let asked = left[..left.len().min(EVENTS_PER_QUERY)].to_vec();
                 let after = cut.as_ref().and_then(|begun| begun.last().copied());
-                let page =
-                    self.ask(move |connection| link_tables::children(connection, &asked, after, CHILDREN)).await?;
+                let page = self
+                    .query(move |connection| link_tables::children(connection, &asked, after, CHILDREN_PER_QUERY))
+                    .await?;
                 let Page { children: mut found, is_cut } = page;
                 if let (Some(mut begun), Some(first)) = (cut.take(), found.first_mut()) {
                     begun.append(first);

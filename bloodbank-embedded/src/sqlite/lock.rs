@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::sqlite::{PATIENCE, beside};
+use crate::sqlite::{BUSY_TIMEOUT, sibling};
 use bloodbank_core::{Error, ErrorKind, Result};
 
 /// Held as long as it exists.
@@ -21,7 +21,7 @@ pub(super) struct FileLock {
 impl FileLock {
     /// Waits a moment for a process that is about to end.
     pub(super) fn acquire(bus: &Path) -> Result<Self> {
-        let path = beside(bus, "-lock");
+        let path = sibling(bus, "-lock");
         let is_new = !path.exists();
         let failed = |error: io::Error| {
             Error::new(
@@ -34,7 +34,7 @@ impl FileLock {
             .with_source(error)
         };
         let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + BUSY_TIMEOUT;
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(Self { file, path, is_new }),

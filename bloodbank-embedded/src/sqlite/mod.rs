@@ -43,16 +43,16 @@ use crate::{
 };
 use bloodbank_core::{Error, ErrorKind, Result};
 
-/// How much of the journal of published messages is kept; what still waits in a queue always is.
+/// Retention of the journal. A message that still waits in a queue is always kept.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Keep {
-    /// So many of the newest messages.
+pub(super) struct Retention {
+    /// The number of newest messages that are kept.
     pub(super) count: u64,
-    /// None older than this.
+    /// The age from which messages are not kept.
     pub(super) age: Duration,
 }
 
-impl Default for Keep {
+impl Default for Retention {
     fn default() -> Self {
         Self { count: 100_000, age: Duration::from_secs(7 * 24 * 60 * 60) }
     }
@@ -60,12 +60,12 @@ impl Default for Keep {
 
 /// An engine that goes on where the file stopped, and the file's one name.
 pub(super) fn open(path: &Path) -> Result<(Arc<Engine>, PathBuf)> {
-    open_keeping(path, Keep::default())
+    open_with_retention(path, Retention::default())
 }
 
-pub(super) fn open_keeping(path: &Path, keep: Keep) -> Result<(Arc<Engine>, PathBuf)> {
-    check_place(path)?;
-    let name = one_name(path)?;
+pub(super) fn open_with_retention(path: &Path, retention: Retention) -> Result<(Arc<Engine>, PathBuf)> {
+    check_path(path)?;
+    let name = canonical_path(path)?;
     let path = name.as_path();
     // The lock first: a look into a file that this process has open would take away SQLite's own locks on it.
     let lock = FileLock::acquire(path)?;
@@ -77,12 +77,12 @@ pub(super) fn open_keeping(path: &Path, keep: Keep) -> Result<(Arc<Engine>, Path
         }
     };
     let connection = connect(path, is_new)?;
-    let engine = start(path, connection, lock, keep)?;
+    let engine = start(path, connection, lock, retention)?;
     Ok((engine, name))
 }
 
-/// The same for every way to name the file; and never one of the names that SQLite takes for something else.
-fn one_name(path: &Path) -> Result<PathBuf> {
+/// The canonical path of the file, however it was named; never one of the names that SQLite takes for something else.
+fn canonical_path(path: &Path) -> Result<PathBuf> {
     let name = path.canonicalize().or_else(|_| std::path::absolute(path));
     name.map_err(|error| {
         let text =
@@ -91,7 +91,7 @@ fn one_name(path: &Path) -> Result<PathBuf> {
     })
 }
 
-fn check_place(path: &Path) -> Result<()> {
+fn check_path(path: &Path) -> Result<()> {
     let fault = match path.parent() {
         _ if path.is_dir() => "it is a folder; set BLOODBANK_EMBEDDED_PATH to another file".to_owned(),
         Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => format!(
@@ -107,7 +107,7 @@ fn connect(path: &Path, is_new: bool) -> Result<Connection> {
     let failed = |error| failure(path, "cannot be opened", &error);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
-    connection.busy_timeout(PATIENCE).map_err(failed)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
     if is_new {
         schema::create(&connection).map_err(failed)?;
     }
@@ -118,22 +118,22 @@ fn connect(path: &Path, is_new: bool) -> Result<Connection> {
     Ok(connection)
 }
 
-fn start(path: &Path, connection: Connection, lock: FileLock, keep: Keep) -> Result<Arc<Engine>> {
+fn start(path: &Path, connection: Connection, lock: FileLock, retention: Retention) -> Result<Arc<Engine>> {
     let clock = Clock::real();
     let (log, records) = mpsc::channel();
     let mut state = State::default();
     state.changes = ChangeLog::to(log);
-    let tables = Tables::new(connection, clock.epoch(), keep);
+    let tables = Tables::new(connection, clock.epoch(), retention);
     let tables = load::load(path, &mut state, tables)?;
     // What the restart counted is in the file already; what follows from it goes through the log like everything else.
-    state.give_up_exhausted(&clock, &mut Wakers::default());
+    state.dead_letter_exhausted(&clock, &mut Wakers::default());
     let engine = Arc::new(Engine::with(clock, state));
     Writer::start(path, tables, lock, records, Arc::downgrade(&engine))?;
     Ok(engine)
 }
 
-/// How long to wait for somebody else who reads or is about to let go.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// The longest wait for another connection that reads, or for another process that is about to close the file.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The file, what it cannot do, why, and what helps.
 fn failure(path: &Path, what: &str, error: &rusqlite::Error) -> Error {
@@ -155,8 +155,8 @@ fn failure(path: &Path, what: &str, error: &rusqlite::Error) -> Error {
     )
 }
 
-/// A file beside another: SQLite names its own like this too.
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+/// The path of a file beside another, with a suffix, as SQLite names its own.
+fn sibling(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()

@@ -1,4 +1,4 @@
-//! What the journal of published messages forgets: the oldest, but nothing that still waits somewhere.
+//! Pruning of the journal: the oldest messages go, except those that still wait in a queue.
 
 use rusqlite::OptionalExtension;
 
@@ -8,7 +8,7 @@ use crate::sqlite::tables::{Tables, millis, now};
 impl Tables {
     /// Deletes what is over the bounds of the history; each message is looked at once.
     pub(super) fn prune(&mut self) -> rusqlite::Result<()> {
-        let end = self.newest.saturating_sub(self.keep.count).max(self.too_old()?);
+        let end = self.newest.saturating_sub(self.retention.count).max(self.too_old()?);
         if end <= self.pruned {
             return Ok(());
         }
@@ -38,7 +38,7 @@ impl Tables {
         let young: Option<i64> = self
             .connection
             .prepare_cached("SELECT id FROM messages WHERE id > ?1 AND published_at >= ?2 ORDER BY id LIMIT 1")?
-            .query_row([self.pruned.cast_signed(), now() - millis(self.keep.age)], |row| row.get(0))
+            .query_row([self.pruned.cast_signed(), now() - millis(self.retention.age)], |row| row.get(0))
             .optional()?;
         Ok(match young {
             Some(id) => id.cast_unsigned() - 1,

@@ -59,7 +59,7 @@ pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {
     ))
 }
 
-/// Whether the tables are those of this version, also where the first page is not up to date.
+/// Checks that the tables are those of this version, also where the first page is not up to date.
 pub(super) fn check(path: &Path, connection: &Connection) -> Result<()> {
     let version = connection
         .pragma_query_value(None, "user_version", |row| row.get(0))

@@ -7,9 +7,9 @@ use std::{
 
 use rusqlite::{Connection, params};
 
-use crate::sqlite::Keep;
+use crate::sqlite::Retention;
 use crate::{
-    changes::{Declared, Publication, Record},
+    changes::{DeclaredTopology, Publication, Record},
     queue::{Entry, MessageId, QueueId},
 };
 use bloodbank_core::message::Properties;
@@ -19,10 +19,10 @@ pub(super) struct Tables {
     pub(super) connection: Connection,
     /// The start of the engine's clock, since 1970.
     epoch: Duration,
-    pub(super) keep: Keep,
+    pub(super) retention: Retention,
     /// Queues that outlive the process.
     pub(super) queues: HashSet<QueueId>,
-    /// How many entries refer to a message.
+    /// The number of queue entries that refer to each message.
     pub(super) references: BTreeMap<MessageId, u32>,
     pub(super) newest: MessageId,
     /// No message up to here is kept for its own sake.
@@ -32,11 +32,11 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    pub(super) fn new(connection: Connection, epoch: Duration, keep: Keep) -> Self {
+    pub(super) fn new(connection: Connection, epoch: Duration, retention: Retention) -> Self {
         Self {
             connection,
             epoch,
-            keep,
+            retention,
             queues: HashSet::new(),
             references: BTreeMap::new(),
             newest: 0,
@@ -55,7 +55,7 @@ impl Tables {
         self.transaction(|tables| tables.write_all(records))?;
         self.orphans.clear();
         for record in records {
-            self.count(record);
+            self.track(record);
         }
         Ok(())
     }
@@ -98,19 +98,19 @@ impl Tables {
                 Record::Published(publication) => self.publish(publication, now)?,
                 Record::Taken(queue, seq, _) if settled.get(&(*queue, *seq)).is_some_and(|last| *last > index) => {}
                 Record::Taken(queue, seq, _) => self.take(*queue, *seq)?,
-                Record::Returned(queue, seq, times) => self.give_back(*queue, *seq, *times)?,
+                Record::Returned(queue, seq, times) => self.return_entry(*queue, *seq, *times)?,
                 Record::Removed(queue, seq, _) => self.remove(*queue, *seq)?,
                 Record::Moved(queue, seq, _, entries) => {
                     self.remove(*queue, *seq)?;
                     for (queue, entry) in entries {
-                        self.enter(*queue, entry, true)?;
+                        self.insert_entry(*queue, entry, true)?;
                     }
                 }
                 Record::Linked(linked) => self.link(linked, now)?,
-                Record::Marked(mark) => self.mark(mark)?,
-                Record::Closed(_) | Record::Asked(_) => {}
+                Record::Leased(change) => self.change_lease(change)?,
+                Record::Closed(_) | Record::Queried(_) => {}
                 #[cfg(test)]
-                Record::Meddle(_) => {}
+                Record::WithConnection(_) => {}
             }
         }
         for id in &self.orphans {
@@ -119,40 +119,40 @@ impl Tables {
         Ok(())
     }
 
-    /// Follows what a committed record changed.
-    fn count(&mut self, record: &Record) {
+    /// Tracks what a committed record changed.
+    fn track(&mut self, record: &Record) {
         match record {
             Record::Published(publication) => {
                 self.newest = self.newest.max(publication.id);
-                self.refer(publication.id, &publication.entries);
+                self.add_references(publication.id, &publication.entries);
             }
-            Record::Removed(_, _, id) => self.release(*id),
+            Record::Removed(_, _, id) => self.remove_reference(*id),
             Record::Moved(queue, _, id, entries) => {
-                self.refer(*id, entries);
+                self.add_references(*id, entries);
                 if self.queues.contains(queue) {
-                    self.release(*id);
+                    self.remove_reference(*id);
                 }
             }
             Record::Declared(_)
             | Record::Taken(..)
             | Record::Returned(..)
             | Record::Linked(_)
-            | Record::Marked(_)
-            | Record::Asked(_)
+            | Record::Leased(_)
+            | Record::Queried(_)
             | Record::Closed(_) => {}
             #[cfg(test)]
-            Record::Meddle(_) => {}
+            Record::WithConnection(_) => {}
         }
     }
 
-    fn refer(&mut self, id: MessageId, entries: &[(QueueId, Entry)]) {
+    fn add_references(&mut self, id: MessageId, entries: &[(QueueId, Entry)]) {
         let kept = entries.iter().filter(|(queue, _)| self.queues.contains(queue)).count();
         if kept > 0 {
             *self.references.entry(id).or_default() += u32::try_from(kept).unwrap_or(u32::MAX);
         }
     }
 
-    fn release(&mut self, id: MessageId) {
+    fn remove_reference(&mut self, id: MessageId) {
         let Some(references) = self.references.get_mut(&id) else {
             return;
         };
@@ -165,7 +165,7 @@ impl Tables {
         }
     }
 
-    fn declare(&self, declared: &Declared) -> rusqlite::Result<()> {
+    fn declare(&self, declared: &DeclaredTopology) -> rusqlite::Result<()> {
         for exchange in &declared.exchanges {
             self.connection
                 .prepare_cached("INSERT OR IGNORE INTO exchanges VALUES (?1, ?2)")?
@@ -204,12 +204,12 @@ impl Tables {
                 &*message.body,
             ])?;
         for (queue, entry) in &publication.entries {
-            self.enter(*queue, entry, false)?;
+            self.insert_entry(*queue, entry, false)?;
         }
         Ok(())
     }
 
-    fn enter(&self, queue: QueueId, entry: &Entry, changed: bool) -> rusqlite::Result<()> {
+    fn insert_entry(&self, queue: QueueId, entry: &Entry, changed: bool) -> rusqlite::Result<()> {
         if !self.queues.contains(&queue) {
             return Ok(());
         }
@@ -236,7 +236,7 @@ impl Tables {
         Ok(())
     }
 
-    fn give_back(&self, queue: QueueId, seq: u64, times: u32) -> rusqlite::Result<()> {
+    fn return_entry(&self, queue: QueueId, seq: u64, times: u32) -> rusqlite::Result<()> {
         self.connection
             .prepare_cached("UPDATE entries SET taken = 0, returned = ?3 WHERE queue = ?1 AND seq = ?2")?
             .execute(params![queue.cast_signed(), seq.cast_signed(), times])?;

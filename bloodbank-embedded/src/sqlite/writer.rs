@@ -10,19 +10,19 @@ use std::{
 
 use crate::sqlite::{batch::Batch, failure, lock::FileLock, tables::Tables};
 use crate::{
-    changes::{Linked, Mark, Publication, Question, Record},
+    changes::{LeaseChange, LinkChange, Publication, Query, Record},
     engine::Engine,
     wakers::Wakers,
 };
 use bloodbank_core::{Error, ErrorKind, Result};
 
-/// How long until what could not be written is tried again.
-const RETRY: Duration = Duration::from_millis(250);
-/// How long without anything to do until the history is looked through.
-const IDLE: Duration = Duration::from_secs(15 * 60);
-/// How long without anything to do until links are indexed.
-const QUIET: Duration = Duration::from_secs(1);
-/// So many events and links between two looks through the history.
+/// The time until records that could not be written are tried again.
+const RETRY_INTERVAL: Duration = Duration::from_millis(250);
+/// The time without anything to do after which the journal is pruned.
+const IDLE_BEFORE_PRUNING: Duration = Duration::from_secs(15 * 60);
+/// The time without anything to do after which links are indexed.
+const IDLE_BEFORE_INDEXING: Duration = Duration::from_secs(1);
+/// The number of events, links and leases after which the journal is pruned.
 const PRUNE_EVERY: usize = 1_000;
 
 pub(super) struct Writer {
@@ -31,14 +31,14 @@ pub(super) struct Writer {
     lock: FileLock,
     records: Receiver<Record>,
     engine: Weak<Engine>,
-    /// What could not be written yet, oldest first; no publishes: those have failed.
+    /// Records that could not be written yet, oldest first; no publishes, because those have failed.
     kept_back: Vec<Record>,
     failing: bool,
-    /// Links are not in the index yet.
-    behind: bool,
-    /// What is answered once they are.
-    questions: Vec<Question>,
-    /// Events and links since the last look through the history.
+    /// Some links are not in the index yet.
+    index_is_stale: bool,
+    /// Queries that are answered once the index has all links.
+    queries: Vec<Query>,
+    /// Events, links and leases since the journal was pruned.
     written: usize,
 }
 
@@ -58,8 +58,8 @@ impl Writer {
             engine,
             kept_back: Vec::new(),
             failing: false,
-            behind: true,
-            questions: Vec::new(),
+            index_is_stale: true,
+            queries: Vec::new(),
             written: 0,
         };
         let spawned = thread::Builder::new().name("bloodbank-file".to_owned()).spawn(move || writer.run());
@@ -75,10 +75,10 @@ impl Writer {
     fn run(mut self) {
         let released = loop {
             let wait = match () {
-                () if !self.questions.is_empty() => Duration::ZERO,
-                () if !self.kept_back.is_empty() => RETRY,
-                () if self.behind => QUIET,
-                () => IDLE,
+                () if !self.queries.is_empty() => Duration::ZERO,
+                () if !self.kept_back.is_empty() => RETRY_INTERVAL,
+                () if self.index_is_stale => IDLE_BEFORE_INDEXING,
+                () => IDLE_BEFORE_PRUNING,
             };
             let mut batch = Batch::gather(
                 mem::take(&mut self.kept_back),
@@ -87,15 +87,15 @@ impl Writer {
                 #[cfg(test)]
                 &self.tables.connection,
             );
-            self.questions.append(&mut batch.questions);
-            let idle = batch.records.is_empty() && self.questions.is_empty();
+            self.queries.append(&mut batch.queries);
+            let idle = batch.records.is_empty() && self.queries.is_empty();
             self.write(batch.take_records());
-            if idle || !self.questions.is_empty() {
+            if idle || !self.queries.is_empty() {
                 self.index();
             }
-            if !self.behind {
-                for question in mem::take(&mut self.questions) {
-                    question(&self.tables.connection);
+            if !self.index_is_stale {
+                for query in mem::take(&mut self.queries) {
+                    query(&self.tables.connection);
                 }
             }
             if let Some(released) = batch.closed {
@@ -147,7 +147,7 @@ impl Writer {
 
     fn committed(&mut self, batch: Vec<Record>) {
         let mut confirms = Vec::new();
-        let (mut links, mut marks) = (0, 0);
+        let (mut links, mut leases) = (0, 0);
         let mut wakers = Wakers::default();
         if let Some(engine) = self.engine.upgrade() {
             let mut state = engine.lock();
@@ -168,8 +168,8 @@ impl Writer {
                     Record::Taken(_, _, Some(marked)) => {
                         let _ = marked.send(());
                     }
-                    Record::Marked(Mark { outcome, answer, .. }) => {
-                        marks += 1;
+                    Record::Leased(LeaseChange { outcome, answer, .. }) => {
+                        leases += 1;
                         let _ = answer.send(Ok(outcome.get()));
                     }
                     _ => {}
@@ -177,16 +177,16 @@ impl Writer {
             }
         }
         wakers.wake();
-        self.written += confirms.len() + links + marks;
-        self.behind |= links > 0;
+        self.written += confirms.len() + links + leases;
+        self.index_is_stale |= links > 0;
         for confirm in confirms {
             // Whoever does not wait any more does not want to know.
             drop(confirm.send(Ok(())));
         }
     }
 
-    /// Fails the publishes and the links of a batch; the rest is tried again. Marks are given up: better an event that is not counted
-    /// than one that is not delivered while the disk is full.
+    /// Fails the publishes, links and leases of a batch; the rest is tried again. Nobody waits any more for a message to be
+    /// marked as taken: better a delivery that is not counted than one that does not come while the disk is full.
     fn refuse(&mut self, batch: Vec<Record>, error: &rusqlite::Error) -> Vec<Record> {
         if !mem::replace(&mut self.failing, true) {
             tracing::error!(
@@ -199,14 +199,14 @@ impl Writer {
         for record in batch {
             match record {
                 Record::Published(publication) => refused.push(publication),
-                Record::Linked(Linked { link, missed, confirm, .. }) => {
+                Record::Linked(LinkChange { link, missed, confirm, .. }) => {
                     missed.link(&link);
                     if let Some(confirm) = confirm {
                         let error = failure(&self.path, "could not keep the link", error);
                         drop(confirm.send(Err(error)));
                     }
                 }
-                Record::Marked(Mark { answer, .. }) => {
+                Record::Leased(LeaseChange { answer, .. }) => {
                     let error = failure(&self.path, "could not keep who handles an event", error);
                     let _ = answer.send(Err(error));
                 }
@@ -218,7 +218,7 @@ impl Writer {
             let mut state = engine.lock();
             for (queue, _) in refused.iter().flat_map(|publication| &publication.entries) {
                 if let Some(queue) = state.queue(*queue) {
-                    queue.forget();
+                    queue.cancel_put();
                 }
             }
         }
@@ -231,9 +231,9 @@ impl Writer {
 
     /// Brings the index of the links a little further.
     fn index(&mut self) {
-        if self.behind {
+        if self.index_is_stale {
             // What cannot be written is not waited for: the index tells what it has.
-            self.behind = self.tables.index_links().unwrap_or_else(|error| {
+            self.index_is_stale = self.tables.index_links().unwrap_or_else(|error| {
                 tracing::warn!(path = %self.path.display(), %error, "correlation is not indexed");
                 false
             });
@@ -243,7 +243,7 @@ impl Writer {
     fn prune(&mut self) {
         self.written = 0;
         if let Err(error) =
-            self.tables.prune().and_then(|()| self.tables.prune_links()).and_then(|()| self.tables.prune_marks())
+            self.tables.prune().and_then(|()| self.tables.prune_links()).and_then(|()| self.tables.prune_leases())
         {
             tracing::warn!(path = %self.path.display(), %error, "the history of the embedded bus was not pruned");
         }

@@ -8,27 +8,27 @@ use bloodbank_core::transport::Transport;
 
 /// Counts how often it was woken.
 #[derive(Default)]
-struct Bell(AtomicUsize);
+struct CountingWaker(AtomicUsize);
 
-impl Wake for Bell {
+impl Wake for CountingWaker {
     fn wake(self: Arc<Self>) {
         self.0.fetch_add(1, Ordering::SeqCst);
     }
 }
 
-impl Bell {
+impl CountingWaker {
     fn rings(&self) -> usize {
         self.0.load(Ordering::SeqCst)
     }
 }
 
-fn poll(deliveries: &mut Deliveries, bell: &Arc<Bell>) -> Poll<Option<Delivery>> {
+fn poll(deliveries: &mut Deliveries, bell: &Arc<CountingWaker>) -> Poll<Option<Delivery>> {
     let waker = Waker::from(Arc::clone(bell));
     deliveries.as_mut().poll_next(&mut Context::from_waker(&waker))
 }
 
-fn waits(deliveries: &mut Deliveries) -> Arc<Bell> {
-    let bell = Arc::new(Bell::default());
+fn waits(deliveries: &mut Deliveries) -> Arc<CountingWaker> {
+    let bell = Arc::new(CountingWaker::default());
     assert!(poll(deliveries, &bell).is_pending());
     bell
 }

@@ -1,7 +1,7 @@
 //! The embedded bus does what RabbitMQ would.
 
 mod consuming;
-mod giving_up;
+mod dead_lettering;
 mod routing;
 
 use std::{sync::Arc, time::Duration};
@@ -84,7 +84,7 @@ fn body(delivery: &Delivery) -> String {
     String::from_utf8(delivery.message.body.to_vec()).unwrap()
 }
 
-/// What is there now.
+/// The deliveries that are there now.
 fn try_next(deliveries: &mut Deliveries) -> Option<Delivery> {
     poll_immediate(deliveries.next()).now_or_never().unwrap().flatten()
 }
@@ -119,7 +119,7 @@ fn bound(kind: ExchangeKind, exchange: &str, bindings: &[(&str, &str)]) -> Topol
     topology
 }
 
-/// What a test declares.
+/// The topology that a test declares.
 struct Declared(Topology);
 
 impl From<Topology> for Declared {

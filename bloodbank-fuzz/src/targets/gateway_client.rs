@@ -56,7 +56,7 @@ impl GatewayClient {
         let _inside = runtime.enter();
         let bus = Bus::embedded();
         let webhooks = Webhooks::default().fireflies(SECRET).github(SECRET);
-        let router = router(Gateway::builder(bus.clone()).open_routes(webhooks.routes()).build());
+        let router = router(Gateway::builder(bus.clone()).endpoints(webhooks.endpoints()).build());
         Running { bus, router, requests: 0 }
     }
 

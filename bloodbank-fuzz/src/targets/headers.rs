@@ -81,7 +81,7 @@ impl Service {
             };
             let published = self.bus.transport().publish(message).await.expect("the bus takes it");
             assert!(!published.unrouted);
-            self.bus.run_out().await;
+            self.bus.drain_retries().await;
             let letters = DeadLetters::of(&self.bus, "fuzz.read");
             let parked = letters.list(&Filter::default()).await.expect("they can be listed");
             assert!(way > 1 || parked.len() == 1, "what fails is parked: {parked:?}");
@@ -94,7 +94,7 @@ impl Service {
             });
             let seen = seen.collect::<String>();
             letters.redrive(&Filter::default(), Mode::Apply).await.expect("they can be redriven");
-            self.bus.run_out().await;
+            self.bus.drain_retries().await;
             letters.discard(&Filter::default(), Mode::Apply).await.expect("they can be discarded");
             assert_eq!(letters.count().await.expect("they can be counted"), 0);
             // What a caller may set, a caller can set.

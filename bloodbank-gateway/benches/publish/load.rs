@@ -11,33 +11,36 @@ use tokio::{
 
 use crate::http2;
 
-/// What makes this program the client.
+/// The argument that makes this program the client.
 pub(crate) const ARGUMENT: &str = "load";
 /// This process, for [`processor_seconds`].
 pub(crate) const SELF: &str = "self";
 
-/// How fast it went, and what it cost whom, for each event.
+/// The rate of a round, and the processor time of each event.
 #[derive(Clone, Copy)]
 pub(crate) struct Round {
     pub(crate) rate: f64,
     /// Microseconds of processor time of the process that publishes: gateway, bus, connection to the broker.
     pub(crate) server: f64,
-    /// Of the process of the HTTP client.
+    /// Microseconds of the process of the HTTP client.
     pub(crate) client: f64,
-    /// Of the broker.
+    /// Microseconds of the broker.
     pub(crate) broker: f64,
 }
 
-/// So many requests over so many connections.
+/// An order to the client: so many times the same request, over so many connections.
 #[derive(Clone, Copy)]
 pub(crate) struct Order<'a> {
     pub(crate) address: &'a str,
+    pub(crate) path: &'a str,
+    pub(crate) media_type: &'a str,
+    pub(crate) body: &'a [u8],
     pub(crate) connections: usize,
-    /// On each connection. More than one is HTTP/2.
+    /// The requests at a time in each connection. More than one is HTTP/2.
     pub(crate) at_a_time: usize,
     pub(crate) requests: usize,
+    /// The status that each request must be answered with.
     pub(crate) status: u16,
-    pub(crate) request: &'a [u8],
 }
 
 /// The client, as its parent sees it.
@@ -63,10 +66,11 @@ impl Load {
 
     /// Sends requests; returns the seconds that they and the client's processor took.
     pub(crate) async fn send(&mut self, order: Order<'_>) -> (f64, f64) {
-        let Order { address, connections, at_a_time, requests, status, request } = order;
-        let order = format!("{address} {connections} {at_a_time} {requests} {status} {}\n", request.len());
+        let Order { address, path, media_type, body, connections, at_a_time, requests, status } = order;
+        let length = body.len();
+        let order = format!("{address} {path} {media_type} {connections} {at_a_time} {requests} {status} {length}\n");
         self.input.write_all(order.as_bytes()).await.expect("the client lives");
-        self.input.write_all(request).await.expect("the client lives");
+        self.input.write_all(body).await.expect("the client lives");
         self.input.flush().await.expect("the client lives");
         let answer = self.output.next_line().await.expect("read").expect("the client lives");
         let (seconds, processor) = answer.split_once(' ').expect("two numbers");
@@ -81,33 +85,35 @@ pub(crate) fn main() {
         let mut input = BufReader::new(tokio::io::stdin());
         let mut order = String::new();
         while input.read_line(&mut order).await.expect("read") > 0 {
-            let mut words = order.split_whitespace();
-            let address = words.next().expect("an address").to_owned();
-            let mut number = || words.next().expect("a number").parse::<usize>().expect("a number");
+            let line = std::mem::take(&mut order);
+            let mut words = line.split_whitespace();
+            let mut word = || words.next().expect("a word");
+            let (address, path, media_type) = (word(), word(), word());
+            let mut number = || word().parse::<usize>().expect("a number");
             let (connections, at_a_time, requests, status) = (number(), number(), number(), number() as u16);
-            let mut request = vec![0; number()];
-            input.read_exact(&mut request).await.expect("a request");
-            order.clear();
-            let address = address.as_str();
-            println!("{}", run(Order { address, connections, at_a_time, requests, status, request: &request }).await);
+            let mut body = vec![0; number()];
+            input.read_exact(&mut body).await.expect("a body");
+            let order = Order { address, path, media_type, body: &body, connections, at_a_time, requests, status };
+            println!("{}", run(order).await);
         }
     });
 }
 
-async fn run(Order { address, connections, at_a_time, requests, status, request }: Order<'_>) -> String {
+async fn run(order: Order<'_>) -> String {
+    let Order { address, connections, at_a_time, requests, status, .. } = order;
     let each = requests / connections;
     let (start, before);
     if at_a_time > 1 {
-        let mut clients = join_all((0..connections).map(|_| http2::Client::connect(address))).await;
+        let clients = join_all((0..connections).map(|_| http2::Client::connect(address))).await;
         (start, before) = (Instant::now(), processor_seconds(SELF));
-        join_all(clients.iter_mut().map(|client| client.send(request, each, at_a_time))).await;
+        join_all(clients.iter().map(|client| client.send(order, each))).await;
     } else {
-        let expected = format!("HTTP/1.1 {status} ");
+        let (request, expected) = (request(order), format!("HTTP/1.1 {status} "));
         let mut clients = join_all((0..connections).map(|_| Client::connect(address))).await;
         (start, before) = (Instant::now(), processor_seconds(SELF));
         join_all(clients.iter_mut().map(async |client| {
             for _ in 0..each {
-                client.send(request, expected.as_bytes()).await;
+                client.send(&request, expected.as_bytes()).await;
             }
         }))
         .await;
@@ -117,7 +123,16 @@ async fn run(Order { address, connections, at_a_time, requests, status, request 
     answer
 }
 
-/// What all threads of a process have used.
+/// A request as the text of HTTP/1.1.
+pub(crate) fn request(Order { path, media_type, body, .. }: Order<'_>) -> Vec<u8> {
+    let length = body.len();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {media_type}\r\nContent-Length: {length}\r\n\r\n"
+    );
+    [head.as_bytes(), body].concat()
+}
+
+/// The processor time that all threads of a process have used.
 pub(crate) fn processor_seconds(process: &str) -> f64 {
     let tasks = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten();
     let nanos: u64 = tasks

@@ -23,7 +23,7 @@ use load::{Client, Load, Order, Round, processor_seconds};
 use mimalloc::MiMalloc;
 use rabbit::Rabbit;
 
-/// That of `bb`.
+/// The allocator of `bb`.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
@@ -66,22 +66,28 @@ async fn run() {
     tokio::spawn(server.run());
     let bare = bare::serve(bus.clone()).await;
     let mut bench = Bench { bus, rabbit, load: Load::start() };
-    let (path, body) = ("/events/llm/prompt", payload().to_string());
-    let single = request(path, "application/json", &body);
-    let multiplexed = http2::request(path, "application/json", &body);
-    let line = serde_json::json!({ "event_type": KEY, "payload": payload() }).to_string() + "\n";
-    let batch = request("/events/batch", "application/x-ndjson", &line.repeat(LINES));
+    let (body, line) = (payload(), serde_json::json!({ "event_type": KEY, "payload": payload() }));
+    let (body, lines) = (body.to_string(), format!("{line}\n").repeat(LINES));
     let single = Order {
         address: &address,
+        path: "/events/llm/prompt",
+        media_type: "application/json",
+        body: body.as_bytes(),
         connections: PUBLISHERS,
         at_a_time: 1,
         requests: EVENTS,
         status: 202,
-        request: single.as_bytes(),
     };
-    let multiplexed = Order { connections: SENDERS, at_a_time: PUBLISHERS / SENDERS, request: &multiplexed, ..single };
-    let batch =
-        Order { connections: SENDERS, requests: EVENTS / LINES, status: 200, request: batch.as_bytes(), ..single };
+    let multiplexed = Order { connections: SENDERS, at_a_time: PUBLISHERS / SENDERS, ..single };
+    let batch = Order {
+        path: "/events/batch",
+        media_type: "application/x-ndjson",
+        body: lines.as_bytes(),
+        connections: SENDERS,
+        requests: EVENTS / LINES,
+        status: 200,
+        ..single
+    };
 
     if says("profile") || says("own") {
         for _ in 0..ROUNDS {
@@ -115,7 +121,7 @@ async fn run() {
         let (least, ratio, most) = (ratios[0], ratios[ROUNDS / 2], ratios[ROUNDS - 1]);
         println!("{name:<17} {rate:>7.0} events/s   {ratio:.2} of own ({least:.2}..{most:.2})   {}", costs(rounds));
     }
-    let (own, over_http) = bench.latencies(single.address, single.request).await;
+    let (own, over_http) = bench.latencies(single).await;
     println!("one publisher alone: p50/p99 in process {}, over HTTP {}", show(&own), show(&over_http));
     println!("p99 over HTTP is {:.2} ms above", (over_http.1.as_secs_f64() - own.1.as_secs_f64()) * 1e3);
     app.shutdown().await.expect("it ends");
@@ -166,16 +172,16 @@ impl Bench {
     }
 
     /// Median and 99th percentile of one publisher alone.
-    async fn latencies(&self, address: &str, request: &[u8]) -> ((Duration, Duration), (Duration, Duration)) {
+    async fn latencies(&self, order: Order<'_>) -> ((Duration, Duration), (Duration, Duration)) {
         const SAMPLES: usize = 3000;
-        let mut client = Client::connect(address).await;
+        let (mut client, request) = (Client::connect(order.address).await, load::request(order));
         let (mut own, mut over_http) = (Vec::with_capacity(SAMPLES), Vec::with_capacity(SAMPLES));
         for _ in 0..SAMPLES {
             let start = Instant::now();
             self.bus.publish(event()).await.expect("published");
             own.push(start.elapsed());
             let start = Instant::now();
-            client.send(request, b"HTTP/1.1 202 ").await;
+            client.send(&request, b"HTTP/1.1 202 ").await;
             over_http.push(start.elapsed());
         }
         let percentiles = |samples: &mut Vec<Duration>| {
@@ -186,7 +192,7 @@ impl Bench {
     }
 }
 
-/// When a round began, and what had been used by then.
+/// The begin of a round, and the processor time used until then.
 struct Begun {
     start: Instant,
     own: f64,
@@ -206,13 +212,6 @@ fn event() -> LlmPrompt {
 
 fn payload() -> serde_json::Value {
     serde_json::json!({ "provider": "anthropic", "model": "one", "prompt": "Why is the sky blue? ".repeat(10), "tags": ["a", "b"] })
-}
-
-fn request(path: &str, media_type: &str, body: &str) -> String {
-    format!(
-        "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {media_type}\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
 }
 
 fn costs(rounds: &[Round]) -> String {

@@ -20,7 +20,7 @@ pub(crate) struct Rabbit {
 }
 
 impl Rabbit {
-    /// With `None` nobody receives what is published: the broker sends it back.
+    /// Starts a broker with a queue; with `None` no queue is bound, and the broker sends back what is published.
     pub(crate) async fn start(key: &str, kind: Option<QueueKind>) -> Self {
         let broker = RabbitMq::start().expect("it starts");
         let vars = [("RABBIT_URL", broker.url()), ("EXCHANGE_NAME", unique("bench"))];
@@ -48,7 +48,7 @@ impl Rabbit {
         assert_eq!(purged.expect("purged") as usize, if self.is_bound { events } else { 0 }, "each event once");
     }
 
-    /// What the broker has used.
+    /// The processor time that the broker has used.
     pub(crate) fn processor_seconds(&self) -> f64 {
         self.broker.pid().map_or(0.0, |pid| processor_seconds(&pid.to_string()))
     }

@@ -1,4 +1,4 @@
-//! What a request may do.
+//! The sender of a request, and the routing keys that the sender may publish and read.
 
 use std::sync::Arc;
 
@@ -10,30 +10,30 @@ use bloodbank_core::routing::BindingPattern;
 
 use crate::problem::Problem;
 
-/// Patterns of routing keys, any of which allows.
+/// A set of patterns of routing keys. A key is allowed where one of them matches it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Patterns(Arc<[BindingPattern]>);
 
 impl Patterns {
-    /// Every key.
+    /// Allows every key.
     #[must_use]
     pub fn everything() -> Self {
         Self([BindingPattern::EVERYTHING].into())
     }
 
-    /// No key.
+    /// Allows no key.
     #[must_use]
     pub fn nothing() -> Self {
         Self([].into())
     }
 
-    /// Whether one of them matches the key.
+    /// Whether a key is allowed.
     #[must_use]
     pub fn allow(&self, key: &str) -> bool {
         self.0.iter().any(|pattern| pattern.matches(key))
     }
 
-    /// Whether one of them matches a key that the pattern or template matches too.
+    /// Whether a key is allowed that this pattern or template matches too.
     #[must_use]
     pub fn overlap(&self, pattern: &str) -> bool {
         self.0.iter().any(|allowed| allowed.overlaps(pattern))
@@ -52,29 +52,31 @@ impl FromIterator<BindingPattern> for Patterns {
     }
 }
 
-/// Who sent a request, and what they may do.
+/// The sender of a request. An endpoint takes it as an extractor.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Caller {
     /// The name of the token; `None` where the gateway has no tokens.
     pub name: Option<Arc<str>>,
-    /// The keys they may publish under.
+    /// The keys that the caller may publish.
     pub publish: Patterns,
-    /// The keys they may read.
+    /// The keys that the caller may read.
     pub read: Patterns,
 }
 
 impl Caller {
-    /// Somebody who may do everything, where there are no tokens.
+    /// A caller of a gateway without tokens, who may do everything.
     #[must_use]
     pub fn anyone() -> Self {
         Self { name: None, publish: Patterns::everything(), read: Patterns::everything() }
     }
 
-    /// Somebody who was not asked for a token, and may do nothing that takes one.
+    /// A caller who was not asked for a token, and may do nothing that needs one.
     pub(crate) fn unknown() -> Self {
         Self { name: None, publish: Patterns::nothing(), read: Patterns::nothing() }
     }
 
+    /// Refuses a caller who may not publish this key.
     pub(crate) fn check_publish(&self, key: &str) -> Result<(), Problem> {
         if self.publish.allow(key) {
             return Ok(());
@@ -84,12 +86,20 @@ impl Caller {
         )))
     }
 
-    /// Whether they may read every event: what is not bound to one key.
+    /// Refuses a caller who may not publish every key.
+    pub(crate) fn check_publish_all(&self) -> Result<(), Problem> {
+        if self.publish.are_everything() {
+            return Ok(());
+        }
+        Err(Problem::forbidden("this token may not publish every event; use one whose `publish` patterns have `#`"))
+    }
+
+    /// Refuses a caller who may not read every key.
     pub(crate) fn check_read_all(&self) -> Result<(), Problem> {
         if self.read.are_everything() {
             return Ok(());
         }
-        Err(Problem::forbidden("this token may not read everything; use one whose `read` patterns have `#`"))
+        Err(Problem::forbidden("this token may not read every event; use one whose `read` patterns have `#`"))
     }
 }
 
@@ -97,7 +107,7 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = StatusCode;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, StatusCode> {
-        // Put there by the layer around every endpoint that takes it.
+        // The guard of every endpoint puts it there.
         parts.extensions.get::<Self>().cloned().ok_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 }

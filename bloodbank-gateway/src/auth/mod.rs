@@ -1,11 +1,11 @@
-//! Who may do what: tokens with patterns, and where a browser's request may come from.
+//! Authorisation: tokens with patterns of routing keys, the access that an endpoint asks for, and the origin of requests.
 
-mod authenticate;
+mod access;
 mod caller;
 mod origin;
 mod tokens;
 
-pub(crate) use authenticate::authenticate;
+pub use access::Access;
 pub use caller::{Caller, Patterns};
 pub(crate) use origin::check_origin;
 pub use tokens::{Token, Tokens};

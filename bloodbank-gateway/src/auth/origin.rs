@@ -1,26 +1,28 @@
-//! Requests that a browser sends for a page of somebody else.
+//! Protection against pages of other sites, in whose name a browser sends requests.
 
 use axum::{
     extract::Request,
     http::{HeaderMap, Uri, header},
 };
 
-use crate::{Gateway, problem::Problem};
+use crate::problem::Problem;
 
-/// Refuses requests whose `Origin` is neither this gateway nor one that it was told to trust, and, where only this machine
-/// can reach it without a token, those to other names than those of this machine: a page whose name was made to resolve
-/// to loopback.
-pub(crate) fn check_origin(gateway: &Gateway, is_local: bool, request: &Request) -> Result<(), Problem> {
+/// Refuses a request whose `Origin` is neither this gateway nor a trusted one.
+///
+/// A local gateway, which needs no token, also refuses a request to a host name other than those of this machine: the page
+/// of a site whose name was made to resolve to loopback (DNS rebinding).
+pub(crate) fn check_origin(trusted: &[String], is_local: bool, request: &Request) -> Result<(), Problem> {
     let host = host(request.headers(), request.uri());
     if is_local && !host.is_none_or(is_this_machine) {
-        let detail = "a gateway on loopback without tokens answers only as `localhost`; give it tokens";
+        let detail = "a gateway on loopback without tokens answers only requests to `localhost`; give it tokens";
         return Err(Problem::forbidden(detail));
     }
     if let Some(origin) = request.headers().get(header::ORIGIN) {
         let origin = origin.to_str().unwrap_or("null");
-        let trusted = gateway.origins().iter().any(|trusted| trusted == origin);
-        if !trusted && host.is_none_or(|host| authority(origin) != Some(host)) {
-            let detail = "requests from pages of this origin are not taken; add it to the allowed origins";
+        let is_trusted = trusted.iter().any(|trusted| trusted == origin);
+        if !is_trusted && host.is_none_or(|host| authority(origin) != Some(host)) {
+            let detail =
+                "requests from pages of this origin are refused; add the origin to the allowed ones of the gateway";
             return Err(Problem::forbidden(detail));
         }
     }

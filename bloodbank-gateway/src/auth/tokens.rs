@@ -11,52 +11,76 @@ use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 use super::caller::{Caller, Patterns};
 use crate::error::GatewayError;
 
-/// The shortest secret that is taken: what 96 random bits are in base64.
-const SHORTEST: usize = 16;
+/// The length of the shortest secret that is accepted: 96 random bits in base64.
+const SHORTEST_SECRET: usize = 16;
 
-/// A token: a secret, and what whoever has it may do.
+/// A token: a secret, and what its owner may publish and read.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Token {
-    /// Its name, which stands in the source of events and in logs.
+    /// The name of the token, which stands in the source of events and in logs.
     pub name: String,
-    /// What follows `Bearer`.
+    /// The secret, which a client sends after `Bearer`.
     pub secret: SecretString,
-    /// The keys it may publish under.
+    /// The keys that the owner may publish.
     pub publish: Patterns,
-    /// The keys it may read.
+    /// The keys that the owner may read.
     pub read: Patterns,
 }
 
-/// The tokens that a gateway knows; empty: everybody may do everything.
+impl Token {
+    /// Makes a token that may neither publish nor read anything yet.
+    #[must_use]
+    pub fn new(name: impl Into<String>, secret: impl Into<SecretString>) -> Self {
+        let (publish, read) = (Patterns::nothing(), Patterns::nothing());
+        Self { name: name.into(), secret: secret.into(), publish, read }
+    }
+
+    /// Sets the keys that the owner may publish.
+    #[must_use]
+    pub fn publish(mut self, patterns: Patterns) -> Self {
+        self.publish = patterns;
+        self
+    }
+
+    /// Sets the keys that the owner may read.
+    #[must_use]
+    pub fn read(mut self, patterns: Patterns) -> Self {
+        self.read = patterns;
+        self
+    }
+}
+
+/// The tokens of a gateway. Without tokens everybody may do everything.
 ///
-/// As TOML, in a file or in a variable:
+/// Tokens are written as TOML, in a file or in a variable:
 ///
 /// ```toml
 /// [[token]]
 /// name = "n8n"
 /// secret = "0Yh2vXk1…"
-/// publish = ["fireflies.#", "artifact.*"]   # nothing, where it is missing
-/// read = ["#"]                              # nothing, where it is missing
+/// publish = ["fireflies.#", "artifact.*"]   # default: nothing
+/// read = ["#"]                              # default: nothing
 /// ```
 #[derive(Clone, Default)]
-pub struct Tokens(Arc<[Known]>);
+pub struct Tokens(Arc<[StoredToken]>);
 
-struct Known {
-    /// Of equal length for every secret, and no secret in memory.
+struct StoredToken {
+    /// The hash of the secret: of the same length for every secret, and no secret stays in memory.
     digest: [u8; 32],
     caller: Caller,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct TokensFile {
     #[serde(default)]
-    token: Vec<Entry>,
+    token: Vec<TokenEntry>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Entry {
+struct TokenEntry {
     name: String,
     secret: String,
     #[serde(default)]
@@ -66,61 +90,57 @@ struct Entry {
 }
 
 impl Tokens {
-    /// These tokens.
+    /// Makes a set of tokens.
     ///
     /// # Errors
-    /// A secret that is shorter than 16 bytes or has other characters than ASCII, a name or a secret that is there twice.
+    /// An error says that a secret is shorter than 16 bytes or has characters other than visible ASCII, or that two tokens
+    /// have the same name or secret.
     pub fn new(tokens: impl IntoIterator<Item = Token>) -> Result<Self, GatewayError> {
-        let mut known: Vec<Known> = Vec::new();
+        let mut known: Vec<StoredToken> = Vec::new();
         for token in tokens {
             let Token { name, secret, publish, read } = token;
             let secret = secret.expose_secret();
-            if secret.len() < SHORTEST || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
+            if secret.len() < SHORTEST_SECRET || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
                 return Err(GatewayError::new(format!(
-                    "the secret of token `{name}` must be {SHORTEST} or more letters, digits and signs without spaces; take `openssl rand -base64 24`"
+                    "the secret of token `{name}` must have {SHORTEST_SECRET} or more letters, digits and signs, without spaces; make one with `openssl rand -base64 24`"
                 )));
             }
             let digest = digest(secret);
             let same = known.iter().any(|other| other.digest == digest || other.caller.name.as_deref() == Some(&name));
             if same {
                 return Err(GatewayError::new(format!(
-                    "token `{name}` is there twice, by its name or its secret; change one"
+                    "two tokens have the name or the secret of `{name}`; change one of them"
                 )));
             }
-            known.push(Known { digest, caller: Caller { name: Some(name.into()), publish, read } });
+            known.push(StoredToken { digest, caller: Caller { name: Some(name.into()), publish, read } });
         }
         Ok(Self(known.into()))
     }
 
-    /// Their names.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.0.iter().filter_map(|known| known.caller.name.as_ref())
-    }
-
-    /// From TOML.
+    /// Reads tokens from TOML.
     ///
     /// # Errors
-    /// When it is not as above; the message shows no secret.
+    /// An error says that the text does not have the form shown above; its message shows no secret.
     pub fn from_toml(text: &str) -> Result<Self, GatewayError> {
         // The message of the parser repeats the line, which may hold a secret.
-        let file: File = toml::from_str(text).map_err(|error| {
+        let file: TokensFile = toml::from_str(text).map_err(|error| {
             GatewayError::new(format!(
-                "the tokens cannot be read: {}; each is `[[token]]` with `name`, `secret`, `publish`, `read`",
+                "the tokens cannot be read: {}; write each as `[[token]]` with `name`, `secret`, `publish` and `read`",
                 error.message()
             ))
         })?;
         let tokens = file.token.into_iter().map(|entry| {
-            let Entry { name, secret, publish, read } = entry;
+            let TokenEntry { name, secret, publish, read } = entry;
             let secret = secret.into();
             Ok(Token { publish: patterns(&name, publish)?, read: patterns(&name, read)?, name, secret })
         });
         Self::new(tokens.collect::<Result<Vec<_>, GatewayError>>()?)
     }
 
-    /// From a file.
+    /// Reads tokens from a TOML file.
     ///
     /// # Errors
-    /// When it cannot be read; otherwise like [`Tokens::from_toml`].
+    /// An error says that the file cannot be read. Other errors are those of [`Tokens::from_toml`].
     pub fn from_file(path: &Path) -> Result<Self, GatewayError> {
         let text = fs::read_to_string(path).map_err(|error| {
             GatewayError::new(format!("the tokens in {} cannot be read", path.display())).with_source(error)
@@ -128,8 +148,8 @@ impl Tokens {
         Self::from_toml(&text)
     }
 
-    /// From the environment: TOML in `BLOODBANK_TOKENS`, a file in `BLOODBANK_TOKENS_FILE`, or one secret that may do
-    /// everything in `BLOODBANK_TOKEN`. None, where none is set.
+    /// Reads tokens from the environment: TOML in `BLOODBANK_TOKENS`, the name of a file in `BLOODBANK_TOKENS_FILE`, or in
+    /// `BLOODBANK_TOKEN` one secret that may do everything. There are no tokens where none of the variables is set.
     ///
     /// # Errors
     /// Like [`Tokens::from_file`].
@@ -141,22 +161,18 @@ impl Tokens {
         if let Some(path) = variable("BLOODBANK_TOKENS_FILE") {
             return Self::from_file(Path::new(&path));
         }
-        let single = variable("BLOODBANK_TOKEN").map(|secret| Token {
-            name: "token".to_owned(),
-            secret: secret.into(),
-            publish: Patterns::everything(),
-            read: Patterns::everything(),
-        });
+        let single = variable("BLOODBANK_TOKEN")
+            .map(|secret| Token::new("token", secret).publish(Patterns::everything()).read(Patterns::everything()));
         Self::new(single)
     }
 
-    /// Whether there is none.
+    /// Whether there are no tokens.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Who has this secret. Takes the same time for every secret, right or wrong.
+    /// The owner of a secret. The search takes the same time for every secret, right or wrong.
     pub(crate) fn find(&self, secret: &str) -> Option<&Caller> {
         let digest = digest(secret);
         let mut found = 0_u64;
@@ -183,8 +199,9 @@ fn patterns(token: &str, texts: Vec<String>) -> Result<Patterns, GatewayError> {
     texts
         .into_iter()
         .map(|text| {
-            BindingPattern::parse_wire(text)
-                .map_err(|fault| GatewayError::new(format!("a pattern of token `{token}` is none")).with_source(fault))
+            BindingPattern::parse_wire(text).map_err(|fault| {
+                GatewayError::new(format!("token `{token}` has an invalid pattern")).with_source(fault)
+            })
         })
         .collect()
 }
@@ -216,7 +233,7 @@ mod tests {
         let short = Tokens::from_toml(r#"token = [{ name = "a", secret = "hunter2" }]"#).unwrap_err().to_string();
         assert!(short.contains("`a`") && !short.contains("hunter2"), "{short}");
         let twice = TOML.replace("other-letters-16", "sixteen-letters!");
-        assert!(Tokens::from_toml(&twice).unwrap_err().to_string().contains("twice"));
+        assert!(Tokens::from_toml(&twice).unwrap_err().to_string().contains("two tokens"));
         let broken = Tokens::from_toml("secret = 'my-secret-is-not-shown").unwrap_err().to_string();
         assert!(!broken.contains("my-secret"), "{broken}");
         assert!(!format!("{:?}", Tokens::from_toml(TOML)).contains("letters"));

@@ -1,28 +1,45 @@
-//! A layer that tells the gateway which commands have begun.
+//! A layer of an app that tells the gateway which commands have begun.
 
-use std::task::{Context as TaskContext, Poll};
+use std::{
+    fmt,
+    sync::Arc,
+    task::{Context as TaskContext, Poll},
+};
 
 use bloodbank_core::{Context, EventCollector};
 use tower::{Layer, Service};
 
-use crate::Gateway;
+use super::tracker::CommandTracker;
 
-/// Tells a gateway which commands its process has begun to execute: `app.commands(…).layer(gateway.watch_commands())`.
-#[derive(Debug, Clone)]
-pub struct WatchCommands(pub(crate) Gateway);
+/// A layer that tells a gateway which commands its process has begun to execute:
+/// `app.commands(…).layer(gateway.watch_commands())`.
+#[derive(Clone)]
+pub struct WatchCommands(pub(crate) Arc<CommandTracker>);
 
-/// What [`WatchCommands`] makes of a service.
-#[derive(Debug, Clone)]
+/// A service behind the layer [`WatchCommands`].
+#[derive(Clone)]
 pub struct WatchedCommands<S> {
     inner: S,
-    gateway: Gateway,
+    commands: Arc<CommandTracker>,
+}
+
+impl fmt::Debug for WatchCommands {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WatchCommands").finish_non_exhaustive()
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for WatchedCommands<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WatchedCommands").field("inner", &self.inner).finish_non_exhaustive()
+    }
 }
 
 impl<S> Layer<S> for WatchCommands {
     type Service = WatchedCommands<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        WatchedCommands { inner, gateway: self.0.clone() }
+        WatchedCommands { inner, commands: Arc::clone(&self.0) }
     }
 }
 
@@ -36,7 +53,7 @@ impl<S: Service<Context, Response = EventCollector>> Service<Context> for Watche
     }
 
     fn call(&mut self, context: Context) -> S::Future {
-        self.gateway.commands().started(context.event_id());
+        self.commands.started(context.event_id());
         self.inner.call(context)
     }
 }

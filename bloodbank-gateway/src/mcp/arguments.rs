@@ -1,15 +1,15 @@
-//! Taking the arguments of a tool apart.
+//! Reads the arguments of a tool.
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::problem::{Problem, ProblemFault};
+use crate::problem::{FieldError, Problem};
 
-/// The arguments of a call. What is taken out is gone: what stays is the payload of the tools for one event.
+/// The arguments of a call. Reading an argument removes it; for the tools of one event, what remains is the payload.
 pub(super) struct Arguments(pub(super) Map<String, Value>);
 
 impl Arguments {
-    /// An argument that may be left out.
+    /// Reads an argument that may be left out.
     pub(super) fn optional<T: DeserializeOwned>(&mut self, name: &str) -> Result<Option<T>, Problem> {
         match self.0.remove(name) {
             None | Some(Value::Null) => Ok(None),
@@ -17,14 +17,13 @@ impl Arguments {
         }
     }
 
-    /// An argument that must be there.
+    /// Reads an argument that is required.
     pub(super) fn required<T: DeserializeOwned>(&mut self, name: &str) -> Result<T, Problem> {
         self.optional(name)?.ok_or_else(|| wrong(name, "is missing"))
     }
 }
 
 fn wrong(name: &str, detail: &str) -> Problem {
-    let fault = ProblemFault { pointer: format!("/{name}"), detail: detail.to_owned() };
-    Problem::bad_request(format!("the argument `{name}` is not as the schema of the tool says"))
-        .with_errors(vec![fault])
+    Problem::bad_request(format!("the argument `{name}` does not match the schema of the tool"))
+        .with_errors(vec![FieldError::new(format!("/{name}"), detail)])
 }

@@ -1,4 +1,4 @@
-//! What the tools do.
+//! Executes the tools.
 
 use std::{fmt::Write as _, time::Duration};
 
@@ -19,18 +19,18 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    Agent,
+    agent::Agent,
     arguments::Arguments,
     tools::{LONGEST_WAIT, MOST_EVENTS, OF_ONE_EVENT, kind_word},
 };
 use crate::{
-    Gateway,
+    gateway::Gateway,
     problem::Problem,
-    publish::{MOST_PARENTS, Submission},
-    registry::summary,
+    publish::{MOST_PARENTS, PublishRequest},
+    summary::summary,
 };
 
-/// Calls a tool. What the agent did wrong is a result that it can read; only a tool that does not exist is an error.
+/// Calls a tool. A mistake of the agent is a result that the agent can read; only an unknown tool is an error.
 pub(super) async fn call(
     gateway: &Gateway,
     agent: &Agent,
@@ -47,7 +47,12 @@ pub(super) async fn call(
         ("trace_event", _) => trace_event(gateway, agent, arguments).await,
         ("execute_command", _) => execute_command(gateway, agent, arguments).await,
         ("query_events", _) => query_events(gateway, agent, arguments).await,
-        _ => return Err(ErrorData::invalid_params(format!("there is no tool `{tool}`"), None)),
+        _ => {
+            return Err(ErrorData::invalid_params(
+                format!("no tool is called `{tool}`; `tools/list` lists the tools"),
+                None,
+            ));
+        }
     };
     Ok(match result {
         Ok(value) => CallToolResult::structured(value),
@@ -57,39 +62,41 @@ pub(super) async fn call(
 
 fn sentence(problem: &Problem) -> String {
     let mut text = problem.detail.clone();
-    for fault in &problem.errors {
-        let _ = write!(text, "\nat {:?}: {}", fault.pointer, fault.detail);
+    for error in &problem.errors {
+        let _ = write!(text, "\nat {:?}: {}", error.pointer, error.detail);
     }
     text
 }
 
-/// An event on its way, checked against what agents may publish.
-fn submission(
+/// Makes a request to publish, checked against what agents may publish.
+fn request(
     gateway: &Gateway,
     agent: &Agent,
     key: String,
     payload: Value,
     event_id: Option<Uuid>,
     causes: Vec<Uuid>,
-) -> Result<Submission, Problem> {
+) -> Result<PublishRequest, Problem> {
     if !gateway.agent_patterns().allow(&key) {
         return Err(Problem::forbidden(format!("agents may not publish `{key}` here")));
     }
     let limit = gateway.limits().body_bytes;
     if payload.to_string().len() > limit {
-        return Err(Problem::too_large(format!("the payload is over the limit of {limit} bytes; send a reference")));
+        return Err(Problem::too_large(format!(
+            "the payload is longer than {limit} bytes; send less, or a reference to the data"
+        )));
     }
-    Ok(Submission {
+    Ok(PublishRequest {
         event_id,
         causes,
         source: Some(agent.source()),
         agent_context: Some(Box::new(agent.context())),
-        ..Submission::payload(key, payload)
+        ..PublishRequest::payload(key, payload)
     })
 }
 
-async fn publish(gateway: &Gateway, agent: &Agent, submission: Submission) -> Result<Value, Problem> {
-    let (receipt, _) = submission.publish(gateway, &agent.caller).await?;
+async fn publish(gateway: &Gateway, agent: &Agent, request: PublishRequest) -> Result<Value, Problem> {
+    let (receipt, _) = request.publish(gateway, &agent.caller).await?;
     Ok(json!({ "event_id": receipt.event_id, "event_type": receipt.event_type, "unrouted": receipt.unrouted }))
 }
 
@@ -97,7 +104,7 @@ async fn publish_any(gateway: &Gateway, agent: &Agent, mut arguments: Arguments)
     let key: String = arguments.required("key")?;
     let payload = arguments.required("payload")?;
     let (event_id, causes) = (arguments.optional("event_id")?, causes(&mut arguments)?);
-    publish(gateway, agent, submission(gateway, agent, key, payload, event_id, causes)?).await
+    publish(gateway, agent, request(gateway, agent, key, payload, event_id, causes)?).await
 }
 
 async fn publish_one(
@@ -118,13 +125,13 @@ async fn publish_one(
         });
     }
     let payload = Value::Object(arguments.0);
-    publish(gateway, agent, submission(gateway, agent, words.join("."), payload, event_id, causes)?).await
+    publish(gateway, agent, request(gateway, agent, words.join("."), payload, event_id, causes)?).await
 }
 
 fn causes(arguments: &mut Arguments) -> Result<Vec<Uuid>, Problem> {
     let causes: Vec<Uuid> = arguments.optional("correlation_ids")?.unwrap_or_default();
     if causes.len() > MOST_PARENTS {
-        return Err(Problem::bad_request(format!("`correlation_ids` has more than {MOST_PARENTS} ids")));
+        return Err(Problem::bad_request(format!("`correlation_ids` has more than {MOST_PARENTS} ids; pass fewer")));
     }
     Ok(causes)
 }
@@ -159,14 +166,17 @@ async fn trace_event(gateway: &Gateway, agent: &Agent, mut arguments: Arguments)
     agent.caller.check_read_all()?;
     let id: Uuid = arguments.required("event_id")?;
     let format: Option<String> = arguments.optional("format")?;
-    let tracker = gateway.bus().correlation().ok_or_else(|| Problem::not_found("correlation is switched off here"))?;
+    let tracker = gateway
+        .bus()
+        .correlation()
+        .ok_or_else(|| Problem::not_found("this gateway records no correlation; its operator can switch it on"))?;
     let trace = Trace::load_at_most(tracker, id, 1000).await?;
     Ok(match format.as_deref().unwrap_or("json") {
         "text" => json!({ "drawing": trace.to_text() }),
         "mermaid" => json!({ "drawing": trace.to_mermaid() }),
         "dot" => json!({ "drawing": trace.to_dot() }),
         "json" => json!(trace),
-        _ => return Err(Problem::bad_request("`format` is none of `json`, `text`, `mermaid`, `dot`")),
+        _ => return Err(Problem::bad_request("`format` must be `json`, `text`, `mermaid` or `dot`")),
     })
 }
 
@@ -176,10 +186,10 @@ async fn execute_command(gateway: &Gateway, agent: &Agent, mut arguments: Argume
     let seconds = arguments.optional::<u64>("timeout_seconds")?.unwrap_or(30).clamp(1, LONGEST_WAIT);
     let (event_id, causes) = (arguments.optional("event_id")?, causes(&mut arguments)?);
     if Registry::global().event(&key).is_some_and(|event| event.kind() != EventKind::Command) {
-        return Err(Problem::bad_request(format!("`{key}` is no command; publish it with `publish_event`")));
+        return Err(Problem::bad_request(format!("`{key}` is not a command; publish it with `publish_event`")));
     }
-    let submission = submission(gateway, agent, key, payload, event_id, causes)?;
-    match submission.execute(gateway, &agent.caller, Duration::from_secs(seconds)).await {
+    let request = request(gateway, agent, key, payload, event_id, causes)?;
+    match request.execute(gateway, &agent.caller, Duration::from_secs(seconds)).await {
         Ok(reply) => Ok(json!({ "reply": reply })),
         Err(Ok(ExecuteError::Failed(failure))) => Err(failed(&failure)),
         Err(Ok(ExecuteError::Bus(error))) => Err(error.into()),
@@ -214,5 +224,5 @@ async fn query_events(gateway: &Gateway, agent: &Agent, mut arguments: Arguments
 fn pattern(arguments: &mut Arguments) -> Result<Option<BindingPattern>, Problem> {
     let pattern: Option<String> = arguments.optional("pattern")?;
     let pattern = pattern.map(BindingPattern::parse_wire).transpose();
-    pattern.map_err(|fault| Problem::bad_request(format!("`pattern` is none: {fault}")))
+    pattern.map_err(|fault| Problem::bad_request(format!("`pattern` is not valid: {fault}")))
 }

@@ -1,4 +1,4 @@
-//! Resources: the schema of each event, and the events as an AsyncAPI document, which has who sends and receives what.
+//! The resources: the schema of each event, and the AsyncAPI document, which tells who sends and receives what.
 
 use bloodbank_core::Registry;
 use rmcp::{
@@ -7,10 +7,10 @@ use rmcp::{
 };
 use serde_json::Value;
 
-use crate::asyncapi;
+use crate::asyncapi::asyncapi_document;
 
 const SCHEMAS: &str = "bloodbank://schemas/";
-const FLOW: &str = "bloodbank://asyncapi";
+const ASYNCAPI: &str = "bloodbank://asyncapi";
 
 pub(super) fn all(registry: &Registry) -> Vec<Resource> {
     let schemas = registry.events().iter().map(|event| {
@@ -19,16 +19,16 @@ pub(super) fn all(registry: &Registry) -> Vec<Resource> {
             .with_description(event.declaration().docs.trim())
             .with_mime_type("application/schema+json")
     });
-    let flow = Resource::new(FLOW, "asyncapi")
-        .with_title("Events and who sends and receives them")
-        .with_description("An AsyncAPI document of every registered event, subscriber and executor.")
+    let asyncapi = Resource::new(ASYNCAPI, "asyncapi")
+        .with_title("Events, their publishers and their receivers")
+        .with_description("The AsyncAPI document of every registered event, subscriber and executor.")
         .with_mime_type("application/json");
-    schemas.chain([flow]).collect()
+    schemas.chain([asyncapi]).collect()
 }
 
 pub(super) fn read(registry: &Registry, uri: &str) -> Result<ReadResourceResult, ErrorData> {
-    let (content, media_type) = if uri == FLOW {
-        (asyncapi::document(registry), "application/json")
+    let (content, media_type) = if uri == ASYNCAPI {
+        (asyncapi_document(registry), "application/json")
     } else {
         (schema(registry, uri)?, "application/schema+json")
     };
@@ -40,12 +40,12 @@ fn schema(registry: &Registry, uri: &str) -> Result<Value, ErrorData> {
     let event = uri.strip_prefix(SCHEMAS).and_then(|name| {
         registry.events().iter().find(|event| address(event.routing_key()) == name || event.routing_key() == name)
     });
-    event
-        .map(|event| event.schema().to_value())
-        .ok_or_else(|| ErrorData::resource_not_found("no such resource; `resources/list` names them", None))
+    event.map(|event| event.schema().to_value()).ok_or_else(|| {
+        ErrorData::resource_not_found("no resource has this URI; `resources/list` lists the resources", None)
+    })
 }
 
-/// Braces do not stand in addresses.
+/// Encodes the braces of a key, which an address may not have.
 fn address(key: &str) -> String {
     key.replace('{', "%7B").replace('}', "%7D")
 }

@@ -1,4 +1,4 @@
-//! The tools: names, descriptions, schemas.
+//! The names, descriptions and schemas of the tools.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -8,19 +8,19 @@ use serde_json::{Map, Value, json};
 
 use crate::publish::MOST_PARENTS;
 
-/// The tools that publish one event, and the key of the event. Where it is not registered, the tool is not there.
+/// The tools that publish one event, each with the key of its event. A tool whose event is not registered is left out.
 pub(super) const OF_ONE_EVENT: [(&str, &str); 3] = [
     ("publish_llm_prompt", "llm.prompt"),
     ("publish_llm_response", "llm.response"),
     ("publish_artifact", "artifact.{action}"),
 ];
 
-/// The longest a command is waited for, in seconds.
+/// The longest time for which a command is waited for, in seconds.
 pub(super) const LONGEST_WAIT: u64 = 300;
-/// So many events at most are answered to a question.
+/// The number of events that a query returns at most.
 pub(super) const MOST_EVENTS: usize = 500;
 
-/// Every tool; the schemas name only the keys that may be published.
+/// Every tool. The schemas name only the keys that may be published.
 pub(super) fn all(registry: &Registry, may_publish: impl Fn(&str) -> bool) -> Vec<Tool> {
     let allowed = |event: &&&EventDescriptor| may_publish(event.routing_key());
     let keys: Vec<_> = registry.events().iter().filter(allowed).map(|event| event.routing_key()).collect();
@@ -33,8 +33,8 @@ pub(super) fn all(registry: &Registry, may_publish: impl Fn(&str) -> bool) -> Ve
             "type": "object",
             "required": ["key", "payload"],
             "properties": {
-                "key": key("The routing key; a placeholder such as `{action}` stands for one word.", &keys),
-                "payload": { "type": "object", "description": "The event, as `get_event_schema` describes it." },
+                "key": key("The routing key. A placeholder such as `{action}` stands for one word.", &keys),
+                "payload": { "type": "object", "description": "The payload of the event, as `get_event_schema` describes it." },
             },
         })),
         published(),
@@ -48,14 +48,14 @@ pub(super) fn all(registry: &Registry, may_publish: impl Fn(&str) -> bool) -> Ve
     tools.push(reading("list_events", "Lists the registered events.", json!({
         "type": "object",
         "properties": {
-            "pattern": { "type": "string", "description": "Only keys that match: `*` is one word, `#` any number." },
-            "domain": { "type": "string", "description": "Only of this domain." },
+            "pattern": { "type": "string", "description": "Only keys that match this pattern: `*` stands for one word, `#` for any number of words." },
+            "domain": { "type": "string", "description": "Only events of this domain." },
             "kind": { "enum": ["fact", "command", "failure"] },
         },
     }), json!({ "type": "object", "required": ["events"], "properties": { "events": list() } })));
     tools.push(reading(
         "get_event_schema",
-        "The JSON Schema of an event, with an example where there is one.",
+        "Returns the JSON Schema of an event, with an example where there is one.",
         json!({
             "type": "object",
             "required": ["key"],
@@ -69,7 +69,7 @@ pub(super) fn all(registry: &Registry, may_publish: impl Fn(&str) -> bool) -> Ve
     ));
     tools.push(reading(
         "trace_event",
-        "Everything that led to an event and that it led to.",
+        "Returns the causes and effects of an event: everything that led to it, and everything that it led to.",
         json!({
             "type": "object",
             "required": ["event_id"],
@@ -101,11 +101,11 @@ pub(super) fn all(registry: &Registry, may_publish: impl Fn(&str) -> bool) -> Ve
     }
     tools.push(reading(
         "query_events",
-        "The events that were published, the newest first, where the bus keeps history.",
+        "Returns the events that were published, the newest first. Needs a bus that keeps history.",
         json!({
             "type": "object",
             "properties": {
-                "pattern": { "type": "string", "description": "Only keys that match; default: all." },
+                "pattern": { "type": "string", "description": "Only keys that match this pattern; default: all." },
                 "since": { "type": "string", "format": "date-time" },
                 "limit": { "type": "integer", "minimum": 1, "maximum": MOST_EVENTS, "default": 50 },
             },
@@ -115,7 +115,7 @@ pub(super) fn all(registry: &Registry, may_publish: impl Fn(&str) -> bool) -> Ve
     tools
 }
 
-/// The word of a kind in arguments.
+/// The word for a kind of event in arguments.
 pub(super) fn kind_word(kind: EventKind) -> &'static str {
     match kind {
         EventKind::Fact => "fact",
@@ -135,12 +135,12 @@ fn published() -> Value {
         "properties": {
             "event_id": { "type": "string", "format": "uuid" },
             "event_type": { "type": "string" },
-            "unrouted": { "type": "boolean", "description": "Nobody subscribes to it yet." },
+            "unrouted": { "type": "boolean", "description": "Whether nobody subscribes to the event yet." },
         },
     })
 }
 
-/// Keys without placeholders are listed; one with them is filled in by the caller.
+/// The schema of a routing key. The known keys are its examples, whose placeholders the caller fills in.
 fn key(description: &str, keys: &[&str]) -> Value {
     json!({ "type": "string", "description": description, "examples": keys })
 }
@@ -151,11 +151,11 @@ fn with_causes(mut schema: Value) -> Value {
             "correlation_ids".to_owned(),
             json!({
                 "type": "array", "items": { "type": "string", "format": "uuid" }, "maxItems": MOST_PARENTS,
-                "description": "The events that caused it.",
+                "description": "The ids of the events that caused this one.",
             }),
         );
         properties.insert("event_id".to_owned(), json!({
-            "type": "string", "format": "uuid", "description": "Its id, where publishing it twice shall be one event.",
+            "type": "string", "format": "uuid", "description": "The id of the event. Publishing twice with the same id publishes one event.",
         }));
     }
     schema

@@ -1,69 +1,57 @@
-//! What operations share.
+//! The components that operations share.
 
 use bloodbank_core::Registry;
 use serde_json::{Map, Value, json};
 
-use crate::{publish::MOST_PARENTS, schemas};
+use crate::{operation::component, publish::MOST_PARENTS, schemas};
 
-/// A reference to a component.
-pub(super) fn reference(kind: &str, name: &str) -> Value {
-    json!({ "$ref": format!("#/components/{kind}/{name}") })
+/// The options that every request to publish one event has.
+pub(crate) fn publish_parameters() -> [Value; 4] {
+    ["EventId", "CorrelationIds", "IdempotencyKey", "Traceparent"].map(|name| component("parameters", name))
 }
 
-/// What may be said about every event besides the event.
-pub(super) fn options() -> Vec<Value> {
-    ["EventId", "CorrelationIds", "IdempotencyKey", "Traceparent"].map(|name| reference("parameters", name)).into()
-}
-
-/// The problems with these statuses, and what the server says before it reads a request to the end.
-pub(super) fn problems(statuses: &[u16]) -> Map<String, Value> {
-    let problems = statuses.iter().map(|status| (status.to_string(), reference("responses", "Problem")));
-    let refusals = [("414", "The address is too long."), ("431", "The headers are too large.")]
-        .map(|(status, description)| (status.to_owned(), json!({ "description": description })));
-    problems.chain(refusals).collect()
-}
-
-pub(super) fn all(registry: &Registry) -> Value {
-    let mut known = Map::new();
+/// The components of the document, as an OpenAPI Components Object.
+pub(super) fn components(registry: &Registry) -> Value {
+    let mut all = Map::new();
     for event in registry.events() {
-        known.insert(schemas::name(event), schemas::component(event));
+        all.insert(schemas::name(event), schemas::component(event));
     }
-    known.insert("Envelope".to_owned(), envelope());
-    known.insert("Submission".to_owned(), submission());
-    known.insert("CloudEvent".to_owned(), cloud_event());
-    known.insert("Problem".to_owned(), problem());
+    all.insert("Envelope".to_owned(), envelope());
+    all.insert("PublishRequest".to_owned(), publish_request());
+    all.insert("CloudEvent".to_owned(), cloud_event());
+    all.insert("Problem".to_owned(), problem());
     json!({
-        "schemas": known,
+        "schemas": all,
         "parameters": {
             "EventId": {
                 "name": "event_id", "in": "query",
-                "description": "The id of the event; also as the header `Event-Id`.",
+                "description": "The id of the event. May also be sent as the header `Event-Id`.",
                 "schema": { "type": "string", "format": "uuid" },
             },
             "CorrelationIds": {
                 "name": "correlation_ids", "in": "query", "explode": false,
-                "description": "The events that caused it; also as the header `Correlation-Ids`.",
+                "description": "The ids of the events that caused this one. May also be sent as the header `Correlation-Ids`, with commas between them.",
                 "schema": { "type": "array", "items": { "type": "string", "format": "uuid" }, "maxItems": MOST_PARENTS },
             },
             "IdempotencyKey": {
                 "name": "Idempotency-Key", "in": "header",
-                "description": "Requests of one client with the same key are the same event.",
+                "description": "Requests of one client with the same key publish the same event.",
                 "schema": { "type": "string", "minLength": 1, "maxLength": 255 },
             },
             "Traceparent": {
-                "name": "traceparent", "in": "header", "description": "W3C trace context.",
+                "name": "traceparent", "in": "header", "description": "The W3C trace context that the event belongs to.",
                 "schema": { "type": "string" },
             },
             "Id": { "name": "id", "in": "path", "required": true, "schema": { "type": "string", "format": "uuid" } },
         },
         "responses": {
             "Problem": {
-                "description": "Why the request was refused.",
-                "content": { "application/problem+json": { "schema": reference("schemas", "Problem") } },
+                "description": "The request was refused. The body tells why.",
+                "content": { "application/problem+json": { "schema": component("schemas", "Problem") } },
             },
         },
         "securitySchemes": { "bearer": {
-            "type": "http", "scheme": "bearer", "description": "A token of the gateway; not needed where it has none.",
+            "type": "http", "scheme": "bearer", "description": "A token of the gateway. A gateway without tokens needs none.",
         } },
     })
 }
@@ -102,9 +90,9 @@ fn source() -> Value {
     })
 }
 
-fn submission() -> Value {
+fn publish_request() -> Value {
     let mut schema = envelope();
-    schema["description"] = "An envelope; what is left out, the gateway fills in.".into();
+    schema["description"] = "An envelope. The gateway fills in the fields that are left out.".into();
     schema["required"] = json!(["event_type", "payload"]);
     schema
 }
@@ -121,7 +109,7 @@ fn cloud_event() -> Value {
             "time": { "type": "string", "format": "date-time" },
             "datacontenttype": { "const": "application/json" },
             "data": {},
-            "correlationids": { "type": "string", "description": "The ids of the causes, with commas between them." },
+            "correlationids": { "type": "string", "description": "The ids of the events that caused this one, with commas between them." },
         },
     })
 }
@@ -139,7 +127,7 @@ fn problem() -> Value {
                 "type": "object",
                 "required": ["pointer", "detail"],
                 "properties": {
-                    "pointer": { "type": "string", "description": "A JSON pointer into the body." },
+                    "pointer": { "type": "string", "description": "A JSON pointer to the invalid field in the body." },
                     "detail": { "type": "string" },
                 },
             } },

@@ -1,4 +1,4 @@
-//! CloudEvents 1.0: what they are as events of ours.
+//! CloudEvents 1.0, read as requests to publish.
 
 use axum::http::HeaderMap;
 use bloodbank_core::{
@@ -10,58 +10,58 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::submission::{Submission, fault};
-use crate::problem::{Problem, ProblemFault};
+use super::request::PublishRequest;
+use crate::problem::{FieldError, Problem};
 
-/// The media type of one in structured mode.
+/// The media type of a CloudEvent in structured mode.
 pub(crate) const STRUCTURED: &str = "application/cloudevents+json";
-/// The media type of several.
+/// The media type of a batch of CloudEvents.
 pub(crate) const BATCH: &str = "application/cloudevents-batch+json";
 
-/// One in structured mode: attributes and data in one object.
-pub(crate) fn structured(value: Value) -> Result<Submission, Problem> {
+/// Reads a CloudEvent in structured mode: attributes and data in one object.
+pub(crate) fn structured(value: Value) -> Result<PublishRequest, Problem> {
     let Value::Object(mut event) = value else {
-        return Err(Problem::invalid("a CloudEvent is a JSON object", vec![fault("", "is no object")]));
+        return Err(Problem::invalid("a CloudEvent is a JSON object", vec![FieldError::new("", "is not an object")]));
     };
     if event.contains_key("data_base64") {
-        let faults = vec![fault("/data_base64", "is binary; send JSON in `data`")];
-        return Err(Problem::invalid("the data of an event is JSON", faults));
+        let errors = vec![FieldError::new("/data_base64", "is binary; send JSON in `data`")];
+        return Err(Problem::invalid("the data of an event is JSON", errors));
     }
     let data = event.remove("data").unwrap_or(Value::Null);
     let text = |name: &str| match event.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(_) => Err(fault(&format!("/{name}"), "is no text")),
+        Some(_) => Err(FieldError::new(format!("/{name}"), "is not text")),
     };
-    submission(text, data, "/data")
+    request(text, data, "/data")
 }
 
-/// One in binary mode: attributes in headers, data in the body.
-pub(crate) fn binary(headers: &HeaderMap, data: Value) -> Result<Submission, Problem> {
+/// Reads a CloudEvent in binary mode: attributes in headers, data in the body.
+pub(crate) fn binary(headers: &HeaderMap, data: Value) -> Result<PublishRequest, Problem> {
     let text = |name: &str| match headers.get(format!("ce-{name}")).map(|value| value.to_str()) {
         None => Ok(None),
         Some(Ok(text)) => Ok(Some(text.to_owned())),
-        Some(Err(_)) => Err(fault("", &format!("the header `ce-{name}` is not ASCII"))),
+        Some(Err(_)) => Err(FieldError::new("", format!("the header `ce-{name}` is not ASCII"))),
     };
-    submission(text, data, "")
+    request(text, data, "")
 }
 
-fn submission(
-    text: impl Fn(&str) -> Result<Option<String>, ProblemFault>,
+fn request(
+    text: impl Fn(&str) -> Result<Option<String>, FieldError>,
     data: Value,
     pointer: &'static str,
-) -> Result<Submission, Problem> {
-    let mut faults = Vec::new();
+) -> Result<PublishRequest, Problem> {
+    let mut errors = Vec::new();
     let mut read = |name: &str, required: bool| match text(name) {
         Ok(Some(text)) if !text.is_empty() => Some(text),
         Ok(_) => {
             if required {
-                faults.push(fault(&format!("/{name}"), "is missing"));
+                errors.push(FieldError::new(format!("/{name}"), "is missing"));
             }
             None
         }
-        Err(fault) => {
-            faults.push(fault);
+        Err(error) => {
+            errors.push(error);
             None
         }
     };
@@ -71,12 +71,12 @@ fn submission(
     let parents = read("correlationids", false).unwrap_or_default();
     let trace = read("traceparent", false).map(|parent| TraceContext { parent, state: None });
     if version.is_some_and(|version| version != "1.0") {
-        faults.push(fault("/specversion", "is not 1.0"));
+        errors.push(FieldError::new("/specversion", "is not 1.0"));
     }
     let time: Option<DateTime<Utc>> = time.and_then(|time| {
         let parsed = DateTime::parse_from_rfc3339(&time).ok();
         if parsed.is_none() {
-            faults.push(fault("/time", "is no time as RFC 3339 has it"));
+            errors.push(FieldError::new("/time", "is not a time in the form of RFC 3339"));
         }
         parsed.map(|time| time.to_utc())
     });
@@ -84,18 +84,18 @@ fn submission(
     for parent in parents.split(',').map(str::trim).filter(|parent| !parent.is_empty()) {
         match Uuid::parse_str(parent) {
             Ok(parent) => causes.push(parent),
-            Err(_) => faults.push(fault("/correlationids", "has something that is no UUID")),
+            Err(_) => errors.push(FieldError::new("/correlationids", "has an id that is not a UUID")),
         }
     }
-    let (Some(id), Some(source), Some(key), true) = (id, source, key, faults.is_empty()) else {
-        return Err(Problem::invalid("this is no CloudEvent of version 1.0", faults));
+    let (Some(id), Some(source), Some(key), true) = (id, source, key, errors.is_empty()) else {
+        return Err(Problem::invalid("the body is not a valid CloudEvent of version 1.0", errors));
     };
-    // Source and id together name a CloudEvent.
+    // Source and id together identify a CloudEvent.
     let event_id = match Uuid::parse_str(&id) {
         Ok(id) if !id.is_nil() => id,
         _ => event_id::in_namespace("cloudevents", &source, &id),
     };
-    Ok(Submission {
+    Ok(PublishRequest {
         event_id: Some(event_id),
         timestamp: time,
         source: Some(Source {
@@ -105,6 +105,6 @@ fn submission(
         causes,
         trace,
         pointer,
-        ..Submission::payload(key, data)
+        ..PublishRequest::payload(key, data)
     })
 }

@@ -1,18 +1,11 @@
-//! Publishing: one event under its path, a whole envelope, a batch.
+//! Publishing for a client: reading a request into an event with its options, and handing it to the bus.
 
-mod batch;
-mod body;
-mod cloud_event;
-mod custom;
-mod event;
+pub(crate) mod cloud_event;
 mod options;
-mod sources;
-mod submission;
+mod read;
+mod request;
+mod source;
 
-pub(crate) use batch::batch;
-pub(crate) use custom::custom;
-pub(crate) use event::{ROUTE, event, is_event};
-pub(crate) use options::MOST_PARENTS;
-pub(crate) use sources::Sources;
-#[cfg(feature = "mcp")]
-pub(crate) use submission::Submission;
+pub(crate) use options::{MOST_PARENTS, PublishOptions};
+pub(crate) use read::read_request;
+pub(crate) use request::PublishRequest;

@@ -1,33 +1,32 @@
-//! What a request says about its event besides the event.
+//! The options of a request to publish, from its query and its headers.
 
 use axum::http::{HeaderMap, HeaderName};
 use bloodbank_core::{event_id, publish::TraceContext};
 use uuid::Uuid;
 
-use crate::{auth::Caller, params::Params, problem::Problem};
+use crate::{auth::Caller, params::QueryParams, problem::Problem};
 
-/// The longest key for repeated requests.
+/// The longest `Idempotency-Key`.
 const LONGEST_KEY: usize = 255;
-// Known beforehand: to find out what kind of name a text is takes longer than to look it up.
 static EVENT_ID: HeaderName = HeaderName::from_static("event-id");
 static CORRELATION_IDS: HeaderName = HeaderName::from_static("correlation-ids");
 static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
-/// So many parents at most.
+/// The number of parents that an event may have.
 pub(crate) const MOST_PARENTS: usize = 500;
 
-/// What a request says about its event besides the event: in the query, or in headers.
+/// The options of a request to publish: what it says besides the event, in the query or in headers.
 #[derive(Debug, Default)]
-pub(crate) struct Options {
+pub(crate) struct PublishOptions {
     pub(crate) event_id: Option<Uuid>,
     pub(crate) causes: Vec<Uuid>,
     idempotency_key: Option<String>,
     pub(crate) trace: Option<TraceContext>,
 }
 
-impl Options {
-    pub(crate) fn read(params: &Params, headers: &HeaderMap) -> Result<Self, Problem> {
+impl PublishOptions {
+    pub(crate) fn read(params: &QueryParams, headers: &HeaderMap) -> Result<Self, Problem> {
         let header = |name| text(headers, name);
         let event_id = match params.one("event_id")? {
             Some(id) => Some(id),
@@ -41,7 +40,9 @@ impl Options {
             .map(|id| parse("correlation_ids", id))
             .collect::<Result<_, _>>()?;
         if causes.len() > MOST_PARENTS {
-            return Err(Problem::bad_request(format!("`correlation_ids` has more than {MOST_PARENTS} ids")));
+            return Err(Problem::bad_request(format!(
+                "`correlation_ids` has more than {MOST_PARENTS} ids; send fewer"
+            )));
         }
         Ok(Self {
             event_id: event_id.map(|id| parse("event_id", id)).transpose()?,
@@ -51,7 +52,7 @@ impl Options {
         })
     }
 
-    /// The id: the one that was given, or the one that the idempotency key gives.
+    /// The id of the event: the one that was given, or one derived from the idempotency key.
     pub(crate) fn event_id(&self, key: &str, caller: &Caller) -> Option<Uuid> {
         self.event_id.or_else(|| {
             let idempotency_key = self.idempotency_key.as_deref()?;
@@ -62,7 +63,7 @@ impl Options {
     }
 }
 
-/// W3C trace context; one that is malformed counts as none, as the recommendation says.
+/// The W3C trace context. A malformed one counts as none, as the recommendation says.
 pub(crate) fn trace(headers: &HeaderMap) -> Option<TraceContext> {
     let parent = headers.get(&TRACEPARENT)?.to_str().ok()?;
     let state = headers.get(&TRACESTATE).and_then(|state| state.to_str().ok());
@@ -93,17 +94,16 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>
 }
 
 fn parse(name: &str, id: &str) -> Result<Uuid, Problem> {
-    Uuid::parse_str(id)
-        .ok()
-        .filter(|id| !id.is_nil())
-        .ok_or_else(|| Problem::bad_request(format!("`{name}` has {:?}, which is no event id; write a UUID", clip(id))))
+    Uuid::parse_str(id).ok().filter(|id| !id.is_nil()).ok_or_else(|| {
+        Problem::bad_request(format!("`{name}` has {:?}, which is not an event id; send a UUID", clip(id)))
+    })
 }
 
 fn clip(text: &str) -> String {
     text.chars().take(64).collect()
 }
 
-/// With quotes, as the draft of the header has it, or without, as everybody writes it.
+/// Reads an idempotency key: with quotes, as the draft of the header has it, or without, as most clients write it.
 fn idempotency_key(text: &str) -> Result<String, Problem> {
     let key = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
     if key.is_empty() || key.len() > LONGEST_KEY {

@@ -1,9 +1,9 @@
-//! One consumer for all streams.
+//! The hub: one consumer that hands events to all streams.
 
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -19,6 +19,7 @@ use bloodbank_core::{
     },
 };
 use futures_util::StreamExt;
+use parking_lot::Mutex;
 use tokio::{
     sync::{mpsc, watch},
     time::Instant,
@@ -26,81 +27,81 @@ use tokio::{
 use tracing::warn;
 use uuid::Uuid;
 
-use super::{recent::Recent, seen::Seen};
+use super::{event::StreamEvent, replay::ReplayBuffer};
 
-/// So many events, and so many bytes of them, wait for a stream whose client reads slowly; then it is ended.
-const PATIENCE: usize = 1024;
-const PATIENCE_BYTES: usize = 32 * 1024 * 1024;
+/// The events, and the bytes of them, that may wait for a client that reads slowly; the stream is ended where there are more.
+const MOST_WAITING: usize = 1024;
+const MOST_WAITING_BYTES: usize = 32 * 1024 * 1024;
 const PREFETCH: u16 = 512;
-/// How long the queue waits for a gateway whose connection was lost, and gathers events for one that will not come back.
+/// The time for which the queue outlives the connection of its gateway, also of one that will not come back.
 const EXPIRES: Duration = Duration::from_secs(180);
-/// A connection that was lost for longer may have lost the queue too: the broker may have noticed earlier.
-const BRIDGED: Duration = Duration::from_secs(60);
+/// The longest interruption of a connection that the queue is sure to outlive: the broker may have noticed it earlier.
+const LONGEST_GAP: Duration = Duration::from_secs(60);
 
-/// Takes every event once from the bus and hands it to the streams that want it. Consumes from the first of them on.
+/// The hub takes every event once from the bus and hands it to the streams that want it. It consumes from the first stream on.
 ///
-/// Its queue outlives a connection that is lost, and a broker that starts again: streams get what was published meanwhile.
+/// The queue of the hub outlives a lost connection and a restart of the broker: streams get what was published meanwhile.
 pub(crate) struct Hub {
     bus: Bus,
     queue: Arc<str>,
     bindings: Vec<Arc<str>>,
-    /// How the connection is that the events come over; `None` where there is none that can be lost.
+    /// The state of the connection that events come over; `None` where there is no connection that can be lost.
     connection: Option<watch::Receiver<ConnectionState>>,
     streams: Arc<Mutex<Streams>>,
-    /// One start at a time.
+    /// Held while the consumer is started, so that it is started once.
     starting: tokio::sync::Mutex<()>,
 }
 
 struct Streams {
-    recent: Recent,
+    replay: ReplayBuffer,
     wanted: PatternTrie<u64>,
-    senders: HashMap<u64, Sender>,
+    senders: HashMap<u64, StreamSender>,
     next: u64,
     is_consuming: bool,
 }
 
 impl Streams {
-    /// Ends all of them, and forgets the recent events: there may be others after them that nobody here saw. A client that
-    /// resumes is told so.
+    /// Ends all streams and forgets the last events, because this gateway may have missed those that came after them. A client
+    /// that resumes is told so.
     fn end(&mut self) {
-        self.recent.clear();
+        self.replay.clear();
         self.senders.clear();
         self.wanted = PatternTrie::new();
     }
 }
 
-/// Where a stream gets its events from, and how many bytes of them wait.
-struct Sender {
-    events: mpsc::Sender<Arc<Seen>>,
+/// The sending side of a stream, and how many bytes wait in it.
+struct StreamSender {
+    events: mpsc::Sender<Arc<StreamEvent>>,
     waiting: Arc<AtomicUsize>,
 }
 
-impl Sender {
-    /// False when the stream is too slow.
-    fn send(&self, seen: &Arc<Seen>) -> bool {
-        let waiting = self.waiting.fetch_add(seen.body.len(), Ordering::Relaxed);
-        waiting <= PATIENCE_BYTES && self.events.try_send(Arc::clone(seen)).is_ok()
+impl StreamSender {
+    /// Whether the event was taken; `false` where the client is too slow.
+    fn send(&self, event: &Arc<StreamEvent>) -> bool {
+        let waiting = self.waiting.fetch_add(event.body.len(), Ordering::Relaxed);
+        waiting <= MOST_WAITING_BYTES && self.events.try_send(Arc::clone(event)).is_ok()
     }
 }
 
-/// The live events of one stream. Ends when its client is too slow for them, or the bus was closed.
-pub(crate) struct Live {
-    events: mpsc::Receiver<Arc<Seen>>,
+/// The live events of one stream. They end where the client is too slow, and where the bus was closed.
+pub(crate) struct Subscription {
+    events: mpsc::Receiver<Arc<StreamEvent>>,
     waiting: Arc<AtomicUsize>,
     number: u64,
     streams: Arc<Mutex<Streams>>,
 }
 
-/// What a stream missed since an event; `None` where that is not known.
-pub(crate) type Missed = Option<Vec<Arc<Seen>>>;
+/// The events that a stream missed since the last one it had; `None` where they are not known.
+pub(crate) type Missed = Option<Vec<Arc<StreamEvent>>>;
 
 impl Hub {
-    /// Of the events that match these patterns; `recent` holds the last of them.
-    pub(crate) fn new(bus: &Bus, bindings: impl IntoIterator<Item = String>, recent: Recent) -> Self {
+    /// Makes a hub for the events that match these patterns, which keeps the last of them in `replay`.
+    pub(crate) fn new(bus: &Bus, bindings: impl IntoIterator<Item = String>, replay: ReplayBuffer) -> Self {
         let connections = bus.transport().connections().into_iter();
         let mut consuming = connections.filter(|connection| connection.name == "consume");
         let streams =
-            Streams { recent, wanted: PatternTrie::new(), senders: HashMap::new(), next: 0, is_consuming: false };
+            Streams { replay, wanted: PatternTrie::new(), senders: HashMap::new(), next: 0, is_consuming: false };
         Self {
             bindings: bindings.into_iter().map(Arc::from).collect(),
             bus: bus.clone(),
@@ -111,33 +112,33 @@ impl Hub {
         }
     }
 
-    /// The events that match one of these patterns: all that came after `last`, where that is one of the recent ones, and
+    /// Subscribes to the events that match one of these patterns: those that came after `last`, where it is still kept, and
     /// those from now on. Nothing falls between the two.
-    pub(crate) async fn subscribe(&self, patterns: &[String], last: Option<Uuid>) -> Result<(Missed, Live)> {
+    pub(crate) async fn subscribe(&self, patterns: &[String], last: Option<Uuid>) -> Result<(Missed, Subscription)> {
         let _starting = self.starting.lock().await;
         let subscribed = self.add(patterns, last);
-        let is_consuming = lock(&self.streams).is_consuming;
+        let is_consuming = self.streams.lock().is_consuming;
         if !is_consuming {
             let deliveries = self.consume().await?;
-            lock(&self.streams).is_consuming = true;
+            self.streams.lock().is_consuming = true;
             tokio::spawn(run(Arc::clone(&self.streams), deliveries, self.connection.clone()));
         }
         Ok(subscribed)
     }
 
-    fn add(&self, patterns: &[String], last: Option<Uuid>) -> (Missed, Live) {
-        let (sender, events) = mpsc::channel(PATIENCE);
+    fn add(&self, patterns: &[String], last: Option<Uuid>) -> (Missed, Subscription) {
+        let (sender, events) = mpsc::channel(MOST_WAITING);
         let waiting = Arc::<AtomicUsize>::default();
-        let mut streams = lock(&self.streams);
+        let mut streams = self.streams.lock();
         let number = streams.next;
         streams.next += 1;
         for pattern in patterns {
             streams.wanted.insert(pattern, number);
         }
-        streams.senders.insert(number, Sender { events: sender, waiting: Arc::clone(&waiting) });
-        let is_wanted = |seen: &&Arc<Seen>| patterns.iter().any(|pattern| matches(pattern, &seen.key));
-        let missed = last.and_then(|last| Some(streams.recent.after(last)?.filter(is_wanted).cloned().collect()));
-        (missed, Live { events, waiting, number, streams: Arc::clone(&self.streams) })
+        streams.senders.insert(number, StreamSender { events: sender, waiting: Arc::clone(&waiting) });
+        let is_wanted = |event: &&Arc<StreamEvent>| patterns.iter().any(|pattern| matches(pattern, &event.key));
+        let missed = last.and_then(|last| Some(streams.replay.after(last)?.filter(is_wanted).cloned().collect()));
+        (missed, Subscription { events, waiting, number, streams: Arc::clone(&self.streams) })
     }
 
     async fn consume(&self) -> Result<Deliveries> {
@@ -165,38 +166,42 @@ async fn run(
     mut deliveries: Deliveries,
     connection: Option<watch::Receiver<ConnectionState>>,
 ) {
-    let handing_out = async {
+    let distributing = async {
         while let Some(delivery) = deliveries.next().await {
-            hand_out(&streams, &delivery);
+            distribute(&streams, &delivery);
             delivery.ack();
         }
     };
     let watching = async {
         if let Some(connection) = connection {
-            watch_for_gaps(&streams, connection, BRIDGED).await;
+            watch_for_gaps(&streams, connection, LONGEST_GAP).await;
         }
         std::future::pending().await
     };
     tokio::select! {
         () = watching => {}
-        () = handing_out => {}
+        () = distributing => {}
     }
     // The bus was closed.
-    let mut streams = lock(&streams);
+    let mut streams = streams.lock();
     streams.end();
     streams.is_consuming = false;
 }
 
-/// Ends the streams where the connection was lost for longer than the queue is sure to have waited.
-async fn watch_for_gaps(streams: &Mutex<Streams>, mut connection: watch::Receiver<ConnectionState>, bridged: Duration) {
+/// Ends the streams after an interruption of the connection that the queue may not have outlived.
+async fn watch_for_gaps(
+    streams: &Mutex<Streams>,
+    mut connection: watch::Receiver<ConnectionState>,
+    longest_gap: Duration,
+) {
     let mut lost: Option<Instant> = None;
     loop {
         let is_there = matches!(*connection.borrow_and_update(), ConnectionState::Up | ConnectionState::Blocked);
         if !is_there {
             lost.get_or_insert_with(Instant::now);
-        } else if lost.take().is_some_and(|lost| lost.elapsed() > bridged) {
+        } else if lost.take().is_some_and(|lost| lost.elapsed() > longest_gap) {
             warn!("streams are ended: the connection was lost for so long that events may be missing");
-            lock(streams).end();
+            streams.lock().end();
         }
         if connection.changed().await.is_err() {
             return;
@@ -205,50 +210,46 @@ async fn watch_for_gaps(streams: &Mutex<Streams>, mut connection: watch::Receive
 }
 
 /// Hands an event to every stream that wants it.
-fn hand_out(streams: &Mutex<Streams>, delivery: &Delivery) {
-    let mut streams = lock(streams);
-    if streams.senders.is_empty() && streams.recent.is_off() {
+fn distribute(streams: &Mutex<Streams>, delivery: &Delivery) {
+    let mut streams = streams.lock();
+    if streams.senders.is_empty() && streams.replay.is_disabled() {
         return;
     }
-    let seen = Arc::new(Seen::of(&delivery.message));
-    // What was handed out, but not acknowledged when the connection was lost.
-    if delivery.redelivered && seen.event_id.is_some_and(|id| streams.recent.has(id)) {
+    let event = Arc::new(StreamEvent::from_message(&delivery.message));
+    // It was handed out, but not acknowledged when the connection was lost.
+    if delivery.redelivered && event.event_id.is_some_and(|id| streams.replay.has(id)) {
         return;
     }
-    streams.recent.push(&seen);
+    streams.replay.push(&event);
     let mut numbers = Vec::new();
-    streams.wanted.for_each_match(&seen.key, |number| numbers.push(*number));
+    streams.wanted.for_each_match(&event.key, |number| numbers.push(*number));
     numbers.sort_unstable();
     numbers.dedup();
     for number in numbers {
         let Some(sender) = streams.senders.get(&number) else { continue };
-        if !sender.send(&seen) {
+        if !sender.send(&event) {
             warn!(stream = number, "a stream is ended: its client is too slow, and can resume");
             streams.senders.remove(&number);
         }
     }
 }
 
-impl Live {
-    /// The next event; `None` at the end.
-    pub(crate) async fn next(&mut self) -> Option<Arc<Seen>> {
-        let seen = self.events.recv().await?;
-        self.waiting.fetch_sub(seen.body.len(), Ordering::Relaxed);
-        Some(seen)
+impl Subscription {
+    /// The next event; `None` at the end of the stream.
+    pub(crate) async fn next(&mut self) -> Option<Arc<StreamEvent>> {
+        let event = self.events.recv().await?;
+        self.waiting.fetch_sub(event.body.len(), Ordering::Relaxed);
+        Some(event)
     }
 }
 
-impl Drop for Live {
+impl Drop for Subscription {
     fn drop(&mut self) {
-        let mut streams = lock(&self.streams);
+        let mut streams = self.streams.lock();
         streams.senders.remove(&self.number);
         let number = self.number;
         streams.wanted.retain(|other| *other != number);
     }
-}
-
-fn lock(streams: &Mutex<Streams>) -> MutexGuard<'_, Streams> {
-    streams.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -257,11 +258,11 @@ mod tests {
 
     #[tokio::test]
     async fn streams_end_where_the_queue_may_be_gone() {
-        let bridged = Duration::from_millis(500);
-        let hub = Hub::new(&Bus::embedded(), ["#".to_owned()], Recent::new(9, 99));
+        let longest_gap = Duration::from_millis(500);
+        let hub = Hub::new(&Bus::embedded(), ["#".to_owned()], ReplayBuffer::new(9, 99));
         let (state, connection) = watch::channel(ConnectionState::Up);
         let streams = Arc::clone(&hub.streams);
-        tokio::spawn(async move { watch_for_gaps(&streams, connection, bridged).await });
+        tokio::spawn(async move { watch_for_gaps(&streams, connection, longest_gap).await });
         let (_, mut live) = hub.subscribe(&["#".to_owned()], None).await.unwrap();
         let lose = async |time| {
             state.send(ConnectionState::Down).unwrap();
@@ -270,7 +271,7 @@ mod tests {
         };
         lose(Duration::from_millis(10)).await;
         assert!(tokio::time::timeout(Duration::from_millis(100), live.next()).await.is_err(), "it ended for nothing");
-        lose(bridged * 2).await;
+        lose(longest_gap * 2).await;
         let end = tokio::time::timeout(Duration::from_secs(20), live.next()).await;
         assert!(end.expect("it ends").is_none());
     }

@@ -1,11 +1,9 @@
 //! Live events: one queue for the gateway, however many streams there are.
 
+mod event;
 mod hub;
-mod recent;
-mod seen;
-mod sse;
+mod replay;
 
+pub(crate) use event::StreamEvent;
 pub(crate) use hub::Hub;
-pub(crate) use recent::Recent;
-pub(crate) use seen::Seen;
-pub(crate) use sse::stream;
+pub(crate) use replay::ReplayBuffer;

@@ -1,4 +1,4 @@
-//! What subscribers gave up, over HTTP.
+//! Dead letters over HTTP.
 
 use bloodbank_core::{
     Bus,

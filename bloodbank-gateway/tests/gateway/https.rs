@@ -72,9 +72,7 @@ async fn many_requests_share_a_connection_of_http_2() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn limits_hold_for_http_2_too() {
-    let mut limits = Limits::default();
-    limits.concurrency = 1;
-    limits.request_time = Duration::from_secs(2);
+    let limits = Limits::default().concurrency(1).request_time(Duration::from_secs(2));
     let gateway = serve_with(Bus::embedded(), |builder| builder.limits(limits)).await;
     let client = Client::builder().http2_prior_knowledge().build().unwrap();
     let url = format!("{}/events/llm/prompt", gateway.url);
@@ -102,8 +100,7 @@ async fn limits_hold_for_http_2_too() {
     assert_eq!(slow.await.unwrap().unwrap().status(), StatusCode::REQUEST_TIMEOUT);
 
     // At another one: a client that is late for a moment is to be answered above.
-    let mut limits = Limits::default();
-    limits.header_time = Duration::from_millis(300);
+    let limits = Limits::default().header_time(Duration::from_millis(300));
     let gateway = serve_with(Bus::embedded(), |builder| builder.limits(limits)).await;
     // Half of what begins HTTP/2, and all of it, from clients that then say nothing.
     for begin in ["PRI * HTTP/2.0\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"] {

@@ -75,7 +75,7 @@ async fn without_history_an_agent_is_told_so() {
 }
 
 #[tokio::test]
-async fn the_door_of_agents_is_guarded_like_the_others() {
+async fn the_endpoint_of_agents_is_guarded_like_the_others() {
     let hello = json!({
         "jsonrpc": "2.0", "id": 1, "method": "initialize",
         "params": { "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": { "name": "x", "version": "1" } },
@@ -114,5 +114,5 @@ async fn the_door_of_agents_is_guarded_like_the_others() {
     let refused = call(3, "publish_llm_response", json!({ "provider": "x", "response": "y" })).await;
     assert!(refused.contains("may not publish `llm.response`"), "{refused}");
     let refused = call(4, "trace_event", json!({ "event_id": "11111111-2222-4333-8444-555555555555" })).await;
-    assert!(refused.contains("may not read everything"), "{refused}");
+    assert!(refused.contains("may not read every event"), "{refused}");
 }

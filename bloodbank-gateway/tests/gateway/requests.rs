@@ -1,7 +1,8 @@
-//! Requests that are wrong, and those that only ask.
+//! Requests that are refused, and requests that only read.
 
+use axum::extract::State;
 use bloodbank_core::{Bus, Registry};
-use bloodbank_gateway::{Limits, OpenRoutes};
+use bloodbank_gateway::{Access, Endpoint, Gateway, Limits, Operation, Tokens};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -57,22 +58,36 @@ async fn what_is_no_event_has_no_path() {
     assert!(problem["detail"].as_str().unwrap().contains("did you mean `llm.prompt`?"), "{problem}");
     let (_, problem) = json_of(gateway.post("/events/something/else/entirely").json(&*PROMPT)).await;
     let detail = problem["detail"].as_str().unwrap();
-    assert!(detail.ends_with("; `/registry/events` lists those that are"), "the remedy is one of a client: {problem}");
+    assert!(
+        detail.ends_with("; `GET /registry/events` lists the registered events"),
+        "the remedy is one of a client: {problem}"
+    );
     for path in ["/schemas/..%2F..%2FCargo.toml.json", "/schemas/llm.prompt", "/registry/events/%FF", "/schemas/.json"]
     {
         let (status, _) = json_of(gateway.get(path)).await;
         assert!(matches!(status.as_u16(), 400 | 404), "{path}");
     }
-    let (status, _) = json_of(gateway.get("/events/llm/prompt")).await;
+    let (status, problem) = json_of(gateway.get("/events/llm/prompt")).await;
     assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(
+        problem["detail"],
+        "`/events/llm/prompt` does not answer GET; `GET /openapi.json` lists the methods of every path"
+    );
+    let (_, problem) = json_of(gateway.post("/nothing")).await;
+    assert_eq!(
+        (&problem["title"], &problem["detail"]),
+        (
+            &json!("Not found"),
+            &json!(
+                "there is no endpoint `POST /nothing`; `GET /openapi.json` lists all endpoints, and `/docs` shows them as a page"
+            )
+        )
+    );
 }
 
 #[tokio::test]
 async fn bodies_that_cannot_be_read_are_refused() {
-    let mut limits = Limits::default();
-    limits.body_bytes = 4096;
-    limits.batch_events = 3;
-    limits.batch_bytes = 8192;
+    let limits = Limits::default().body_bytes(4096).batch_events(3).batch_bytes(8192);
     let gateway = serve_with(Bus::embedded(), |builder| builder.limits(limits)).await;
     let send = |body: Vec<u8>| {
         let request = gateway.post("/events/llm/prompt").header("content-type", "application/json").body(body);
@@ -147,7 +162,7 @@ async fn what_caused_what_can_be_asked() {
     }
 }
 
-/// Where a gateway says that a command and its documents are.
+/// The addresses that a gateway gives: of a command, of its server, and its page.
 async fn places(client: &reqwest::Client, url: &str) -> (String, Value, String) {
     let command =
         client.post(format!("{url}/events/agent/thread/prompt")).json(&*PROMPT).send().await.expect("an answer");
@@ -178,7 +193,14 @@ async fn what_leads_to_the_gateway_leads_there_wherever_it_is() {
     let (status, state) = json_of(gateway.client.get(format!("{root}{location}"))).await;
     assert_eq!((status, &state["event_type"]), (StatusCode::OK, &json!("agent.thread.prompt")));
     let missing = gateway.client.get(format!("{root}/its/bus/nothing"));
-    assert_eq!(json_of(missing).await.0, StatusCode::NOT_FOUND);
+    let (status, problem) = json_of(missing).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(
+        detail.starts_with("there is no endpoint `GET /its/bus/nothing`")
+            && detail.contains("`GET /its/bus/openapi.json`"),
+        "{detail}"
+    );
     serving.abort();
 
     // Behind a proxy that takes the path away.
@@ -194,13 +216,38 @@ async fn an_endpoint_that_panics_is_a_problem_and_no_more() {
     async fn broken() -> &'static str {
         panic!("something internal")
     }
-    let router = axum::Router::new().route("/broken", axum::routing::get(broken));
-    let routes = OpenRoutes { router, ..OpenRoutes::default() };
-    let gateway = serve_with(Bus::embedded(), |builder| builder.open_routes(routes)).await;
+    let operation = Operation::new("broken", "Panics");
+    let endpoint = Endpoint::get("/broken", Access::Public, broken, operation);
+    let gateway = serve_with(Bus::embedded(), |builder| builder.endpoints([endpoint])).await;
     for _ in 0..3 {
         let (status, problem) = json_of(gateway.get("/broken")).await;
         assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
         assert!(!problem.to_string().contains("something internal"), "{problem}");
     }
     assert_eq!(json_of(gateway.get("/healthz")).await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn an_endpoint_that_a_program_adds_is_served_guarded_and_described() {
+    async fn exchange(State(gateway): State<Gateway>) -> String {
+        gateway.bus().exchange().to_string()
+    }
+    let tokens = r##"token = [
+        { name = "some", secret = "reader-of-llm-events", read = ["llm.*"] },
+        { name = "all", secret = "reader-of-everything", read = ["#"] },
+    ]"##;
+    let operation = Operation::new("exchange", "Names the exchange").json(200, "The name.", json!({}));
+    let endpoint = Endpoint::get("/exchange", Access::ReadAll, exchange, operation);
+    let gateway =
+        serve_with(Bus::embedded(), |builder| builder.tokens(Tokens::from_toml(tokens).unwrap()).endpoints([endpoint]))
+            .await;
+    let ask = |secret: &str| gateway.get("/exchange").bearer_auth(secret);
+    assert_eq!(json_of(gateway.get("/exchange")).await.0, StatusCode::UNAUTHORIZED);
+    assert_eq!(json_of(ask("reader-of-llm-events")).await.0, StatusCode::FORBIDDEN);
+    let answer = ask("reader-of-everything").send().await.unwrap();
+    assert_eq!(answer.text().await.unwrap(), &**gateway.bus.exchange());
+    let (_, document) = json_of(gateway.get("/openapi.json").bearer_auth("reader-of-everything")).await;
+    let described = &document["paths"]["/exchange"]["get"];
+    assert_eq!(described["summary"], "Names the exchange");
+    assert!(described["responses"]["401"].is_object() && described["responses"]["403"].is_object(), "{described}");
 }

@@ -1,4 +1,4 @@
-//! Who may do what, from where, and how fast.
+//! Tokens, origins, limits and timeouts.
 
 use std::time::{Duration, Instant};
 
@@ -86,8 +86,7 @@ async fn pages_of_others_cannot_use_a_gateway_on_loopback() {
 
 #[tokio::test]
 async fn what_is_over_the_limit_is_shed() {
-    let mut limits = Limits::default();
-    limits.concurrency = 1;
+    let limits = Limits::default().concurrency(1);
     let gateway = serve_with(Bus::embedded(), |builder| builder.limits(limits)).await;
     // A request whose body does not end holds the only place.
     let mut slow = TcpStream::connect(gateway.url.trim_start_matches("http://")).await.unwrap();
@@ -110,9 +109,7 @@ async fn what_is_over_the_limit_is_shed() {
 
 #[tokio::test]
 async fn a_client_that_dribbles_is_cut_off() {
-    let mut limits = Limits::default();
-    limits.header_time = Duration::from_millis(300);
-    limits.request_time = Duration::from_millis(300);
+    let limits = Limits::default().header_time(Duration::from_millis(300)).request_time(Duration::from_millis(300));
     let gateway = serve_with(Bus::embedded(), |builder| builder.limits(limits)).await;
     let address = gateway.url.trim_start_matches("http://").to_owned();
     let cut = |begin: &'static str, drip: &'static [u8]| {

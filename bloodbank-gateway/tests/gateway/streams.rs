@@ -1,4 +1,4 @@
-//! Live events, and what became of commands.
+//! Live events, and the state of commands.
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,7 +22,7 @@ struct Events {
     buffer: String,
 }
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Events {
     async fn open(gateway: &Served, path: &str, last: Option<&str>) -> Self {
@@ -37,7 +37,7 @@ impl Events {
         events
     }
 
-    /// What stands before the next empty line; `None` at the end.
+    /// The text before the next empty line; `None` at the end.
     async fn block(&mut self) -> Option<String> {
         loop {
             if let Some(end) = self.buffer.find("\n\n") {
@@ -45,12 +45,12 @@ impl Events {
                 self.buffer.drain(..end + 2);
                 return Some(block);
             }
-            let chunk = timeout(PATIENCE, self.response.chunk()).await.expect("in time").expect("unbroken")?;
+            let chunk = timeout(TIMEOUT, self.response.chunk()).await.expect("in time").expect("unbroken")?;
             self.buffer.push_str(std::str::from_utf8(&chunk).expect("text"));
         }
     }
 
-    /// Its id, its name and its data.
+    /// The id, the name and the data of the next event.
     async fn next(&mut self) -> Option<(String, String, Value)> {
         loop {
             let block = self.block().await?;
@@ -140,15 +140,14 @@ async fn a_stream_begins_in_the_past_where_there_is_one() {
         let gateway = serve_with(bus, |builder| builder).await;
         let (status, problem) = json_of(gateway.get("/events/stream?since=2025-01-01T00:00:00Z")).await;
         assert_eq!(status, StatusCode::BAD_REQUEST);
-        assert!(problem["detail"].as_str().unwrap().contains("remembers no events"), "{problem}");
+        assert!(problem["detail"].as_str().unwrap().contains("keeps no history"), "{problem}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_was_away_for_a_moment_misses_nothing() {
     for bus in buses().await {
-        let mut limits = Limits::default();
-        limits.recent_events = 4;
+        let limits = Limits::default().recent_events(4);
         let gateway = serve_with(bus, |builder| builder.limits(limits)).await;
         let mut stream = Events::open(&gateway, "/events/stream?pattern=llm.*", None).await;
         assert!(stream.response.headers().get("bloodbank-resumed").is_none(), "nothing was to be resumed");
@@ -256,7 +255,7 @@ async fn a_stream_misses_nothing_while_the_broker_is_away() {
     assert!(timeout(Duration::from_millis(300), stream.next()).await.is_err(), "the gateway was cut off");
     proxy.resume();
     for id in &missed {
-        let event = timeout(PATIENCE, stream.next()).await.expect("one is missing");
+        let event = timeout(TIMEOUT, stream.next()).await.expect("one is missing");
         assert_eq!(event.unwrap().0, *id);
     }
     let live = publish(&gateway, "/events/llm/prompt", &PROMPT).await;
@@ -273,8 +272,7 @@ async fn a_stream_misses_nothing_while_the_broker_is_away() {
 async fn a_thousand_streams_get_every_event_and_the_next_is_shed() {
     const STREAMS: usize = 1000;
     for bus in buses().await {
-        let mut limits = Limits::default();
-        limits.streams = STREAMS;
+        let limits = Limits::default().streams(STREAMS);
         let gateway = Arc::new(serve_with(bus, |builder| builder.limits(limits)).await);
         let opened = futures_util::stream::iter(0..STREAMS).map(|number| {
             let gateway = Arc::clone(&gateway);
@@ -301,7 +299,7 @@ async fn a_thousand_streams_get_every_event_and_the_next_is_shed() {
 }
 
 async fn state_of(gateway: &Served, id: &str, wanted: &str) -> Value {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
+    let deadline = tokio::time::Instant::now() + TIMEOUT;
     loop {
         let (status, state) = json_of(gateway.get(&format!("/commands/{id}"))).await;
         assert_eq!(status, StatusCode::OK, "{state}");

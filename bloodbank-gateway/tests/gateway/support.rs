@@ -20,7 +20,7 @@ pub(crate) struct Served {
     running: JoinHandle<()>,
 }
 
-/// On this bus, made as `with` says.
+/// Serves a gateway on this bus, built as `with` says.
 pub(crate) async fn serve_with(bus: Bus, with: impl FnOnce(GatewayBuilder) -> GatewayBuilder) -> Served {
     let gateway = with(Gateway::builder(bus.clone())).build();
     let (stop, stopped) = oneshot::channel();
@@ -35,7 +35,7 @@ pub(crate) async fn serve_with(bus: Bus, with: impl FnOnce(GatewayBuilder) -> Ga
     Served { url, client: Client::new(), bus, gateway, stop: Some(stop), running }
 }
 
-/// On a new bus in memory.
+/// Serves a gateway on a new bus in memory.
 pub(crate) async fn serve() -> Served {
     serve_with(Bus::embedded(), |builder| builder).await
 }

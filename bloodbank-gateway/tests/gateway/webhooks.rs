@@ -39,7 +39,7 @@ fn transcript(change: impl FnOnce(&mut Value)) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transcript_that_is_delivered_twice_is_one_event() {
     for bus in buses().await {
-        let gateway = serve_with(bus, |builder| builder.open_routes(secrets().routes())).await;
+        let gateway = serve_with(bus, |builder| builder.endpoints(secrets().endpoints())).await;
         let (status, body) = json_of(fireflies(&gateway, TRANSCRIPT, &signature(FIREFLIES, TRANSCRIPT))).await;
         assert_eq!(status, StatusCode::ACCEPTED, "{body}");
         let (_, again) = json_of(fireflies(&gateway, TRANSCRIPT, &signature(FIREFLIES, TRANSCRIPT)[7..])).await;
@@ -51,7 +51,7 @@ async fn a_transcript_that_is_delivered_twice_is_one_event() {
 
 #[tokio::test]
 async fn a_transcript_is_the_child_of_its_upload() {
-    let gateway = serve_with(Bus::embedded(), |builder| builder.open_routes(secrets().routes())).await;
+    let gateway = serve_with(Bus::embedded(), |builder| builder.endpoints(secrets().endpoints())).await;
     let parents = async |body: &str| {
         let (status, answer) = json_of(fireflies(&gateway, body, &signature(FIREFLIES, body))).await;
         assert_eq!(status, StatusCode::ACCEPTED, "{answer}");
@@ -83,7 +83,7 @@ async fn a_transcript_is_the_child_of_its_upload() {
 
 #[tokio::test]
 async fn a_body_that_is_not_signed_is_refused() {
-    let gateway = serve_with(Bus::embedded(), |builder| builder.open_routes(secrets().routes())).await;
+    let gateway = serve_with(Bus::embedded(), |builder| builder.endpoints(secrets().endpoints())).await;
     let right = signature(FIREFLIES, TRANSCRIPT);
     let wrong = [
         String::new(),
@@ -109,7 +109,7 @@ async fn a_body_that_is_not_signed_is_refused() {
 
 #[tokio::test]
 async fn a_pull_request_is_one_event_however_often_it_is_delivered() {
-    let gateway = serve_with(Bus::embedded(), |builder| builder.open_routes(secrets().routes())).await;
+    let gateway = serve_with(Bus::embedded(), |builder| builder.endpoints(secrets().endpoints())).await;
     let deliver = async |event: &str, body: Value| {
         let body = body.to_string();
         let request = gateway.post("/webhooks/github").header("x-github-event", event);

@@ -114,7 +114,7 @@ async function main() {
 
   contains(await refused("publish_llm_prompt", { provider: "", prompt: "x" }), "/provider");
   contains(await refused("publish_event", { key: "llm.promt", payload: {} }), "did you mean `llm.prompt`");
-  contains(await refused("execute_command", { key: "llm.prompt", payload: {} }), "no command");
+  contains(await refused("execute_command", { key: "llm.prompt", payload: {} }), "is not a command");
   if (options.without.includes("github")) {
     contains(await refused("publish_event", { key: "github.pr.created", payload: { pr: 1 } }), "agents may not publish");
   }

@@ -1,4 +1,4 @@
-//! What a property works with: a transport, names of its own, and calls that end by a deadline.
+//! Test bench of a property: a transport, names of its own, and calls that end by a deadline.
 
 use std::{
     fmt::Display,
@@ -29,7 +29,7 @@ use bloodbank_core::{
     },
 };
 
-/// What a property works with: a transport, names of its own, and calls that end by a deadline.
+/// The test bench of a property: a transport, names of its own, and calls that end by a deadline.
 pub struct Bench {
     fixture: Arc<dyn Fixture>,
     transport: Arc<dyn Transport>,
@@ -37,14 +37,14 @@ pub struct Bench {
     features: Vec<Feature>,
     prefix: String,
     declared: Topology,
-    patience: Patience,
+    timeout: WaitTimeout,
 }
 
-/// How long to wait before giving up.
+/// The longest wait for one thing.
 #[derive(Clone, Copy)]
-pub(super) struct Patience(Duration);
+pub(super) struct WaitTimeout(Duration);
 
-impl Patience {
+impl WaitTimeout {
     /// Waits for a future, and panics when the deadline has passed.
     pub(super) async fn wait<T>(self, what: impl Display, future: impl Future<Output = T>) -> T {
         match tokio::time::timeout(self.0, future).await {
@@ -56,16 +56,16 @@ impl Patience {
 
 impl Bench {
     pub(super) async fn open(fixture: Arc<dyn Fixture>, kind: QueueKind, features: &[Feature], name: &str) -> Self {
-        let patience = Patience(fixture.patience());
+        let timeout = WaitTimeout(fixture.timeout());
         let id = Uuid::new_v4().simple().to_string();
         Self {
-            transport: connect(&*fixture, patience).await,
+            transport: connect(&*fixture, timeout).await,
             fixture,
             kind,
             features: features.to_vec(),
             prefix: format!("conformance.{name}.{}", &id[..12]),
             declared: Topology::default(),
-            patience,
+            timeout,
         }
     }
 
@@ -76,7 +76,7 @@ impl Bench {
         declared.exchanges.retain(|exchange| exchange.name.starts_with(&self.prefix));
         declared.queues.retain(|queue| queue.name.starts_with(&self.prefix));
         declared.bindings.clear();
-        self.patience.wait("removing what was declared", self.fixture.discard(declared)).await;
+        self.timeout.wait("removing what was declared", self.fixture.discard(declared)).await;
     }
 
     /// The transport under test.
@@ -85,7 +85,7 @@ impl Bench {
         Arc::clone(&self.transport)
     }
 
-    /// Whether the transport has a feature.
+    /// Tells whether the transport has a feature.
     #[must_use]
     pub fn has(&self, feature: Feature) -> bool {
         self.features.contains(&feature)
@@ -103,19 +103,19 @@ impl Bench {
         format!("{}.{name}", self.prefix).into()
     }
 
-    pub(super) fn patience(&self) -> Patience {
-        self.patience
+    pub(super) fn timeout(&self) -> WaitTimeout {
+        self.timeout
     }
 
     pub(super) async fn within<T>(&self, what: impl Display, future: impl Future<Output = T>) -> T {
-        self.patience.wait(what, future).await
+        self.timeout.wait(what, future).await
     }
 
-    /// Checks again and again until it is true.
+    /// Checks a condition again and again until it holds.
     pub(super) async fn until(&self, what: &str, mut holds: impl AsyncFnMut() -> bool) {
         let begun = Instant::now();
         while !self.within(what, holds()).await {
-            assert!(begun.elapsed() < self.patience.0, "{what}: not within {:?}", self.patience.0);
+            assert!(begun.elapsed() < self.timeout.0, "{what}: not within {:?}", self.timeout.0);
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -130,7 +130,7 @@ impl Bench {
     pub(super) async fn reopen(&mut self) {
         if self.has(Feature::Durable) {
             self.within("closing", self.transport.close()).await;
-            self.transport = connect(&*self.fixture, self.patience).await;
+            self.transport = connect(&*self.fixture, self.timeout).await;
         }
     }
 
@@ -182,7 +182,7 @@ impl Bench {
         Subscription {
             queue: Arc::clone(queue),
             deliveries: deliveries.expect("the queue can be consumed"),
-            patience: self.patience,
+            timeout: self.timeout,
         }
     }
 
@@ -197,7 +197,7 @@ impl Bench {
     /// Publishes numbers one after the other, without waiting for their confirms in between.
     pub(super) async fn publish_numbers(&self, exchange: &Arc<str>, key: &str, numbers: Range<usize>) {
         let messages = numbers.map(|number| numbered(exchange, key, number)).collect();
-        for published in publish_all(&*self.transport, messages, self.patience).await {
+        for published in publish_all(&*self.transport, messages, self.timeout).await {
             let published = published.expect("the broker confirms");
             assert!(!published.unrouted, "`{key}` reaches a queue");
         }
@@ -214,8 +214,8 @@ impl Bench {
     }
 }
 
-async fn connect(fixture: &dyn Fixture, patience: Patience) -> Arc<dyn Transport> {
-    let connected = patience.wait("connecting", fixture.connect()).await;
+async fn connect(fixture: &dyn Fixture, timeout: WaitTimeout) -> Arc<dyn Transport> {
+    let connected = timeout.wait("connecting", fixture.connect()).await;
     connected.expect("the transport connects")
 }
 
@@ -225,6 +225,13 @@ pub(super) fn exchange(name: &Arc<str>, kind: ExchangeKind) -> Exchange {
 
 pub(super) fn binding(exchange: &Arc<str>, queue: &Arc<str>, pattern: &str) -> Binding {
     Binding { exchange: Arc::clone(exchange), queue: Arc::clone(queue), pattern: pattern.into() }
+}
+
+/// Random choices, and the seed that makes them again: the one in `BLOODBANK_CONFORMANCE_SEED`, otherwise a new one.
+pub(super) fn seeded() -> (fastrand::Rng, u64) {
+    let given = std::env::var("BLOODBANK_CONFORMANCE_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = given.unwrap_or_else(|| fastrand::u64(..));
+    (fastrand::Rng::with_seed(seed), seed)
 }
 
 /// A message whose body is a number.
@@ -252,7 +259,7 @@ pub(super) fn number(delivery: &Delivery) -> usize {
 pub(super) async fn publish_all(
     transport: &dyn Transport,
     messages: Vec<Outgoing>,
-    patience: Patience,
+    timeout: WaitTimeout,
 ) -> Vec<Result<Published>> {
     let count = messages.len();
     let mut publishing = Vec::with_capacity(count);
@@ -261,7 +268,7 @@ pub(super) async fn publish_all(
         poll_once(&mut answer).await;
         publishing.push(answer);
     }
-    patience.wait(format!("{count} confirms"), join_all(&mut publishing)).await;
+    timeout.wait(format!("{count} confirms"), join_all(&mut publishing)).await;
     let answers = publishing.iter_mut().map(|answer| Pin::new(answer).take_output());
     answers.map(|answer| answer.expect("all are done")).collect()
 }
@@ -275,7 +282,7 @@ pub(super) async fn poll_once(future: &mut (impl Future + Unpin)) {
     .await;
 }
 
-/// What a task returned; its panic becomes ours.
+/// The value that a task returned; its panic becomes ours.
 pub(super) async fn joined<T>(task: JoinHandle<T>) -> T {
     match task.await {
         Ok(value) => value,
@@ -287,7 +294,7 @@ pub(super) async fn joined<T>(task: JoinHandle<T>) -> T {
 pub(super) struct Subscription {
     queue: Arc<str>,
     deliveries: Deliveries,
-    patience: Patience,
+    timeout: WaitTimeout,
 }
 
 impl Subscription {
@@ -302,10 +309,10 @@ impl Subscription {
         // A transport that always has something would keep the deadline of the property from being looked at.
         tokio::task::coop::consume_budget().await;
         let next = self.deliveries.next();
-        self.patience.wait(format!("a message of `{}`", self.queue), next).await
+        self.timeout.wait(format!("a message of `{}`", self.queue), next).await
     }
 
-    /// What is there right now.
+    /// The delivery that is there right now, if any.
     pub(super) fn now(&mut self) -> Option<Delivery> {
         self.deliveries.next().now_or_never().flatten()
     }

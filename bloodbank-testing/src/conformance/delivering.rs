@@ -1,4 +1,4 @@
-//! Who receives what.
+//! Delivery of messages to consumers and queues.
 
 use std::sync::Arc;
 
@@ -61,11 +61,11 @@ pub async fn keeps_many_topics_apart(bench: &mut Bench) {
         let queue = bench.queue(&bench.name(&format!("queue{topic}")));
         let queue = bench.bound(&exchange, queue, &[&key]).await;
         subscriptions.push(bench.subscribe(&queue, 10).await);
-        let (transport, exchange, patience) = (bench.transport(), Arc::clone(&exchange), bench.patience());
+        let (transport, exchange, timeout) = (bench.transport(), Arc::clone(&exchange), bench.timeout());
         publishers.push(tokio::spawn(async move {
             let numbers = topic * MESSAGES..(topic + 1) * MESSAGES;
             let messages = numbers.map(|number| numbered(&exchange, &key, number)).collect();
-            publish_all(&*transport, messages, patience).await
+            publish_all(&*transport, messages, timeout).await
         }));
     }
     for (topic, subscription) in subscriptions.iter_mut().enumerate() {

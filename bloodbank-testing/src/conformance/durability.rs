@@ -1,4 +1,4 @@
-//! What outlives a transport.
+//! Durability: messages and queues outlive the transport.
 
 use std::{
     collections::BTreeSet,
@@ -14,7 +14,7 @@ use crate::conformance::{
 };
 use bloodbank_core::{ErrorKind, message::Outgoing};
 
-/// What was confirmed is there after the transport was closed and another connects: whole, in order, without a new
+/// A confirmed message is there after the transport was closed and another connects: whole, in order, without a new
 /// declaration. What was settled is gone, what was not comes back.
 pub async fn keeps_what_was_confirmed(bench: &mut Bench) {
     const MESSAGES: usize = 100;
@@ -24,7 +24,7 @@ pub async fn keeps_what_was_confirmed(bench: &mut Bench) {
         message.properties.headers.set("place", i64::try_from(place).unwrap_or_default());
     }
     let sent = messages.clone();
-    for answer in publish_all(&*bench.transport(), messages, bench.patience()).await {
+    for answer in publish_all(&*bench.transport(), messages, bench.timeout()).await {
         answer.expect("the broker confirms");
     }
     let mut subscription = bench.subscribe(&queue, 20).await;
@@ -61,7 +61,7 @@ pub async fn closes_under_load(bench: &mut Bench) {
     let confirmed = Arc::new(AtomicUsize::new(0));
     let mut publishers = Vec::new();
     for publisher in 0..PUBLISHERS {
-        let (transport, exchange, patience) = (bench.transport(), Arc::clone(&exchange), bench.patience());
+        let (transport, exchange, timeout) = (bench.transport(), Arc::clone(&exchange), bench.timeout());
         let confirmed = Arc::clone(&confirmed);
         publishers.push(tokio::spawn(async move {
             let mut kept = Vec::new();
@@ -69,7 +69,7 @@ pub async fn closes_under_load(bench: &mut Bench) {
                 let first = publisher * EACH + burst * 20;
                 let messages = (first..first + 20).map(|number| numbered(&exchange, "some.key", number));
                 for (place, answer) in
-                    publish_all(&*transport, messages.collect(), patience).await.into_iter().enumerate()
+                    publish_all(&*transport, messages.collect(), timeout).await.into_iter().enumerate()
                 {
                     match answer {
                         Ok(_) => {

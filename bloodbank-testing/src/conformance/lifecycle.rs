@@ -1,4 +1,4 @@
-//! Beginning and end: subscriptions, transports, transient queues.
+//! Lifecycle of subscriptions, transports and transient queues.
 
 use std::sync::{
     Arc,
@@ -52,11 +52,11 @@ pub async fn survives_cancellation(bench: &mut Bench) {
     const MESSAGES: usize = 300;
     let (exchange, queue) = bench.events().await;
     let mut subscription = bench.subscribe(&queue, 10).await;
-    let (transport, events, patience) = (bench.transport(), Arc::clone(&exchange), bench.patience());
+    let (transport, events, timeout) = (bench.transport(), Arc::clone(&exchange), bench.timeout());
     let publisher = tokio::spawn(async move {
         for number in 0..MESSAGES {
             let publishing = transport.publish(numbered(&events, "some.key", number));
-            patience.wait("a confirm", publishing).await.expect("the broker confirms");
+            timeout.wait("a confirm", publishing).await.expect("the broker confirms");
         }
     });
     let mut received = Vec::new();
@@ -99,12 +99,12 @@ pub async fn closes_once_for_all(bench: &mut Bench) {
     let confirmed = Arc::new(AtomicUsize::new(0));
     let mut publishers = Vec::new();
     for _ in 0..8 {
-        let (transport, exchange, patience) = (Arc::clone(&transport), Arc::clone(&exchange), bench.patience());
+        let (transport, exchange, timeout) = (Arc::clone(&transport), Arc::clone(&exchange), bench.timeout());
         let confirmed = Arc::clone(&confirmed);
         publishers.push(tokio::spawn(async move {
             loop {
                 let publishing = transport.publish(numbered(&exchange, "some.key", 0));
-                match patience.wait("an answer to a publish", publishing).await {
+                match timeout.wait("an answer to a publish", publishing).await {
                     Ok(_) => confirmed.fetch_add(1, Ordering::Relaxed),
                     Err(error) => return error,
                 };

@@ -1,4 +1,4 @@
-//! What a message carries.
+//! Parts of a message: body, headers, properties.
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -1,4 +1,4 @@
-//! What a publisher is told.
+//! Confirms, and other answers to a publisher.
 
 use std::sync::Arc;
 
@@ -14,8 +14,8 @@ use bloodbank_core::{
     transport::topology::{ExchangeKind, Queue},
 };
 
-/// What one caller hands over one after the other, without waiting for confirms in between, keeps its order; also beyond
-/// the window, and to two exchanges.
+/// Messages that one caller hands over one after the other, without waiting for confirms in between, keep their order; also
+/// beyond the window, and to two exchanges.
 pub async fn publishes_in_the_order_of_the_caller(bench: &mut Bench) {
     const COUNT: usize = 2000;
     let first = bench.exchange("first", ExchangeKind::Topic).await;
@@ -26,7 +26,7 @@ pub async fn publishes_in_the_order_of_the_caller(bench: &mut Bench) {
     bench.bound(&second, again, &["#"]).await;
     let messages =
         (0..COUNT).map(|number| numbered(if number % 3 == 0 { &first } else { &second }, "some.key", number)).collect();
-    for answer in publish_all(&*bench.transport(), messages, bench.patience()).await {
+    for answer in publish_all(&*bench.transport(), messages, bench.timeout()).await {
         answer.expect("the broker confirms");
     }
     let received = bench.subscribe(&queue, 100).await.take(COUNT).await;
@@ -50,7 +50,7 @@ pub async fn reports_what_no_queue_receives(bench: &mut Bench) {
         messages.push(Outgoing { mandatory: false, ..numbered(&exchange, "nobody.asks", round) });
     }
     let sent = messages.clone();
-    let answers = publish_all(&*transport, messages, bench.patience()).await;
+    let answers = publish_all(&*transport, messages, bench.timeout()).await;
     for (message, answer) in sent.iter().zip(answers) {
         let published = answer.expect("the broker confirms what it cannot route");
         let unrouted = message.mandatory && &*message.routing_key != "orders.placed";
@@ -134,7 +134,7 @@ pub async fn survives_a_missing_exchange(bench: &mut Bench) {
             numbered(if bad { &missing } else { &exchange }, "some.key", number)
         })
         .collect();
-    let answers = publish_all(&*bench.transport(), messages, bench.patience()).await;
+    let answers = publish_all(&*bench.transport(), messages, bench.timeout()).await;
     let mut expected = Vec::new();
     for (number, answer) in answers.into_iter().enumerate() {
         if number % 100 == 50 {

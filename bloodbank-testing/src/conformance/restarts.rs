@@ -1,4 +1,4 @@
-//! What happens when the broker is killed and started again.
+//! Restarts: the broker is killed and started again.
 
 use std::{
     collections::BTreeSet,
@@ -26,13 +26,13 @@ pub async fn reconnects_and_loses_nothing(bench: &mut Bench) {
     let allowed = Arc::new(AtomicUsize::new(PUBLISHERS * EACH / 3));
     let mut publishers = Vec::new();
     for publisher in 0..PUBLISHERS {
-        let (transport, exchange, patience) = (bench.transport(), Arc::clone(&exchange), bench.patience());
+        let (transport, exchange, timeout) = (bench.transport(), Arc::clone(&exchange), bench.timeout());
         let (confirmed, allowed) = (Arc::clone(&confirmed), Arc::clone(&allowed));
         publishers.push(tokio::spawn(async move {
             for number in publisher * EACH..(publisher + 1) * EACH {
                 loop {
                     let publishing = transport.publish(numbered(&exchange, "some.key", number));
-                    match patience.wait("an answer to a publish", publishing).await {
+                    match timeout.wait("an answer to a publish", publishing).await {
                         Ok(published) => {
                             assert!(!published.unrouted);
                             break;
@@ -73,7 +73,8 @@ pub async fn reconnects_and_loses_nothing(bench: &mut Bench) {
     drop(subscription);
 }
 
-/// What was in hand when the broker was killed comes back; settling the old delivery afterwards settles nothing.
+/// A delivery that was unsettled when the broker was killed comes back; settling the old delivery afterwards settles
+/// nothing.
 pub async fn settles_across_a_restart_without_harm(bench: &mut Bench) {
     const MESSAGES: usize = 20;
     let (exchange, queue) = bench.events().await;

@@ -1,16 +1,15 @@
-//! What becomes of a delivery.
+//! Settling of deliveries.
 
 use crate::conformance::{
     Bench, Feature,
-    bench::{number, numbered},
-    random::Random,
+    bench::{number, numbered, seeded},
 };
 use bloodbank_core::transport::{
     Delivery,
     topology::{DeadLetterTo, Queue},
 };
 
-/// What is rejected with requeue is delivered again, whole and marked as redelivered.
+/// A delivery that is rejected with requeue comes again, whole and marked as redelivered.
 pub async fn sends_again_what_is_rejected(bench: &mut Bench) {
     let (exchange, queue) = bench.events().await;
     let mut subscription = bench.subscribe(&queue, 1).await;
@@ -119,7 +118,7 @@ pub async fn continues_after_errors(bench: &mut Bench) {
 pub async fn acknowledges_in_any_order(bench: &mut Bench) {
     const MESSAGES: usize = 200;
     let held = [0, 77, 198];
-    let (mut random, seed) = Random::seeded();
+    let (mut random, seed) = seeded();
     let (exchange, queue) = bench.events().await;
     let mut subscription = bench.subscribe(&queue, 200).await;
     bench.publish_numbers(&exchange, "some.key", 0..MESSAGES).await;
@@ -151,7 +150,7 @@ pub async fn acknowledges_in_any_order(bench: &mut Bench) {
     bench.assert_empty(&queue).await;
 }
 
-/// What was handed out can be settled when its subscription has ended: handlers finish while a service stops. What is not
+/// A delivery can be settled when its subscription has ended: handlers finish while a service stops. One that is not
 /// settled comes back.
 pub async fn settles_after_the_subscription(bench: &mut Bench) {
     let (exchange, parked) = bench.events().await;

@@ -21,7 +21,7 @@ pub fn run(
     let runtime =
         Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime needs two threads");
     // Every wait inside has its own, shorter deadline; this one is for loops that make progress but no end.
-    let deadline = fixture.patience() * 5;
+    let deadline = fixture.timeout() * 5;
     runtime.block_on(async {
         let mut bench = Bench::open(Arc::new(fixture), kind, features, name).await;
         let ended = tokio::time::timeout(deadline, property(&mut bench)).await;
@@ -125,7 +125,7 @@ macro_rules! __conformance {
             drops_rejected_messages_without_a_dead_letter_exchange
             expires_messages
             delays_and_returns_to_one_queue
-            looks_into_a_queue_and_leaves_it_as_it_is
+            browses_a_queue_and_leaves_it_as_it_is
             compares_a_topology_and_changes_nothing
         }
     };
@@ -156,7 +156,7 @@ macro_rules! __conformance {
                     $kind,
                     FEATURES,
                     stringify!($property),
-                    $crate::conformance::$property,
+                    $crate::conformance::properties::$property,
                 );
             }
         )*

@@ -6,8 +6,7 @@ use bytes::Bytes;
 
 use crate::conformance::{
     Bench,
-    bench::{Subscription, binding, numbered, publish_all},
-    random::Random,
+    bench::{Subscription, binding, numbered, publish_all, seeded},
 };
 use bloodbank_core::{
     message::Outgoing,
@@ -77,7 +76,7 @@ async fn route(bench: &mut Bench, exchange: &Arc<str>, patterns: &[Vec<&str>], k
     let messages =
         keys.iter().map(|key| Outgoing { body: Bytes::copy_from_slice(key.as_bytes()), ..numbered(exchange, key, 0) });
     let matched = |key: &str| patterns.iter().flatten().any(|pattern| routing::matches(pattern, key));
-    let answers = publish_all(&*bench.transport(), messages.collect(), bench.patience()).await;
+    let answers = publish_all(&*bench.transport(), messages.collect(), bench.timeout()).await;
     for (key, answer) in keys.iter().zip(answers) {
         let unrouted = answer.expect("the broker confirms").unrouted;
         assert_eq!(unrouted, !matched(key), "`{key}` is reported as unrouted");
@@ -128,7 +127,7 @@ pub async fn routes_random_keys_as_the_matcher_does(bench: &mut Bench) {
     const ROUNDS: usize = 4;
     const QUEUES: usize = 25;
     const KEYS: usize = 120;
-    let (mut random, seed) = Random::seeded();
+    let (mut random, seed) = seeded();
     for round in 0..ROUNDS {
         // Few words, so that they meet; most patterns alone on their queue, so that each is seen.
         let patterns: Vec<Vec<String>> = (0..QUEUES)
@@ -155,7 +154,7 @@ pub async fn routes_random_keys_as_the_matcher_does(bench: &mut Bench) {
 }
 
 /// One to six words.
-fn words(random: &mut Random, from: &[&str]) -> String {
-    let words: Vec<&str> = (0..=random.below(6)).map(|_| random.choose(from)).collect();
+fn words(random: &mut fastrand::Rng, from: &[&str]) -> String {
+    let words: Vec<&str> = (0..=random.usize(0..6)).map(|_| from[random.usize(0..from.len())]).collect();
     words.join(".")
 }

@@ -1,4 +1,4 @@
-//! Declaring.
+//! Declaring a topology.
 
 use std::{sync::Arc, time::Duration};
 
@@ -39,8 +39,8 @@ pub async fn declares_again_what_is_equal(bench: &mut Bench) {
     bench.assert_empty(&name).await;
 }
 
-/// What a subscriber needs can be declared, as often as there are subscribers, and works: events arrive, every rung of the
-/// ladder takes a message, and what is rejected is in the dead-letter queue.
+/// The topology of a subscriber can be declared as often as there are subscribers, and works: events arrive, every rung of
+/// the ladder takes a message, and what is rejected is in the dead-letter queue.
 pub async fn declares_what_a_subscriber_needs(bench: &mut Bench) {
     let events = bench.name("events");
     let queues = [bench.name("first"), bench.name("second")];
@@ -74,7 +74,7 @@ pub async fn refuses_other_properties(bench: &mut Bench) {
     let mut subscription = bench.subscribe(&name, 1).await;
     let other_kind = match bench.kind() {
         QueueKind::Quorum => QueueKind::Classic,
-        QueueKind::Classic | QueueKind::Transient => QueueKind::Quorum,
+        _ => QueueKind::Quorum,
     };
     let others = [
         Queue { kind: other_kind, ..queue.clone() },

@@ -3,48 +3,49 @@
 use std::io::Write;
 
 use anstyle::Style;
-use bloodbank_gateway::dead_letters::Letter;
+use bloodbank_client::{DeadLetterDetail, DeadLetterEntry};
+use bloodbank_core::dead_letter::Filter;
 
-use super::{places::Places, select::Select};
+use super::queues::DeadLetterQueues;
 use crate::{
-    fault::Done,
+    error::Result,
     output::{
-        self, Table, printable,
+        self, Table, escape_controls,
         style::{BAD, DIM, HEADING, KEY, paint},
     },
 };
 
-pub(super) async fn run(places: &Places, select: &Select, as_json: bool) -> Done {
-    let found = places.letters(select, false).await;
-    places.close().await;
-    let found = found?;
+pub(super) async fn run(queues: &DeadLetterQueues, filter: &Filter, as_json: bool) -> Result {
+    let listings = queues.list(filter, DeadLetterDetail::Summary).await;
+    queues.close().await;
+    let listings = listings?;
     if as_json {
-        let letters: Vec<_> = found.iter().flat_map(|parked| &parked.letters).collect();
-        output::json(&letters)?;
-        return Ok(());
+        let entries: Vec<_> = listings.iter().flat_map(|listing| &listing.entries).collect();
+        return Ok(output::json(&entries)?);
     }
     let mut out = output::out();
-    for parked in found.iter().filter(|parked| !parked.letters.is_empty()) {
+    for listing in listings.iter().filter(|listing| !listing.entries.is_empty()) {
         let mut table = Table::default();
-        for letter in &parked.letters {
+        for entry in &listing.entries {
             table.styled([
-                (time(letter), DIM),
-                (printable(&letter.event_type).into_owned(), KEY),
-                (letter.event_id.map_or_else(|| "no id".to_owned(), |id| id.to_string()), Style::new()),
-                (format!("{}, {}", printable(&letter.reason), attempts(letter.attempts)), BAD),
-                (printable(letter.error.as_deref().unwrap_or_default()).into_owned(), Style::new()),
+                (time(entry), DIM),
+                (escape_controls(&entry.event_type).into_owned(), KEY),
+                (entry.event_id.map_or_else(|| "no id".to_owned(), |id| id.to_string()), Style::new()),
+                (format!("{}, {}", escape_controls(&entry.reason), attempts(entry.attempts)), BAD),
+                (escape_controls(entry.error.as_deref().unwrap_or_default()).into_owned(), Style::new()),
             ]);
         }
-        writeln!(out, "{}  {}\n{}", paint(HEADING, parked.name()), parked.letters.len(), table.render(2).trim_end())?;
+        let (name, count) = (listing.dead_letter_queue(), listing.entries.len());
+        writeln!(out, "{}  {count}\n{}", paint(HEADING, name), table.render(2).trim_end())?;
     }
-    if found.iter().all(|parked| parked.letters.is_empty()) {
+    if listings.iter().all(|listing| listing.entries.is_empty()) {
         writeln!(out, "no dead letters")?;
     }
     Ok(())
 }
 
-fn time(letter: &Letter) -> String {
-    let time = letter.last_failed.or(letter.published);
+fn time(entry: &DeadLetterEntry) -> String {
+    let time = entry.last_failed.or(entry.published);
     time.map(|time| time.format("%Y-%m-%d %H:%M:%S").to_string()).unwrap_or_default()
 }
 

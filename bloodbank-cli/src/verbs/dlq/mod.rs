@@ -1,22 +1,24 @@
 //! `bb dlq`.
 
+mod args;
 mod list;
-mod places;
-mod select;
+mod queues;
 mod show;
 mod sweep;
 
+use bloodbank_client::SweepAction;
 use uuid::Uuid;
 
 use self::{
-    select::{Place, Select},
+    args::{FilterArgs, QueueArgs},
+    queues::DeadLetterQueues,
     sweep::Sweep,
 };
-use crate::{bus, fault::Done, id::event_id, program::AppOf};
+use crate::{app::AppFactory, args::event_id, error::Result, runtime};
 
-/// List, show, redrive or discard dead letters: what subscribers gave up
+/// List, show, redrive or discard dead letters: the events that subscribers gave up
 ///
-/// Those of the queues of this program's app, or of the queues given with --queue.
+/// Without --queue, the dead letters of every queue of the app of this program are meant.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -36,38 +38,43 @@ enum Action {
     /// List dead letters, the oldest first
     List {
         #[command(flatten)]
-        place: Place,
+        queues: QueueArgs,
         #[command(flatten)]
-        select: Select,
+        filter: FilterArgs,
         /// As JSON
         #[arg(long)]
         json: bool,
     },
-    /// Show one dead letter: why it was given up, whether it can be read now, its headers, its envelope
+    /// Show one dead letter: why it was given up, whether this program can read it now, its headers, its envelope
     Show {
         /// The id of the event
         #[arg(value_parser = event_id)]
         id: Uuid,
         #[command(flatten)]
-        place: Place,
+        queues: QueueArgs,
         /// As JSON
         #[arg(long)]
         json: bool,
     },
-    /// Bring dead letters back to the subscriber that gave them up
+    /// Send dead letters back to the subscriber that gave them up
     Redrive(Sweep),
     /// Drop dead letters for good
     Discard(Sweep),
 }
 
 impl Dlq {
-    pub(crate) fn run(self, app: AppOf) -> Done {
-        bus::block_on(async {
+    pub(crate) fn run(self, app: AppFactory) -> Result {
+        runtime::block_on(async {
             match self.action {
-                Action::List { place, select, json } => list::run(&place.open(app).await?, &select, json).await,
-                Action::Show { id, place, json } => show::run(&place.open(app).await?, id, json).await,
-                Action::Redrive(sweep) => sweep.run(app, sweep::Action::Redrive).await,
-                Action::Discard(sweep) => sweep.run(app, sweep::Action::Discard).await,
+                Action::List { queues, filter, json } => {
+                    let filter = filter.filter()?;
+                    list::run(&DeadLetterQueues::open(&queues, app).await?, &filter, json).await
+                }
+                Action::Show { id, queues, json } => {
+                    show::run(&DeadLetterQueues::open(&queues, app).await?, id, json).await
+                }
+                Action::Redrive(sweep) => sweep.run(app, SweepAction::Redrive).await,
+                Action::Discard(sweep) => sweep.run(app, SweepAction::Discard).await,
             }
         })
     }

@@ -3,28 +3,28 @@
 use std::io::Write;
 
 use anstyle::Style;
-use bloodbank_gateway::dead_letters::Letter;
+use bloodbank_client::{DeadLetterDetail, DeadLetterEntry};
+use bloodbank_core::dead_letter::Filter;
 use uuid::Uuid;
 
-use super::{list, places::Places, select::Select};
+use super::{list, queues::DeadLetterQueues};
 use crate::{
-    fault::{Done, Fault},
+    error::{CliError, Result},
     output::{
-        self, Table, printable,
+        self, Table, escape_controls,
         style::{BAD, DIM, GOOD, HEADING, KEY, paint},
     },
 };
 
-pub(super) async fn run(places: &Places, id: Uuid, as_json: bool) -> Done {
-    let found = places.letters(&Select::event(id), true).await;
-    places.close().await;
-    let letters: Vec<_> = found?.into_iter().flat_map(|parked| parked.letters).collect();
+pub(super) async fn run(queues: &DeadLetterQueues, id: Uuid, as_json: bool) -> Result {
+    let listings = queues.list(&Filter::event(id), DeadLetterDetail::Message).await;
+    queues.close().await;
+    let letters: Vec<_> = listings?.into_iter().flat_map(|listing| listing.entries).collect();
     if letters.is_empty() {
-        return Err(Fault::failed(format!("no dead letter of event {id}; `dlq list` shows those there are")));
+        return Err(CliError::failed(format!("event {id} is no dead letter; `dlq list` shows the dead letters")));
     }
     if as_json {
-        output::json(&letters)?;
-        return Ok(());
+        return Ok(output::json(&letters)?);
     }
     for letter in &letters {
         show(letter)?;
@@ -32,11 +32,11 @@ pub(super) async fn run(places: &Places, id: Uuid, as_json: bool) -> Done {
     Ok(())
 }
 
-fn show(letter: &Letter) -> Done {
+fn show(letter: &DeadLetterEntry) -> Result {
     let mut facts = Table::default();
     let mut fact = |name: &str, value: &str| {
         if !value.is_empty() {
-            facts.styled([(name.to_owned(), DIM), (printable(value).into_owned(), Style::new())]);
+            facts.styled([(name.to_owned(), DIM), (escape_controls(value).into_owned(), Style::new())]);
         }
     };
     let time = |time: Option<chrono::DateTime<chrono::Utc>>| time.map(|time| time.to_rfc3339()).unwrap_or_default();
@@ -47,17 +47,17 @@ fn show(letter: &Letter) -> Done {
     fact("first failed", &time(letter.first_failed));
     fact("last failed", &time(letter.last_failed));
     if letter.redriven > 0 {
-        fact("brought back", &format!("{} times before", letter.redriven));
+        fact("redriven", &format!("{} times before", letter.redriven));
     }
     for (name, value) in letter.headers.iter().flatten().filter(|(name, _)| !name.starts_with("bloodbank-")) {
         fact(name, &serde_json::to_string(value)?);
     }
     let mut out = output::out();
     let id = letter.event_id.map(|id| id.to_string()).unwrap_or_default();
-    writeln!(out, "{} {id}\n{}", paint(KEY, printable(&letter.event_type)), facts.render(2))?;
+    writeln!(out, "{} {id}\n{}", paint(KEY, escape_controls(&letter.event_type)), facts.render(2))?;
     match &letter.unreadable_because {
         None => writeln!(out, "{}: this program reads it", paint(GOOD, "readable"))?,
-        Some(why) => writeln!(out, "{}: {}", paint(BAD, "unreadable"), printable(why))?,
+        Some(why) => writeln!(out, "{}: {}", paint(BAD, "unreadable"), escape_controls(why))?,
     }
     writeln!(
         out,

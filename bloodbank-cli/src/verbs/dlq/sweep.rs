@@ -2,51 +2,35 @@
 
 use std::io::Write;
 
-use bloodbank_core::dead_letter::Mode;
-use bloodbank_gateway::dead_letters::Swept;
+use bloodbank_client::{DeadLetterDetail, SweepAction, SweepReport};
+use bloodbank_core::dead_letter::{Filter, Mode};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::{
-    places::{Parked, Places},
-    select::{Place, Select},
+    args::{FilterArgs, QueueArgs},
+    queues::{DeadLetterQueues, Listing},
 };
 use crate::{
-    fault::{Done, Fault},
+    app::AppFactory,
+    error::{CliError, Result},
     output::{
-        self, printable,
+        self, escape_controls,
         style::{BAD, GOOD, KEY, WARN, paint},
     },
-    program::AppOf,
 };
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Action {
-    Redrive,
-    Discard,
-}
-
-impl Action {
-    /// As the gateway calls it.
-    pub(super) fn word(self) -> &'static str {
-        match self {
-            Self::Redrive => "redrive",
-            Self::Discard => "discard",
-        }
-    }
-}
-
-/// Which letters, and whether it is done.
+/// The arguments of `redrive` and `discard`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Sweep {
     #[command(flatten)]
-    place: Place,
+    queues: QueueArgs,
     #[command(flatten)]
-    select: Select,
-    /// All of them; needed where nothing else says which
+    filter: FilterArgs,
+    /// All dead letters; required when no filter is given
     #[arg(long)]
     all: bool,
-    /// Only say what would be done
+    /// Only print what would be done
     #[arg(long)]
     dry_run: bool,
     /// As JSON
@@ -54,41 +38,42 @@ pub(super) struct Sweep {
     json: bool,
 }
 
-/// So many at once: between two of them the progress shows.
+/// The number of dead letters in one request: between two of them the progress bar moves.
 const STEP: usize = 256;
 
 impl Sweep {
-    pub(super) async fn run(&self, app: AppOf, action: Action) -> Done {
-        if self.select.is_open() && !self.all {
-            return Err(Fault::usage("say which dead letters: with a filter such as --type or --id, or --all"));
+    pub(super) async fn run(&self, app: AppFactory, action: SweepAction) -> Result {
+        if self.filter.is_empty() && !self.all {
+            return Err(CliError::usage("say which dead letters: with a filter such as --type or --id, or --all"));
         }
-        // What is wrong with it is said before anything is opened.
-        self.select.filter()?;
-        let places = self.place.open(app).await?;
-        let swept = self.sweep(&places, action).await;
-        places.close().await;
-        self.tell(&swept?, action)
+        // A wrong filter is refused before anything is opened.
+        let filter = self.filter.filter()?;
+        let queues = DeadLetterQueues::open(&self.queues, app).await?;
+        let reports = self.sweep(&queues, &filter, action).await;
+        queues.close().await;
+        self.print(&reports?, action)
     }
 
-    async fn sweep(&self, places: &Places, action: Action) -> Result<Vec<Swept>, Fault> {
-        // What is looked at now is what is meant: a letter that fails again meanwhile is not swept twice.
-        let found = places.letters(&self.select, false).await?;
-        let mut all = Vec::new();
-        for parked in found.iter().filter(|parked| !parked.letters.is_empty()) {
+    async fn sweep(&self, queues: &DeadLetterQueues, filter: &Filter, action: SweepAction) -> Result<Vec<SweepReport>> {
+        // What is there now is what is meant: a dead letter that comes back meanwhile is not swept twice.
+        let listings = queues.list(filter, DeadLetterDetail::Summary).await?;
+        let mut reports = Vec::new();
+        for listing in listings.iter().filter(|listing| !listing.entries.is_empty()) {
+            let (connection, queue) = (&queues.connection, &*listing.queue);
             if self.dry_run {
-                all.push(places.sweep(&parked.queue, &self.select, Mode::DryRun, action).await?);
+                reports.push(connection.sweep_dead_letters(queue, filter, action, Mode::DryRun).await?);
                 continue;
             }
-            let progress = progress(parked);
-            let mut left = parked.letters.len();
+            let progress = progress(listing);
+            let mut left = listing.entries.len();
             while left > 0 {
-                let select = self.select.at_most(left.min(STEP));
-                let swept = places.sweep(&parked.queue, &select, Mode::Apply, action).await?;
-                let met = swept.letters.len();
-                let failed = swept.letters.iter().filter(|letter| letter.error.is_some()).count();
-                let is_over = met == 0 || failed > 0 || swept.interrupted.is_some();
+                let filter = Filter { limit: Some(left.min(STEP)), ..filter.clone() };
+                let report = connection.sweep_dead_letters(queue, &filter, action, Mode::Apply).await?;
+                let met = report.letters.len();
+                let failed = report.letters.iter().filter(|letter| letter.error.is_some()).count();
+                let is_over = met == 0 || failed > 0 || report.interrupted.is_some();
                 progress.inc((met - failed) as u64);
-                all.push(swept);
+                reports.push(report);
                 left = left.saturating_sub(met);
                 if is_over {
                     break;
@@ -96,20 +81,20 @@ impl Sweep {
             }
             progress.finish_and_clear();
         }
-        Ok(all)
+        Ok(reports)
     }
 
-    fn tell(&self, all: &[Swept], action: Action) -> Done {
-        let letters = || all.iter().flat_map(|swept| &swept.letters);
+    fn print(&self, reports: &[SweepReport], action: SweepAction) -> Result {
+        let letters = || reports.iter().flat_map(|report| &report.letters);
         let done = letters().filter(|letter| letter.error.is_none()).count();
         let failed: Vec<_> = letters().filter_map(|letter| Some((letter, letter.error.as_ref()?))).collect();
-        let interrupted: Vec<_> = all.iter().filter_map(|swept| swept.interrupted.as_ref()).collect();
+        let interrupted: Vec<_> = reports.iter().filter_map(|report| report.interrupted.as_ref()).collect();
         if self.json {
-            let faults = failed.iter().map(|(letter, error)| json!({"event_id": letter.event_id, "error": error}));
+            let failures = failed.iter().map(|(letter, error)| json!({"event_id": letter.event_id, "error": error}));
             output::json(&json!({
                 "dry_run": self.dry_run,
                 "done": done,
-                "failed": faults.collect::<Vec<_>>(),
+                "failed": failures.collect::<Vec<_>>(),
                 "interrupted": interrupted,
             }))?;
         } else {
@@ -117,37 +102,39 @@ impl Sweep {
             if self.dry_run {
                 for letter in letters() {
                     let id = letter.event_id.map(|id| id.to_string()).unwrap_or_default();
-                    writeln!(out, "{} {id} {}", paint(KEY, printable(&letter.event_type)), letter.queue)?;
+                    writeln!(out, "{} {id} {}", paint(KEY, escape_controls(&letter.event_type)), letter.queue)?;
                 }
             }
             let word = match (action, self.dry_run) {
-                (Action::Redrive, false) => paint(GOOD, "redriven"),
-                (Action::Discard, false) => paint(GOOD, "discarded"),
-                (Action::Redrive, true) => paint(WARN, "would be redriven"),
-                (Action::Discard, true) => paint(WARN, "would be discarded"),
+                (SweepAction::Redrive, false) => paint(GOOD, "redriven"),
+                (SweepAction::Discard, false) => paint(GOOD, "discarded"),
+                (SweepAction::Redrive, true) => paint(WARN, "would be redriven"),
+                (SweepAction::Discard, true) => paint(WARN, "would be discarded"),
             };
             writeln!(out, "{done} {word}")?;
             for (letter, error) in &failed {
                 let id = letter.event_id.map(|id| id.to_string()).unwrap_or_default();
-                let (event_type, error) = (printable(&letter.event_type), printable(error));
+                let (event_type, error) = (escape_controls(&letter.event_type), escape_controls(error));
                 writeln!(out, "{} {event_type} {id} in {}: {error}", paint(BAD, "stays"), letter.queue)?;
             }
         }
         match interrupted.first() {
-            Some(error) => Err(Fault::failed(format!("it ended before the end: {error}; the rest is untouched"))),
+            Some(error) => {
+                Err(CliError::failed(format!("interrupted: {error}; the remaining dead letters are untouched")))
+            }
             None if failed.is_empty() => Ok(()),
-            None => Err(Fault::found()),
+            None => Err(CliError::check_failed()),
         }
     }
 }
 
-/// Drawn on a terminal only, and only where it takes long enough to be looked at.
-fn progress(parked: &Parked) -> ProgressBar {
-    let count = parked.letters.len();
+/// A progress bar, which is drawn on a terminal only, and only where it takes long enough to be looked at.
+fn progress(listing: &Listing) -> ProgressBar {
+    let count = listing.entries.len();
     if count <= STEP {
         return ProgressBar::hidden();
     }
     let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {per_sec} {eta}");
-    let bar = ProgressBar::new(count as u64).with_message(parked.name());
+    let bar = ProgressBar::new(count as u64).with_message(listing.dead_letter_queue());
     bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }

@@ -5,15 +5,14 @@ mod markdown;
 use std::{fs, io::Write, path::PathBuf};
 
 use bloodbank_core::Registry;
-use bloodbank_gateway::asyncapi;
+use bloodbank_gateway::asyncapi_document;
 use clap::ValueEnum;
 use serde_json::Value;
 
 use crate::{
-    bus,
-    fault::{Done, Fault},
-    output,
-    program::{self, GatewayOf},
+    app::{self, GatewayFactory},
+    error::{CliError, Result},
+    output, runtime,
 };
 
 /// Generate the documentation of the events
@@ -43,20 +42,20 @@ enum Format {
 }
 
 impl Docs {
-    pub(crate) fn run(self, gateway: GatewayOf) -> Done {
+    pub(crate) fn run(self, gateway: GatewayFactory) -> Result {
         let text = match self.format {
             Format::Markdown => markdown::page(),
-            Format::Asyncapi => document(asyncapi::document(Registry::global()))?,
-            Format::Openapi => document(bus::block_on(async { Ok(program::openapi(gateway).await?) })?)?,
+            Format::Asyncapi => document(asyncapi_document(Registry::global()))?,
+            Format::Openapi => document(runtime::block_on(async { Ok(app::openapi(gateway).await?) })?)?,
         };
         match &self.out {
             None => Ok(output::out().write_all(text.as_bytes())?),
             Some(path) => fs::write(path, text)
-                .map_err(|error| Fault::failed(format!("{} cannot be written: {error}", path.display()))),
+                .map_err(|error| CliError::failed(format!("{} cannot be written: {error}", path.display()))),
         }
     }
 }
 
-fn document(document: Value) -> Result<String, Fault> {
+fn document(document: Value) -> Result<String> {
     Ok(serde_json::to_string_pretty(&document)? + "\n")
 }

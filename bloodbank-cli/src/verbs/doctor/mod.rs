@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bloodbank_client::{GatewayClient, is_in_memory};
 use bloodbank_core::{
     Bus, Registry, Settings,
     correlation::CorrelationTracker,
@@ -27,17 +28,16 @@ use uuid::Uuid;
 
 use self::clock::Other;
 use crate::{
-    bus,
-    door::{Client, Via},
-    fault::{Done, Fault},
+    app::{self, AppFactory},
+    error::{CliError, Result},
     output::{
         self,
         style::{BAD, GOOD, WARN, paint},
     },
-    program::{self, AppOf},
+    runtime,
 };
 
-/// Check what this program stands on: settings, bus, correlation, versions, and its clock against theirs
+/// Check the environment of this program: versions, events, settings, bus, correlation and clock
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -74,8 +74,8 @@ fn finding(what: &'static str, state: State, says: impl Into<String>) -> Finding
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Doctor {
-    pub(crate) fn run(self, app: AppOf) -> Done {
-        bus::block_on(async {
+    pub(crate) fn run(self, app: AppFactory) -> Result {
+        runtime::block_on(async {
             let findings = look(app).await;
             if self.json {
                 output::json(&findings)?;
@@ -91,12 +91,12 @@ impl Doctor {
                 }
             }
             let is_broken = findings.iter().any(|finding| finding.state == State::Broken);
-            if is_broken { Err(Fault::found()) } else { Ok(()) }
+            if is_broken { Err(CliError::check_failed()) } else { Ok(()) }
         })
     }
 }
 
-async fn look(app: AppOf) -> Vec<Finding> {
+async fn look(app: AppFactory) -> Vec<Finding> {
     let mut findings = vec![versions(), events()];
     let settings = match Settings::load() {
         Ok(settings) => settings,
@@ -120,7 +120,7 @@ async fn look(app: AppOf) -> Vec<Finding> {
         findings.push(found);
         clocks.extend(clock);
     };
-    match Client::find(&settings, Via::Auto).await {
+    match GatewayClient::find(&settings).await {
         Ok(Some(gateway)) => {
             add(in_time("bus", look_at_gateway(&gateway)).await);
             // The file of the bus is the gateway's, and so is the correlation in it.
@@ -134,7 +134,7 @@ async fn look(app: AppOf) -> Vec<Finding> {
                 add((correlation(&settings), None));
             }
         }
-        Err(fault) => add((finding("bus", State::Broken, fault.to_string()), None)),
+        Err(error) => add((finding("bus", State::Broken, error.to_string()), None)),
     }
     if settings.redis_url.is_some() {
         add(in_time("correlation", look_at_redis(settings)).await);
@@ -144,8 +144,8 @@ async fn look(app: AppOf) -> Vec<Finding> {
 }
 
 /// Whether it can be made: its own settings are read then.
-async fn look_at_app(app: AppOf) -> Finding {
-    match program::topology(app).await {
+async fn look_at_app(app: AppFactory) -> Finding {
+    match app::topology(app).await {
         Ok(topology) => {
             let queues = topology.queues.iter().filter(|queue| queue.name.ends_with(".dlq")).count();
             let says = format!("{queues} queue{} of subscribers and commands", if queues == 1 { "" } else { "s" });
@@ -208,7 +208,7 @@ fn events() -> Finding {
     }
 }
 
-async fn look_at_gateway(gateway: &Client) -> Found {
+async fn look_at_gateway(gateway: &GatewayClient) -> Found {
     let (before, start) = (Utc::now(), Instant::now());
     match gateway.time().await {
         Ok(time) => {
@@ -216,12 +216,12 @@ async fn look_at_gateway(gateway: &Client) -> Found {
             let clock = time.map(|time| Other::said("the gateway", before, time, Utc::now()));
             (finding("bus", State::Ok, says), clock)
         }
-        Err(fault) => (finding("bus", State::Broken, fault.to_string()), None),
+        Err(error) => (finding("bus", State::Broken, error.to_string()), None),
     }
 }
 
 async fn look_at_bus(settings: Settings) -> Found {
-    let is_in_memory = bus::is_in_memory(&settings);
+    let is_in_memory = is_in_memory(&settings);
     let is_rabbit = settings.rabbit_url.is_some();
     let start = Instant::now();
     let bus = match Bus::connect(settings).await {
@@ -258,7 +258,7 @@ async fn newest(bus: &Bus) -> Option<Other> {
 }
 
 /// Through a queue of our own that nobody else sees.
-async fn there_and_back(bus: &Bus) -> Result<Duration, Fault> {
+async fn there_and_back(bus: &Bus) -> Result<Duration> {
     let queue: Arc<str> = format!("bloodbank.doctor.{}", Uuid::new_v4()).into();
     let topology =
         Topology { queues: vec![Queue::new(Arc::clone(&queue), QueueKind::Transient)], ..Topology::default() };
@@ -273,7 +273,7 @@ async fn there_and_back(bus: &Bus) -> Result<Duration, Fault> {
         mandatory: true,
     };
     bus.transport().publish(message).await?;
-    let delivery = deliveries.next().await.ok_or_else(|| Fault::failed("the queue ended"))?;
+    let delivery = deliveries.next().await.ok_or_else(|| CliError::failed("the queue ended"))?;
     let time = start.elapsed();
     delivery.ack();
     Ok(time)

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    fault::{Done, Fault},
+    error::{CliError, Result},
     output::{
         self,
         style::{GOOD, KEY, paint},
@@ -110,23 +110,23 @@ const RESERVED: &[&str] = &[
 ];
 
 impl New {
-    pub(crate) fn run(self) -> Done {
+    pub(crate) fn run(self) -> Result {
         let name = &self.name;
         let is_name = name.starts_with(|first: char| first.is_ascii_lowercase())
             && name
                 .chars()
                 .all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || "-_".contains(letter));
         if !is_name {
-            return Err(Fault::usage(format!(
+            return Err(CliError::usage(format!(
                 "`{name}` is no name of a crate; use lower-case letters, digits, `-` and `_`"
             )));
         }
         if RESERVED.contains(&&**name) {
-            return Err(Fault::usage(format!("cargo takes no crate named `{name}`; choose another name")));
+            return Err(CliError::usage(format!("cargo takes no crate named `{name}`; choose another name")));
         }
         let folder = Path::new(name);
         if folder.exists() {
-            return Err(Fault::usage(format!("{} exists already; choose another name", folder.display())));
+            return Err(CliError::usage(format!("{} exists already; choose another name", folder.display())));
         }
         let dependency = |package: &str, features: &str| match &self.bloodbank {
             None => format!("{{ version = \"{}\"{features} }}", env!("CARGO_PKG_VERSION")),
@@ -146,7 +146,7 @@ impl New {
         };
         for (file, text) in FILES {
             let path = folder.join(file);
-            let failed = |error| Fault::failed(format!("{} cannot be written: {error}", path.display()));
+            let failed = |error| CliError::failed(format!("{} cannot be written: {error}", path.display()));
             fs::create_dir_all(path.parent().unwrap_or(folder)).map_err(failed)?;
             fs::write(&path, fill(text)).map_err(failed)?;
         }

@@ -5,7 +5,7 @@ use std::{io::Write, path::Path};
 use bloodbank_core::Registry;
 
 use crate::{
-    fault::{Done, Fault},
+    error::{CliError, Result},
     output::{
         self,
         style::{BAD, GOOD, paint},
@@ -13,8 +13,8 @@ use crate::{
     schema::{Compatibility, Lock},
 };
 
-pub(super) fn run(file: &Path, mode: Compatibility, as_json: bool) -> Done {
-    let locked = Lock::read(file).map_err(|error| Fault::usage(error.to_string()))?;
+pub(super) fn run(file: &Path, mode: Compatibility, as_json: bool) -> Result {
+    let locked = Lock::read(file).map_err(|error| CliError::usage(error.to_string()))?;
     let now = Lock::of(Registry::global());
     let mut changes = locked.changes(&now);
     changes.retain(|change| change.breaks(mode));
@@ -39,5 +39,5 @@ pub(super) fn run(file: &Path, mode: Compatibility, as_json: bool) -> Done {
             output::note(&format!("not locked yet: {}; `schema lock` adds them", missing.join(", ")));
         }
     }
-    if changes.is_empty() { Ok(()) } else { Err(Fault::found()) }
+    if changes.is_empty() { Ok(()) } else { Err(CliError::check_failed()) }
 }

@@ -5,12 +5,12 @@ use std::{fs, io::Write, path::Path};
 use bloodbank_core::Registry;
 
 use crate::{
-    fault::{Done, Fault},
+    error::{CliError, Result},
     output,
 };
 
-pub(super) fn run(folder: &Path) -> Done {
-    let failed = |path: &Path, error| Fault::failed(format!("{} cannot be written: {error}", path.display()));
+pub(super) fn run(folder: &Path) -> Result {
+    let failed = |path: &Path, error| CliError::failed(format!("{} cannot be written: {error}", path.display()));
     fs::create_dir_all(folder).map_err(|error| failed(folder, error))?;
     let events = Registry::global().events();
     for event in events {

@@ -6,7 +6,7 @@ mod lock;
 
 use std::path::PathBuf;
 
-use crate::{fault::Done, schema::Compatibility};
+use crate::{error::Result, schema::Compatibility};
 
 /// Export the JSON Schemas, lock them in git, check the code against them
 #[derive(Debug, clap::Args)]
@@ -50,7 +50,7 @@ enum Action {
 const LOCK_FILE: &str = "events.lock.json";
 
 impl Schema {
-    pub(crate) fn run(self) -> Done {
+    pub(crate) fn run(self) -> Result {
         match self.action {
             Action::Export { folder } => export::run(&folder),
             Action::Lock { file } => lock::run(&file),

@@ -1,9 +1,10 @@
 //! `bb tail`.
 
-mod line;
+mod format;
 
-use std::{io::Write, path::Path};
+use std::{io::Write, path::Path, pin::pin};
 
+use bloodbank_client::{GatewayClient, GatewayEvent};
 use bloodbank_core::{
     Bus, Settings,
     routing::{self, BindingPattern},
@@ -18,20 +19,19 @@ use bloodbank_embedded::Embedded;
 use futures_util::{StreamExt, TryStreamExt};
 use uuid::Uuid;
 
-use self::line::Style;
+use self::format::Format;
 use crate::{
-    bus,
-    door::{Client, Via},
-    fault::{Done, Fault},
-    output,
-    when::Past,
+    args::PastTime,
+    connect::LASTING_BUS,
+    error::{CliError, Result},
+    output, runtime,
 };
 
 /// Watch events as they are published
 ///
-/// On RabbitMQ: from now on, through a queue of its own that is gone with it; nobody's events are taken away. The embedded
-/// bus remembers events: through a gateway that has its file, --since begins with those; without one, what the file
-/// remembers is shown.
+/// On RabbitMQ, `tail` shows events from now on, through a queue of its own that is deleted at the end; no subscriber misses
+/// an event by it. The file of an embedded bus has a history: through the gateway that has the file open, --since begins
+/// with earlier events, and without a gateway `tail` prints the history and ends.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -40,13 +40,13 @@ Examples:
   bb tail 'orders.*.failed' --full
   bb tail --since 10m --json | jq .payload")]
 pub(crate) struct Tail {
-    /// `*` is one word, `#` any number of them
+    /// The pattern of routing keys: `*` is one word, `#` any number of words
     #[arg(default_value = "#")]
     pattern: String,
-    /// Begin with what was published since then, where the bus remembers it: `90s`, `10m`, `2h`, `3d`, or a time such as
-    /// 2025-01-31T12:00:00Z
+    /// Begin with the events published since this time, where the bus has a history: `90s`, `10m`, `2h`, `3d`, or a time such
+    /// as 2025-01-31T12:00:00Z
     #[arg(long, value_name = "TIME")]
-    since: Option<Past>,
+    since: Option<PastTime>,
     /// End after so many events
     #[arg(short = 'n', long, value_name = "COUNT")]
     count: Option<usize>,
@@ -59,40 +59,38 @@ pub(crate) struct Tail {
 }
 
 impl Tail {
-    pub(crate) fn run(self) -> Done {
-        let pattern = BindingPattern::parse_wire(&*self.pattern).map_err(|fault| Fault::usage(fault.to_string()))?;
-        let style = match (self.full, self.json) {
-            (true, _) => Style::Full,
-            (_, true) => Style::Json,
-            _ => Style::Line,
+    pub(crate) fn run(self) -> Result {
+        let pattern = BindingPattern::parse_wire(&*self.pattern).map_err(|fault| CliError::usage(fault.to_string()))?;
+        let format = match (self.full, self.json) {
+            (true, _) => Format::Full,
+            (_, true) => Format::Json,
+            _ => Format::Line,
         };
-        bus::block_on(async {
+        runtime::block_on(async {
             let settings = Settings::load()?;
             if let Some(note) = matched_by_mistake(&pattern) {
                 output::note(&note);
             }
             if settings.rabbit_url.is_some() {
                 if self.since.is_some() {
-                    return Err(Fault::usage(
+                    return Err(CliError::usage(
                         "RabbitMQ remembers no events, so there is nothing since then; leave out --since",
                     ));
                 }
-                return self.live(&Bus::connect(settings).await?, &pattern, style).await;
+                return self.follow_bus(&Bus::connect(settings).await?, &pattern, format).await;
             }
-            if let Some(gateway) = Client::find(&settings, Via::Auto).await? {
-                return self.through(&gateway, &pattern, style).await;
+            if let Some(gateway) = GatewayClient::find(&settings).await? {
+                return self.follow_gateway(&gateway, &settings, &pattern, format).await;
             }
             match settings.embedded_path.as_deref() {
-                Some(path) => self.remembered(path, &settings, pattern, style).await,
-                None => Err(Fault::usage(
-                    "a bus in memory is in one process only; start `serve`, or set RABBIT_URL, or BLOODBANK_EMBEDDED_PATH to the file of a bus",
-                )),
+                Some(path) => self.show_history(path, &settings, pattern, format).await,
+                None => Err(CliError::usage(format!("a bus in memory is in one process only; {LASTING_BUS}"))),
             }
         })
     }
 
-    /// What is published from now on.
-    async fn live(&self, bus: &Bus, pattern: &BindingPattern, style: Style) -> Done {
+    /// Prints what is published from now on.
+    async fn follow_bus(&self, bus: &Bus, pattern: &BindingPattern, format: Format) -> Result {
         let queue = Queue::new(format!("bloodbank.tail.{}", Uuid::new_v4()), QueueKind::Transient);
         let name = queue.name.clone();
         let binding =
@@ -110,7 +108,7 @@ impl Tail {
                 _ = tokio::signal::ctrl_c() => None,
             };
             let Some(delivery) = delivery else { break };
-            print(&delivery.message.body, style)?;
+            print(&delivery.message.body, format)?;
             delivery.ack();
             left -= 1;
         }
@@ -119,26 +117,38 @@ impl Tail {
         Ok(())
     }
 
-    /// What is published from now on, as a gateway sees it.
-    async fn through(&self, gateway: &Client, pattern: &BindingPattern, style: Style) -> Done {
-        let mut events =
-            std::pin::pin!(gateway.stream(pattern.as_str(), self.since.as_ref().map(|since| since.0)).await?);
+    /// Prints what is published from now on, as a gateway sees it.
+    async fn follow_gateway(
+        &self,
+        gateway: &GatewayClient,
+        settings: &Settings,
+        pattern: &BindingPattern,
+        format: Format,
+    ) -> Result {
+        let since = self.since.as_ref().map(|since| since.0);
+        let mut events = pin!(gateway.events(settings, pattern.as_str(), since).await?);
         output::note(&format!("watching `{pattern}` through {}; Ctrl-C ends", gateway.url()));
         let mut left = self.count.unwrap_or(usize::MAX);
         while left > 0 {
-            let body = tokio::select! {
-                body = events.next() => body,
-                _ = tokio::signal::ctrl_c() => return Ok(()),
+            let event = tokio::select! {
+                event = events.next() => event,
+                _ = tokio::signal::ctrl_c() => None,
             };
-            let body = body.ok_or_else(|| Fault::failed("the gateway ended the stream; is it still there?"))?;
-            print(&body, style)?;
-            left -= 1;
+            match event.transpose()? {
+                Some(GatewayEvent::Envelope(body)) => {
+                    print(&body, format)?;
+                    left -= 1;
+                }
+                Some(GatewayEvent::Resumed { url, is_complete }) => output::note(&resumed(&url, is_complete)),
+                Some(_) => {}
+                None => break,
+            }
         }
         Ok(())
     }
 
-    /// What the file of the embedded bus remembers.
-    async fn remembered(&self, path: &Path, settings: &Settings, pattern: BindingPattern, style: Style) -> Done {
+    /// Prints what the file of the embedded bus remembers.
+    async fn show_history(&self, path: &Path, settings: &Settings, pattern: BindingPattern, format: Format) -> Result {
         let bus = Embedded::open(path).await?;
         let mut query = JournalQuery::all().pattern(pattern).exchange(&*settings.exchange_name);
         query.since = self.since.as_ref().map(|since| since.0);
@@ -147,7 +157,7 @@ impl Tail {
         if let Some(journal) = bus.stores(settings).journal {
             let mut entries = journal.read(query, Position::Last(count));
             while let Some(entry) = entries.try_next().await? {
-                print(&entry.message.body, style)?;
+                print(&entry.message.body, format)?;
                 is_empty = false;
             }
         }
@@ -159,9 +169,14 @@ impl Tail {
     }
 }
 
-fn print(body: &[u8], style: Style) -> Done {
+fn resumed(url: &str, is_complete: bool) -> String {
+    let missed = if is_complete { "no event was missed" } else { "events may have been missed" };
+    format!("the gateway was away and is back at {url}; {missed}")
+}
+
+fn print(body: &[u8], format: Format) -> Result {
     // In one piece: whoever reads sees whole lines.
-    let text = line::of(body, style);
+    let text = format::format(body, format);
     let mut out = output::out();
     out.write_all(text.as_bytes())?;
     Ok(out.flush()?)

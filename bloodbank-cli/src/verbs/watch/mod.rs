@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bloodbank_client::{Connection, PublishRequest};
 use bloodbank_core::{
     envelope::{Source, TriggerType},
     event_id,
@@ -15,13 +16,15 @@ use bloodbank_core::{
 use notify::Watcher;
 use serde_json::json;
 
-use self::snapshot::{Change, Snapshot};
+use self::snapshot::{Change, IgnoreRules, Snapshot};
 use crate::{
-    bus,
-    door::{Door, Draft, Via},
-    fault::{Done, Fault},
-    output, program,
-    verbs::publish::print_receipt,
+    args::Via,
+    connect,
+    error::{CliError, Result},
+    output,
+    program_name::program_name,
+    receipt::print_receipt,
+    runtime,
 };
 
 /// Publish changes of files as `artifact.created`, `artifact.updated`, `artifact.deleted`
@@ -53,16 +56,16 @@ pub(crate) struct Watch {
     json: bool,
 }
 
-/// Changes without a pause are published all the same, after so many debounces.
-const LONGEST: u32 = 10;
+/// Changes without a pause are published all the same, after this many debounce times.
+const MAX_DEBOUNCES: u32 = 10;
 
 impl Watch {
-    pub(crate) fn run(self) -> Done {
+    pub(crate) fn run(self) -> Result {
         let root = self
             .path
             .canonicalize()
-            .map_err(|error| Fault::usage(format!("{} cannot be watched: {error}", self.path.display())))?;
-        let ignore = snapshot::Ignore::new(&root, &self.ignore)?;
+            .map_err(|error| CliError::usage(format!("{} cannot be watched: {error}", self.path.display())))?;
+        let ignore = IgnoreRules::new(&root, &self.ignore)?;
         let (sender, changes) = channel();
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             // Reading changes nothing; an error may stand for changes that were lost.
@@ -70,9 +73,9 @@ impl Watch {
                 let _ = sender.send(event.map(|event| event.paths).unwrap_or_default());
             }
         })
-        .map_err(|error| Fault::failed(format!("this system cannot watch files: {error}")))?;
+        .map_err(|error| CliError::failed(format!("this system cannot watch files: {error}")))?;
         watcher.watch(&root, notify::RecursiveMode::Recursive).map_err(|error| {
-            Fault::failed(format!(
+            CliError::failed(format!(
                 "{} cannot be watched: {error}; raise fs.inotify.max_user_watches, or watch less",
                 root.display()
             ))
@@ -88,16 +91,16 @@ impl Watch {
             found.truncate(left);
             left -= found.len();
             if !found.is_empty() {
-                bus::block_on(self.publish(&found))?;
+                runtime::block_on(self.publish(&found))?;
             }
         }
         Ok(())
     }
 
     /// Waits for a change and then until there is no more.
-    fn wait(&self, changes: &Receiver<Vec<PathBuf>>, ignore: &snapshot::Ignore) -> Done {
-        let counts = |paths: &[PathBuf]| paths.is_empty() || paths.iter().any(|path| !ignore.leaves_out(path));
-        let ended = || Fault::failed("the system no longer says what changes; start it again");
+    fn wait(&self, changes: &Receiver<Vec<PathBuf>>, ignore: &IgnoreRules) -> Result {
+        let counts = |paths: &[PathBuf]| paths.is_empty() || paths.iter().any(|path| !ignore.excludes(path));
+        let ended = || CliError::failed("the system no longer says what changes; start it again");
         loop {
             let paths = changes.recv().map_err(|_| ended())?;
             if counts(&paths) {
@@ -105,7 +108,7 @@ impl Watch {
             }
         }
         let debounce = Duration::from_millis(self.debounce);
-        let (mut quiet, latest) = (Instant::now() + debounce, Instant::now() + debounce * LONGEST);
+        let (mut quiet, latest) = (Instant::now() + debounce, Instant::now() + debounce * MAX_DEBOUNCES);
         loop {
             let now = Instant::now();
             let until = quiet.min(latest);
@@ -121,20 +124,20 @@ impl Watch {
         }
     }
 
-    async fn publish(&self, changes: &[Change]) -> Done {
-        let door = Door::open(self.via).await?;
+    async fn publish(&self, changes: &[Change]) -> Result {
+        let connection = connect::open(self.via).await?;
         let mut done = Ok(());
         for change in changes {
-            done = self.publish_one(&door, change).await;
+            done = self.publish_one(&connection, change).await;
             if done.is_err() {
                 break;
             }
         }
-        door.close().await;
+        connection.close().await;
         done
     }
 
-    async fn publish_one(&self, door: &Door, change: &Change) -> Done {
+    async fn publish_one(&self, connection: &Connection, change: &Change) -> Result {
         let key = format!("artifact.{}", change.action);
         let uri = uri(&change.path);
         let payload = json!({
@@ -142,25 +145,19 @@ impl Watch {
             "kind": change.path.extension().map_or_else(|| "file".into(), |kind| kind.to_string_lossy()),
             "uri": uri,
             "title": change.path.file_name().map(|name| name.to_string_lossy()),
-            "metadata": { "bytes": change.stamp.bytes, "modified": change.stamp.time() },
+            "metadata": { "bytes": change.state.bytes, "modified": change.state.time() },
         });
         // The file, what happened to it, and its state then: whoever sees the same sees the same event.
         let fields = [
             ("action", Some(change.action.into())),
-            ("bytes", Some(change.stamp.bytes.to_string().into())),
-            ("modified", Some(change.stamp.nanos.to_string().into())),
+            ("bytes", Some(change.state.bytes.to_string().into())),
+            ("modified", Some(change.state.nanos.to_string().into())),
             ("uri", Some((&*uri).into())),
         ];
-        let draft = Draft {
-            key: &key,
-            payload: &payload,
-            parents: &[],
-            event_id: Some(event_id::deterministic(&key, &event_id::unique_key(fields))),
-            timestamp: None,
-            source: Source::new(TriggerType::FileWatch, program::name()),
-        };
-        let published = door.publish(&draft).await?;
-        print_receipt(&published, self.json)
+        let request = PublishRequest::new(&key, &payload, Source::new(TriggerType::FileWatch, program_name()))
+            .event_id(event_id::deterministic(&key, &event_id::unique_key(fields)));
+        let receipt = connection.publish(&request).await?;
+        print_receipt(&receipt, self.json)
     }
 }
 

@@ -14,50 +14,50 @@ use ignore::{
     overrides::{Override, OverrideBuilder},
 };
 
-use crate::fault::Fault;
+use crate::error::{CliError, Result};
 
-/// What is left out.
-pub(super) struct Ignore {
+/// The rules by which files are left out.
+pub(super) struct IgnoreRules {
     root: PathBuf,
     overrides: Override,
-    /// Only to spare work: the walk knows them all.
-    first: Gitignore,
+    /// The rules of the topmost `.gitignore`, only to spare work: the walk knows all of them.
+    gitignore: Gitignore,
 }
 
-impl Ignore {
-    pub(super) fn new(root: &Path, globs: &[String]) -> Result<Self, Fault> {
+impl IgnoreRules {
+    pub(super) fn new(root: &Path, globs: &[String]) -> Result<Self> {
         let mut overrides = OverrideBuilder::new(root);
         for glob in globs {
             // In overrides it is the other way round: what matches is wanted.
             overrides
                 .add(&format!("!{glob}"))
-                .map_err(|error| Fault::usage(format!("--ignore {glob:?} is no pattern: {error}")))?;
+                .map_err(|error| CliError::usage(format!("--ignore {glob:?} is no pattern: {error}")))?;
         }
-        let overrides = overrides.build().map_err(|error| Fault::usage(error.to_string()))?;
-        let mut first = GitignoreBuilder::new(root);
+        let overrides = overrides.build().map_err(|error| CliError::usage(error.to_string()))?;
+        let mut gitignore = GitignoreBuilder::new(root);
         // A file that is not there ignores nothing.
-        let _ = first.add(root.join(".gitignore"));
-        let first = first.build().unwrap_or_else(|_| Gitignore::empty());
-        Ok(Self { root: root.to_owned(), overrides, first })
+        let _ = gitignore.add(root.join(".gitignore"));
+        let gitignore = gitignore.build().unwrap_or_else(|_| Gitignore::empty());
+        Ok(Self { root: root.to_owned(), overrides, gitignore })
     }
 
-    /// Whether a change there needs no look.
-    pub(super) fn leaves_out(&self, path: &Path) -> bool {
+    /// Whether a file is left out, as far as that is known without a walk.
+    pub(super) fn excludes(&self, path: &Path) -> bool {
         path.strip_prefix(&self.root).is_ok()
-            && (self.first.matched_path_or_any_parents(path, false).is_ignore()
+            && (self.gitignore.matched_path_or_any_parents(path, false).is_ignore()
                 || self.overrides.matched(path, false).is_ignore())
     }
 }
 
 /// The state of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stamp {
+pub(super) struct FileState {
     pub(super) bytes: u64,
-    /// When it was changed, in nanoseconds since 1970.
+    /// When the file was changed, in nanoseconds since 1970.
     pub(super) nanos: u128,
 }
 
-impl Stamp {
+impl FileState {
     fn of(path: &Path) -> Option<Self> {
         let metadata = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
         let nanos = metadata.modified().ok()?.duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos());
@@ -69,8 +69,8 @@ impl Stamp {
     }
 }
 
-/// The files and their states.
-pub(super) struct Snapshot(BTreeMap<PathBuf, Stamp>);
+/// The files of a folder and their states.
+pub(super) struct Snapshot(BTreeMap<PathBuf, FileState>);
 
 /// What happened to a file.
 #[derive(Debug, PartialEq, Eq)]
@@ -78,37 +78,40 @@ pub(super) struct Change {
     /// `created`, `updated`, `deleted`
     pub(super) action: &'static str,
     pub(super) path: PathBuf,
-    /// Its state now, or its last one.
-    pub(super) stamp: Stamp,
+    /// The state of the file now; of a deleted one, the last.
+    pub(super) state: FileState,
 }
 
 impl Snapshot {
-    pub(super) fn take(ignore: &Ignore) -> Self {
+    /// Reads the folder.
+    pub(super) fn take(ignore: &IgnoreRules) -> Self {
         let walk = WalkBuilder::new(&ignore.root).require_git(false).overrides(ignore.overrides.clone()).build();
-        let files = walk.filter_map(Result::ok).filter(|entry| entry.file_type().is_some_and(|kind| kind.is_file()));
-        Self(files.filter_map(|entry| Some((entry.path().to_owned(), Stamp::of(entry.path())?))).collect())
+        let files = walk
+            .filter_map(std::result::Result::ok)
+            .filter(|entry| entry.file_type().is_some_and(|kind| kind.is_file()));
+        Self(files.filter_map(|entry| Some((entry.path().to_owned(), FileState::of(entry.path())?))).collect())
     }
 
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// What happened between this one and a later one, by path.
+    /// What happened between this snapshot and a later one, by path.
     pub(super) fn changes(&self, now: &Self) -> Vec<Change> {
         let mut changes: Vec<_> = now
             .0
             .iter()
-            .filter_map(|(path, stamp)| {
+            .filter_map(|(path, state)| {
                 let action = match self.0.get(path) {
                     None => "created",
-                    Some(before) if before != stamp => "updated",
+                    Some(before) if before != state => "updated",
                     Some(_) => return None,
                 };
-                Some(Change { action, path: path.clone(), stamp: *stamp })
+                Some(Change { action, path: path.clone(), state: *state })
             })
             .collect();
         let gone = self.0.iter().filter(|(path, _)| !now.0.contains_key(*path));
-        changes.extend(gone.map(|(path, stamp)| Change { action: "deleted", path: path.clone(), stamp: *stamp }));
+        changes.extend(gone.map(|(path, state)| Change { action: "deleted", path: path.clone(), state: *state }));
         changes
     }
 }

@@ -1,4 +1,4 @@
-//! A program on pipes: what goes through is recorded, and otherwise left as it is.
+//! A program on pipes: what goes through is captured, and otherwise left as it is.
 
 use std::{ffi::OsString, io, process::Stdio};
 
@@ -7,10 +7,15 @@ use tokio::{
     process::Command,
 };
 
-use super::{Known, Ran, record::Record};
+use super::{Finished, StdinSender, capture::Capture};
 
-/// Runs it until it ends and its output is read.
-pub(super) async fn run(program: &OsString, args: &[OsString], limit: usize, known: Known) -> io::Result<Ran> {
+/// Runs a program until it ends and its output is read.
+pub(super) async fn run(
+    program: &OsString,
+    args: &[OsString],
+    limit: usize,
+    stdin_seen: StdinSender,
+) -> io::Result<Finished> {
     let mut child = Command::new(program)
         .args(args)
         .stdin(Stdio::piped())
@@ -19,16 +24,16 @@ pub(super) async fn run(program: &OsString, args: &[OsString], limit: usize, kno
         .spawn()?;
     let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
     let signals = super::pty::Signals::new(child.id())?;
-    let given = known.clone();
+    let stdin_sender = stdin_seen.clone();
     let input = tokio::spawn(async move {
-        let mut record = Record::new(limit);
+        let mut capture = Capture::new(limit);
         if let Some(stdin) = stdin {
             // A program that reads no further is no fault.
-            let _ = pass(tokio::io::stdin(), stdin, &mut record).await;
+            let _ = pass(tokio::io::stdin(), stdin, &mut capture).await;
         }
-        let _ = given.try_send(Some(record));
+        let _ = stdin_sender.try_send(Some(capture));
     });
-    let mut output = Record::new(limit);
+    let mut output = Capture::new(limit);
     let passed = async {
         match stdout {
             Some(stdout) => pass(stdout, tokio::io::stdout(), &mut output).await,
@@ -40,15 +45,15 @@ pub(super) async fn run(program: &OsString, args: &[OsString], limit: usize, kno
     // What nobody has read does not belong to what was asked; a terminal may never end.
     input.abort();
     // Only what is told first counts.
-    let _ = known.try_send(None);
-    Ok(Ran { status: status?, output })
+    let _ = stdin_seen.try_send(None);
+    Ok(Finished { status: status?, output })
 }
 
-/// Copies as it comes.
+/// Copies everything as it comes, and captures the beginning.
 async fn pass(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
-    record: &mut Record,
+    capture: &mut Capture,
 ) -> io::Result<()> {
     let mut buffer = vec![0; 16 * 1024];
     loop {
@@ -56,7 +61,7 @@ async fn pass(
         if count == 0 {
             return to.shutdown().await;
         }
-        record.add(&buffer[..count]);
+        capture.add(&buffer[..count]);
         to.write_all(&buffer[..count]).await?;
         to.flush().await?;
     }

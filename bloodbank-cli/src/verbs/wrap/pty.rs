@@ -1,4 +1,4 @@
-//! A program in a terminal of its own, which looks to it as the user's does.
+//! A program in a terminal of its own, which looks to the program as that of the user does.
 
 use std::{
     ffi::OsString,
@@ -18,10 +18,15 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-use super::{Known, Ran, record::Record};
+use super::{Finished, StdinSender, capture::Capture};
 
-/// Runs it until it ends and its output is read.
-pub(super) async fn run(program: &OsString, args: &[OsString], limit: usize, known: Known) -> io::Result<Ran> {
+/// Runs a program until it ends and its output is read.
+pub(super) async fn run(
+    program: &OsString,
+    args: &[OsString],
+    limit: usize,
+    stdin_seen: StdinSender,
+) -> io::Result<Finished> {
     let (pty, pts) = pty_process::open().map_err(other)?;
     let size = || tcgetwinsize(io::stdin()).map(|size| pty_process::Size::new(size.ws_row, size.ws_col));
     if let Ok(size) = size() {
@@ -31,8 +36,8 @@ pub(super) async fn run(program: &OsString, args: &[OsString], limit: usize, kno
         pty_process::Error::Io(error) => error,
         error => other(error),
     })?;
-    // Keys are not recorded.
-    let _ = known.try_send(None);
+    // Keys are not captured.
+    let _ = stdin_seen.try_send(None);
     let raw = RawTerminal::new()?;
     let (mut from, mut to) = pty.into_split();
     let signals = Signals::new(child.id())?;
@@ -52,14 +57,14 @@ pub(super) async fn run(program: &OsString, args: &[OsString], limit: usize, kno
             }
         }
     });
-    let mut output = Record::new(limit);
+    let mut output = Capture::new(limit);
     let mut stdout = tokio::io::stdout();
     let mut buffer = vec![0; 16 * 1024];
     let mut ended = std::pin::pin!(signals.pass_on_until(child.wait()));
     let mut status = None;
     loop {
         // What it has started may hold its terminal open: after its end only what is there already is read.
-        let patience = if status.is_some() { Duration::from_millis(200) } else { Duration::MAX };
+        let left = if status.is_some() { Duration::from_millis(200) } else { Duration::MAX };
         tokio::select! {
             // A terminal without a program ends in an error.
             count = from.read(&mut buffer) => match count {
@@ -72,19 +77,19 @@ pub(super) async fn run(program: &OsString, args: &[OsString], limit: usize, kno
                 _ => { status = Some(ended.as_mut().await); break; }
             },
             end = ended.as_mut(), if status.is_none() => status = Some(end),
-            () = tokio::time::sleep(patience), if status.is_some() => break,
+            () = tokio::time::sleep(left), if status.is_some() => break,
         }
     }
     input.abort();
     drop(raw);
-    Ok(Ran { status: status.unwrap_or_else(|| Err(io::Error::other("it has no end")))?, output })
+    Ok(Finished { status: status.unwrap_or_else(|| Err(io::Error::other("the program has no exit status")))?, output })
 }
 
 fn other(error: pty_process::Error) -> io::Error {
     io::Error::other(error)
 }
 
-/// The user's terminal passes every key on, until this is dropped.
+/// The terminal of the user in raw mode, where it passes every key on, until this is dropped.
 struct RawTerminal(Termios);
 
 impl RawTerminal {
@@ -107,7 +112,7 @@ fn terminal() -> BorrowedFd<'static> {
     rustix::stdio::stdin()
 }
 
-/// The signals that reach this process are meant for the program.
+/// The signals that reach this process and are meant for the program.
 pub(super) struct Signals {
     child: Option<Pid>,
     terminate: tokio::signal::unix::Signal,
@@ -125,7 +130,7 @@ impl Signals {
         })
     }
 
-    /// Passes them on while the program runs. Ctrl-C reaches it by itself, and does not end this process.
+    /// Passes the signals on while the program runs. Ctrl-C reaches the program by itself, and does not end this process.
     pub(super) async fn pass_on_until(
         mut self,
         end: impl Future<Output = io::Result<ExitStatus>>,

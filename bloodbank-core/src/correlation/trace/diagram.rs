@@ -1,4 +1,4 @@
-//! Graphs for documents: Mermaid and DOT.
+//! Diagrams of traces for documents: Mermaid and DOT.
 
 use std::{collections::HashMap, fmt::Write as _};
 
@@ -10,7 +10,7 @@ use super::{
 };
 
 impl Trace {
-    /// A Mermaid flowchart.
+    /// The trace as a Mermaid flowchart.
     #[must_use]
     pub fn to_mermaid(&self) -> String {
         let mut text = "flowchart TD\n".to_owned();
@@ -29,7 +29,7 @@ impl Trace {
         text
     }
 
-    /// A graph for Graphviz.
+    /// The trace as a DOT graph for Graphviz.
     #[must_use]
     pub fn to_dot(&self) -> String {
         let mut text = "digraph trace {\n    node [shape=box, fontname=\"sans-serif\"];\n".to_owned();
@@ -52,7 +52,7 @@ impl Trace {
         self.events.iter().position(|event| event.event_id == self.around)
     }
 
-    /// Causes and effects by number.
+    /// The edges of the graph: causes and effects by number.
     fn arrows(&self) -> Vec<(usize, usize)> {
         let numbers: HashMap<Uuid, usize> =
             self.events.iter().enumerate().map(|(number, event)| (event.event_id, number)).collect();
@@ -64,7 +64,7 @@ impl Trace {
     }
 }
 
-/// Mermaid reads entities, with `#` in place of `&`.
+/// Escapes text for Mermaid, which reads entities with `#` in place of `&`.
 fn mermaid_text(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut safe, letter| {
         match letter {

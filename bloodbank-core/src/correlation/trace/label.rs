@@ -1,4 +1,4 @@
-//! What is written about an event, in every drawing.
+//! Labels of events, the same in every drawing.
 
 use std::{borrow::Cow, collections::HashSet};
 
@@ -7,12 +7,12 @@ use uuid::Uuid;
 
 use super::{Trace, TraceEvent};
 
-/// How much of an id is shown: to the end of one of its groups.
+/// The lengths to which an id is shown: each to the end of one of its groups.
 const GROUPS: [usize; 5] = [8, 13, 18, 23, 36];
 
 pub(super) struct Labels {
     id_length: usize,
-    /// All events are of this day.
+    /// The day of all events, if they share one.
     day: Option<chrono::NaiveDate>,
 }
 
@@ -47,7 +47,7 @@ impl Labels {
         time.format(format).to_string()
     }
 
-    /// Id, time and program; empty where they are not known.
+    /// The id, the time and the program; empty where they are not known.
     pub(super) fn details(&self, event: &TraceEvent) -> [String; 3] {
         [
             self.id(event.event_id),
@@ -56,7 +56,7 @@ impl Labels {
         ]
     }
 
-    /// Id, time and program in one line, as far as they are known.
+    /// The id, the time and the program in one line, as far as they are known.
     pub(super) fn details_in_line(&self, event: &TraceEvent) -> String {
         let mut details = self.details(event).to_vec();
         details.retain(|detail| !detail.is_empty());
@@ -64,12 +64,12 @@ impl Labels {
     }
 }
 
-/// The routing key, or what stands for it.
+/// The routing key, or `(unknown)`.
 pub(super) fn name(event: &TraceEvent) -> Cow<'_, str> {
     event.event_type.as_deref().map_or(Cow::Borrowed("(unknown)"), printable)
 }
 
-/// Without what moves a cursor or changes a colour: other programs write these values.
+/// Escapes control characters, which move a cursor or change a colour: other programs write these values.
 fn printable(text: &str) -> Cow<'_, str> {
     if text.chars().any(char::is_control) {
         Cow::Owned(text.chars().flat_map(shown).collect())

@@ -1,4 +1,4 @@
-//! From the store to a trace: level by level, in both directions at once.
+//! Loads a trace from the store: level by level, in both directions at once.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use crate::{
     store::{APP, EVENT_TYPE, LinkEntry},
 };
 
-/// The most events a trace loads unless told otherwise: more than anybody looks at.
+/// The default for the largest number of events in a trace: more than anybody looks at.
 const MOST: usize = 10_000;
 
 impl Trace {
@@ -23,7 +23,7 @@ impl Trace {
         Self::load_at_most(tracker, event, MOST).await
     }
 
-    /// Loads everything around an event, the nearest first, at most so many events.
+    /// Loads everything around an event, the nearest first, at most `most` events.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Storage`] when the store fails.
@@ -70,7 +70,7 @@ struct Found {
     numbers: HashMap<Uuid, usize>,
     events: Vec<Uuid>,
     entries: Vec<Option<LinkEntry>>,
-    /// (cause, effect); most are found from both ends.
+    /// The edges as (cause, effect); most are found from both ends.
     edges: Vec<(usize, usize)>,
 }
 
@@ -84,7 +84,7 @@ impl Found {
         number
     }
 
-    /// Causes first, otherwise by time. What has no time takes that of its first effect.
+    /// Sorts the events: causes first, otherwise by time. An event without a time takes that of its first effect.
     fn into_events(mut self) -> Vec<TraceEvent> {
         self.edges.sort_unstable();
         self.edges.dedup();

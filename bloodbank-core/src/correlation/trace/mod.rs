@@ -1,4 +1,4 @@
-//! Everything around an event, and how it is drawn.
+//! Traces: everything around an event, loaded and drawn.
 
 mod diagram;
 mod label;
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::store::MalformedEntry;
 
-/// Everything around an event: what led to it, what it led to, and what else came of the same causes.
+/// A trace of everything around an event: its causes, its effects, and the other effects of the same causes.
 ///
 /// ```
 /// # use bloodbank_core::{Settings, correlation::{CorrelationTracker, Trace}};
@@ -28,34 +28,34 @@ use crate::store::MalformedEntry;
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Trace {
-    /// The event it was loaded around.
+    /// The event that the trace was loaded around.
     pub around: Uuid,
     /// Every event once, causes before effects, otherwise by time.
     pub events: Vec<TraceEvent>,
-    /// There is more than was loaded.
+    /// Whether there is more than was loaded.
     pub truncated: bool,
-    /// Links of these events were not recorded, because the store was away.
+    /// Whether links of these events were not recorded, because the store was away.
     pub may_be_incomplete: bool,
-    /// Values that another program broke.
+    /// Malformed values, which another program wrote.
     pub malformed: Vec<MalformedEntry>,
 }
 
 /// An event in a [`Trace`].
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TraceEvent {
-    /// The event.
+    /// The id of the event.
     pub event_id: Uuid,
-    /// Its routing key; `None` when the store has only links to it: it was published without tracking, by the Python
-    /// side, or has expired.
+    /// The routing key of the event; `None` when the store has only links to it: it was published without tracking, by
+    /// the Python side, or has expired.
     pub event_type: Option<String>,
-    /// The program that published it.
+    /// The program that published the event.
     pub app: Option<String>,
-    /// The time in its envelope.
+    /// The time in the envelope.
     pub time: Option<DateTime<Utc>>,
-    /// Its direct parents.
+    /// The direct parents of the event.
     pub parents: Vec<Uuid>,
-    /// Its direct children, by time.
+    /// The direct children of the event, by time.
     pub children: Vec<Uuid>,
-    /// What its publisher said.
+    /// The metadata from the publisher.
     pub metadata: Map<String, Value>,
 }

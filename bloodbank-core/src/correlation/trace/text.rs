@@ -1,4 +1,4 @@
-//! The tree for terminals.
+//! Trees of traces for terminals.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,13 +9,13 @@ use super::{
     label::{self, Labels},
 };
 
-/// Deeper events are indented no further: a line stays readable and a chain of thousands stays small.
+/// The largest depth of indentation: a line stays readable and a chain of thousands stays small.
 const DEEPEST: usize = 48;
 
 struct Line {
     branches: String,
     name: String,
-    /// Id, time, program; only the id where the event is shown elsewhere.
+    /// The id, the time and the program; only the id where the event is shown elsewhere.
     details: Vec<String>,
     note: String,
 }
@@ -23,15 +23,15 @@ struct Line {
 /// An event that is still to be drawn.
 struct Next<'a> {
     event: &'a TraceEvent,
-    /// What is drawn before the children of its parent.
+    /// The indent of the event and of its siblings.
     indent: String,
     depth: usize,
     is_last: bool,
 }
 
 impl Trace {
-    /// A tree: causes first, their effects indented below them. An event with several causes is shown in full below
-    /// the first of them and mentioned below the others.
+    /// The trace as a tree: causes first, their effects indented below them. An event with several causes is shown in
+    /// full below the first of them and mentioned below the others.
     ///
     /// ```text
     /// fireflies.transcript.upload              6f1c2a9e  12:00:00.123  webhook

@@ -1,4 +1,4 @@
-//! From a schema to its shape, where it has one.
+//! Compiles a schema to its shape, where it has one.
 
 use std::collections::HashMap;
 
@@ -6,19 +6,20 @@ use serde_json::{Map, Value};
 
 use super::{Bounds, Member, Members, Shape, Text};
 
-/// They say nothing about what fits.
+/// The keywords that say nothing about which values fit.
 const ANNOTATIONS: [&str; 9] =
     ["$schema", "$defs", "title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly"];
-/// Those of numbers, which no validator checks.
+/// The formats of numbers, which no validator checks.
 const FORMATS: [&str; 12] =
     ["int8", "int16", "int32", "int64", "int", "uint8", "uint16", "uint32", "uint64", "uint", "float", "double"];
-/// How deep a schema is followed: one that names itself has no end.
+/// The largest depth to which a schema is followed: a recursive one has no end.
 const DEEPEST: usize = 12;
-/// How many schemas within it are followed.
+/// The largest number of subschemas that are followed.
 const MOST: usize = 4_096;
 
 impl Shape {
-    /// Of a whole schema; `None` where it says something that a shape cannot. Formats of this list are not checked.
+    /// The shape of a whole schema; `None` where it says something that a shape cannot. The formats in `unchecked` are
+    /// not checked.
     pub(in crate::registry) fn of(schema: &Value, unchecked: &[&str]) -> Option<Self> {
         let definitions = schema.get("$defs").and_then(Value::as_object);
         Compiler { definitions, unchecked, left: MOST }.compile(schema, DEEPEST)
@@ -28,7 +29,7 @@ impl Shape {
         Self { anything: true, ..Self::default() }
     }
 
-    /// Whatever fits one of the two and not the other, where they have nothing in common.
+    /// The union of two shapes; `None` unless they have nothing in common.
     fn or(self, other: Self) -> Option<Self> {
         let twice = |of: fn(&Self) -> bool| of(&self) && of(&other);
         if self.anything
@@ -176,7 +177,7 @@ impl Bounds {
     const NONE: Self = Self { least: f64::NEG_INFINITY, most: f64::INFINITY };
 }
 
-/// Everything of these kinds; where none is named, of those that constants have.
+/// The shape of everything of these kinds; where none is named, of the kinds that constants have.
 fn kinds(kinds: Option<&Value>, constants: Option<&[Value]>) -> Option<Shape> {
     let mut shape = Shape::default();
     let kinds = match kinds {
@@ -206,7 +207,7 @@ fn kinds(kinds: Option<&Value>, constants: Option<&[Value]>) -> Option<Shape> {
     Some(shape)
 }
 
-/// Of what these kinds let pass, only the constants, where they are words or null.
+/// The shape of only these constants among what `kinds` lets pass, where they are words or null.
 fn only(kinds: &Shape, constants: &[Value]) -> Option<Shape> {
     let mut shape = Shape::default();
     let mut words = Vec::new();
@@ -223,7 +224,7 @@ fn only(kinds: &Shape, constants: &[Value]) -> Option<Shape> {
     Some(shape)
 }
 
-/// A bound, unless it is rounded.
+/// The value of a bound, unless it is rounded.
 fn exact(bound: &Value) -> Option<f64> {
     bound.as_f64().filter(|bound| bound.abs() < Bounds::EXACT)
 }

@@ -1,4 +1,4 @@
-//! Whether a text fits a shape.
+//! Checks whether a text fits a shape.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use serde::{
 use super::{Bounds, Member, Members, Shape, Text};
 
 impl Shape {
-    /// Whether the text is JSON and fits. Where it does not, it may yet fit the schema.
+    /// Whether the text is JSON and fits the shape. A text that does not fit may still fit the schema.
     pub(in crate::registry) fn fits(&self, text: &str) -> bool {
         let mut json = serde_json::Deserializer::from_str(text);
         self.deserialize(&mut json).and_then(|()| json.end()).is_ok()
@@ -29,7 +29,7 @@ impl Shape {
 }
 
 impl Bounds {
-    /// Up to here an integer can be compared as a number with a fraction.
+    /// The limit below which an integer can be compared exactly as an `f64`.
     pub(super) const EXACT: f64 = 9_007_199_254_740_992.0;
 }
 
@@ -102,7 +102,7 @@ impl<'de> Visitor<'de> for &Shape {
     }
 }
 
-/// What the member of this name is to be.
+/// The lookup of a member by its name, for its shape and its bit.
 struct Name<'a>(&'a Shape);
 
 struct Named<'a> {

@@ -1,7 +1,7 @@
-//! Finding out from the text of a payload that it fits its schema, without building a tree of it.
+//! Checks from the text of a payload that it fits its schema, without building a tree of it.
 //!
-//! The schemas of most events say which members there are, and of which kind. Such a schema is compiled to a [`Shape`],
-//! and one pass over the text, which allocates nothing, tells whether it fits. A shape only ever says yes: what it does not
+//! The schemas of most events name the members and their kinds. Such a schema is compiled to a [`Shape`], and one pass
+//! over the text, which allocates nothing, tells whether it fits. A shape only ever says yes: a text that it does not
 //! let pass is for `jsonschema` to judge, and so is a schema that says more.
 
 mod compile;
@@ -11,24 +11,24 @@ mod tests;
 
 use std::collections::HashMap;
 
-/// What a schema lets pass, or less.
+/// The values that a schema lets pass, or fewer.
 #[derive(Debug, Default)]
 pub(super) struct Shape {
     anything: bool,
     null: bool,
     boolean: bool,
     integer: bool,
-    /// With a fraction, or without.
+    /// Whether numbers are allowed, with a fraction or without.
     number: bool,
-    /// Of integers and numbers.
+    /// The bounds of integers and numbers.
     bounds: Option<Bounds>,
     text: Option<Text>,
-    /// What the items are.
+    /// The shape of the items of an array.
     items: Option<Box<Shape>>,
     members: Option<Members>,
 }
 
-/// Both inclusive, and none of them rounded.
+/// The bounds of a number, both inclusive and neither of them rounded.
 #[derive(Debug, Clone, Copy)]
 struct Bounds {
     least: f64,
@@ -37,25 +37,25 @@ struct Bounds {
 
 #[derive(Debug, Default)]
 struct Text {
-    /// In characters.
+    /// The least length, in characters.
     least: usize,
     most: Option<usize>,
-    /// The only ones.
+    /// The only words that are allowed.
     words: Option<Vec<String>>,
 }
 
 #[derive(Debug)]
 struct Members {
     named: HashMap<String, Member>,
-    /// A bit for each member that must be there.
+    /// The bits of the members that must be there.
     required: u64,
-    /// What a member is that is not among them; `None` where there may be none.
+    /// The shape of all other members; `None` where there may be none.
     others: Option<Box<Shape>>,
 }
 
 #[derive(Debug)]
 struct Member {
     shape: Shape,
-    /// Its bit in [`Members::required`], or none.
+    /// The bit of the member in [`Members::required`], or none.
     bit: u64,
 }

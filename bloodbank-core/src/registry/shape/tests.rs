@@ -1,4 +1,4 @@
-//! A shape is held against the validator: it may say yes only where that does.
+//! Compares shapes with the validator: a shape may say yes only where the validator does.
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::Shape;
 use crate::registry::schema::Compiled;
 
-/// What events have.
+/// A payload with the fields that events have.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct Measured {
     sensor: String,
@@ -36,7 +36,7 @@ struct Measured {
 #[serde(rename_all = "snake_case")]
 enum State {
     Fine,
-    /// It will not last.
+    /// Still works, but not for long.
     NearEnd,
 }
 
@@ -103,7 +103,7 @@ fn a_schema_that_says_more_has_no_shape() {
     }
 }
 
-/// The places in a value, from its root on.
+/// Collects the places in a value, from its root on.
 fn places(value: &Value, here: String, all: &mut Vec<String>) {
     match value {
         Value::Object(members) => {

@@ -1,13 +1,13 @@
-//! Payloads in the memory of this process.
+//! A claim store in the memory of this process.
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, ready};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use crate::error::Result;
@@ -16,7 +16,7 @@ use crate::{
     store::{ClaimStore, Lookup},
 };
 
-/// Payloads in the memory of this process. When there is no room left, the oldest go.
+/// A claim store in the memory of this process. When there is no room left, the oldest payloads are removed.
 #[derive(Debug)]
 pub struct MemoryClaims {
     shelf: Mutex<Shelf>,
@@ -26,7 +26,7 @@ pub struct MemoryClaims {
 #[derive(Debug, Default)]
 struct Shelf {
     kept: HashMap<String, Kept>,
-    /// In the order they came. A number that is not the one in `kept` belongs to a payload that was replaced.
+    /// The keys in the order they came. A number that is not the one in `kept` belongs to a payload that was replaced.
     order: VecDeque<(u64, String)>,
     next: u64,
     bytes: usize,
@@ -36,25 +36,25 @@ struct Shelf {
 struct Kept {
     number: u64,
     payload: Bytes,
-    /// `None`: beyond what the clock can count.
+    /// The time of expiry; `None`: beyond what the clock can count.
     until: Option<Instant>,
 }
 
 impl MemoryClaims {
-    /// A store for so many bytes.
+    /// Creates a store with this capacity, in bytes.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
         Self { shelf: Mutex::default(), capacity }
     }
 
-    /// How many bytes it keeps, keys included.
+    /// The number of bytes that the store keeps, keys included.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.shelf().bytes
     }
 
     fn shelf(&self) -> MutexGuard<'_, Shelf> {
-        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shelf.lock()
     }
 }
 
@@ -83,7 +83,8 @@ impl Shelf {
         }
     }
 
-    /// Forgets the oldest until what is left fits. Keys are looked up again, as the same one may have come since.
+    /// Removes the oldest payloads until the rest fits. Each key is looked up again, as the same one may have come
+    /// since.
     fn make_room(&mut self, capacity: usize) {
         while let Some((number, key)) = self.order.front() {
             let is_there = self.kept.get(key).is_some_and(|kept| kept.number == *number);

@@ -1,21 +1,22 @@
-//! What was handled, in memory.
+//! A lease store in memory.
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use futures_util::future::{BoxFuture, ready};
+use parking_lot::{Mutex, MutexGuard};
 use uuid::Uuid;
 
 use crate::error::Result;
 use crate::store::{Acquired, LeaseKey, LeaseStore};
 
-/// The time since some moment.
+/// A clock: the time since some moment.
 type Clock = Arc<dyn Fn() -> Duration + Send + Sync>;
 
-/// What was handled, in memory: forgotten with the process. An event takes some 150 bytes until its time is over.
+/// A lease store in memory, forgotten with the process. An event takes some 150 bytes until its time is over.
 pub struct MemoryLeases {
     clock: Clock,
     marks: Mutex<Marks>,
@@ -24,17 +25,17 @@ pub struct MemoryLeases {
 #[derive(Default)]
 struct Marks {
     by_key: HashMap<LeaseKey, Mark>,
-    /// What is over is looked for when there are so many.
+    /// The number of marks at which expired ones are removed.
     clean_at: usize,
 }
 
 struct Mark {
-    /// `None`: done.
+    /// The token of the lease; `None`: the event is done.
     token: Option<Uuid>,
     until: Duration,
 }
 
-/// So many are not looked through for what is over.
+/// The number of marks below which expired ones are not looked for.
 const FEW: usize = 1_024;
 
 impl Default for MemoryLeases {
@@ -45,14 +46,14 @@ impl Default for MemoryLeases {
 }
 
 impl MemoryLeases {
-    /// Leases that end by this clock, which counts from any moment.
+    /// Creates a store whose leases end by this clock, which counts from any moment.
     #[must_use]
     pub fn with_clock(clock: Clock) -> Self {
         Self { clock, marks: Mutex::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Marks> {
-        self.marks.lock().unwrap_or_else(PoisonError::into_inner)
+        self.marks.lock()
     }
 
     fn change<T>(&self, key: &LeaseKey, change: impl FnOnce(&mut Marks, Option<Option<Uuid>>, Duration) -> T) -> T {

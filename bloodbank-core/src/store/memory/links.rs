@@ -1,25 +1,25 @@
-//! Links in memory: the default of the embedded bus.
+//! A link store in memory: the default of the embedded bus.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
-    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::{BoxFuture, ready};
+use parking_lot::{Mutex, MutexGuard};
 use uuid::Uuid;
 
 use crate::store::{BatchRead, CausationLink, DirectLinkStore, LinkEntry, LinkStore, MalformedEntry, UnrecordedLinks};
 use crate::{envelope, error::Result};
 
-/// How many links are handled before publishers get a turn.
+/// The number of links that are handled before publishers get a turn.
 const TURN: usize = 1024;
 
-/// Links in memory. Beyond a number of links, or after a time, the oldest are forgotten.
+/// A link store in memory. Beyond a number of links, or after a time, the oldest are forgotten.
 ///
-/// Recording appends to a log and does nothing else; whoever asks brings the index up to date first. Publishing
-/// happens all the time, asking hardly ever.
+/// Recording appends to a log and does nothing else; a read brings the index up to date first. Publishing happens all
+/// the time, reading hardly ever.
 pub struct MemoryLinks {
     index: Mutex<Index>,
     log: Mutex<Log>,
@@ -27,16 +27,16 @@ pub struct MemoryLinks {
     ttl: TimeDelta,
 }
 
-/// Links in the order of their recording, numbered from the beginning of time.
+/// The links in the order of their recording, numbered from the first one that was ever recorded.
 #[derive(Default)]
 struct Log {
     links: VecDeque<CausationLink>,
-    /// The number of the first link that is still there.
+    /// The number of the first link that is still in the log.
     first: u64,
 }
 
-/// Numbers of links by event. Some are of links that are forgotten already; they are skipped, and the index begins
-/// anew before they are many.
+/// The numbers of links by event. Some belong to links that are forgotten already; they are skipped, and the index is
+/// built anew before they are many.
 #[derive(Default)]
 struct Index {
     from: u64,
@@ -46,7 +46,7 @@ struct Index {
 }
 
 impl MemoryLinks {
-    /// A store for so many links, each for so long.
+    /// Creates a store for at most `capacity` links, each kept for the time `ttl`.
     #[must_use]
     pub fn new(capacity: usize, ttl: Duration) -> Self {
         Self {
@@ -57,24 +57,24 @@ impl MemoryLinks {
         }
     }
 
-    /// How many links it remembers.
+    /// The number of links in the store.
     #[must_use]
     pub fn len(&self) -> usize {
         lock(&self.log).links.len()
     }
 
-    /// Whether it remembers none.
+    /// Whether the store has no links.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// What was created before has been kept long enough.
+    /// The time of creation before which links have expired.
     fn oldest(&self, now: DateTime<Utc>) -> DateTime<Utc> {
         now.checked_sub_signed(self.ttl).unwrap_or(DateTime::<Utc>::MIN_UTC)
     }
 
-    /// A value for each event.
+    /// Looks up a value for each event.
     fn look_up<T>(&self, events: &[Uuid], value: impl Fn(&View<'_>, &Uuid) -> T) -> Vec<T> {
         let oldest = self.oldest(envelope::now());
         let mut index = lock(&self.index);
@@ -89,11 +89,11 @@ impl MemoryLinks {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock()
 }
 
 impl Log {
-    /// Takes the oldest link out, if its time has come.
+    /// Takes the oldest link out, if it has expired or there are more than `capacity`.
     fn forget(&mut self, capacity: usize, oldest: DateTime<Utc>) -> Option<CausationLink> {
         let is_over = self.links.len() > capacity || self.links.front()?.created_at < oldest;
         let link = if is_over { self.links.pop_front()? } else { return None };
@@ -107,7 +107,7 @@ impl Log {
 }
 
 impl Index {
-    /// Adds some of the links that are new. Whether there are more.
+    /// Adds some of the links that are new; returns whether there may be more.
     fn catch_up(&mut self, log: &Log, capacity: usize) -> bool {
         if self.to < log.first || log.first - self.from > capacity as u64 {
             *self = Self { from: log.first, to: log.first, ..Self::default() };
@@ -124,7 +124,7 @@ impl Index {
     }
 }
 
-/// What can be seen of the log through the index.
+/// A view of the log through the index.
 struct View<'a> {
     index: &'a Index,
     log: &'a Log,
@@ -181,7 +181,7 @@ impl LinkStore for MemoryLinks {
 }
 
 impl DirectLinkStore for MemoryLinks {
-    /// `created_at` is also the clock: reading another one would cost as much as the rest.
+    /// Inserts a link. Its `created_at` is also the clock: reading another one would cost as much as the rest.
     fn insert(&self, link: CausationLink) {
         let oldest = self.oldest(link.created_at);
         let mut log = lock(&self.log);

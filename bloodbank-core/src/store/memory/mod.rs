@@ -1,4 +1,4 @@
-//! Stores in the memory of this process: they end with it.
+//! Stores in the memory of this process, which end with it.
 
 mod claims;
 mod leases;

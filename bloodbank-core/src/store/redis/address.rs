@@ -1,4 +1,4 @@
-//! The address of a Redis, and whom to trust there.
+//! The address of a Redis, and the authorities to trust there.
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -7,7 +7,7 @@ use crate::{
     settings::TlsFiles,
 };
 
-/// A client of the Redis at this address.
+/// Creates a client of the Redis at this address.
 ///
 /// # Errors
 /// [`ErrorKind::Settings`] when the address is none, or asks for TLS where there is none.

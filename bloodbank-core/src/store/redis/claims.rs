@@ -1,4 +1,4 @@
-//! Payloads in Redis.
+//! A claim store in Redis.
 
 use std::time::Duration;
 
@@ -15,9 +15,10 @@ use crate::{
 
 const PREFIX: &str = "bloodbank:claim:";
 
-/// Payloads in Redis, each under `bloodbank:claim:{key}`: a reference from outside reaches claims and nothing else.
+/// A claim store in Redis, with each payload under `bloodbank:claim:{key}`: a reference from outside reaches claims and
+/// nothing else.
 ///
-/// A large payload holds up what else goes over its connection: give leases and payloads a [`Redis`] each.
+/// A large payload holds up everything else on its connection: give leases and payloads a [`RedisConnection`] each.
 #[derive(Debug, Clone)]
 pub struct RedisClaims {
     redis: RedisConnection,
@@ -25,14 +26,14 @@ pub struct RedisClaims {
 }
 
 impl RedisClaims {
-    /// A store in this Redis.
+    /// Creates a store in the Redis of this connection.
     #[must_use]
     pub fn new(redis: RedisConnection) -> Self {
         Self { redis, prefix: PREFIX.to_owned() }
     }
 
-    /// What stands before each key, to share payloads with a program that uses another prefix, or none. Without one, a
-    /// reference from outside reaches every string of that Redis database: give the payloads a database of their own.
+    /// Sets the text before each key, to share payloads with a program that uses another prefix, or none. Without one,
+    /// a reference from outside reaches every string of that Redis database: give the payloads a database of their own.
     #[must_use]
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();

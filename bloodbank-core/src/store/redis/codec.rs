@@ -1,4 +1,4 @@
-//! Keys and values as the Python side writes and reads them (frozen).
+//! Keys and values of links, as the Python side writes and reads them (frozen).
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use uuid::{Uuid, fmt::Hyphenated};
 use crate::envelope;
 use crate::store::{CausationLink, LinkEntry};
 
-/// A key, on the stack: a link has several, and they are written and forgotten.
+/// A key on the stack: a link has several, which are written and forgotten.
 #[derive(Clone, Copy)]
 pub(super) struct Key([u8; Key::LENGTH]);
 
@@ -36,7 +36,7 @@ impl fmt::Display for Key {
     }
 }
 
-/// The key of what is known about an event.
+/// The key of an event's entry.
 pub(super) fn forward_key(child: Uuid) -> Key {
     Key::new(b"bloodbank:correlation:forward:", child)
 }
@@ -46,7 +46,7 @@ pub(super) fn reverse_key(parent: Uuid) -> Key {
     Key::new(b"bloodbank:correlation:reverse:", parent)
 }
 
-/// Written as it is read by Python: hyphenated ids, a time without an offset.
+/// The value under a forward key, as Python reads it: hyphenated ids, a time without an offset.
 #[derive(Serialize)]
 struct Written<'a> {
     parent_event_ids: &'a [Uuid],
@@ -55,7 +55,7 @@ struct Written<'a> {
     metadata: Metadata<'a>,
 }
 
-/// In the order of the names, as a map has it.
+/// The metadata, in the order of the names, as a map has it.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Metadata<'a> {
@@ -65,11 +65,12 @@ enum Metadata<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         event_type: Option<&'a str>,
     },
-    /// With what the publisher said.
+    /// Metadata with members from the publisher.
     More(Map<String, Value>),
 }
 
-/// What Python's `datetime.utcnow().isoformat()` gives; it cannot compare times with an offset to its own.
+/// Serialises a time as Python's `datetime.utcnow().isoformat()` does, without an offset: Python cannot compare a time
+/// that has one with its own.
 fn naive<S: serde::Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
     let Some(text) = envelope::time_text(time) else {
         return serializer.collect_str(&time.format("%Y-%m-%dT%H:%M:%S%.6f"));
@@ -78,7 +79,7 @@ fn naive<S: serde::Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S:
     serializer.serialize_str(std::str::from_utf8(shown).unwrap_or_default())
 }
 
-/// Writes the value under the forward key.
+/// Encodes the value under the forward key.
 pub(super) fn encode(link: &CausationLink, into: &mut Vec<u8>) {
     let metadata = match &link.metadata {
         None => Metadata::Ours { app: link.app.as_deref(), event_type: link.event_type.as_deref() },
@@ -99,7 +100,8 @@ struct Found {
     metadata: Value,
 }
 
-/// What can be understood of a value, and what is wrong with the rest. Only the parents are essential.
+/// Decodes a value as far as it can be understood; also returns what is wrong with the rest. Only the parents are
+/// essential.
 pub(super) fn decode(value: &[u8]) -> (Option<LinkEntry>, Option<String>) {
     let found: Found = match serde_json::from_slice(value) {
         Ok(found) => found,

@@ -1,4 +1,4 @@
-//! Leases in Redis.
+//! A lease store in Redis.
 
 use std::time::Duration;
 
@@ -31,14 +31,14 @@ const RELEASE: &str = "
     if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
     return 1";
 
-/// Leases, and what was handled, in Redis under `bloodbank:dedupe:{queue}:{event_id}`; each key expires by itself.
+/// A lease store in Redis, under `bloodbank:dedupe:{queue}:{event_id}`; each key expires by itself.
 ///
-/// What Redis loses, by a crash without persistence or because it evicts, may be handled twice.
+/// Events that Redis loses, by a crash without persistence or because it evicts, may be handled twice.
 #[derive(Debug, Clone)]
 pub struct RedisLeases(RedisConnection);
 
 impl RedisLeases {
-    /// A store in this Redis.
+    /// Creates a store in the Redis of this connection.
     #[must_use]
     pub fn new(redis: RedisConnection) -> Self {
         Self(redis)

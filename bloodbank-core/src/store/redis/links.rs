@@ -1,4 +1,4 @@
-//! Links in Redis, under the keys of the Python side.
+//! A link store in Redis, under the keys of the Python side.
 
 use std::time::Duration;
 
@@ -16,15 +16,15 @@ use crate::{
     store::{BatchRead, CausationLink, LinkEntry, LinkStore, MalformedEntry},
 };
 
-/// How many events are asked about in one round trip.
+/// The largest number of events in one round trip.
 const WIDTH: usize = 10_000;
-/// How many children one answer has, about: some 4 MB.
+/// The approximate number of children in one answer: some 4 MB.
 const CHILDREN: usize = 100_000;
-/// How many children of one event an answer has, about: of many events, and of few. Redis does nothing else while it
-/// collects those of one.
+/// The approximate number of children of one event in an answer: of many events, and of few. Redis does nothing else
+/// while it collects those of one.
 const PAGE: (usize, usize) = (100, 10_000);
 
-/// Links in Redis.
+/// A link store in Redis.
 ///
 /// An event takes one string (parents, time, key, program) and a place in the set of each parent's children; both
 /// expire. Events without parents are kept too: their key, program and time are what a [`Trace`](crate::correlation::Trace)
@@ -36,13 +36,13 @@ pub struct RedisLinks {
 }
 
 impl RedisLinks {
-    /// A store in the Redis of this connection, for links that live so long.
+    /// Creates a store in the Redis of this connection, for links with this time to live.
     #[must_use]
     pub fn new(redis: RedisConnection, ttl: Duration) -> Self {
         Self { redis, ttl: ttl.as_secs().max(1) }
     }
 
-    /// One round trip. Errors of single commands are among the answers.
+    /// Sends commands in one round trip; errors of single commands are among the answers.
     async fn send(&self, pipeline: &mut Pipeline) -> Result<Vec<redis::Value>> {
         self.redis.send(pipeline.ignore_errors()).await
     }
@@ -55,7 +55,7 @@ impl RedisLinks {
         }
     }
 
-    /// The answers to one command for each event, in few round trips.
+    /// Asks one command for each event, in few round trips; returns the answers.
     async fn ask(&self, command: &str, keys: &[Key]) -> Result<Vec<Answer>> {
         let mut answers = Vec::with_capacity(keys.len());
         for keys in keys.chunks(WIDTH) {
@@ -70,7 +70,7 @@ impl RedisLinks {
         Ok(answers)
     }
 
-    /// The next children of some of these events, in one round trip; returns those that have more.
+    /// Reads the next children of some of these events, in one round trip; returns the scans that have more.
     async fn scan(
         &self,
         open: &[Scan],
@@ -107,7 +107,7 @@ impl RedisLinks {
         Ok(more)
     }
 
-    /// What records the links, and where in it which parent gets its children.
+    /// The pipeline that records the links, and the positions in it at which parents get their children.
     fn write_pipeline(&self, links: &[CausationLink]) -> (Pipeline, Vec<(usize, Uuid)>) {
         let ttl = self.ttl.to_string();
         let mut pipeline = Pipeline::with_capacity(links.len() * 3);
@@ -139,7 +139,7 @@ impl RedisLinks {
     }
 }
 
-/// A command in two allocations, however long it is.
+/// Builds a command in two allocations, however long it is.
 fn command(arguments: &[&[u8]]) -> Cmd {
     let length = arguments.iter().map(|argument| argument.len()).sum();
     let mut command = Cmd::with_capacity(arguments.len(), length);
@@ -149,13 +149,13 @@ fn command(arguments: &[&[u8]]) -> Cmd {
     command
 }
 
-/// How far the children of an event are read: its place among the events, and where Redis goes on.
+/// The scan of an event's children: its place among the events, and the cursor where Redis goes on.
 struct Scan {
     event: usize,
     cursor: u64,
 }
 
-/// What Redis says to one command of a pipeline.
+/// The answer of Redis to one command of a pipeline.
 enum Answer {
     Value(redis::Value),
     /// The key holds a value of another kind.
@@ -200,7 +200,7 @@ impl LinkStore for RedisLinks {
         })
     }
 
-    /// Writes what belongs to no event.
+    /// Writes a value that belongs to no event.
     fn probe(&self) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
             let mut pipeline = Pipeline::with_capacity(1);

@@ -24,10 +24,10 @@ use crate::{
     settings::{Settings, TlsFiles},
 };
 
-/// How long a connection may take to be made.
+/// The time limit for making a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long an answer may take. Whoever writes beside a publish or holds a lease has a shorter deadline of its own; this one
-/// is for wide levels of a trace and for large payloads.
+/// The time limit for an answer. Writes beside a publish and leases have a shorter deadline of their own; this one is
+/// for wide levels of a trace and for large payloads.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A connection to a Redis, shared by the stores that are made from it. Cheap to clone.
@@ -40,7 +40,8 @@ struct Inner {
 }
 
 impl RedisConnection {
-    /// The Redis at this address. The connection is made when it is first used; call this within a tokio runtime.
+    /// Creates a connection to the Redis at this address. It is made when it is first used; call this within a tokio
+    /// runtime.
     ///
     /// # Errors
     /// [`ErrorKind::Settings`] when it is no address of a Redis.
@@ -48,7 +49,7 @@ impl RedisConnection {
         Self::with_client(address::client(url, None)?)
     }
 
-    /// The Redis of the settings, with their certificates; `None`: they name none.
+    /// Creates a connection to the Redis of the settings, with their certificates; `None`: the settings name no Redis.
     ///
     /// # Errors
     /// Like [`RedisConnection::new`], and when a certificate cannot be read.
@@ -76,8 +77,8 @@ impl RedisConnection {
         })
     }
 
-    /// Sends commands over a new connection, which replaces the old one if they succeed: that one may be half open, or
-    /// have been refused.
+    /// Sends commands over a new connection, which replaces the old one if they succeed: the old one may be half open,
+    /// or have been refused.
     async fn send_anew(&self, pipeline: &Pipeline) -> Result<()> {
         let mut connection = connect(&self.0.client).map_err(|error| self.failed(error))?;
         pipeline.exec_async(&mut connection).await.map_err(|error| self.failed(error))?;
@@ -103,13 +104,13 @@ fn failed(client: &Client, error: impl Into<RedisError>) -> Error {
     Error::new(ErrorKind::Storage, format!("redis at {address} failed")).with_source(error.into())
 }
 
-/// A time to live as Redis takes it, in milliseconds; it refuses those that overflow its clock: a century is enough.
+/// A time to live as Redis takes it, in milliseconds. Redis refuses those that overflow its clock: a century is enough.
 fn millis(lasting: Duration) -> u64 {
     const CENTURY: u64 = 36_500 * 24 * 60 * 60 * 1000;
     u64::try_from(lasting.as_millis()).unwrap_or(u64::MAX).clamp(1, CENTURY)
 }
 
-/// The host and the port, without user and password.
+/// Writes the host and the port, without user and password.
 impl fmt::Display for RedisConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "redis at {}", self.0.client.get_connection_info().addr())

@@ -1,4 +1,4 @@
-//! Closed and opened again.
+//! A bus in a file that is closed and opened again.
 
 use super::*;
 
@@ -134,47 +134,35 @@ async fn closing_flushes_and_frees_the_file() {
 }
 
 #[tokio::test]
-async fn what_was_published_can_be_read_later() {
+async fn the_journal_has_what_no_queue_has_any_more_and_copies_that_wait() {
     let folder = tempfile::tempdir().unwrap();
     let bus = open(folder.path()).await;
-    let before = chrono::Utc::now();
-    for (key, text) in [("orders.order.placed", "1"), ("bills.bill.sent", "2"), ("orders.order.shipped", "3")] {
+    for (key, text) in [("orders.order.placed", "settled"), ("bills.bill.sent", "unrouted")] {
         publish(&bus, EVENTS, key, text).await.unwrap();
     }
     publish(&bus, &rung_name(QueueKind::Quorum, Duration::from_secs(3_600)), QUEUE, "copy").await.unwrap();
     next(&mut consume(&bus, QUEUE).await).await.ack();
     bus.close().await;
-    let read = async |bus: &Embedded, query: JournalQuery, from: Position| -> Result<Vec<String>> {
-        let journal = bus.stores(&Settings::default()).journal.expect("a file has a journal");
-        let body = |entry: JournalEntry| String::from_utf8(entry.message.body.to_vec()).unwrap();
-        journal.read(query, from).map_ok(body).try_collect().await
-    };
-    let all = JournalQuery::all();
-    assert_eq!(read(&bus, all.clone(), Position::Start).await.unwrap_err().kind(), ErrorKind::Closed);
 
     let bus = open(folder.path()).await;
-    let read = async |query: JournalQuery, from: Position| read(&bus, query, from).await.unwrap();
-    let events = JournalQuery::all().exchange(EVENTS);
-    assert_eq!(read(all, Position::Start).await, ["1", "2", "3", "copy"]);
-    assert_eq!(read(events.clone(), Position::Start).await, ["1", "2", "3"], "unrouted ones too, settled ones too");
-    let orders = events.clone().pattern(bloodbank_core::routing::BindingPattern::from_static("orders.#"));
-    assert_eq!(read(orders.clone(), Position::Start).await, ["1", "3"]);
-    assert_eq!(read(orders.clone(), Position::Last(1)).await, ["3"]);
-    assert_eq!(read(orders, Position::Last(5)).await, ["1", "3"]);
-    assert_eq!(read(events.clone().since(before - Duration::from_secs(1)), Position::Start).await.len(), 3);
-    let later = chrono::Utc::now() + Duration::from_secs(60);
-    assert!(read(events.clone().since(later), Position::Start).await.is_empty());
-    assert!(read(events.clone(), Position::Time(later)).await.is_empty());
-
     let journal = bus.stores(&Settings::default()).journal.expect("a file has a journal");
-    let newest: Vec<_> = journal.read(events.clone(), Position::Last(1)).try_collect().await.unwrap();
-    let newest = &newest[0];
-    assert_eq!(read(events.clone(), Position::Offset(newest.offset)).await, ["3"]);
-    assert_eq!(journal.floor().await.unwrap().map(|floor| floor + 3), journal.tip().await.unwrap());
-    let id = newest.message.properties.message_id.unwrap();
-    let found = journal.get(id).await.unwrap().expect("it is in the journal");
-    assert_eq!((found.offset, &found.message.body), (newest.offset, &newest.message.body));
-    assert_eq!(&*found.message.routing_key, "orders.order.shipped");
-    assert_eq!(found.message.properties.headers.text("traceparent"), Some("00-1"));
-    assert!(journal.get(uuid::Uuid::new_v4()).await.unwrap().is_none());
+    let read = async |query: JournalQuery| -> Vec<String> {
+        let body = |entry: JournalEntry| String::from_utf8(entry.message.body.to_vec()).unwrap();
+        journal.read(query, Position::Start).map_ok(body).try_collect().await.unwrap()
+    };
+    assert_eq!(read(JournalQuery::all()).await, ["settled", "unrouted", "copy"]);
+    assert_eq!(read(JournalQuery::all().exchange(EVENTS)).await, ["settled", "unrouted"]);
+}
+
+#[tokio::test]
+async fn leases_and_links_of_a_closed_bus_are_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let bus = open(folder.path()).await;
+    let stores = bus.stores(&Settings::default());
+    bus.close().await;
+    let (key, token) = (LeaseKey { queue: QUEUE.into(), event_id: uuid::Uuid::new_v4() }, uuid::Uuid::new_v4());
+    let error = stores.leases.unwrap().acquire(&key, token, PATIENCE).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Closed, "{error}");
+    let error = stores.links.unwrap().entries(&[key.event_id]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Closed, "{error}");
 }

@@ -5,7 +5,7 @@ use bloodbank_core::ErrorKind;
 
 /// Lets the file grow to no more pages than it has.
 async fn fill(bench: &Bench) {
-    bench.meddle(|connection| {
+    bench.with_connection(|connection| {
         let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
         connection.pragma_update(None, "max_page_count", pages).unwrap();
     });
@@ -18,7 +18,7 @@ async fn fill(bench: &Bench) {
 }
 
 fn make_space(bench: &Bench) {
-    bench.meddle(|connection| connection.pragma_update(None, "max_page_count", 1_000_000).unwrap());
+    bench.with_connection(|connection| connection.pragma_update(None, "max_page_count", 1_000_000).unwrap());
 }
 
 #[tokio::test]
@@ -55,13 +55,13 @@ async fn settlements_are_kept_back_and_written_later() {
         bench.publish("a.b", number).await.unwrap();
     }
     // Writing fails altogether: not even a settlement fits.
-    bench.meddle(|connection| connection.pragma_update(None, "query_only", true).unwrap());
+    bench.with_connection(|connection| connection.pragma_update(None, "query_only", true).unwrap());
     let mut deliveries = bench.consume("q").await;
     next(&mut deliveries).await.ack();
     next(&mut deliveries).await.reject(false);
     assert_eq!(bench.publish("a.b", "4").await.unwrap_err().kind(), ErrorKind::Storage);
     assert_eq!(bench.number("SELECT count(*) FROM entries"), 3);
-    bench.meddle(|connection| connection.pragma_update(None, "query_only", false).unwrap());
+    bench.with_connection(|connection| connection.pragma_update(None, "query_only", false).unwrap());
     bench.publish("a.b", "5").await.unwrap();
     drop(deliveries);
     bench.reopen().await;
@@ -75,10 +75,10 @@ async fn settlements_are_kept_back_and_written_later() {
 async fn what_was_kept_back_is_written_without_anybody_publishing() {
     let bench = Bench::new().await;
     bench.publish("a.b", "1").await.unwrap();
-    bench.meddle(|connection| connection.pragma_update(None, "query_only", true).unwrap());
+    bench.with_connection(|connection| connection.pragma_update(None, "query_only", true).unwrap());
     next(&mut bench.consume("q").await).await.ack();
     assert_eq!(bench.publish("a.b", "2").await.unwrap_err().kind(), ErrorKind::Storage);
-    bench.meddle(|connection| connection.pragma_update(None, "query_only", false).unwrap());
+    bench.with_connection(|connection| connection.pragma_update(None, "query_only", false).unwrap());
     let written = async {
         while bench.number("SELECT count(*) FROM entries") > 0 {
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -92,6 +92,6 @@ async fn restored_messages_are_delivered_while_nothing_can_be_written() {
     let mut bench = Bench::new().await;
     bench.publish("a.b", "1").await.unwrap();
     bench.reopen().await;
-    bench.meddle(|connection| connection.pragma_update(None, "query_only", true).unwrap());
+    bench.with_connection(|connection| connection.pragma_update(None, "query_only", true).unwrap());
     assert_eq!(body(&next(&mut bench.consume("q").await).await), "1");
 }

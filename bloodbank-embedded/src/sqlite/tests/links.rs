@@ -78,12 +78,12 @@ async fn a_link_that_cannot_be_kept_is_counted_and_said() {
     let bench = Bench::new().await;
     let tracker = index(&bench, MONTH);
     let [parent, child, later] = std::array::from_fn(|_| Uuid::new_v4());
-    bench.meddle(|connection| connection.pragma_update(None, "query_only", true).unwrap());
+    bench.with_connection(|connection| connection.pragma_update(None, "query_only", true).unwrap());
     let error = tracker.link(parent, child, "by hand").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Storage);
     assert!(tracker.dump(child).await.unwrap().may_be_incomplete);
     assert_eq!(tracker.health().missed, 1);
-    bench.meddle(|connection| connection.pragma_update(None, "query_only", false).unwrap());
+    bench.with_connection(|connection| connection.pragma_update(None, "query_only", false).unwrap());
     tracker.link(child, later, "by hand").await.unwrap();
     assert!(!tracker.dump(later).await.unwrap().may_be_incomplete);
 
@@ -99,7 +99,7 @@ async fn broken_rows_are_named_and_walked_around() {
     let (parent, child) = (Uuid::new_v4(), Uuid::new_v4());
     record(&tracker, child, &[parent]);
     tracker.flush().await;
-    bench.meddle(|connection| {
+    bench.with_connection(|connection| {
         connection.execute("UPDATE links SET parents = x'0102'", ()).unwrap();
         connection.execute("INSERT INTO children SELECT parent, x'03', expires_at FROM children", ()).unwrap();
     });

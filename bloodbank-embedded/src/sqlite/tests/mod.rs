@@ -1,9 +1,9 @@
-//! What the file keeps, counts and forgets.
+//! Tests of the file: what it keeps, counts and forgets.
 
-mod counting;
+mod delivery_counts;
 mod full_disk;
-mod history;
 mod links;
+mod retention;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use tempfile::TempDir;
 
-use crate::sqlite::{Keep, open_keeping};
+use crate::sqlite::{Retention, open_with_retention};
 use crate::{Embedded, changes::Record};
 use bloodbank_core::{
     ErrorKind, Result,
@@ -26,19 +26,19 @@ use bloodbank_core::{
 /// A bus in a file of its own.
 struct Bench {
     folder: TempDir,
-    keep: Keep,
+    retention: Retention,
     bus: Embedded,
 }
 
 impl Bench {
     async fn new() -> Self {
-        Self::keeping(Keep::default()).await
+        Self::with_retention(Retention::default()).await
     }
 
-    async fn keeping(keep: Keep) -> Self {
+    async fn with_retention(retention: Retention) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let bus = open(folder.path(), keep);
-        let bench = Self { folder, keep, bus };
+        let bus = open(folder.path(), retention);
+        let bench = Self { folder, retention, bus };
         let dead: Arc<str> = "q.dlq".into();
         bench
             .bus
@@ -62,7 +62,7 @@ impl Bench {
     /// As after a restart.
     async fn reopen(&mut self) {
         self.bus.close().await;
-        self.bus = open(self.folder.path(), self.keep);
+        self.bus = open(self.folder.path(), self.retention);
     }
 
     /// As after a kill: what is in hand is not given back.
@@ -70,7 +70,7 @@ impl Bench {
         self.settled().await;
         self.bus.close().await;
         drop(held.into_iter().collect::<Vec<_>>());
-        self.bus = open(self.folder.path(), self.keep);
+        self.bus = open(self.folder.path(), self.retention);
     }
 
     /// Waits until everything that was appended is written.
@@ -100,9 +100,9 @@ impl Bench {
     }
 
     /// Does something to the connection of the writer.
-    fn meddle(&self, meddle: impl FnOnce(&rusqlite::Connection) + Send + 'static) {
+    fn with_connection(&self, with_connection: impl FnOnce(&rusqlite::Connection) + Send + 'static) {
         let state = self.bus.engine.lock();
-        state.changes.append(|| Record::Meddle(Box::new(meddle)));
+        state.changes.append(|| Record::WithConnection(Box::new(with_connection)));
     }
 
     /// The first column of the first row, as a reader from outside sees it.
@@ -112,8 +112,8 @@ impl Bench {
     }
 }
 
-fn open(folder: &Path, keep: Keep) -> Embedded {
-    let (engine, _) = open_keeping(&folder.join("bus.db"), keep).unwrap();
+fn open(folder: &Path, retention: Retention) -> Embedded {
+    let (engine, _) = open_with_retention(&folder.join("bus.db"), retention).unwrap();
     Embedded::ticking(engine)
 }
 

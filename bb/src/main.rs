@@ -1,0 +1,24 @@
+//! `bb`: the command line for the events of `bloodbank-domains`.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use bloodbank_cli::Program;
+use bloodbank_core::{App, CommandManager};
+use bloodbank_domains::agents::Agents;
+use bloodbank_webhooks::Webhooks;
+use mimalloc::MiMalloc;
+
+/// The allocator of glibc tidies up its free lists for each vector of over a kilobyte, and each message to RabbitMQ needs one.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
+fn main() -> ExitCode {
+    Program::new()
+        .app(|bus| {
+            let service = bus.settings().service_name.clone();
+            Ok(App::new(service, bus).state(Agents::from_env()?).commands(CommandManager::linked()))
+        })
+        .gateway(|builder| builder.endpoints(Webhooks::from_env().endpoints()))
+        .run()
+}

@@ -1,0 +1,269 @@
+//! `serve` with its file, and the verbs that find it.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use crate::support::{Running, bb, command, example, fails, out};
+use serde_json::{Value, json};
+
+fn shop(folder: &Path, args: &[&str]) -> Command {
+    let mut command = command(example("shop"), folder, args);
+    command.env("SERVICE_NAME", "shop").env("BLOODBANK_EMBEDDED_PATH", folder.join("bus.db"));
+    command
+}
+
+#[test]
+fn the_other_verbs_go_through_the_gateway() {
+    let folder = tempfile::tempdir().unwrap();
+    let shop = |args: &[&str]| shop(folder.path(), args);
+    let mut serve = Running::start(shop(&["serve", "--port", "0"]));
+    serve.line("/docs");
+    let tail = Running::start(shop(&["tail", "orders.#", "-n", "2"]));
+    tail.line("through http://127.0.0.1:");
+    let published: Value =
+        serde_json::from_str(&out(shop(&["publish", "orders.order.placed", "--mock", "--json"]))).unwrap();
+    assert_eq!(published["unrouted"], false);
+    let id = published["event_id"].as_str().unwrap();
+    assert!(tail.line("orders.order.placed").contains(id));
+    tail.line("orders.order.shipped");
+    let trace = out(shop(&["trace", id]));
+    assert!(trace.contains("└─ orders.order.shipped"), "{trace}");
+    let reply: Value =
+        serde_json::from_str(&out(shop(&["publish", "stock.article.count", "--set", "sku=A-1", "--wait"]))).unwrap();
+    assert_eq!(reply["payload"], json!({"sku": "A-1", "left": 3}));
+    // Checked here as well as there: a fault has its place.
+    let error = fails(shop(&["publish", "orders.order.placed", "--set", "order_id=o"]), 2);
+    assert!(error.contains("total_cents"), "{error}");
+
+    let error = fails(shop(&["serve", "--port", "0"]), 1);
+    assert!(error.contains("another process has it open; stop it, or set BLOODBANK_EMBEDDED_PATH"), "{error}");
+    let error = fails(shop(&["mcp"]), 1);
+    assert!(error.contains("/mcp"), "{error}");
+    for verb in [&["topology", "diff"][..], &["topology", "declare"], &["work"]] {
+        let error = fails(shop(verb), 1);
+        assert!(error.contains("the gateway at http://127.0.0.1:") && error.contains("stop it first"), "{error}");
+    }
+    assert!(out(shop(&["topology"])).contains("shop.ship"), "what needs no bus is there");
+
+    let findings: Vec<Value> = serde_json::from_str(&out(shop(&["doctor", "--json"]))).unwrap();
+    let says = |what: &str| findings.iter().find(|finding| finding["what"] == what).unwrap()["says"].as_str().unwrap();
+    assert!(says("bus").contains("the gateway at http://127.0.0.1:"), "{findings:?}");
+    assert!(says("clock").contains("that of the gateway agrees"), "{findings:?}");
+
+    // What happened before comes first.
+    let since = Running::start(shop(&["tail", "orders.#", "--since", "1h", "-n", "3"]));
+    assert!(since.line("orders.order.placed").contains(id));
+    since.line("orders.order.shipped");
+    let next = out(shop(&["publish", "orders.order.shipped", "--mock", "--json"]));
+    let next: Value = serde_json::from_str(&next).unwrap();
+    assert!(since.line("orders.order.shipped").contains(next["event_id"].as_str().unwrap()));
+
+    serve.signal("TERM");
+    assert_eq!(serve.code(), Some(0));
+    // Now straight to the file, where everything is.
+    assert!(out(shop(&["tail"])).contains(id));
+}
+
+#[test]
+fn dead_letters_behind_a_gateway() {
+    let folder = tempfile::tempdir().unwrap();
+    let shop = |args: &[&str]| shop(folder.path(), args);
+    let serve = Running::start(shop(&["serve", "--port", "0"]));
+    serve.line("/docs");
+    assert_eq!(out(shop(&["dlq", "list"])), "no dead letters\n");
+    let ids: Vec<String> = ["order_id=o-1", "order_id=o-2"]
+        .map(|order| {
+            let args = ["publish", "orders.order.placed", "--set", order, "--set", "total_cents=0", "--json"];
+            let published: Value = serde_json::from_str(&out(shop(&args))).unwrap();
+            let line = serve.line("gave up");
+            assert!(!line.contains('\u{1b}'), "colours are for terminals: {line:?}");
+            published["event_id"].as_str().unwrap().to_owned()
+        })
+        .into();
+    let list = out(shop(&["dlq", "list"]));
+    assert!(list.starts_with("shop.ship.dlq  2\n") && ids.iter().all(|id| list.contains(id)), "{list}");
+    let letters: Vec<Value> = serde_json::from_str(&out(shop(&["dlq", "list", "-n", "1", "--json"]))).unwrap();
+    assert_eq!((letters.len(), &letters[0]["readable"]), (1, &json!(true)));
+    assert!(letters[0].get("message").is_none(), "a list is short");
+    assert!(out(shop(&["dlq", "list", "--type", "stock.#"])).contains("no dead letters"));
+    let shown = out(shop(&["dlq", "show", &ids[0]]));
+    assert!(shown.contains("\"total_cents\": 0") && shown.contains("readable: this program reads it"), "{shown}");
+
+    let error = fails(shop(&["dlq", "list", "--queue", "nobody.listens"]), 1);
+    assert!(error.contains("no subscriber has a queue `nobody.listens`"), "{error}");
+    let error = fails(shop(&["dlq", "redrive"]), 2);
+    assert!(error.contains("--all"), "{error}");
+    let dry = out(shop(&["dlq", "redrive", "--all", "--dry-run"]));
+    assert!(dry.contains("2 would be redriven") && dry.contains(&ids[1]), "{dry}");
+    assert!(out(shop(&["dlq", "redrive", "--id", &ids[0]])).contains("1 redriven"));
+    serve.line("gave up");
+    let discarded: Value = serde_json::from_str(&out(shop(&["dlq", "discard", "--all", "--json"]))).unwrap();
+    assert_eq!(discarded, json!({"dry_run": false, "done": 2, "failed": [], "interrupted": []}));
+    assert_eq!(out(shop(&["dlq", "list"])), "no dead letters\n");
+}
+
+#[test]
+fn a_clock_that_differs_from_the_gateways_is_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let gateway = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", gateway.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for connection in gateway.incoming().map_while(Result::ok) {
+            let mut connection = BufReader::new(connection);
+            let mut line = String::new();
+            while connection.read_line(&mut line).is_ok_and(|count| count > 2) {
+                line.clear();
+            }
+            let answer = "HTTP/1.1 200 OK\r\ndate: Wed, 01 Jan 2025 00:00:00 GMT\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}";
+            let _ = connection.get_mut().write_all(answer.as_bytes());
+        }
+    });
+    std::fs::write(folder.path().join("bus.db-gateway"), json!({"url": url, "process": 1}).to_string()).unwrap();
+    let doctor = out(shop(folder.path(), &["doctor"]));
+    let clock = doctor.lines().find(|line| line.contains("clock")).unwrap();
+    assert!(clock.starts_with("warning") && clock.contains("behind: set the clocks"), "{clock}");
+}
+
+#[test]
+fn agents_that_are_run_do_not_see_what_services_know() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(
+        folder.path().join("bloodbank.toml"),
+        "bloodbank_agent = \"exec\"\nbloodbank_agent_command = \"env\"\nbloodbank_agent_directory = \".\"\nservice_name = \"agents\"\n",
+    )
+    .unwrap();
+    let bb = |args: &[&str]| {
+        let mut bb = bb(folder.path(), args);
+        bb.env("BLOODBANK_TOKEN", "sixteen-letters-at-least").env("GITHUB_WEBHOOK_SECRET", "hush").env("KEPT", "yes");
+        bb
+    };
+    let serve = Running::start(bb(&["serve", "--port", "0"]));
+    serve.line("/docs");
+    let seen = out(bb(&["publish-prompt", "me", "what do you see?", "--wait"]));
+    assert!(seen.contains("KEPT=yes"), "{seen}");
+    assert!(!seen.contains("sixteen-letters") && !seen.contains("hush"), "{seen}");
+}
+
+#[test]
+fn a_killed_gateway_is_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut serve = Running::start(shop(folder.path(), &["serve", "--port", "0"]));
+    serve.line("/docs");
+    serve.signal("KILL");
+    serve.code();
+    out(shop(folder.path(), &["publish", "orders.order.placed", "--mock"]));
+    let error = fails(shop(folder.path(), &["publish", "orders.order.placed", "--mock", "--via", "http"]), 1);
+    assert!(error.contains("no gateway answers"), "{error}");
+}
+
+#[test]
+fn without_settings_the_bus_is_a_file_of_the_user_and_prompts_are_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut serve = bb(folder.path(), &["serve", "--port", "0"]);
+    serve.env("BLOODBANK_AGENT", "echo");
+    let serve = Running::start(serve);
+    assert!(serve.line("bus").ends_with("bloodbank/bus.db"));
+    serve.line("/docs");
+    let project = folder.path().join("garden");
+    std::fs::create_dir_all(project.join(".git")).unwrap();
+    let ask = |args: &[&str]| {
+        let mut ask = bb(folder.path(), args);
+        ask.current_dir(&project);
+        out(ask)
+    };
+    assert!(ask(&["publish_prompt", "me", "why?", "--wait"]).contains("why?"));
+    let published: Value = serde_json::from_str(&ask(&["publish-prompt", "me", "m-1", "why?", "--json"])).unwrap();
+    assert_eq!(published["event_type"], "agent.thread.prompt");
+    let mut serve = serve;
+    serve.signal("TERM");
+    assert_eq!(serve.code(), Some(0));
+    let mut tail = bb(folder.path(), &["tail", "agent.thread.prompt", "--json"]);
+    tail.env("BLOODBANK_EMBEDDED_PATH", folder.path().join(".local/share/bloodbank/bus.db"));
+    let prompts: Vec<Value> = out(tail).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let payload = &prompts.last().unwrap()["payload"];
+    assert_eq!(
+        (&payload["project"], &payload["model"], &payload["tags"]),
+        (&json!("garden"), &json!("m-1"), &json!(["cli"]))
+    );
+}
+
+#[test]
+fn an_agent_speaks_mcp_over_stdio() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut mcp = shop(folder.path(), &["mcp", "--allow", "orders.#", "--allow", "stock.article.count"]);
+    let mut mcp = mcp.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut to = mcp.stdin.take().unwrap();
+    let mut lines = BufReader::new(mcp.stdout.take().unwrap()).lines();
+    let mut tell = |message: &Value| writeln!(to, "{message}").unwrap();
+    let mut id = 0;
+    let mut ask = |tell: &mut dyn FnMut(&Value), method: &str, params: Value| -> Value {
+        id += 1;
+        tell(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}));
+        let answer: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+        answer["result"].clone()
+    };
+    let hello =
+        json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}});
+    let answer = ask(&mut tell, "initialize", hello);
+    assert!(answer["capabilities"]["tools"].is_object(), "{answer}");
+    tell(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
+    let answer = ask(&mut tell, "tools/list", json!({}));
+    let tools: Vec<_> = answer["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect();
+    for tool in ["publish_event", "list_events", "get_event_schema", "trace_event"] {
+        assert!(tools.contains(&tool), "{tools:?}");
+    }
+    let mut call = |tool: &str, arguments: Value| {
+        let result = ask(&mut tell, "tools/call", json!({"name": tool, "arguments": arguments}));
+        (result["isError"].as_bool().unwrap_or(false), result)
+    };
+    let order = json!({"order_id": "o-1", "total_cents": 1});
+    let (refused, published) = call("publish_event", json!({"key": "orders.order.placed", "payload": order}));
+    assert!(!refused, "{published}");
+    let counted = json!({"sku": "A-1", "left": 1});
+    let (refused, result) = call("publish_event", json!({"key": "stock.article.counted", "payload": counted}));
+    let said = result["content"][0]["text"].as_str().unwrap();
+    assert!(refused && said.contains("agents may not publish `stock.article.counted`"), "{result}");
+    // The embedded bus is in this process alone, so this process executes.
+    let (refused, result) = call(
+        "execute_command",
+        json!({"key": "stock.article.count", "payload": {"sku": "A-1"}, "timeout_seconds": 60}),
+    );
+    assert!(!refused && result["structuredContent"]["reply"]["payload"]["left"] == 3, "{result}");
+    drop(to);
+    assert!(mcp.wait().unwrap().success());
+    let trace = out(shop(folder.path(), &["trace", published["structuredContent"]["event_id"].as_str().unwrap()]));
+    assert!(trace.contains("└─ orders.order.shipped"), "{trace}");
+    let error = fails(shop(folder.path(), &["mcp", "--allow", "Orders.#"]), 2);
+    assert!(error.contains("Orders.#"), "{error}");
+}
+
+#[test]
+fn a_watched_gateway_may_be_started_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let shop = |args: &[&str]| shop(folder.path(), args);
+    let publish = || -> String {
+        let receipt = out(shop(&["publish", "orders.order.shipped", "--mock", "--json"]));
+        let receipt: Value = serde_json::from_str(&receipt).unwrap();
+        receipt["event_id"].as_str().unwrap().to_owned()
+    };
+    let mut serve = Running::start(shop(&["serve", "--port", "0"]));
+    serve.line("/docs");
+    let mut tail = Running::start(shop(&["tail", "orders.#", "-n", "3"]));
+    tail.line("through http://");
+    let first = publish();
+    assert!(tail.line("orders.order.shipped").contains(&first));
+    serve.signal("TERM");
+    assert_eq!(serve.code(), Some(0));
+    // Straight into the file, while nobody serves it.
+    let second = publish();
+    let serve = Running::start(shop(&["serve", "--port", "0"]));
+    serve.line("/docs");
+    assert!(tail.line("is back at http://").contains("no event was missed"));
+    assert!(tail.line("orders.order.shipped").contains(&second));
+    let third = publish();
+    assert!(tail.line("orders.order.shipped").contains(&third));
+    assert_eq!(tail.code(), Some(0));
+}

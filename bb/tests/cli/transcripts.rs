@@ -1,0 +1,74 @@
+//! What the pages of the book show is what the programs print.
+
+use std::path::{Path, PathBuf};
+
+use crate::support::{Running, command, example, out};
+
+/// Runs a page after something has happened: `bb` is this package's binary, `shop` the example.
+fn page(name: &str, prepare: impl FnOnce(&Path)) {
+    let folder = tempfile::tempdir().unwrap();
+    let docs = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/src/cli");
+    // Where the commands run: there are no settings, and what they write goes with it.
+    std::fs::create_dir(folder.path().join(format!("{name}.in"))).unwrap();
+    let page = folder.path().join(format!("{name}.md"));
+    let original = docs.join(format!("{name}.md"));
+    std::fs::copy(&original, &page).unwrap();
+    for variable in ["RABBIT_URL", "REDIS_URL", "RUST_LOG", "SERVICE_NAME"] {
+        assert!(std::env::var_os(variable).is_none(), "unset {variable}: the pages show the defaults");
+    }
+    prepare(folder.path());
+    trycmd::TestCases::new()
+        .env("NO_COLOR", "1")
+        .env("HOSTNAME", "host")
+        .env("SERVICE_NAME", "shop")
+        .env("COLUMNS", "100")
+        .env("HOME", folder.path().to_str().unwrap())
+        .env("BLOODBANK_EMBEDDED_PATH", folder.path().join("bus.db").to_str().unwrap())
+        .register_bins([("shop", example("shop")), ("shop_next", example("shop_next")), ("muddle", example("muddle"))])
+        .case(&page)
+        .run();
+    // `TRYCMD=overwrite` corrects the page.
+    if std::fs::read(&page).unwrap() != std::fs::read(&original).unwrap() {
+        std::fs::copy(&page, &original).unwrap();
+    }
+}
+
+macro_rules! pages {
+    ($($name:ident)*) => {$(
+        #[test]
+        fn $name() {
+            page(stringify!($name), |_| {});
+        }
+    )*};
+}
+
+pages! {
+    listing
+    publishing
+    checking
+    watching
+    schemas
+    serving
+}
+
+#[test]
+fn dead_letters() {
+    page("dead_letters", |folder| {
+        let shop = |args: &[&str]| {
+            let mut command = command(example("shop"), folder, args);
+            command.env("BLOODBANK_EMBEDDED_PATH", folder.join("bus.db"));
+            command.env("HOSTNAME", "host").env("SERVICE_NAME", "shop");
+            command
+        };
+        out(shop(&["topology", "declare"]));
+        for order in ["o-1", "o-2"] {
+            let order = format!("order_id={order}");
+            out(shop(&["publish", "orders.order.placed", "--set", &order, "--set", "total_cents=0"]));
+        }
+        let mut work = Running::start(shop(&["work"]));
+        work.line("gave up");
+        work.line("gave up");
+        work.signal("TERM");
+        assert_eq!(work.code(), Some(0));
+    });
+}

@@ -1,0 +1,46 @@
+//! Bloodbank from outside of a service: what a command line, a terminal UI or a web page needs to work with the events
+//! that are linked into a program, and with the bus that carries them. Nothing here reads arguments, prints, or knows a
+//! terminal.
+//!
+//! | part | is |
+//! |---|---|
+//! | [`Connection`], [`Via`] | an open way to the bus: directly, or through the gateway that has its file open |
+//! | [`GatewayClient`], [`GatewayFile`] | a gateway over HTTP, and the file that says where it runs |
+//! | [`PayloadBuilder`], [`Assignment`], [`mock_payload()`] | payloads of events that are known only at run time |
+//! | [`SchemaNode`] | reading a JSON Schema |
+//! | [`EventSummary`], [`EventDetails`], [`find_event()`] | what listings say about an event |
+//! | [`Flow`] | the flow of events through subscribers and commands, as data and as diagrams |
+//!
+//! ```no_run
+//! use bloodbank_client::{Connection, PayloadBuilder, PublishRequest, Via, find_event};
+//! use bloodbank_core::{Settings, envelope::{Source, TriggerType}};
+//!
+//! # async fn example() -> Result<(), bloodbank_client::ClientError> {
+//! let event = PayloadBuilder::new(find_event("orders.order.placed")?).with_mock().build()?;
+//! let connection = Connection::open(Settings::load()?, Via::Auto).await?;
+//! let source = Source::new(TriggerType::Manual, "example");
+//! connection.publish(&PublishRequest::new(&event.routing_key, &event.payload, source)).await?;
+//! connection.close().await;
+//! # Ok(()) }
+//! ```
+#![forbid(unsafe_code)]
+
+mod connection;
+mod dead_letter;
+mod describe;
+mod error;
+mod flow;
+mod gateway;
+mod payload;
+mod project;
+mod publish;
+
+pub use connection::{Connection, Via, is_in_memory};
+pub use dead_letter::{DeadLetterDetail, DeadLetterEntry, SweepAction, SweepReport, SweptDeadLetter};
+pub use describe::{EventDetails, EventSummary, documentation, find_event, kind_name, summary_line};
+pub use error::{ClientError, Result};
+pub use flow::{Flow, Handler, HandlerKind};
+pub use gateway::{GatewayAddress, GatewayClient, GatewayEvent, GatewayFile, default_bus_file};
+pub use payload::{Assignment, CheckedEvent, PayloadBuilder, SchemaNode, mock_payload};
+pub use project::Project;
+pub use publish::{PublishReceipt, PublishRequest};

@@ -1,0 +1,12 @@
+//! Payloads of events that are known only at run time.
+
+mod assignment;
+mod builder;
+mod mock;
+mod placeholders;
+mod schema_node;
+
+pub use assignment::Assignment;
+pub use builder::{CheckedEvent, PayloadBuilder};
+pub use mock::mock_payload;
+pub use schema_node::SchemaNode;

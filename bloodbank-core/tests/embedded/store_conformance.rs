@@ -1,0 +1,149 @@
+//! Stores that need no server pass the conformance suites of their contracts.
+
+use std::{sync::Arc, time::Duration};
+
+use bloodbank_core::{
+    Error, ErrorKind, Result, Settings,
+    message::Outgoing,
+    store::{
+        ClaimStore, DirectLinkStore, FileClaims, Journal, LeaseStore, Stores,
+        memory::{MemoryClaims, MemoryLeases, MemoryLinks},
+    },
+    transport::{
+        Publish, Topology, Transport,
+        topology::{Exchange, ExchangeKind},
+    },
+};
+use bloodbank_embedded::Embedded;
+use bloodbank_testing::{
+    conformance::stores::{JournalFixture, StoreFixture},
+    store_conformance_suite,
+};
+use futures_util::future::BoxFuture;
+use tokio::sync::Mutex;
+
+/// Stores in memory.
+struct Memory;
+
+impl StoreFixture<dyn DirectLinkStore> for Memory {
+    fn open(&self) -> BoxFuture<'_, Result<Arc<dyn DirectLinkStore>>> {
+        Box::pin(async { Ok(Arc::new(MemoryLinks::new(100_000, Duration::from_secs(600))) as _) })
+    }
+}
+
+impl StoreFixture<dyn LeaseStore> for Memory {
+    fn open(&self) -> BoxFuture<'_, Result<Arc<dyn LeaseStore>>> {
+        Box::pin(async { Ok(Arc::new(MemoryLeases::default()) as _) })
+    }
+}
+
+impl StoreFixture<dyn ClaimStore> for Memory {
+    fn open(&self) -> BoxFuture<'_, Result<Arc<dyn ClaimStore>>> {
+        Box::pin(async { Ok(Arc::new(MemoryClaims::new(64 * 1024 * 1024)) as _) })
+    }
+}
+
+/// Claims in a folder.
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+}
+
+impl StoreFixture<dyn ClaimStore> for Folder {
+    fn open(&self) -> BoxFuture<'_, Result<Arc<dyn ClaimStore>>> {
+        Box::pin(async { Ok(Arc::new(FileClaims::open(self.0.path())?) as _) })
+    }
+}
+
+/// Stores of an embedded bus, in memory or in a file.
+pub(crate) struct EmbeddedStores {
+    folder: Option<tempfile::TempDir>,
+    bus: Mutex<Option<Embedded>>,
+}
+
+impl EmbeddedStores {
+    fn in_memory() -> Self {
+        Self { folder: None, bus: Mutex::default() }
+    }
+
+    pub(crate) fn in_file() -> Self {
+        Self { folder: Some(tempfile::tempdir().unwrap()), bus: Mutex::default() }
+    }
+
+    async fn stores(&self) -> Result<Stores> {
+        let bus = match &self.folder {
+            None => Embedded::in_memory(),
+            Some(folder) => Embedded::open(&folder.path().join("bus.db")).await?,
+        };
+        let stores = bus.stores(&Settings::default());
+        *self.bus.lock().await = Some(bus);
+        Ok(stores)
+    }
+
+    async fn close_bus(&self) {
+        if let Some(bus) = &*self.bus.lock().await {
+            bus.close().await;
+        }
+    }
+}
+
+macro_rules! embedded_stores {
+    ($($contract:ident: $field:ident;)*) => {
+        $(
+            impl StoreFixture<dyn $contract> for EmbeddedStores {
+                fn open(&self) -> BoxFuture<'_, Result<Arc<dyn $contract>>> {
+                    Box::pin(async { Ok(self.stores().await?.$field.expect("the bus brings it along")) })
+                }
+
+                fn close(&self) -> BoxFuture<'_, ()> {
+                    Box::pin(self.close_bus())
+                }
+            }
+        )*
+    };
+}
+
+embedded_stores! {
+    DirectLinkStore: links;
+    LeaseStore: leases;
+    Journal: journal;
+}
+
+impl JournalFixture for EmbeddedStores {
+    fn publish(&self, message: Outgoing) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            let bus = self.bus.lock().await;
+            let bus = bus.as_ref().ok_or_else(|| Error::new(ErrorKind::Closed, "the journal was not opened"))?;
+            let exchange = Exchange { name: Arc::clone(&message.exchange), kind: ExchangeKind::Topic };
+            bus.declare_now(&Topology { exchanges: vec![exchange], ..Topology::default() })?;
+            bus.publish(message).await.map(drop)
+        })
+    }
+}
+
+store_conformance_suite! {
+    mod memory;
+    direct_links: Memory;
+    leases: Memory;
+    claims: Memory;
+}
+
+store_conformance_suite! {
+    mod folder;
+    claims: Folder::new(), durable;
+}
+
+store_conformance_suite! {
+    mod embedded_memory;
+    leases: EmbeddedStores::in_memory();
+}
+
+store_conformance_suite! {
+    mod embedded_file;
+    direct_links: EmbeddedStores::in_file(), durable;
+    leases: EmbeddedStores::in_file(), durable;
+    journal: EmbeddedStores::in_file(), durable;
+}

@@ -1,0 +1,71 @@
+//! The table of endpoints: from it come the routes, the OpenAPI document and the access checks.
+
+mod accepted;
+mod batch;
+mod command;
+mod correlation;
+mod dead_letters;
+mod documents;
+mod envelope;
+mod event;
+mod health;
+#[cfg(feature = "mcp")]
+mod mcp;
+mod metrics;
+mod registry;
+mod stream;
+
+use crate::{
+    auth::Access::{Public, ReadAll, ReadAndPublishAll, Token},
+    endpoint::Endpoint,
+    gateway::Gateway,
+};
+
+/// Every endpoint of a gateway, except those that a program adds.
+pub(crate) fn table() -> Vec<Endpoint<Gateway>> {
+    let table = vec![
+        Endpoint::get("/healthz", Public, health::healthz, health::healthz_operation()),
+        Endpoint::get("/readyz", Public, health::readyz, health::readyz_operation()),
+        Endpoint::post_per_event("/events/{*key}", Token, event::event, event::operation),
+        Endpoint::post("/events/custom", Token, envelope::envelope, envelope::operation()),
+        Endpoint::post("/events/batch", Token, batch::batch, batch::operation()),
+        Endpoint::get("/events/stream", Token, stream::stream, stream::operation()),
+        Endpoint::get("/commands/{id}", Token, command::command, command::operation()),
+        Endpoint::get("/dead-letters/{queue}", ReadAll, dead_letters::list, dead_letters::list_operation()),
+        Endpoint::post(
+            "/dead-letters/{queue}/redrive",
+            ReadAndPublishAll,
+            dead_letters::redrive,
+            dead_letters::redrive_operation(),
+        ),
+        Endpoint::post(
+            "/dead-letters/{queue}/discard",
+            ReadAndPublishAll,
+            dead_letters::discard,
+            dead_letters::discard_operation(),
+        ),
+        Endpoint::get("/debug/correlation/{id}", ReadAll, correlation::dump, correlation::operation()),
+        Endpoint::get("/debug/correlation/{id}/dump", ReadAll, correlation::dump, correlation::dump_operation()),
+        Endpoint::get("/debug/correlation/{id}/chain", ReadAll, correlation::chain, correlation::chain_operation()),
+        Endpoint::get("/debug/correlation/{id}/graph", ReadAll, correlation::graph, correlation::graph_operation()),
+        Endpoint::get("/registry/domains", Token, registry::domains, registry::domains_operation()),
+        Endpoint::get("/registry/events", Token, registry::events, registry::events_operation()),
+        Endpoint::get("/registry/events/{key}", Token, registry::event, registry::event_operation()),
+        Endpoint::get("/schemas/{file}", Token, registry::schema, registry::schema_operation()),
+        Endpoint::get("/metrics", ReadAll, metrics::metrics, metrics::operation()),
+        Endpoint::get("/openapi.json", Token, documents::openapi, documents::openapi_operation()),
+        Endpoint::get("/docs", Token, documents::docs, documents::docs_operation()),
+        Endpoint::get("/asyncapi.json", Token, documents::asyncapi, documents::asyncapi_operation()),
+        Endpoint::get("/asyncapi", Token, documents::asyncapi_page, documents::asyncapi_page_operation()),
+    ];
+    #[cfg(feature = "mcp")]
+    let table = {
+        let mut table = table;
+        let server = mcp::McpEndpoint::default();
+        table.push(Endpoint::post("/mcp", Token, server.clone(), mcp::post_operation()));
+        table.push(Endpoint::get("/mcp", Token, server.clone(), mcp::get_operation()));
+        table.push(Endpoint::delete("/mcp", Token, server, mcp::delete_operation()));
+        table
+    };
+    table
+}

@@ -1,0 +1,142 @@
+//! The guard of every endpoint. It checks the origin of a request, whether there is room for it, and who sends it; then it
+//! runs the endpoint within a time, counts the answer, and turns a panic into an answer.
+//!
+//! One layer does all of it, because each layer costs every request a boxed future and a copy of everything within it.
+
+use std::{
+    convert::Infallible,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    sync::{Arc, LazyLock},
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use axum::{
+    extract::{MatchedPath, Request},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use futures_util::{FutureExt, future::ready};
+use tokio::{sync::OwnedSemaphorePermit, time::timeout};
+use tower::{Layer, Service};
+
+use crate::{
+    auth::{Access, Caller, check_origin},
+    gateway::Gateway,
+    metrics,
+    problem::Problem,
+};
+
+/// The future of a guarded answer.
+pub(crate) type GuardFuture = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+/// The guard of an endpoint, as a layer.
+#[derive(Clone)]
+pub(crate) struct Guard {
+    gateway: Gateway,
+    access: Access,
+    /// Whether only this machine can reach the gateway, which then needs no token.
+    is_local: bool,
+}
+
+impl Guard {
+    pub(crate) fn new(gateway: &Gateway, access: Access, is_local: bool) -> Self {
+        Self { gateway: gateway.clone(), access, is_local }
+    }
+
+    fn check(&self, request: &Request) -> Result<(Caller, OwnedSemaphorePermit), Problem> {
+        check_origin(self.gateway.origins(), self.is_local, request)?;
+        // A request over the limit is refused at once, rather than left to wait for an answer that comes too late.
+        let permit = Arc::clone(self.gateway.permits()).try_acquire_owned().map_err(|_| Problem::busy())?;
+        let needs_token = self.access.needs_token();
+        let caller = if needs_token { authenticate(&self.gateway, request.headers())? } else { Caller::unknown() };
+        self.access.check(&caller)?;
+        Ok((caller, permit))
+    }
+}
+
+impl<S> Layer<S> for Guard {
+    type Service = Guarded<S>;
+
+    fn layer(&self, inner: S) -> Guarded<S> {
+        Guarded { inner, guard: self.clone() }
+    }
+}
+
+/// An endpoint behind its [`Guard`].
+#[derive(Clone)]
+pub(crate) struct Guarded<S> {
+    inner: S,
+    guard: Guard,
+}
+
+impl<S> Service<Request> for Guarded<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible, Future: Send + 'static>,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = GuardFuture;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request) -> GuardFuture {
+        let start = Instant::now();
+        let route = request.extensions().get::<MatchedPath>().cloned();
+        let finish = move |mut response: Response| {
+            // Browsers must not guess media types.
+            response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+            let route = route.as_ref().map_or("none", MatchedPath::as_str);
+            metrics::answered(route, response.status(), start.elapsed());
+            Ok(response)
+        };
+        let (caller, permit) = match self.guard.check(&request) {
+            Ok(checked) => checked,
+            Err(problem) => return Box::pin(ready(finish(problem.into_response()))),
+        };
+        request.extensions_mut().insert(caller);
+        let Ok(answer) = catch_unwind(AssertUnwindSafe(|| self.inner.call(request))) else {
+            return Box::pin(ready(finish(panicked())));
+        };
+        // Combinators, because an async block would hold all of it twice.
+        let answer = timeout(self.guard.gateway.limits().request_time, AssertUnwindSafe(answer).catch_unwind());
+        Box::pin(answer.map(move |answer| {
+            drop(permit);
+            finish(match answer {
+                Ok(Ok(Ok(response))) => response,
+                Ok(Err(_)) => panicked(),
+                Err(_) => too_slow(),
+            })
+        }))
+    }
+}
+
+/// The caller of a request, by its token.
+fn authenticate(gateway: &Gateway, headers: &HeaderMap) -> Result<Caller, Problem> {
+    static ANYONE: LazyLock<Caller> = LazyLock::new(Caller::anyone);
+    let tokens = gateway.tokens();
+    let caller = if tokens.is_empty() {
+        &*ANYONE
+    } else {
+        bearer(headers).and_then(|secret| tokens.find(secret)).ok_or_else(Problem::unauthorised)?
+    };
+    Ok(caller.clone())
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, secret) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| secret.trim())
+}
+
+fn panicked() -> Response {
+    tracing::error!("a request panicked");
+    Problem::internal().into_response()
+}
+
+fn too_slow() -> Response {
+    let detail = "the request took too long; send its body faster";
+    Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout", "Request timeout", detail).into_response()
+}

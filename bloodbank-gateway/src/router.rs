@@ -1,0 +1,157 @@
+//! The router, made from the table of endpoints.
+
+use axum::{
+    Router,
+    handler::Handler,
+    http::{Method, StatusCode, Uri},
+};
+use tower_http::cors::{AllowHeaders, CorsLayer};
+
+use crate::{auth::Access, endpoints, gateway::Gateway, guard::Guard, params::BaseUrl, problem::Problem};
+
+/// The longest path that an answer repeats.
+const LONGEST_PATH: usize = 200;
+
+/// The endpoints of a gateway as an `axum::Router`.
+///
+/// Nested in an application, the endpoints take its path into account where they name an address: in the `Location` of a
+/// command, and as the server of the OpenAPI document.
+///
+/// # Panics
+/// When two endpoints have the same method and path.
+pub fn router(gateway: Gateway) -> Router {
+    local_router(gateway, false)
+}
+
+/// The router of a gateway; `is_local`: only this machine can reach it, and needs no token.
+pub(crate) fn local_router(gateway: Gateway, is_local: bool) -> Router {
+    let guard = |access| Guard::new(&gateway, access, is_local);
+    let mut router = Router::new();
+    for endpoint in endpoints::table().into_iter().chain(gateway.added_endpoints().iter().cloned()) {
+        router = router.route(endpoint.spec.path, endpoint.handler.layer(guard(endpoint.spec.access)));
+    }
+    router = router
+        .method_not_allowed_fallback(method_not_allowed.layer(guard(Access::Public)))
+        .fallback(not_found.layer(guard(Access::Public)));
+    let origins: Vec<_> = gateway.origins().iter().filter_map(|origin| origin.parse().ok()).collect();
+    if !origins.is_empty() {
+        router = router.layer(
+            CorsLayer::new()
+                .allow_origin(origins)
+                .allow_methods([Method::GET, Method::POST])
+                .allow_headers(AllowHeaders::mirror_request()),
+        );
+    }
+    router.with_state(gateway)
+}
+
+async fn not_found(BaseUrl(base): BaseUrl, method: Method, uri: Uri) -> Problem {
+    let path: String = uri.path().chars().take(LONGEST_PATH).collect();
+    Problem::not_found(format!(
+        "there is no endpoint `{method} {base}{path}`; `GET {base}/openapi.json` lists all endpoints, and `{base}/docs` shows them as a page"
+    ))
+}
+
+async fn method_not_allowed(BaseUrl(base): BaseUrl, method: Method, uri: Uri) -> Problem {
+    let path: String = uri.path().chars().take(LONGEST_PATH).collect();
+    let detail =
+        format!("`{base}{path}` does not answer {method}; `GET {base}/openapi.json` lists the methods of every path");
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed", detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use axum::{
+        body::Body,
+        http::{Request, header},
+    };
+    use bloodbank_core::{Bus, Registry};
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::{auth::Tokens, openapi::openapi_document};
+
+    const TOKENS: &str = r##"token = [
+        { name = "nothing", secret = "may-do-nothing-at-all" },
+        { name = "reader", secret = "may-read-every-event", read = ["#"] },
+        { name = "all", secret = "may-do-everything-here", read = ["#"], publish = ["#"] },
+    ]"##;
+
+    /// The paths of a router, which only its `Debug` output tells.
+    fn paths_of(router: &Router) -> BTreeSet<String> {
+        let text = format!("{router:?}");
+        let routes = text.split("fallback_router").next().expect("text before it");
+        let paths = routes.split("RouteId(").filter_map(|part| part.split_once("): \"")?.1.split('"').next());
+        paths.map(str::to_owned).collect()
+    }
+
+    #[tokio::test]
+    async fn every_route_has_its_row_in_the_table() {
+        let router = router(Gateway::builder(Bus::embedded()).build());
+        let table: BTreeSet<_> = endpoints::table().iter().map(|endpoint| endpoint.spec.path.to_owned()).collect();
+        assert_eq!(paths_of(&router), table);
+        // The paths of another route would be seen.
+        let other = router.route("/other", axum::routing::get(|| async {}));
+        assert!(paths_of(&other).contains("/other"));
+    }
+
+    #[tokio::test]
+    async fn every_row_of_the_table_is_in_the_document_once() {
+        let document = openapi_document(&Gateway::builder(Bus::embedded()).build());
+        let mut expected = BTreeSet::new();
+        for endpoint in endpoints::table() {
+            let method = endpoint.spec.method.as_str().to_ascii_lowercase();
+            for (path, _) in endpoint.spec.operations(Registry::global()) {
+                assert!(expected.insert((path.clone(), method.clone())), "{method} {path} is there twice");
+            }
+        }
+        let mut ids = BTreeSet::new();
+        let mut found = BTreeSet::new();
+        for (path, methods) in document["paths"].as_object().expect("paths") {
+            for (method, operation) in methods.as_object().expect("methods") {
+                found.insert((path.clone(), method.clone()));
+                assert!(ids.insert(operation["operationId"].to_string()), "{operation}");
+                assert!(operation["summary"].as_str().is_some_and(|summary| !summary.is_empty()), "{method} {path}");
+            }
+        }
+        assert_eq!(found, expected);
+    }
+
+    #[tokio::test]
+    async fn every_endpoint_asks_for_the_access_in_the_table() {
+        let tokens = Tokens::from_toml(TOKENS).expect("tokens");
+        let router = router(Gateway::builder(Bus::embedded()).tokens(tokens).build());
+        let secrets =
+            [None, Some("may-do-nothing-at-all"), Some("may-read-every-event"), Some("may-do-everything-here")];
+        for endpoint in endpoints::table() {
+            // As many of the callers are refused, the ones with the fewest rights first.
+            let (unauthorised, forbidden) = match endpoint.spec.access {
+                Access::Public => (0, 0),
+                Access::Token => (1, 0),
+                Access::ReadAll => (1, 1),
+                Access::ReadAndPublishAll => (1, 2),
+            };
+            let path = endpoint.spec.path.replace("{*key}", "no/event").replace(['{', '}'], "");
+            for (number, secret) in secrets.into_iter().enumerate() {
+                // A stream is refused to a caller who may read none of its events.
+                if endpoint.spec.path == "/events/stream" && number == 1 {
+                    continue;
+                }
+                let mut request = Request::builder().method(endpoint.spec.method.clone()).uri(&path);
+                if let Some(secret) = secret {
+                    request = request.header(header::AUTHORIZATION, format!("Bearer {secret}"));
+                }
+                let request = request.body(Body::empty()).expect("a request");
+                let status = router.clone().oneshot(request).await.expect("an answer").status();
+                let (method, access) = (&endpoint.spec.method, endpoint.spec.access);
+                let said = format!("{method} {path} ({access:?}) answers {status} to {secret:?}");
+                assert_eq!(status == StatusCode::UNAUTHORIZED, number < unauthorised, "{said}");
+                let is_forbidden = (unauthorised..unauthorised + forbidden).contains(&number);
+                assert_eq!(status == StatusCode::FORBIDDEN, is_forbidden, "{said}");
+                assert_ne!(status, StatusCode::METHOD_NOT_ALLOWED, "{said}");
+            }
+        }
+    }
+}
