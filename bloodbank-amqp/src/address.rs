@@ -1,4 +1,4 @@
-//! Where the broker is; never shown with its password.
+//! The address of the broker, never shown with its password.
 
 use std::fmt;
 
@@ -10,16 +10,18 @@ use secrecy::ExposeSecret;
 
 use bloodbank_core::{Error, ErrorKind, Result, settings::Settings, settings::TlsFiles};
 
-/// How long the broker may be silent, in seconds, before the connection counts as dead.
-const HEARTBEAT: u16 = 10;
-const CONNECT_MILLISECONDS: u64 = 5_000;
+/// The heartbeat interval: a broker that is silent for two of them is gone.
+const HEARTBEAT_SECONDS: u16 = 10;
+/// The time for opening the TCP connection.
+const CONNECT_TIMEOUT_MILLISECONDS: u64 = 5_000;
+/// A URL for error messages.
 const EXAMPLE: &str = "amqp://user:password@host:5672/%2f";
 
-/// Where the broker is and who we are there.
+/// The address of the broker, and the user with whose name and password this program connects.
 pub(super) struct Address {
     uri: AMQPUri,
     tls: OwnedTLSConfig,
-    /// The name of the service, shown in the broker's list of connections.
+    /// The name of this service, shown in the broker's list of connections.
     pub(super) service: String,
 }
 
@@ -41,7 +43,7 @@ impl Address {
         let wrong = |fault: &str| {
             Error::new(ErrorKind::Settings, format!("RABBIT_URL is {:?}, {fault}; write it as {EXAMPLE}", redact(url)))
         };
-        // What the parser says may repeat the URL, with its password.
+        // The parser's message is dropped: it may repeat the URL with its password.
         let mut uri: AMQPUri = url.parse().map_err(|_: String| wrong("which is no AMQP URL"))?;
         if uri.scheme == AMQPScheme::AMQPS && cfg!(not(feature = "tls")) {
             return Err(wrong("but this program was built without the feature `tls`"));
@@ -50,11 +52,11 @@ impl Address {
             return Err(wrong("whose virtual host is longer than 255 bytes"));
         }
         if uri.vhost.is_empty() && !url.contains("%2") {
-            // `amqp://host/` names the virtual host "", which nobody has.
+            // `amqp://host/` names the virtual host "", which does not exist.
             uri.vhost = "/".to_owned();
         }
-        uri.query.heartbeat = Some(uri.query.heartbeat.unwrap_or(HEARTBEAT));
-        uri.query.connection_timeout = Some(uri.query.connection_timeout.unwrap_or(CONNECT_MILLISECONDS));
+        uri.query.heartbeat = Some(uri.query.heartbeat.unwrap_or(HEARTBEAT_SECONDS));
+        uri.query.connection_timeout = Some(uri.query.connection_timeout.unwrap_or(CONNECT_TIMEOUT_MILLISECONDS));
         Ok(Self { uri, tls: OwnedTLSConfig::default(), service: service.to_owned() })
     }
 
@@ -62,7 +64,7 @@ impl Address {
         self.uri.clone()
     }
 
-    /// Whom to trust, and who we are.
+    /// The authority to trust and the certificate of this program.
     pub(super) fn tls(&self) -> OwnedTLSConfig {
         self.tls.clone()
     }
@@ -72,7 +74,7 @@ impl Address {
     }
 }
 
-/// Without the password.
+/// The URL without the password.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let authority = &self.uri.authority;
@@ -89,7 +91,7 @@ impl fmt::Display for Address {
     }
 }
 
-/// A URL that may be garbage, without what could be a password.
+/// The text of a URL, valid or not, without what could be a password.
 fn redact(url: &str) -> String {
     let url = url.split(['?', '#']).next().unwrap_or_default();
     let (scheme, rest) = url.split_once("://").unwrap_or(("", url));

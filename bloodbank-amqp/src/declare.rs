@@ -1,4 +1,4 @@
-//! Makes sure that exchanges, queues and bindings exist.
+//! Declaration of exchanges, queues and bindings, and comparison with those of the broker.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use lapin::{
 use tracing::warn;
 
 use crate::{
-    conflict,
-    deadline::{CALL, CLOSING, within},
-    fault::Fault,
+    broker_fault::BrokerFault,
+    declare_error,
     session::Session,
+    timeout::{CALL_TIMEOUT, CLOSE_TIMEOUT, with_timeout},
 };
 use bloodbank_core::{
     Error, ErrorKind, Result,
@@ -24,17 +24,17 @@ use bloodbank_core::{
     },
 };
 
-/// Why something is not declared.
-pub(super) enum Refusal {
-    /// It cannot be: the broker or the protocol does not allow it.
+/// The reason why an attempt to declare, consume or browse failed.
+pub(super) enum AttemptError {
+    /// The broker or the protocol does not allow it; another attempt fails too.
     Refused(Error),
-    /// The connection did not live long enough.
-    Lost(Fault),
+    /// The connection was lost meanwhile; another attempt may succeed.
+    ConnectionLost(BrokerFault),
 }
 
-/// Declares everything, up to the first refusal.
-pub(super) async fn declare(session: &Session, topology: &Topology) -> Result<(), Refusal> {
-    let channel = session.channel().await.map_err(Refusal::Lost)?;
+/// Declares a topology, up to the first refusal.
+pub(super) async fn declare(session: &Session, topology: &Topology) -> Result<(), AttemptError> {
+    let channel = session.channel().await.map_err(AttemptError::ConnectionLost)?;
     for item in items(topology) {
         if let Err(fault) = item.declare(&channel).await? {
             return Err(refusal(session, &item, fault));
@@ -44,8 +44,8 @@ pub(super) async fn declare(session: &Session, topology: &Topology) -> Result<()
     Ok(())
 }
 
-/// Declares again what was declared before. What is refused now is logged and left out: the rest must not wait for it.
-pub(super) async fn restore(session: &Session, topology: &Topology) -> Result<(), Fault> {
+/// Declares a topology again after a reconnect. A refused item is logged and left out: the others must not wait for it.
+pub(super) async fn restore(session: &Session, topology: &Topology) -> Result<(), BrokerFault> {
     let mut channel = session.channel().await?;
     for item in items(topology) {
         let refused = match item.declare(&channel).await {
@@ -54,19 +54,20 @@ pub(super) async fn restore(session: &Session, topology: &Topology) -> Result<()
             Err(refused) => refused,
         };
         match refused {
-            Refusal::Lost(fault) => return Err(fault),
-            Refusal::Refused(error) => warn!("not declared again: {error}"),
+            AttemptError::ConnectionLost(fault) => return Err(fault),
+            AttemptError::Refused(error) => warn!("not declared again: {error}"),
         }
-        // The old one is closed, or waits for an answer.
+        // The old channel is closed, or waits for an answer.
         channel = session.channel().await?;
     }
     close(&channel).await;
     Ok(())
 }
 
-/// Compares without changing anything: what exists is declared once more, which the broker refuses where it differs.
-pub(super) async fn compare(session: &Session, topology: &Topology) -> Result<Vec<Compared>, Refusal> {
-    let mut channel = session.channel().await.map_err(Refusal::Lost)?;
+/// Compares a topology with the broker's without changing anything: an item that exists is declared once more, which the broker
+/// refuses where it differs.
+pub(super) async fn compare(session: &Session, topology: &Topology) -> Result<Vec<Compared>, AttemptError> {
+    let mut channel = session.channel().await.map_err(AttemptError::ConnectionLost)?;
     let mut compared = Vec::new();
     for item in items(topology) {
         let found = match item.exists(&channel).await? {
@@ -78,7 +79,7 @@ pub(super) async fn compare(session: &Session, topology: &Topology) -> Result<Ve
             Some(Err(fault)) => found(session, fault)?,
         };
         if !channel.status().connected() {
-            channel = session.channel().await.map_err(Refusal::Lost)?;
+            channel = session.channel().await.map_err(AttemptError::ConnectionLost)?;
         }
         compared.push(Compared { item: item.name(), found });
     }
@@ -86,46 +87,52 @@ pub(super) async fn compare(session: &Session, topology: &Topology) -> Result<Ve
     Ok(compared)
 }
 
-fn found(session: &Session, fault: Fault) -> Result<Found, Refusal> {
+/// The state of an item whose comparison failed.
+fn found(session: &Session, fault: BrokerFault) -> Result<Found, AttemptError> {
     match &fault {
-        Fault::Channel { code: 404, .. } => Ok(Found::Missing),
-        Fault::Channel { text, .. } => Ok(match conflict::difference(text) {
+        BrokerFault::Channel { code: 404, .. } => Ok(Found::Missing),
+        BrokerFault::Channel { text, .. } => Ok(match declare_error::difference(text) {
             Some(difference) => Found::Different(vec![difference]),
             None => Found::Unknown(text.to_string()),
         }),
-        Fault::Silence => Ok(Found::Unknown(fault.text().to_owned())),
-        Fault::Protocol { .. } | Fault::Lost { .. } => {
-            session.suspect(&fault);
-            Err(Refusal::Lost(fault))
+        BrokerFault::Unresponsive => Ok(Found::Unknown(fault.text().to_owned())),
+        BrokerFault::Protocol { .. } | BrokerFault::ConnectionLost { .. } => {
+            session.fail(&fault);
+            Err(AttemptError::ConnectionLost(fault))
         }
     }
 }
 
-fn refusal(session: &Session, item: &Item<'_>, fault: Fault) -> Refusal {
+/// The error of an attempt to declare an item.
+fn refusal(session: &Session, item: &Item<'_>, fault: BrokerFault) -> AttemptError {
     match fault {
-        Fault::Channel { .. } | Fault::Silence => Refusal::Refused(conflict::explain(&item.name(), &fault)),
-        Fault::Protocol { .. } => {
-            session.suspect(&fault);
-            Refusal::Refused(conflict::explain(&item.name(), &fault))
+        BrokerFault::Channel { .. } | BrokerFault::Unresponsive => {
+            AttemptError::Refused(declare_error::declare_error(&item.name(), &fault))
         }
-        Fault::Lost { .. } => {
-            session.suspect(&fault);
-            Refusal::Lost(fault)
+        BrokerFault::Protocol { .. } => {
+            session.fail(&fault);
+            AttemptError::Refused(declare_error::declare_error(&item.name(), &fault))
+        }
+        BrokerFault::ConnectionLost { .. } => {
+            session.fail(&fault);
+            AttemptError::ConnectionLost(fault)
         }
     }
 }
 
 async fn close(channel: &Channel) {
-    // What was declared stays; a connection that does not answer is noticed elsewhere.
-    let _ = within(CLOSING, channel.close(200, "done".into())).await;
+    // The declarations stay; the liveness probe notices a connection that does not answer.
+    let _ = with_timeout(CLOSE_TIMEOUT, channel.close(200, "done".into())).await;
 }
 
+/// One thing to declare.
 enum Item<'a> {
     Exchange(&'a Exchange),
     Queue(&'a Queue),
     Binding(&'a Binding),
 }
 
+/// The items of a topology in the order of declaration; the default exchange is never declared.
 fn items(topology: &Topology) -> impl Iterator<Item = Item<'_>> {
     let exchanges = topology.exchanges.iter().filter(|exchange| !exchange.name.is_empty());
     let queues = topology.queues.iter();
@@ -134,6 +141,7 @@ fn items(topology: &Topology) -> impl Iterator<Item = Item<'_>> {
 }
 
 impl Item<'_> {
+    /// The kind and the name, for messages.
     fn name(&self) -> String {
         match self {
             Self::Exchange(exchange) => format!("exchange `{}`", exchange.name),
@@ -145,26 +153,32 @@ impl Item<'_> {
         }
     }
 
-    /// Whether there is something of that name; `None`: the protocol cannot tell.
-    async fn exists(&self, channel: &Channel) -> Result<Option<Result<(), Fault>>, Refusal> {
+    /// Whether an item of that name exists; `None` where the protocol cannot tell.
+    async fn exists(&self, channel: &Channel) -> Result<Option<Result<(), BrokerFault>>, AttemptError> {
         let arguments = FieldTable::default();
         let answer = match self {
             Self::Exchange(exchange) => {
                 let options = ExchangeDeclareOptions { passive: true, ..ExchangeDeclareOptions::default() };
                 let name = self.short(&exchange.name)?;
-                within(CALL, channel.exchange_declare(name, lapin::ExchangeKind::Topic, options, arguments)).await
+                with_timeout(
+                    CALL_TIMEOUT,
+                    channel.exchange_declare(name, lapin::ExchangeKind::Topic, options, arguments),
+                )
+                .await
             }
             Self::Queue(queue) => {
                 let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-                within(CALL, channel.queue_declare(self.short(&queue.name)?, options, arguments)).await.map(drop)
+                with_timeout(CALL_TIMEOUT, channel.queue_declare(self.short(&queue.name)?, options, arguments))
+                    .await
+                    .map(drop)
             }
             Self::Binding(_) => return Ok(None),
         };
         Ok(Some(answer))
     }
 
-    /// The outer error: it cannot even be said in the protocol.
-    async fn declare(&self, channel: &Channel) -> Result<Result<(), Fault>, Refusal> {
+    /// Declares the item. The outer error: the protocol cannot express the declaration.
+    async fn declare(&self, channel: &Channel) -> Result<Result<(), BrokerFault>, AttemptError> {
         let arguments = FieldTable::default();
         match self {
             Self::Exchange(exchange) => {
@@ -175,7 +189,7 @@ impl Item<'_> {
                 };
                 let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
                 let name = self.short(&exchange.name)?;
-                Ok(within(CALL, channel.exchange_declare(name, kind, options, arguments)).await)
+                Ok(with_timeout(CALL_TIMEOUT, channel.exchange_declare(name, kind, options, arguments)).await)
             }
             Self::Queue(queue) => {
                 let transient = queue.kind == QueueKind::Transient;
@@ -186,21 +200,23 @@ impl Item<'_> {
                     ..QueueDeclareOptions::default()
                 };
                 let name = self.short(&queue.name)?;
-                let declared = within(CALL, channel.queue_declare(name, options, queue_arguments(queue))).await;
+                let declared =
+                    with_timeout(CALL_TIMEOUT, channel.queue_declare(name, options, queue_arguments(queue))).await;
                 Ok(declared.map(drop))
             }
             Self::Binding(binding) => {
                 let (queue, exchange) = (self.short(&binding.queue)?, self.short(&binding.exchange)?);
                 let pattern = self.short(&binding.pattern)?;
                 let options = QueueBindOptions::default();
-                Ok(within(CALL, channel.queue_bind(queue, exchange, pattern, options, arguments)).await)
+                Ok(with_timeout(CALL_TIMEOUT, channel.queue_bind(queue, exchange, pattern, options, arguments)).await)
             }
         }
     }
 
-    fn short(&self, text: &str) -> Result<ShortString, Refusal> {
+    /// A name in the protocol's type, of at most 255 bytes.
+    fn short(&self, text: &str) -> Result<ShortString, AttemptError> {
         ShortString::try_new(text).map_err(|_| {
-            Refusal::Refused(Error::new(
+            AttemptError::Refused(Error::new(
                 ErrorKind::Topology,
                 format!("{} is longer than 255 bytes; shorten it", self.name()),
             ))
@@ -227,7 +243,7 @@ pub(super) fn queue_arguments(queue: &Queue) -> FieldTable {
             set("x-dead-letter-routing-key", text(key));
         }
         if quorum {
-            // What is given up leaves the queue only when it has arrived elsewhere; that needs the other.
+            // A dead letter leaves the queue only when the other queue has it; `at-least-once` needs `reject-publish`.
             set("x-dead-letter-strategy", text("at-least-once"));
             set("x-overflow", text("reject-publish"));
         }

@@ -1,22 +1,23 @@
-//! A connection to the broker, with TLS or without.
+//! Opening a connection to the broker, with TLS or without.
 
 use lapin::{Connection, ConnectionBuilder, ConnectionProperties};
 
 use crate::address::Address;
 
+/// Opens a connection to the broker.
 pub(super) async fn dial(address: &Address, properties: ConnectionProperties) -> lapin::Result<Connection> {
     #[cfg(feature = "tls")]
-    if let Some(connector) = private::connector(address)? {
-        return private::dial(address, connector, properties).await;
+    if let Some(connector) = private_authority::connector(address)? {
+        return private_authority::dial(address, connector, properties).await;
     }
     let builder = ConnectionBuilder::new()?;
     builder.with_uri(address.uri()).with_properties(properties).with_tls_config(address.tls()).connect().await
 }
 
-/// With `BLOODBANK_TLS_CA`. lapin itself would trust it beside the authorities of the system, and would not connect where the
-/// system has none.
+/// Connecting with `BLOODBANK_TLS_CA`: only that authority is trusted. lapin itself would trust it beside the authorities of
+/// the system, and would not connect where the system has none.
 #[cfg(feature = "tls")]
-mod private {
+mod private_authority {
     use std::io;
 
     use lapin::{
@@ -32,7 +33,7 @@ mod private {
 
     use super::Address;
 
-    /// What trusts the authority of the settings alone, where there is one and TLS is asked for.
+    /// The connector that trusts only the authority of the settings; `None` without one, or without TLS.
     pub(super) fn connector(address: &Address) -> io::Result<Option<RustlsConnector>> {
         let tls = address.tls();
         let Some(ca) = tls.cert_chain.filter(|_| address.uri().scheme == AMQPScheme::AMQPS) else { return Ok(None) };

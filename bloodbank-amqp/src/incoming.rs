@@ -1,4 +1,4 @@
-//! A message as it came from lapin, ours or anybody's.
+//! Decoding of messages from the broker, whoever published them.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -10,21 +10,22 @@ use lapin::{
 };
 use uuid::Uuid;
 
-use crate::intern::Interned;
+use crate::cached_text::CachedText;
 use bloodbank_core::message::{HeaderValue, Headers, Incoming, Properties, Text};
 
-/// Reads the deliveries of one consumer.
+/// Decodes the deliveries of one consumer.
 #[derive(Default)]
-pub(super) struct Reader {
-    exchange: Interned,
-    routing_key: Interned,
-    event_type: Interned,
-    app_id: Interned,
-    reply_to: Interned,
+pub(super) struct MessageDecoder {
+    exchange: CachedText,
+    routing_key: CachedText,
+    event_type: CachedText,
+    app_id: CachedText,
+    reply_to: CachedText,
 }
 
-impl Reader {
-    pub(super) fn read(
+impl MessageDecoder {
+    /// The message of a delivery.
+    pub(super) fn decode(
         &mut self,
         exchange: &ShortString,
         routing_key: &ShortString,
@@ -39,11 +40,11 @@ impl Reader {
         }
     }
 
-    /// What is not as we know it is left out: a foreign message is judged by its body.
+    /// The properties; those that Bloodbank cannot read are left out, and a foreign message is judged by its body.
     fn properties(&mut self, from: &BasicProperties) -> Properties {
         let uuid = |id: &Option<ShortString>| Uuid::try_parse(id.as_ref()?.as_str()).ok();
         let shared =
-            |cache: &mut Interned, text: &Option<ShortString>| text.as_ref().map(|text| cache.get(text.as_str()));
+            |cache: &mut CachedText, text: &Option<ShortString>| text.as_ref().map(|text| cache.get(text.as_str()));
         Properties {
             message_id: uuid(from.message_id()),
             correlation_id: uuid(from.correlation_id()),
@@ -69,7 +70,8 @@ fn headers(table: &FieldTable) -> Headers {
         .collect()
 }
 
-/// Flat values as they are, numbers with a fraction as text; tables, lists and bytes that are no text are left out.
+/// The value of a header: flat values as they are, numbers with a fraction as text. Tables, lists and bytes that are not
+/// UTF-8 are left out.
 fn header(value: &AMQPValue) -> Option<HeaderValue> {
     let text = |text: String| Some(HeaderValue::Text(Text::Owned(text)));
     let bytes = |bytes: &[u8]| text(std::str::from_utf8(bytes).ok()?.to_owned());
@@ -148,7 +150,7 @@ mod tests {
             .with_correlation_id("".into())
             .with_expiration("soon".into())
             .with_timestamp(u64::MAX);
-        let read = Reader::default().properties(&foreign);
+        let read = MessageDecoder::default().properties(&foreign);
         assert_eq!(read.message_id, None);
         assert_eq!(read.correlation_id, None);
         assert_eq!(read.expiration, None);

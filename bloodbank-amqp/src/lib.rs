@@ -1,32 +1,32 @@
-//! RabbitMQ, through lapin.
+//! Bloodbank's transport for RabbitMQ, through lapin.
 //!
 //! One connection publishes and one consumes, because a broker that is short of memory or disk stops reading what a
-//! publishing connection sends, acknowledgements included. A `link` keeps each connection up: whenever there is doubt
-//! it drops the connection and makes a new one, declares again what was declared, and the publisher and the consumers
-//! go on there. lapin's own recovery stays off.
+//! publishing connection sends, acknowledgements included. A `supervisor` keeps each connection up: when a connection
+//! fails or does not answer, it makes a new one and declares the topology again, and the publisher and the consumers go on there.
+//! lapin's own recovery stays off.
 //!
-//! - `publish`: one task owns the publishing channel, keeps a window in flight and awaits every confirm.
+//! - `publish`: one task owns the publishing channel, keeps a window of messages in flight and awaits every confirm.
 //! - `consume`: every consumer has a channel, and one task per channel sends its acknowledgements.
-//! - `declare`: exchanges, queues and bindings.
+//! - `declare`: exchanges, queues and bindings, declared and compared.
 
 #![forbid(unsafe_code)]
 
 mod address;
 mod backoff;
-mod conflict;
+mod broker_fault;
+mod cached_text;
 mod consume;
-mod deadline;
 mod declare;
+mod declare_error;
+mod declared_topology;
 mod dial;
-mod fault;
 mod incoming;
-mod intern;
-mod link;
+mod liveness_probe;
 mod outgoing;
 mod publish;
-mod pulse;
-mod remembered;
 mod session;
+mod supervisor;
+mod timeout;
 
 use std::{fmt, sync::Arc};
 
@@ -36,9 +36,9 @@ use tokio::sync::watch;
 use crate::{
     address::Address,
     consume::Consumers,
-    link::{Link, Role},
+    declared_topology::DeclaredTopology,
     publish::Publisher,
-    remembered::Remembered,
+    supervisor::{Role, SupervisedConnection},
 };
 use bloodbank_core::{
     Result,
@@ -51,28 +51,28 @@ use bloodbank_core::{
     },
 };
 
-/// RabbitMQ.
+/// A bus on RabbitMQ: a transport with one connection that publishes and one that consumes.
 pub struct Amqp {
     publisher: Publisher,
     consumers: Consumers,
-    publishing: Arc<Link>,
-    consuming: Arc<Link>,
+    publishing: Arc<SupervisedConnection>,
+    consuming: Arc<SupervisedConnection>,
 }
 
 impl Amqp {
-    /// Connects to the broker of `RABBIT_URL`. From then on a lost connection is made again without end.
+    /// Connects to the broker of `RABBIT_URL`. A connection that is lost later is replaced, without end.
     ///
     /// # Errors
     /// [`bloodbank_core::ErrorKind::Settings`] when the URL is missing or wrong, or the broker refuses the user or the virtual
     /// host; [`bloodbank_core::ErrorKind::Connection`] when the broker does not answer within a few seconds.
     pub async fn connect(settings: &Settings) -> Result<Self> {
         let address = Arc::new(Address::from_settings(settings)?);
-        let remembered = Arc::new(Remembered::default());
-        let open = |role| Link::open(Arc::clone(&address), Arc::clone(&remembered), role);
+        let declared = Arc::new(DeclaredTopology::default());
+        let open = |role| SupervisedConnection::open(Arc::clone(&address), Arc::clone(&declared), role);
         let (publishing, consuming) = tokio::try_join!(open(Role::Publishing), open(Role::Consuming))?;
         Ok(Self {
             publisher: Publisher::start(&publishing, settings.publish_window),
-            consumers: Consumers::new(&consuming, remembered),
+            consumers: Consumers::new(&consuming, declared),
             publishing,
             consuming,
         })
@@ -128,7 +128,7 @@ impl Transport for Amqp {
         "rabbitmq"
     }
 
-    /// RabbitMQ keeps messages, and nothing about them once they are consumed.
+    /// No stores: RabbitMQ keeps messages, and nothing about them once they are consumed.
     fn stores(&self, _: &Settings) -> Stores {
         Stores::none()
     }

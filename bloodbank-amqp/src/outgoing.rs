@@ -1,4 +1,4 @@
-//! A message as lapin sends it.
+//! Encoding of messages for lapin.
 
 use bytes::Bytes;
 use lapin::{
@@ -11,11 +11,11 @@ use bloodbank_core::{
     message::{HeaderValue, Headers, Outgoing, Properties},
 };
 
-/// Survives a restart of the broker.
+/// The delivery mode of messages that survive a restart of the broker.
 const PERSISTENT: u8 = 2;
 
-/// A message as lapin sends it.
-pub(super) struct Frame {
+/// A message in the types that lapin sends.
+pub(super) struct EncodedMessage {
     pub(super) exchange: ShortString,
     pub(super) routing_key: ShortString,
     pub(super) properties: BasicProperties,
@@ -23,9 +23,11 @@ pub(super) struct Frame {
     pub(super) mandatory: bool,
 }
 
-impl Frame {
+impl EncodedMessage {
+    /// Encodes a message.
+    ///
     /// # Errors
-    /// When a text is longer than the protocol allows; that is found before anything is on the wire.
+    /// When a text is longer than the protocol allows; nothing is on the wire then.
     pub(super) fn new(message: &Outgoing) -> Result<Self> {
         Ok(Self {
             exchange: short("the name of the exchange", &message.exchange, ErrorKind::InvalidKey)?,
@@ -64,7 +66,7 @@ fn properties(properties: &Properties) -> Result<BasicProperties> {
         out = out.with_timestamp(u64::try_from(timestamp.timestamp()).unwrap_or(0));
     }
     if let Some(expiration) = properties.expiration {
-        // The broker takes at most 32 bits: 49 days.
+        // The broker accepts at most 32 bits: 49 days.
         let milliseconds = u32::try_from(expiration.as_millis()).unwrap_or(u32::MAX);
         out = out.with_expiration(header("the property `expiration`", &milliseconds.to_string())?);
     }

@@ -1,4 +1,4 @@
-//! One connection to the broker, from its beginning to its end.
+//! One session with the broker: a connection from its beginning to its end.
 
 use std::sync::OnceLock;
 
@@ -6,66 +6,67 @@ use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::{
-    deadline::{CALL, CLOSING, within},
-    fault::Fault,
+    broker_fault::BrokerFault,
+    timeout::{CALL_TIMEOUT, CLOSE_TIMEOUT, with_timeout},
 };
 
-/// One connection to the broker. Everything on it ends with it; nothing is repaired.
+/// One connection to the broker. Its channels end with it; nothing is repaired.
 pub(super) struct Session {
     connection: lapin::Connection,
-    /// Until then its consumers begin with one message at a time.
-    cautious_until: Option<Instant>,
-    dead: CancellationToken,
-    doubt: OnceLock<String>,
+    /// The moment until which consumers start with one message at a time.
+    slow_start_until: Option<Instant>,
+    failed: CancellationToken,
+    failure: OnceLock<String>,
 }
 
 impl Session {
-    pub(super) fn new(connection: lapin::Connection, cautious_until: Option<Instant>) -> Self {
-        Self { connection, cautious_until, dead: CancellationToken::new(), doubt: OnceLock::new() }
+    pub(super) fn new(connection: lapin::Connection, slow_start_until: Option<Instant>) -> Self {
+        Self { connection, slow_start_until, failed: CancellationToken::new(), failure: OnceLock::new() }
     }
 
     pub(super) fn connection(&self) -> &lapin::Connection {
         &self.connection
     }
 
-    /// Until when a consumer that begins now takes one message at a time.
-    pub(super) fn caution(&self) -> Option<Instant> {
-        self.cautious_until.filter(|until| *until > Instant::now())
+    /// The moment until which a consumer that begins now starts slowly; `None` when consumers take all at once.
+    pub(super) fn slow_start_until(&self) -> Option<Instant> {
+        self.slow_start_until.filter(|until| *until > Instant::now())
     }
 
     /// Opens a channel.
-    pub(super) async fn channel(&self) -> Result<lapin::Channel, Fault> {
-        // Opening a channel fails only on a connection that is no good.
-        within(CALL, self.connection.create_channel()).await.inspect_err(|fault| self.suspect(fault))
+    pub(super) async fn channel(&self) -> Result<lapin::Channel, BrokerFault> {
+        // Opening a channel fails only on a connection that does not work.
+        with_timeout(CALL_TIMEOUT, self.connection.create_channel()).await.inspect_err(|fault| self.fail(fault))
     }
 
-    /// There is doubt about this connection: the link drops it and makes a new one.
-    pub(super) fn suspect(&self, fault: &Fault) {
-        // The first doubt is the one that tells something.
-        let _ = self.doubt.set(fault.text().to_owned());
-        self.dead.cancel();
+    /// Gives up the connection because of `fault`: the supervisor replaces it.
+    pub(super) fn fail(&self, fault: &BrokerFault) {
+        // The first failure is the cause; later ones follow from it.
+        let _ = self.failure.set(fault.text().to_owned());
+        self.failed.cancel();
     }
 
-    /// Why the connection is given up.
-    pub(super) fn doubt(&self) -> &str {
-        self.doubt.get().map_or("it ended", |doubt| doubt)
+    /// The reason why the connection is given up.
+    pub(super) fn failure(&self) -> &str {
+        self.failure.get().map_or("it ended", |failure| failure)
     }
 
-    pub(super) fn is_dead(&self) -> bool {
-        self.dead.is_cancelled() || !self.connection.status().connected()
+    /// Whether the connection is given up or closed.
+    pub(super) fn is_failed(&self) -> bool {
+        self.failed.is_cancelled() || !self.connection.status().connected()
     }
 
     /// Resolves when the connection is given up.
-    pub(super) fn dead(&self) -> WaitForCancellationFutureOwned {
-        self.dead.clone().cancelled_owned()
+    pub(super) fn failed(&self) -> WaitForCancellationFutureOwned {
+        self.failed.clone().cancelled_owned()
     }
 
-    /// Closes the connection as the protocol wants it, but does not wait for a broker that is gone.
+    /// Closes the connection in an orderly way, without waiting for a broker that is gone.
     pub(super) async fn close(&self) {
-        self.dead.cancel();
+        self.failed.cancel();
         if self.connection.status().connected() {
-            // It is closed either way.
-            let _ = within(CLOSING, self.connection.close(200, "bye".into())).await;
+            // The connection ends either way.
+            let _ = with_timeout(CLOSE_TIMEOUT, self.connection.close(200, "bye".into())).await;
         }
     }
 }

@@ -1,13 +1,13 @@
-//! The one task of a channel that tells the broker what became of its deliveries.
+//! The acker of a channel: one task that sends the settlements of all its deliveries.
 //!
-//! It is the only one because acknowledgements of many deliveries must arrive in order. One speaks for many: each costs
-//! the broker as much as a delivery, and this program two changes of task. So they wait for [`LULL`], or until the broker
-//! might wait for them.
+//! One task, because cumulative acknowledgements must arrive in order. An acknowledgement costs the broker as much as a delivery,
+//! and this program two changes of task; therefore acknowledgements wait for [`ACK_DELAY`], or until the broker might wait for
+//! them, and one is sent for many deliveries.
 
 use std::{
     future::poll_fn,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     task::{Context, Poll, Waker},
     time::Duration,
 };
@@ -17,56 +17,60 @@ use lapin::{
     Channel, Consumer,
     options::{BasicAckOptions, BasicCancelOptions, BasicRejectOptions},
 };
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::{Instant, Sleep, sleep};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
-use crate::consume::{Shared, tracker::Tracker};
+use crate::consume::{Shared, delivery_tracker::DeliveryTracker};
 use crate::{
-    deadline::{CALL, CLOSING, LAST_ACKS, within},
     session::Session,
+    timeout::{CALL_TIMEOUT, CLOSE_TIMEOUT, FINAL_ACKS_TIMEOUT, with_timeout},
 };
 use bloodbank_core::transport::Settle;
 
-/// How long an acknowledgement waits for others.
-const LULL: Duration = Duration::from_millis(5);
-/// So many do not wait for more.
-const MANY: usize = 256;
-/// How long acknowledgements wait for an older delivery, so that one can speak for all.
-const GAP: Duration = Duration::from_millis(5);
-/// How long a channel outlives its last acknowledgements. With more than 32 commands on the way to a quorum queue the
-/// broker keeps further acknowledgements in the process of the channel, and forgets them with it (seen on 3.10): what
-/// they are about would be delivered again.
-const LINGER: Duration = Duration::from_millis(100);
+/// The time for which an acknowledgement waits for others.
+const ACK_DELAY: Duration = Duration::from_millis(5);
+/// The number of acknowledgements that are sent without waiting for others.
+const MAX_UNSENT_ACKS: usize = 256;
+/// The time for which acknowledgements wait for an older delivery, so that one cumulative acknowledgement does for all.
+const GAP_TIMEOUT: Duration = Duration::from_millis(5);
+/// The time between the last acknowledgement and the closing of the channel. With more than 32 commands on the way to a quorum
+/// queue, the broker keeps further acknowledgements in the process of the channel and forgets them with it (seen on 3.10):
+/// their deliveries would come again.
+const CLOSE_DELAY: Duration = Duration::from_millis(100);
 
-/// Takes the settlements of one channel. Those of a channel that is gone mean nothing any more: the broker delivers the
-/// messages again.
+/// Receives the settlements of one channel. Settlements of a closed channel are dropped: the broker delivers the messages
+/// again.
 #[derive(Default)]
 pub(super) struct Acker(Mutex<Inbox>);
 
+/// The settlements that the task has not collected yet.
 #[derive(Default)]
 struct Inbox {
     settled: Vec<(u64, Settled)>,
-    /// So many settlements are told at once.
+    /// The number of settlements that are sent at once.
     enough: usize,
-    /// They are told at once.
+    /// Whether the settlements are sent at once.
     urgent: bool,
-    /// The task sleeps until it is woken; else it looks here by itself, soon.
+    /// Whether the task sleeps until it is woken; otherwise a timer makes it look here soon.
     idle: bool,
     retiring: Option<Retiring>,
+    /// Whether the task has ended.
     over: bool,
-    /// The task, when it waits.
+    /// The waker of the task, while it waits.
     task: Option<Waker>,
 }
 
+/// The outcome of a delivery.
 #[derive(Clone, Copy)]
 enum Settled {
     Acked,
     Rejected { requeue: bool },
 }
 
-/// A consumer that takes no more; the channel lives on until what it took is settled.
+/// A consumer that takes no more deliveries. Its channel stays open until those it took are settled.
 struct Retiring {
-    /// `None` when it is cancelled already.
+    /// `None` when the consumer is cancelled already.
     consumer: Option<Consumer>,
     /// The last delivery that was handed out.
     last: u64,
@@ -83,10 +87,10 @@ impl Settle for Acker {
 }
 
 impl Acker {
-    fn settle(&self, tag: u64, how: Settled) {
+    fn settle(&self, tag: u64, outcome: Settled) {
         self.change(|inbox| {
-            inbox.settled.push((tag, how));
-            inbox.urgent |= inbox.settled.len() >= inbox.enough || matches!(how, Settled::Rejected { .. });
+            inbox.settled.push((tag, outcome));
+            inbox.urgent |= inbox.settled.len() >= inbox.enough || matches!(outcome, Settled::Rejected { .. });
         });
     }
 
@@ -113,39 +117,41 @@ impl Acker {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inbox> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 
-/// What the task has to do.
+/// The reason why the task wakes up.
 enum Work {
-    /// Settlements came, or the consumer retires.
+    /// Settlements have arrived, or the consumer retires.
     Inbox,
-    /// An older delivery has been open for long.
+    /// An older delivery has been unsettled for [`GAP_TIMEOUT`].
     Gap,
     /// The transport is being closed.
     Closing,
-    /// The connection is gone.
-    Dead,
+    /// The connection is lost.
+    ConnectionLost,
 }
 
-pub(super) struct Task {
+/// The task that sends the settlements of one channel.
+pub(super) struct AckTask {
     acker: Arc<Acker>,
     channel: Channel,
     prefetch: usize,
-    tracker: Tracker,
+    tracker: DeliveryTracker,
     settled: Vec<(u64, Settled)>,
-    /// Begins anew with each acknowledgement that is written: while settlements come, none of them wakes the task.
-    lull: Pin<Box<Sleep>>,
-    lulls: bool,
+    /// The timer of [`ACK_DELAY`], restarted with each acknowledgement that is sent: while settlements keep arriving, none of them
+    /// wakes the task.
+    delay: Pin<Box<Sleep>>,
+    delaying: bool,
     gap: Option<Pin<Box<Sleep>>>,
-    /// When the last acknowledgement was written.
-    told: Option<Instant>,
-    dead: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// The moment of the last acknowledgement.
+    last_sent: Option<Instant>,
+    connection_lost: Pin<Box<WaitForCancellationFutureOwned>>,
     closing: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
-impl Task {
+impl AckTask {
     pub(super) fn new(
         acker: &Arc<Acker>,
         channel: Channel,
@@ -157,19 +163,19 @@ impl Task {
             acker: Arc::clone(acker),
             channel,
             prefetch: usize::from(prefetch),
-            tracker: Tracker::new(),
+            tracker: DeliveryTracker::new(),
             settled: Vec::new(),
-            lull: Box::pin(sleep(LULL)),
-            lulls: false,
+            delay: Box::pin(sleep(ACK_DELAY)),
+            delaying: false,
             gap: None,
-            told: None,
-            dead: Box::pin(session.dead()),
+            last_sent: None,
+            connection_lost: Box::pin(session.failed()),
             closing: Box::pin(shared.closing.clone().cancelled_owned()),
         }
     }
 
     pub(super) async fn run(mut self) {
-        // A channel that fails has told its consumer, which starts anew elsewhere.
+        // The consumer of a failed channel has noticed too, and resumes on another channel.
         let _ = self.work().await;
         let left = {
             let mut inbox = self.acker.lock();
@@ -184,19 +190,19 @@ impl Task {
         loop {
             let work = poll_fn(|context| self.poll_work(context)).await;
             let retiring = self.collect();
-            // First of all: what is rejected would come back to this consumer, and count as delivered once more.
+            // The consumer is cancelled first: rejected messages would come back to it, and count as delivered once more.
             if let Some(retiring) = retiring {
                 last = Some(self.retire(retiring).await?);
             }
             match work {
-                Work::Inbox => self.tell(false).await?,
-                Work::Gap => self.tell(true).await?,
+                Work::Inbox => self.send_acks(false).await?,
+                Work::Gap => self.send_acks(true).await?,
                 Work::Closing => {
-                    // Not in an orderly way if the broker is slow; then it delivers again.
-                    let _ = tokio::time::timeout(LAST_ACKS, self.tell(true)).await;
+                    // With a slow broker the time runs out, and the deliveries come again.
+                    let _ = tokio::time::timeout(FINAL_ACKS_TIMEOUT, self.send_acks(true)).await;
                     return self.close().await;
                 }
-                Work::Dead => return Ok(()),
+                Work::ConnectionLost => return Ok(()),
             }
             if last.is_some_and(|last| self.tracker.is_settled(last)) {
                 return self.close().await;
@@ -208,8 +214,8 @@ impl Task {
         if self.poll_inbox(context).is_ready() {
             return Poll::Ready(Work::Inbox);
         }
-        if self.dead.as_mut().poll(context).is_ready() {
-            return Poll::Ready(Work::Dead);
+        if self.connection_lost.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Work::ConnectionLost);
         }
         if self.closing.as_mut().poll(context).is_ready() {
             return Poll::Ready(Work::Closing);
@@ -223,34 +229,34 @@ impl Task {
         Poll::Pending
     }
 
-    /// Whether settlements came, and have waited for others.
+    /// Ready when settlements have arrived and have waited for others.
     fn poll_inbox(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let over = self.lulls && self.lull.as_mut().poll(context).is_ready();
-        self.lulls &= !over;
+        let over = self.delaying && self.delay.as_mut().poll(context).is_ready();
+        self.delaying &= !over;
         let mut inbox = self.acker.lock();
-        let some = !inbox.settled.is_empty();
-        if inbox.urgent || (over && some) {
+        let any = !inbox.settled.is_empty();
+        if inbox.urgent || (over && any) {
             return Poll::Ready(());
         }
-        inbox.idle = !some && !self.lulls;
+        inbox.idle = !any && !self.delaying;
         inbox.task = Some(context.waker().clone());
         drop(inbox);
-        if some && !self.lulls {
-            self.begin_lull();
-            if self.lull.as_mut().poll(context).is_ready() {
-                self.lulls = false;
+        if any && !self.delaying {
+            self.begin_delay();
+            if self.delay.as_mut().poll(context).is_ready() {
+                self.delaying = false;
                 return Poll::Ready(());
             }
         }
         Poll::Pending
     }
 
-    fn begin_lull(&mut self) {
-        self.lull.as_mut().reset(Instant::now() + LULL);
-        self.lulls = true;
+    fn begin_delay(&mut self) {
+        self.delay.as_mut().reset(Instant::now() + ACK_DELAY);
+        self.delaying = true;
     }
 
-    /// Takes what is in the inbox.
+    /// Takes the settlements from the inbox.
     fn collect(&mut self) -> Option<Retiring> {
         let mut inbox = self.acker.lock();
         std::mem::swap(&mut inbox.settled, &mut self.settled);
@@ -259,81 +265,83 @@ impl Task {
         inbox.retiring.take()
     }
 
-    /// Tells the broker; with `everything` also what waits for an older delivery.
-    async fn tell(&mut self, everything: bool) -> lapin::Result<()> {
-        // Rejected ones first: an acknowledgement of many would take them along.
+    /// Sends settlements to the broker; with `everything` also those that wait for an older delivery.
+    async fn send_acks(&mut self, everything: bool) -> lapin::Result<()> {
+        // Rejections first: a cumulative acknowledgement would include their deliveries.
         let mut rejects = Vec::new();
-        for (tag, how) in self.settled.drain(..) {
-            match how {
+        for (tag, outcome) in self.settled.drain(..) {
+            match outcome {
                 Settled::Acked => self.tracker.ack(tag),
                 Settled::Rejected { requeue } => {
-                    self.tracker.tell(tag);
+                    self.tracker.mark_sent(tag);
                     rejects.push(self.channel.basic_reject(tag, BasicRejectOptions { requeue }));
                 }
             }
         }
-        for told in join_all(rejects).await {
-            told?;
+        for sent in join_all(rejects).await {
+            sent?;
         }
-        if let Some(tag) = self.tracker.prefix() {
+        if let Some(tag) = self.tracker.take_cumulative() {
             self.channel.basic_ack(tag, BasicAckOptions { multiple: true }).await?;
-            self.told = Some(Instant::now());
+            self.last_sent = Some(Instant::now());
         }
         let waiting = self.tracker.unsent();
         if waiting > 0 && (everything || waiting * 2 >= self.prefetch) {
-            let each = BasicAckOptions { multiple: false };
-            let tags = self.tracker.loose();
-            for told in join_all(tags.into_iter().map(|tag| self.channel.basic_ack(tag, each))).await {
-                told?;
+            let individual = BasicAckOptions { multiple: false };
+            let tags = self.tracker.take_individual();
+            for sent in join_all(tags.into_iter().map(|tag| self.channel.basic_ack(tag, individual))).await {
+                sent?;
             }
-            self.told = Some(Instant::now());
+            self.last_sent = Some(Instant::now());
         }
         let waits = self.tracker.unsent();
         if waits == 0 {
             self.gap = None;
         } else if self.gap.is_none() {
-            self.gap = Some(Box::pin(sleep(GAP)));
+            self.gap = Some(Box::pin(sleep(GAP_TIMEOUT)));
         }
-        // The broker goes on while it knows of half of what it sent.
-        self.acker.lock().enough = (self.prefetch / 2).saturating_sub(waits).min(MANY);
-        self.begin_lull();
+        // The broker goes on sending while half of its deliveries are acknowledged.
+        self.acker.lock().enough = (self.prefetch / 2).saturating_sub(waits).min(MAX_UNSENT_ACKS);
+        self.begin_delay();
         Ok(())
     }
 
-    /// Stops the consumer and gives back what it had not handed out; the last delivery of the channel.
+    /// Cancels the consumer and returns the deliveries that were not handed out to the queue. Returns the last delivery tag of
+    /// the channel.
     async fn retire(&mut self, retiring: Retiring) -> lapin::Result<u64> {
         let Retiring { consumer, mut last } = retiring;
         let Some(mut consumer) = consumer else {
-            self.tell(true).await?;
+            self.send_acks(true).await?;
             return Ok(last);
         };
-        let cancelled = within(CALL, self.channel.basic_cancel(consumer.tag(), BasicCancelOptions::default()));
+        let cancelled =
+            with_timeout(CALL_TIMEOUT, self.channel.basic_cancel(consumer.tag(), BasicCancelOptions::default()));
         if cancelled.await.is_err() {
-            // Without that the channel is worth nothing; closing it gives everything back.
+            // A channel that cannot cancel is closed, which returns everything to the queue.
             return Ok(last);
         }
-        // What is settled is told at once: whatever becomes of the rest, that shall not be delivered again.
-        self.tell(true).await?;
+        // Settlements are sent at once: whatever happens next, those deliveries must not come again.
+        self.send_acks(true).await?;
         let mut back = Vec::new();
-        let until = Instant::now() + CALL;
+        let until = Instant::now() + CALL_TIMEOUT;
         while let Ok(Some(Ok(delivery))) = tokio::time::timeout_at(until, consumer.next()).await {
             last = last.max(delivery.delivery_tag);
-            self.tracker.tell(delivery.delivery_tag);
+            self.tracker.mark_sent(delivery.delivery_tag);
             back.push(self.channel.basic_reject(delivery.delivery_tag, BasicRejectOptions { requeue: true }));
         }
-        for told in join_all(back).await {
-            told?;
+        for sent in join_all(back).await {
+            sent?;
         }
-        self.tell(true).await?;
+        self.send_acks(true).await?;
         Ok(last)
     }
 
     async fn close(&self) -> lapin::Result<()> {
-        if let Some(told) = self.told {
-            tokio::time::sleep_until(told + LINGER).await;
+        if let Some(last_sent) = self.last_sent {
+            tokio::time::sleep_until(last_sent + CLOSE_DELAY).await;
         }
-        // The channel ends with the connection at the latest.
-        let _ = within(CLOSING, self.channel.close(200, "bye".into())).await;
+        // The channel ends with its connection at the latest.
+        let _ = with_timeout(CLOSE_TIMEOUT, self.channel.close(200, "bye".into())).await;
         Ok(())
     }
 }

@@ -1,12 +1,12 @@
-//! Consuming: every consumer has a channel of its own, on which one [`acker::Acker`] settles.
+//! Consuming: every consumer has a channel of its own, and an [`acker::Acker`] that sends its settlements.
 
 mod acker;
-mod caution;
-mod fetch;
-mod nap;
+mod delivery_tracker;
+mod queue_browser;
+mod slow_start;
 mod stream;
 mod subscription;
-mod tracker;
+mod wakeup_throttle;
 
 use std::{
     sync::{
@@ -18,45 +18,46 @@ use std::{
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::consume::{caution::Width, stream::AmqpDeliveries, subscription::subscribe};
+use crate::consume::{slow_start::PrefetchLevel, stream::AmqpDeliveries, subscription::subscribe};
 use crate::{
-    declare::{self, Refusal},
-    link::Link,
-    remembered::Remembered,
+    declare::{self, AttemptError},
+    declared_topology::DeclaredTopology,
     session::Session,
+    supervisor::SupervisedConnection,
 };
 use bloodbank_core::{
     Error, ErrorKind, Result,
     transport::{Compared, Deliveries, Fetched, Topology},
 };
 
-/// How long declaring and starting to consume wait for a connection.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// How long acknowledgements may take to be written when the transport is closed.
-const FLUSHING: Duration = Duration::from_secs(5);
+/// The time for which declaring, browsing and starting to consume wait for a connection.
+const CONNECTION_WAIT_TIMEOUT: Duration = Duration::from_secs(30);
+/// The time for sending acknowledgements when the transport is closed.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The consuming side of the transport.
 pub(super) struct Consumers {
     shared: Arc<Shared>,
-    remembered: Arc<Remembered>,
+    declared: Arc<DeclaredTopology>,
 }
 
-/// What consumers and their tasks have in common.
+/// The state that consumers and their tasks share.
 struct Shared {
-    link: Arc<Link>,
+    connection: Arc<SupervisedConnection>,
     closed: AtomicBool,
     closing: CancellationToken,
     ackers: TaskTracker,
 }
 
 impl Consumers {
-    pub(super) fn new(link: &Arc<Link>, remembered: Arc<Remembered>) -> Self {
+    pub(super) fn new(connection: &Arc<SupervisedConnection>, declared: Arc<DeclaredTopology>) -> Self {
         let shared = Shared {
-            link: Arc::clone(link),
+            connection: Arc::clone(connection),
             closed: AtomicBool::new(false),
             closing: CancellationToken::new(),
             ackers: TaskTracker::new(),
         };
-        Self { shared: Arc::new(shared), remembered }
+        Self { shared: Arc::new(shared), declared }
     }
 
     pub(super) async fn declare(&self, topology: Topology) -> Result<()> {
@@ -65,17 +66,17 @@ impl Consumers {
             let topology = Arc::clone(&topology);
             async move { declare::declare(&session, &topology).await }
         };
-        self.patiently("declaring", declare).await?;
-        self.remembered.add(Arc::unwrap_or_clone(topology));
+        self.retry_until_timeout("declaring", declare).await?;
+        self.declared.add(Arc::unwrap_or_clone(topology));
         Ok(())
     }
 
     pub(super) async fn consume(&self, queue: Arc<str>, prefetch: u16) -> Result<Deliveries> {
         let subscribe = |session: Arc<Session>| {
             let (shared, queue) = (Arc::clone(&self.shared), Arc::clone(&queue));
-            async move { subscribe(&shared, &session, &queue, prefetch, Width::first(&session)).await }
+            async move { subscribe(&shared, &session, &queue, prefetch, PrefetchLevel::first(&session)).await }
         };
-        let subscription = self.patiently("starting to consume", subscribe).await?;
+        let subscription = self.retry_until_timeout("starting to consume", subscribe).await?;
         let shared = Arc::clone(&self.shared);
         Ok(Box::pin(AmqpDeliveries::new(shared, queue, prefetch, subscription)))
     }
@@ -83,9 +84,9 @@ impl Consumers {
     pub(super) async fn fetch(&self, queue: Arc<str>) -> Result<Fetched> {
         let open = |session: Arc<Session>| {
             let queue = Arc::clone(&queue);
-            async move { fetch::AmqpFetch::open(&session, &queue).await }
+            async move { queue_browser::AmqpQueueBrowser::open(&session, &queue).await }
         };
-        let fetch = self.patiently("looking into a queue", open).await?;
+        let fetch = self.retry_until_timeout("looking into a queue", open).await?;
         Ok(Box::new(fetch))
     }
 
@@ -95,13 +96,13 @@ impl Consumers {
             let topology = Arc::clone(&topology);
             async move { declare::compare(&session, &topology).await }
         };
-        self.patiently("comparing", compare).await
+        self.retry_until_timeout("comparing", compare).await
     }
 
-    /// Does it on a connection that lives long enough.
-    async fn patiently<T, F>(&self, doing: &str, mut attempt: impl FnMut(Arc<Session>) -> F) -> Result<T>
+    /// Repeats an attempt in one session after the other, until one succeeds or is refused; `doing` names it in errors.
+    async fn retry_until_timeout<T, F>(&self, doing: &str, mut attempt: impl FnMut(Arc<Session>) -> F) -> Result<T>
     where
-        F: Future<Output = Result<T, Refusal>>,
+        F: Future<Output = Result<T, AttemptError>>,
     {
         let mut last = None;
         let attempts = async {
@@ -109,15 +110,15 @@ impl Consumers {
                 if self.shared.is_closed() {
                     return Err(closed());
                 }
-                let session = self.shared.link.session().await.ok_or_else(closed)?;
+                let session = self.shared.connection.session().await.ok_or_else(closed)?;
                 match attempt(session).await {
                     Ok(done) => return Ok(done),
-                    Err(Refusal::Refused(error)) => return Err(error),
-                    Err(Refusal::Lost(fault)) => last = Some(fault),
+                    Err(AttemptError::Refused(error)) => return Err(error),
+                    Err(AttemptError::ConnectionLost(fault)) => last = Some(fault),
                 }
             }
         };
-        match tokio::time::timeout(PATIENCE, attempts).await {
+        match tokio::time::timeout(CONNECTION_WAIT_TIMEOUT, attempts).await {
             Ok(done) => done,
             Err(_) => Err(match last {
                 Some(fault) => fault.into_error(doing),
@@ -129,12 +130,12 @@ impl Consumers {
         }
     }
 
-    /// Ends every stream, writes the acknowledgements there are and closes the channels.
+    /// Ends every stream, sends the outstanding acknowledgements and closes the channels.
     pub(super) async fn close(&self) {
         self.shared.close();
         self.shared.ackers.close();
-        // One that is late keeps its messages, and they are delivered again.
-        let _ = tokio::time::timeout(FLUSHING, self.shared.ackers.wait()).await;
+        // The messages of a channel that is late are delivered again.
+        let _ = tokio::time::timeout(FLUSH_TIMEOUT, self.shared.ackers.wait()).await;
     }
 }
 

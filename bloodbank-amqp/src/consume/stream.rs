@@ -1,4 +1,4 @@
-//! The deliveries of a queue, over as many connections as it takes.
+//! The deliveries of a queue, across reconnects.
 
 use std::{
     pin::Pin,
@@ -13,13 +13,13 @@ use tracing::{info, warn};
 
 use crate::consume::{
     Shared,
-    caution::Width,
+    slow_start::PrefetchLevel,
     subscription::{Subscription, subscribe},
 };
-use crate::{backoff, declare::Refusal, session::Session};
+use crate::{backoff, declare::AttemptError, session::Session};
 use bloodbank_core::transport::Delivery;
 
-/// The deliveries of a queue; ends when the transport is closed.
+/// The stream of a queue's deliveries; it ends when the transport is closed.
 pub(super) struct AmqpDeliveries {
     shared: Arc<Shared>,
     queue: Arc<str>,
@@ -28,6 +28,7 @@ pub(super) struct AmqpDeliveries {
     closing: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
+/// The state of the stream.
 enum State {
     Active(Box<Subscription>),
     Resuming(BoxFuture<'static, Option<Subscription>>),
@@ -45,9 +46,9 @@ impl AmqpDeliveries {
         }
     }
 
-    /// Lets go of the channel; what was handed out can still be settled while it lives. On its connection the next one may be
-    /// so wide.
-    fn retire(&mut self) -> Option<(Arc<Session>, Width)> {
+    /// Retires the current consumer; its deliveries can still be settled while the channel is open. Returns the session and the
+    /// level at which the next consumer may start there.
+    fn retire(&mut self) -> Option<(Arc<Session>, PrefetchLevel)> {
         let State::Active(subscription) = std::mem::replace(&mut self.state, State::Ended) else { return None };
         subscription.retire()
     }
@@ -76,7 +77,7 @@ impl Stream for AmqpDeliveries {
                 },
                 State::Resuming(resuming) => {
                     if let Poll::Ready(resumed) = resuming.as_mut().poll(context) {
-                        // Nothing to resume on means that the transport is closed.
+                        // `None` means that the transport is closed.
                         this.state = resumed.map_or(State::Ended, |resumed| State::Active(Box::new(resumed)));
                         continue;
                     }
@@ -98,35 +99,36 @@ impl Drop for AmqpDeliveries {
     }
 }
 
-/// Consumes again, on a connection that lives; `None` when the transport is closed. On that of `next` it may be so wide.
+/// Consumes again, in the current session; `None` when the transport is closed. In the session of `next` the consumer starts at
+/// that level.
 async fn resume(
     shared: Arc<Shared>,
     queue: Arc<str>,
     prefetch: u16,
-    next: Option<(Arc<Session>, Width)>,
+    next: Option<(Arc<Session>, PrefetchLevel)>,
 ) -> Option<Subscription> {
     let (mut attempt, begin) = (0, Instant::now());
     loop {
-        let session = shared.link.session().await?;
-        let width = match &next {
-            Some((on, width)) if Arc::ptr_eq(on, &session) => *width,
-            _ => Width::first(&session),
+        let session = shared.connection.session().await?;
+        let level = match &next {
+            Some((on, level)) if Arc::ptr_eq(on, &session) => *level,
+            _ => PrefetchLevel::first(&session),
         };
-        match subscribe(&shared, &session, &queue, prefetch, width).await {
+        match subscribe(&shared, &session, &queue, prefetch, level).await {
             Ok(subscription) => {
                 info!(%queue, "consuming again");
                 return Some(subscription);
             }
-            Err(Refusal::Lost(_)) => {}
-            Err(Refusal::Refused(error)) => {
+            Err(AttemptError::ConnectionLost(_)) => {}
+            Err(AttemptError::Refused(error)) => {
                 if attempt > 0 {
                     warn!(%queue, attempt, "cannot consume, trying again: {error}");
                 }
-                // Perhaps the queue was deleted.
-                shared.link.restore(&session).await;
+                // The queue may have been deleted.
+                shared.connection.restore(&session).await;
             }
         }
         attempt += 1;
-        sleep(backoff::wait(attempt, begin.elapsed())).await;
+        sleep(backoff::delay(attempt, begin.elapsed())).await;
     }
 }

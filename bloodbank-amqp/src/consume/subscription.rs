@@ -1,4 +1,4 @@
-//! One consumer on one channel.
+//! A subscription: one consumer on one channel.
 
 use std::{
     future::pending,
@@ -18,16 +18,16 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use crate::consume::{
     Shared,
-    acker::{Acker, Task},
-    caution::{Caution, Width},
-    nap::Nap,
+    acker::{AckTask, Acker},
+    slow_start::{PrefetchLevel, SlowStart},
+    wakeup_throttle::WakeupThrottle,
 };
 use crate::{
-    deadline::{CALL, within},
-    declare::Refusal,
-    fault::Fault,
-    incoming::Reader,
+    broker_fault::BrokerFault,
+    declare::AttemptError,
+    incoming::MessageDecoder,
     session::Session,
+    timeout::{CALL_TIMEOUT, with_timeout},
 };
 use bloodbank_core::{Error, ErrorKind, transport::Delivery};
 
@@ -35,66 +35,69 @@ use bloodbank_core::{Error, ErrorKind, transport::Delivery};
 pub(super) struct Subscription {
     channel: Channel,
     consumer: Consumer,
-    /// The connection is given up, which lapin may learn much later.
-    dead: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// Resolves when the connection is given up, which lapin may notice much later.
+    connection_lost: Pin<Box<WaitForCancellationFutureOwned>>,
     session: Arc<Session>,
     acker: Arc<Acker>,
-    reader: Reader,
-    nap: Nap,
-    /// The last delivery that was handed out.
+    decoder: MessageDecoder,
+    throttle: WakeupThrottle,
+    /// The tag of the last delivery that was handed out.
     last: u64,
-    caution: Option<Caution>,
-    /// It takes no more; with an error when the broker does not say so.
-    stopping: Option<BoxFuture<'static, Result<(), Fault>>>,
+    slow_start: Option<SlowStart>,
+    /// The cancellation of the consumer, while one is under way.
+    stopping: Option<BoxFuture<'static, Result<(), BrokerFault>>>,
 }
 
-/// Opens a channel and consumes there.
+/// Opens a channel and starts a consumer on it.
 pub(super) async fn subscribe(
     shared: &Shared,
     session: &Arc<Session>,
     queue: &str,
     prefetch: u16,
-    width: Width,
-) -> Result<Subscription, Refusal> {
+    level: PrefetchLevel,
+) -> Result<Subscription, AttemptError> {
     let Ok(name) = ShortString::try_new(queue) else {
-        return Err(Refusal::Refused(Error::new(
+        return Err(AttemptError::Refused(Error::new(
             ErrorKind::Topology,
             format!("the name of queue `{queue}` is longer than 255 bytes; shorten it"),
         )));
     };
-    let caution = Caution::new(session, width, prefetch);
-    let prefetch = width.prefetch(prefetch);
-    let channel = session.channel().await.map_err(Refusal::Lost)?;
+    let slow_start = SlowStart::new(session, level, prefetch);
+    let prefetch = level.prefetch(prefetch);
+    let channel = session.channel().await.map_err(AttemptError::ConnectionLost)?;
     let refused = |fault| refusal(session, queue, fault);
-    within(CALL, channel.basic_qos(prefetch, BasicQosOptions::default())).await.map_err(refused)?;
-    // The broker makes up the tag.
+    with_timeout(CALL_TIMEOUT, channel.basic_qos(prefetch, BasicQosOptions::default())).await.map_err(refused)?;
+    // The broker chooses the consumer tag.
     let consumer = channel.basic_consume(name, "".into(), BasicConsumeOptions::default(), FieldTable::default());
-    let consumer = within(CALL, consumer).await.map_err(refused)?;
+    let consumer = with_timeout(CALL_TIMEOUT, consumer).await.map_err(refused)?;
     let acker = Arc::new(Acker::default());
-    let task = Task::new(&acker, channel.clone(), prefetch, session, shared);
+    let task = AckTask::new(&acker, channel.clone(), prefetch, session, shared);
     shared.ackers.spawn(task.run());
     Ok(Subscription {
         channel,
         consumer,
-        dead: Box::pin(session.dead()),
+        connection_lost: Box::pin(session.failed()),
         session: Arc::clone(session),
         acker,
-        reader: Reader::default(),
-        nap: Nap::new(prefetch),
+        decoder: MessageDecoder::default(),
+        throttle: WakeupThrottle::new(prefetch),
         last: 0,
-        caution,
+        slow_start,
         stopping: None,
     })
 }
 
-fn refusal(session: &Session, queue: &str, fault: Fault) -> Refusal {
+/// The error of an attempt to consume.
+fn refusal(session: &Session, queue: &str, fault: BrokerFault) -> AttemptError {
     let remedy = match &fault {
-        Fault::Channel { code: 404, .. } => "declare it first, or correct its name",
-        Fault::Channel { code: 403, .. } => "give the user the permission `read`, or close the exclusive consumer",
-        Fault::Channel { .. } => "close the connection it belongs to, or choose another name",
-        // One queue is ill; the other consumers of this connection must not suffer.
-        Fault::Silence => {
-            return Refusal::Refused(Error::new(
+        BrokerFault::Channel { code: 404, .. } => "declare it first, or correct its name",
+        BrokerFault::Channel { code: 403, .. } => {
+            "give the user the permission `read`, or close the exclusive consumer"
+        }
+        BrokerFault::Channel { .. } => "close the connection it belongs to, or choose another name",
+        // One queue is unavailable; the other consumers of this connection must go on.
+        BrokerFault::Unresponsive => {
+            return AttemptError::Refused(Error::new(
                 ErrorKind::Connection,
                 format!(
                     "queue `{queue}` cannot be consumed ({}); check that the node that holds it is up and try again",
@@ -102,34 +105,37 @@ fn refusal(session: &Session, queue: &str, fault: Fault) -> Refusal {
                 ),
             ));
         }
-        Fault::Protocol { .. } | Fault::Lost { .. } => {
-            session.suspect(&fault);
-            return Refusal::Lost(fault);
+        BrokerFault::Protocol { .. } | BrokerFault::ConnectionLost { .. } => {
+            session.fail(&fault);
+            return AttemptError::ConnectionLost(fault);
         }
     };
-    Refusal::Refused(Error::new(
+    AttemptError::Refused(Error::new(
         ErrorKind::Topology,
         format!("queue `{queue}` cannot be consumed ({}); {remedy}", fault.text()),
     ))
 }
 
 impl Subscription {
-    /// The next delivery; `None` when the channel is gone, the broker has cancelled the consumer, or it may be wider.
+    /// The next delivery; `None` when the channel is closed, the broker has cancelled the consumer, or a consumer with a larger
+    /// prefetch is to follow.
     pub(super) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Delivery>> {
         if self.stopping.is_none()
-            && let Some(caution) = &mut self.caution
-            && caution.is_over(context)
+            && let Some(slow_start) = &mut self.slow_start
+            && slow_start.is_over(context)
         {
             let (channel, tag) = (self.channel.clone(), self.consumer.tag());
-            let cancel = async move { within(CALL, channel.basic_cancel(tag, BasicCancelOptions::default())).await };
+            let cancel = async move {
+                with_timeout(CALL_TIMEOUT, channel.basic_cancel(tag, BasicCancelOptions::default())).await
+            };
             self.stopping = Some(cancel.boxed());
         }
-        ready!(self.nap.poll(context));
-        // Not woken by the next one: perhaps there is no need to.
+        ready!(self.throttle.poll(context));
+        // Polled without a waker: the throttle may decide that the next delivery need not wake this task.
         let mut next = self.consumer.poll_next_unpin(&mut Context::from_waker(Waker::noop()));
         if next.is_pending() {
-            if self.nap.begin() {
-                ready!(self.nap.poll(context));
+            if self.throttle.begin() {
+                ready!(self.throttle.poll(context));
             }
             next = self.consumer.poll_next_unpin(context);
         }
@@ -140,38 +146,40 @@ impl Subscription {
         }
     }
 
-    /// Whether nothing comes any more, although the channel does not say so.
+    /// Ready when no more deliveries will come, although the consumer's stream has not ended.
     fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if let Some(stopping) = &mut self.stopping
             && let Poll::Ready(stopped) = stopping.as_mut().poll(context)
         {
-            // What has arrived is handed out before the stream ends by itself.
+            // Deliveries that have arrived are handed out before the stream ends by itself.
             self.stopping = Some(pending().boxed());
             if stopped.is_err() {
                 return Poll::Ready(());
             }
         }
-        self.dead.as_mut().poll(context)
+        self.connection_lost.as_mut().poll(context)
     }
 
+    /// Decodes a delivery and counts it.
     fn hand_out(&mut self, raw: Raw) -> Delivery {
         let Raw { delivery_tag, exchange, routing_key, redelivered, properties, data, acker: _ } = raw;
         self.last = delivery_tag;
-        self.nap.handed_out();
-        if let Some(caution) = &mut self.caution {
-            caution.handed_out();
+        self.throttle.handed_out();
+        if let Some(slow_start) = &mut self.slow_start {
+            slow_start.handed_out();
         }
-        let message = self.reader.read(&exchange, &routing_key, &properties, data);
+        let message = self.decoder.decode(&exchange, &routing_key, &properties, data);
         Delivery::new(message, redelivered, Arc::clone(&self.acker) as _, delivery_tag)
     }
 
-    /// Takes no more; what was handed out can still be settled. On its connection the next one may be so wide.
-    pub(super) fn retire(self) -> Option<(Arc<Session>, Width)> {
+    /// Stops the consumer; deliveries that were handed out can still be settled. Returns the session and the level at which the
+    /// next consumer may start there.
+    pub(super) fn retire(self) -> Option<(Arc<Session>, PrefetchLevel)> {
         if self.stopping.is_none() {
             self.acker.retire(Some(self.consumer), self.last);
             return None;
         }
         self.acker.retire(None, self.last);
-        self.caution.map(|caution| (self.session, caution.next()))
+        self.slow_start.map(|slow_start| (self.session, slow_start.next()))
     }
 }

@@ -1,10 +1,10 @@
-//! Publishing: callers put messages into an [`intake::Intake`], one [`owner::Owner`] sends them.
+//! Publishing: callers put requests into a [`request_queue::RequestQueue`], one [`owner::Owner`] sends them.
 
-mod flight;
-mod intake;
-mod job;
+mod in_flight;
 mod owner;
 mod pipeline;
+mod request;
+mod request_queue;
 mod window;
 
 use std::{sync::Arc, time::Duration};
@@ -13,33 +13,33 @@ use futures_util::future::BoxFuture;
 use tokio::{sync::Mutex, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::link::Link;
-use crate::publish::{intake::Intake, owner::Owner};
+use crate::publish::{owner::Owner, request_queue::RequestQueue};
+use crate::supervisor::SupervisedConnection;
 use bloodbank_core::{
     Result,
     message::{Outgoing, Published},
 };
 
-/// How long messages in flight may take to be confirmed when the transport is closed.
-const FLUSHING: Duration = Duration::from_secs(5);
+/// The time for messages in flight to be confirmed when the transport is closed.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Publishes through one task that owns the channel.
+/// The publishing side of the transport: requests are sent by one task that owns the channel.
 pub(super) struct Publisher {
-    intake: Arc<Intake>,
-    /// Set when nothing more comes.
+    requests: Arc<RequestQueue>,
+    /// Cancelled when no more requests will come.
     finish: CancellationToken,
-    /// Set when what is left is given up.
+    /// Cancelled when the remaining requests are given up.
     abandon: CancellationToken,
     owner: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Publisher {
-    pub(super) fn start(link: &Arc<Link>, window: usize) -> Self {
-        let intake = Arc::new(Intake::default());
+    pub(super) fn start(connection: &Arc<SupervisedConnection>, window: usize) -> Self {
+        let requests = Arc::new(RequestQueue::default());
         let (finish, abandon) = (CancellationToken::new(), CancellationToken::new());
-        let owner = Owner::new(Arc::clone(link), Arc::clone(&intake), window);
+        let owner = Owner::new(Arc::clone(connection), Arc::clone(&requests), window);
         Self {
-            intake,
+            requests,
             owner: Mutex::new(Some(tokio::spawn(owner.run(finish.clone(), abandon.clone())))),
             finish,
             abandon,
@@ -47,19 +47,19 @@ impl Publisher {
     }
 
     pub(super) fn publish(&self, message: Outgoing) -> BoxFuture<'_, Result<Published>> {
-        self.intake.publish(message)
+        self.requests.publish(message)
     }
 
-    /// Takes no more messages, and waits a while until those it has are confirmed.
+    /// Refuses further messages, and waits for [`FLUSH_TIMEOUT`] at most until the others are confirmed.
     pub(super) async fn close(&self) {
-        self.intake.close();
+        self.requests.close();
         self.finish.cancel();
-        // Whoever closes at the same time waits too: the connection must not go before the messages.
+        // A second caller of `close` waits too: the connection must not close before the messages are confirmed.
         let mut owner = self.owner.lock().await;
         let Some(running) = owner.as_mut() else { return };
-        if tokio::time::timeout(FLUSHING, &mut *running).await.is_err() {
+        if tokio::time::timeout(FLUSH_TIMEOUT, &mut *running).await.is_err() {
             self.abandon.cancel();
-            // It answers what is left and ends; a panic in it has been reported by the runtime.
+            // The owner answers the remaining requests and ends; the runtime has reported a panic in it.
             let _ = running.await;
         }
         *owner = None;
@@ -68,7 +68,7 @@ impl Publisher {
 
 impl Drop for Publisher {
     fn drop(&mut self) {
-        self.intake.close();
+        self.requests.close();
         self.abandon.cancel();
     }
 }

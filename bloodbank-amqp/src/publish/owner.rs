@@ -1,8 +1,8 @@
-//! The one task that publishes.
+//! The owner of the publishing channel: the one task that publishes.
 //!
-//! It is the only one because lapin mixes up the confirms of several. When a channel breaks, everything in flight on it
-//! is unknown: it is sent again, in order, on the next channel. When the broker closed the channel because of one
-//! message, the suspects go one by one until it is found; only that one fails.
+//! One task, because lapin mixes up the confirms of several tasks on one channel. When a channel breaks, the messages in flight
+//! are unconfirmed: they are sent again, in order, on the next channel. When the broker closed the channel because of one
+//! message, the unconfirmed ones are suspects and are sent one by one until that message is found; only that message fails.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -11,34 +11,42 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::publish::{
-    intake::Intake,
-    job::{Job, closed},
     pipeline::{self, End, Supply},
+    request::{Request, closed},
+    request_queue::RequestQueue,
     window::Window,
 };
 use crate::{
-    deadline::{CALL, CLOSING, within},
-    fault::Fault,
-    link::Link,
+    broker_fault::BrokerFault,
     session::Session,
+    supervisor::SupervisedConnection,
+    timeout::{CALL_TIMEOUT, CLOSE_TIMEOUT, with_timeout},
 };
 use bloodbank_core::{Error, ErrorKind};
 
-/// A message that is alone in flight when the broker ends the connection so often, because of what was sent, fails.
+/// The number of connections that the broker may end while a message is alone in flight; the message then fails.
 const STRIKES: u8 = 2;
 
+/// The task that owns the publishing channel.
 pub(super) struct Owner {
-    link: Arc<Link>,
-    intake: Arc<Intake>,
+    connection: Arc<SupervisedConnection>,
+    requests: Arc<RequestQueue>,
     limit: usize,
     window: Window,
-    backlog: VecDeque<Job>,
+    backlog: VecDeque<Request>,
     suspects: usize,
 }
 
 impl Owner {
-    pub(super) fn new(link: Arc<Link>, intake: Arc<Intake>, limit: usize) -> Self {
-        Self { link, intake, limit: limit.max(1), window: Window::default(), backlog: VecDeque::new(), suspects: 0 }
+    pub(super) fn new(connection: Arc<SupervisedConnection>, requests: Arc<RequestQueue>, limit: usize) -> Self {
+        Self {
+            connection,
+            requests,
+            limit: limit.max(1),
+            window: Window::default(),
+            backlog: VecDeque::new(),
+            suspects: 0,
+        }
     }
 
     pub(super) async fn run(mut self, finish: CancellationToken, abandon: CancellationToken) {
@@ -46,13 +54,13 @@ impl Owner {
             let channel = match open(&session).await {
                 Ok(channel) => channel,
                 Err(fault) => {
-                    session.suspect(&fault);
+                    session.fail(&fault);
                     continue;
                 }
             };
             let supply = Supply {
                 backlog: &mut self.backlog,
-                intake: &self.intake,
+                requests: &self.requests,
                 limit: self.limit,
                 suspects: &mut self.suspects,
                 probing: false,
@@ -61,7 +69,7 @@ impl Owner {
                 End::Broken(fault) => self.recover(&session, fault).await,
                 End::Finished => {
                     // Everything is confirmed; nothing depends on the answer.
-                    let _ = within(CLOSING, channel.close(200, "bye".into())).await;
+                    let _ = with_timeout(CLOSE_TIMEOUT, channel.close(200, "bye".into())).await;
                     return;
                 }
                 End::Abandoned => break,
@@ -70,100 +78,109 @@ impl Owner {
         self.give_up();
     }
 
-    /// `None` when there is nothing more to do, or no more time to do it.
+    /// The next session; `None` when nothing is left to publish, or no time to publish it.
     async fn session(&self, finish: &CancellationToken, abandon: &CancellationToken) -> Option<Arc<Session>> {
         tokio::select! {
-            session = self.link.session() => session,
+            session = self.connection.session() => session,
             () = abandon.cancelled() => None,
             () = async {
                 finish.cancelled().await;
-                if !self.backlog.is_empty() || !self.intake.is_finished() {
+                if !self.backlog.is_empty() || !self.requests.is_finished() {
                     std::future::pending::<()>().await;
                 }
             } => None,
         }
     }
 
-    /// Puts what was in flight in front of everything else, and finds out who is to blame.
-    async fn recover(&mut self, session: &Session, fault: Fault) {
-        let mut unknown = self.window.unanswered();
-        let alone = self.suspects > 0 && unknown.len() == 1;
+    /// Puts the unconfirmed messages of a broken channel in front of all others, and fails the message that broke it.
+    async fn recover(&mut self, session: &Session, fault: BrokerFault) {
+        let mut unconfirmed = self.window.unanswered();
+        let alone = self.suspects > 0 && unconfirmed.len() == 1;
         match &fault {
-            Fault::Channel { .. } if alone => {
+            BrokerFault::Channel { .. } if alone => {
                 self.suspects -= 1;
-                if let Some(guilty) = unknown.pop_front() {
-                    let error = blame(&guilty, &fault);
-                    guilty.answer(Err(error));
+                if let Some(rejected) = unconfirmed.pop_front() {
+                    let error = rejection(&rejected, &fault);
+                    rejected.answer(Err(error));
                 }
             }
-            Fault::Channel { text, .. } => {
-                warn!(messages = unknown.len(), "the broker closed the publishing channel: {text}");
-                self.suspects = self.suspects.max(unknown.len());
-                // Perhaps only an exchange is missing that was there before.
-                self.link.restore(session).await;
+            BrokerFault::Channel { text, .. } => {
+                warn!(messages = unconfirmed.len(), "the broker closed the publishing channel: {text}");
+                self.suspects = self.suspects.max(unconfirmed.len());
+                // Perhaps an exchange was deleted; declaring it again helps.
+                self.connection.restore(session).await;
             }
-            Fault::Protocol { .. } => {
-                session.suspect(&fault);
-                self.suspects = self.suspects.max(unknown.len());
-                if let Some(suspect) = unknown.front_mut().filter(|_| alone) {
+            BrokerFault::Protocol { .. } => {
+                session.fail(&fault);
+                self.suspects = self.suspects.max(unconfirmed.len());
+                if let Some(suspect) = unconfirmed.front_mut().filter(|_| alone) {
                     suspect.strikes += 1;
                     if suspect.strikes >= STRIKES {
                         self.suspects -= 1;
-                        if let Some(guilty) = unknown.pop_front() {
-                            let error = blame(&guilty, &fault);
-                            guilty.answer(Err(error));
+                        if let Some(rejected) = unconfirmed.pop_front() {
+                            let error = rejection(&rejected, &fault);
+                            rejected.answer(Err(error));
                         }
                     }
                 }
             }
-            Fault::Silence | Fault::Lost { .. } => session.suspect(&fault),
+            BrokerFault::Unresponsive | BrokerFault::ConnectionLost { .. } => session.fail(&fault),
         }
-        unknown.append(&mut self.backlog);
-        self.backlog = unknown;
+        unconfirmed.append(&mut self.backlog);
+        self.backlog = unconfirmed;
     }
 
     fn give_up(mut self) {
-        for job in self.window.unanswered().into_iter().chain(self.backlog) {
-            job.answer(Err(Error::new(
+        for request in self.window.unanswered().into_iter().chain(self.backlog) {
+            request.answer(Err(Error::new(
                 ErrorKind::Connection,
                 "the transport was closed before the broker confirmed; the event may or may not be on the bus, so \
                  publish it again under the same id",
             )));
         }
-        for job in self.intake.drain() {
-            job.answer(Err(closed()));
+        for request in self.requests.drain() {
+            request.answer(Err(closed()));
         }
     }
 }
 
-async fn open(session: &Session) -> Result<Channel, Fault> {
+/// Opens a channel with confirms.
+async fn open(session: &Session) -> Result<Channel, BrokerFault> {
     let channel = session.channel().await?;
-    within(CALL, channel.confirm_select(ConfirmSelectOptions::default())).await?;
-    if channel.status().confirm() { Ok(channel) } else { Err(Fault::lost("the channel does not confirm messages")) }
+    with_timeout(CALL_TIMEOUT, channel.confirm_select(ConfirmSelectOptions::default())).await?;
+    if channel.status().confirm() {
+        Ok(channel)
+    } else {
+        Err(BrokerFault::connection_lost("the channel does not confirm messages"))
+    }
 }
 
-fn blame(job: &Job, fault: &Fault) -> Error {
-    let (exchange, key, text) = (&job.message().exchange, &job.message().routing_key, fault.text());
+/// The error for the message that made the broker close the channel or the connection.
+fn rejection(request: &Request, fault: &BrokerFault) -> Error {
+    let (exchange, key, text) = (&request.message().exchange, &request.message().routing_key, fault.text());
     match fault {
-        Fault::Channel { code: 404, .. } => Error::new(
+        BrokerFault::Channel { code: 404, .. } => Error::new(
             ErrorKind::Topology,
             format!("exchange `{exchange}` does not exist ({text}); declare it, or correct its name"),
         ),
-        Fault::Channel { code: 403, .. } => Error::new(
+        BrokerFault::Channel { code: 403, .. } => Error::new(
             ErrorKind::Topology,
             format!(
                 "the broker does not allow this user to publish to exchange `{exchange}` ({text}); give it the \
                  permission `write`"
             ),
         ),
-        Fault::Channel { code: 406, .. } if text.contains("size") => Error::new(
+        BrokerFault::Channel { code: 406, .. } if text.contains("size") => Error::new(
             ErrorKind::TooLarge,
             format!(
                 "the message with key `{key}` is larger than the broker takes ({text}); raise its `max_message_size`, \
                  or put the payload elsewhere and publish where it is"
             ),
         ),
-        Fault::Channel { .. } | Fault::Protocol { .. } | Fault::Silence | Fault::Lost { .. } => Error::new(
+        BrokerFault::Channel { .. }
+        | BrokerFault::Protocol { .. }
+        | BrokerFault::Unresponsive
+        | BrokerFault::ConnectionLost { .. } => Error::new(
             ErrorKind::Topology,
             format!(
                 "the broker refuses the message with key `{key}` for exchange `{exchange}` ({text}); correct what it \

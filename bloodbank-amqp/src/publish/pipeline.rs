@@ -13,40 +13,40 @@ use lapin::{Channel, Confirmation};
 use tokio::time::{Instant, Sleep, sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-use crate::publish::{flight::Flights, intake::Intake, job::Job, window::Window};
-use crate::{fault::Fault, outgoing::Frame, session::Session};
+use crate::publish::{in_flight::InFlight, request::Request, request_queue::RequestQueue, window::Window};
+use crate::{broker_fault::BrokerFault, outgoing::EncodedMessage, session::Session};
 
-/// How many messages are written before confirms are looked at again.
+/// The number of messages that are written before confirms are handled again.
 const BURST: usize = 64;
-/// How many bursts are written before other tasks get their turn.
+/// The number of bursts that are written before other tasks get their turn.
 const ROUNDS: u32 = 16;
-/// How long an answer is held back at least when an older message is slow.
+/// The time for which an answer is held back at least, when an older message is slow.
 const HOLD: Duration = Duration::from_millis(5);
 
-/// Why publishing on a channel ended.
+/// The reason why publishing on a channel ended.
 pub(super) enum End {
-    /// The channel or the connection broke.
-    Broken(Fault),
+    /// The channel or the connection failed.
+    Broken(BrokerFault),
     /// Everything is confirmed and nothing more will come.
     Finished,
-    /// What is left shall be given up.
+    /// The remaining requests are to be given up.
     Abandoned,
 }
 
-/// What is to be published next.
+/// The requests that are to be published next.
 pub(super) struct Supply<'a> {
-    /// What was in flight when another channel broke; goes first.
-    pub(super) backlog: &'a mut VecDeque<Job>,
-    pub(super) intake: &'a Intake,
-    /// How many may be in flight.
+    /// The requests that were in flight on an earlier channel; they go first.
+    pub(super) backlog: &'a mut VecDeque<Request>,
+    pub(super) requests: &'a RequestQueue,
+    /// The number of messages that may be in flight.
     pub(super) limit: usize,
-    /// How many of the backlog are sent one by one, each confirmed before the next, the one in flight included.
+    /// The number of requests of the backlog that are sent one by one, each confirmed before the next, the one in flight included.
     pub(super) suspects: &'a mut usize,
-    /// One of them is in flight.
+    /// Whether one of them is in flight.
     pub(super) probing: bool,
 }
 
-/// Publishes until the channel breaks or everything is done. What is not answered then stays in `window`.
+/// Publishes until the channel fails or everything is confirmed. Requests that are not answered then stay in `window`.
 pub(super) async fn run(
     channel: &Channel,
     session: &Arc<Session>,
@@ -54,18 +54,18 @@ pub(super) async fn run(
     mut supply: Supply<'_>,
     abandon: &CancellationToken,
 ) -> End {
-    let mut flights = Flights::on(channel);
+    let mut in_flight = InFlight::on(channel);
     let mut holding: Pin<Box<Sleep>> = Box::pin(sleep(HOLD));
     let mut stops = Stops::new(session, abandon);
     let mut burst = VecDeque::with_capacity(BURST);
     poll_fn(|context| {
         for round in 0.. {
             if round == ROUNDS {
-                // Others want to run too.
+                // Other tasks run too.
                 context.waker().wake_by_ref();
                 break;
             }
-            while let Poll::Ready((number, confirmation)) = flights.poll_landed(context) {
+            while let Poll::Ready((number, confirmation)) = in_flight.poll_confirmed(context) {
                 if let Err(fault) = settle(window, number, confirmation) {
                     return Poll::Ready(End::Broken(fault));
                 }
@@ -77,10 +77,10 @@ pub(super) async fn run(
             if burst.is_empty() {
                 break;
             }
-            for job in burst.drain(..) {
-                match Frame::new(job.message()) {
-                    Ok(frame) => flights.launch(window.push(job), frame),
-                    Err(error) => job.answer(Err(error)),
+            for request in burst.drain(..) {
+                match EncodedMessage::new(request.message()) {
+                    Ok(frame) => in_flight.launch(window.push(request), frame),
+                    Err(error) => request.answer(Err(error)),
                 }
             }
         }
@@ -95,13 +95,15 @@ pub(super) async fn run(
     .await
 }
 
-fn settle(window: &mut Window, number: u64, confirmation: lapin::Result<Confirmation>) -> Result<(), Fault> {
-    window.confirm(number, confirmation?).map_err(|_| Fault::lost("the channel does not confirm messages"))
+fn settle(window: &mut Window, number: u64, confirmation: lapin::Result<Confirmation>) -> Result<(), BrokerFault> {
+    window
+        .confirm(number, confirmation?)
+        .map_err(|_| BrokerFault::connection_lost("the channel does not confirm messages"))
 }
 
 impl Supply<'_> {
-    /// Takes what may be sent now.
-    fn fill(&mut self, window: &Window, burst: &mut VecDeque<Job>, context: &Context<'_>) -> Poll<End> {
+    /// Takes the requests that may be sent now.
+    fn fill(&mut self, window: &Window, burst: &mut VecDeque<Request>, context: &Context<'_>) -> Poll<End> {
         if *self.suspects > 0 {
             self.next_suspect(window, burst);
             if *self.suspects > 0 {
@@ -116,19 +118,19 @@ impl Supply<'_> {
             burst.extend(self.backlog.drain(..room.min(self.backlog.len())));
             return Poll::Pending;
         }
-        while self.intake.take(room, burst, context) {
-            burst.retain(|job| !job.is_abandoned());
+        while self.requests.take(room, burst, context) {
+            burst.retain(|request| !request.is_abandoned());
             if !burst.is_empty() {
                 return Poll::Pending;
             }
         }
-        if window.open() == 0 && self.intake.is_finished() {
+        if window.open() == 0 && self.requests.is_finished() {
             return Poll::Ready(End::Finished);
         }
         Poll::Pending
     }
 
-    fn next_suspect(&mut self, window: &Window, burst: &mut VecDeque<Job>) {
+    fn next_suspect(&mut self, window: &Window, burst: &mut VecDeque<Request>) {
         if window.open() > 0 {
             return;
         }
@@ -137,9 +139,9 @@ impl Supply<'_> {
         }
         if *self.suspects > 0 {
             match self.backlog.pop_front() {
-                Some(job) => {
+                Some(request) => {
                     self.probing = true;
-                    burst.push_back(job);
+                    burst.push_back(request);
                 }
                 None => *self.suspects = 0,
             }
@@ -147,7 +149,7 @@ impl Supply<'_> {
     }
 }
 
-/// What ends publishing from outside.
+/// The signals that end publishing from outside.
 struct Stops {
     dead: Pin<Box<WaitForCancellationFutureOwned>>,
     abandoned: Pin<Box<WaitForCancellationFutureOwned>>,
@@ -155,7 +157,7 @@ struct Stops {
 
 impl Stops {
     fn new(session: &Session, abandon: &CancellationToken) -> Self {
-        Self { dead: Box::pin(session.dead()), abandoned: Box::pin(abandon.clone().cancelled_owned()) }
+        Self { dead: Box::pin(session.failed()), abandoned: Box::pin(abandon.clone().cancelled_owned()) }
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<End> {
@@ -163,7 +165,7 @@ impl Stops {
             return Poll::Ready(End::Abandoned);
         }
         if self.dead.as_mut().poll(context).is_ready() {
-            return Poll::Ready(End::Broken(Fault::lost("the connection was given up")));
+            return Poll::Ready(End::Broken(BrokerFault::connection_lost("the connection was given up")));
         }
         Poll::Pending
     }

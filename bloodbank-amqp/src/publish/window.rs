@@ -1,49 +1,54 @@
-//! What is in flight on one channel, and which answer belongs to whom.
+//! The window of messages in flight on one channel, and the matching of confirms and returns to them.
 //!
-//! A mandatory message that no queue takes comes back before it is confirmed, but lapin hands it out with whichever
-//! confirm it looks at next, so a returned message is matched by what it carries. For all others the question is when
-//! an answer is certain. Messages come back in the order in which they were published, and lapin hands out at least as
-//! many of them as it has seen confirms of such messages; so when every older mandatory message is confirmed, a message
-//! that did not come back will not. Until then its answer is held back, but not for long: what comes back is confirmed
-//! together with it, so an older message that stays unconfirmed has a queue and is only slow.
+//! A mandatory message that no queue takes is returned before it is confirmed, but lapin hands it out with whichever confirm it
+//! looks at next; therefore a returned message is matched by its message id, key and exchange. For the others, the question is
+//! when it is certain that they were routed. Messages are returned in the order in which they were published, and lapin hands
+//! out at least as many of them as it has seen confirms of returned messages: once every older mandatory message is confirmed, a
+//! message that has not been returned will not be. Until then its answer is held back, but not for long: a returned message is
+//! confirmed at once, so an older message that stays unconfirmed has a queue and is only slow.
 
 use std::collections::VecDeque;
 
 use lapin::{Confirmation, message::BasicReturnMessage};
 use uuid::Uuid;
 
-use crate::publish::job::Job;
+use crate::publish::request::Request;
 use bloodbank_core::{Error, ErrorKind, message::Published};
 
-/// What is in flight on one channel.
+/// The messages in flight on one channel.
 #[derive(Default)]
 pub(super) struct Window {
-    /// The number of the first slot.
+    /// The number of the message in the first slot.
     first: u64,
     slots: VecDeque<Slot>,
-    /// The numbers of the mandatory ones that are not answered, oldest first; some may be answered meanwhile.
+    /// The numbers of the mandatory messages, oldest first, from the oldest that is not answered.
     mandatory: VecDeque<u64>,
+    /// The number of messages that are not answered.
     open: usize,
+    /// The number of answers that are held back.
     held: usize,
+    /// The number of the current tick.
     tick: u64,
 }
 
+/// A message in flight.
 struct Slot {
-    /// `None` once it is answered.
-    job: Option<Job>,
+    /// `None` once the request is answered.
+    request: Option<Request>,
     unrouted: bool,
     confirm: Confirm,
 }
 
+/// The state of a confirm.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Confirm {
     Awaited,
-    /// Confirmed at this tick; the answer is held back.
+    /// Confirmed during this tick; the answer is held back.
     Held(u64),
 }
 
 impl Window {
-    /// How many are not answered.
+    /// The number of messages that are not answered.
     pub(super) fn open(&self) -> usize {
         self.open
     }
@@ -53,17 +58,18 @@ impl Window {
         self.held > 0
     }
 
-    pub(super) fn push(&mut self, job: Job) -> u64 {
+    /// Adds a message that is being sent, and returns its number.
+    pub(super) fn push(&mut self, request: Request) -> u64 {
         let number = self.first + self.slots.len() as u64;
-        if job.message().mandatory {
+        if request.message().mandatory {
             self.mandatory.push_back(number);
         }
-        self.slots.push_back(Slot { job: Some(job), unrouted: false, confirm: Confirm::Awaited });
+        self.slots.push_back(Slot { request: Some(request), unrouted: false, confirm: Confirm::Awaited });
         self.open += 1;
         number
     }
 
-    /// The broker has spoken about a message.
+    /// Records the broker's confirm of a message.
     pub(super) fn confirm(&mut self, number: u64, confirmation: Confirmation) -> Result<(), NotRequested> {
         let (refused, returned) = match confirmation {
             Confirmation::Ack(returned) => (false, returned),
@@ -75,11 +81,11 @@ impl Window {
         }
         let tick = self.tick;
         let Some(slot) = self.slot(number) else { return Ok(()) };
-        let Some(job) = &slot.job else { return Ok(()) };
+        let Some(request) = &slot.request else { return Ok(()) };
         if refused {
-            let error = refusal(job);
+            let error = refusal(request);
             self.answer(number, Err(error));
-        } else if slot.unrouted || !job.message().mandatory {
+        } else if slot.unrouted || !request.message().mandatory {
             let published = Published { unrouted: slot.unrouted };
             self.answer(number, Ok(published));
         } else {
@@ -89,10 +95,10 @@ impl Window {
         Ok(())
     }
 
-    /// Answers what has become certain.
+    /// Answers the requests whose routing has become certain.
     pub(super) fn release(&mut self) {
         while let Some(&number) = self.mandatory.front() {
-            let answered = self.slot(number).is_none_or(|slot| slot.job.is_none());
+            let answered = self.slot(number).is_none_or(|slot| slot.request.is_none());
             if !answered {
                 if self.held == 0 || self.slot(number).is_some_and(|slot| slot.confirm == Confirm::Awaited) {
                     return;
@@ -103,11 +109,11 @@ impl Window {
         }
     }
 
-    /// Time passes: answers what is held back since before the last tick.
+    /// Starts the next tick, and answers the requests that have been held back since before the last one.
     pub(super) fn tick(&mut self) {
         let now = self.tick;
         self.tick += 1;
-        let due = |slot: &Slot| matches!(slot.confirm, Confirm::Held(tick) if tick < now) && slot.job.is_some();
+        let due = |slot: &Slot| matches!(slot.confirm, Confirm::Held(tick) if tick < now) && slot.request.is_some();
         let numbers: Vec<u64> =
             (self.first..).zip(&self.slots).filter_map(|(number, slot)| due(slot).then_some(number)).collect();
         for number in numbers {
@@ -115,25 +121,25 @@ impl Window {
         }
     }
 
-    /// Takes out what is not answered, in order.
-    pub(super) fn unanswered(&mut self) -> VecDeque<Job> {
-        std::mem::take(self).slots.into_iter().filter_map(|slot| slot.job).collect()
+    /// Removes and returns the requests that are not answered, in order.
+    pub(super) fn unanswered(&mut self) -> VecDeque<Request> {
+        std::mem::take(self).slots.into_iter().filter_map(|slot| slot.request).collect()
     }
 
-    /// Finds the message that came back: the oldest that looks like it.
+    /// Records a returned message: the oldest message in flight that matches it.
     fn returned(&mut self, message: &BasicReturnMessage) {
         let id = message.properties.message_id().as_ref();
         let id = id.and_then(|id| Uuid::try_parse(id.as_str()).ok());
-        let is_it = |slot: &Slot| {
+        let matches = |slot: &Slot| {
             !slot.unrouted
-                && slot.job.as_ref().map(Job::message).is_some_and(|sent| {
+                && slot.request.as_ref().map(Request::message).is_some_and(|sent| {
                     sent.mandatory
                         && sent.properties.message_id == id
                         && *sent.routing_key == *message.routing_key.as_str()
                         && *sent.exchange == *message.exchange.as_str()
                 })
         };
-        let Some((number, slot)) = (self.first..).zip(&mut self.slots).find(|(_, slot)| is_it(slot)) else {
+        let Some((number, slot)) = (self.first..).zip(&mut self.slots).find(|(_, slot)| matches(slot)) else {
             return;
         };
         slot.unrouted = true;
@@ -149,30 +155,30 @@ impl Window {
 
     fn answer(&mut self, number: u64, answer: Result<Published, Error>) {
         let Some(slot) = self.slot(number) else { return };
-        let Some(job) = slot.job.take() else { return };
+        let Some(request) = slot.request.take() else { return };
         let held = slot.confirm != Confirm::Awaited;
         self.held -= usize::from(held);
         self.open -= 1;
-        job.answer(answer);
-        while self.slots.front().is_some_and(|slot| slot.job.is_none()) {
+        request.answer(answer);
+        while self.slots.front().is_some_and(|slot| slot.request.is_none()) {
             self.slots.pop_front();
             self.first += 1;
         }
     }
 }
 
-/// The channel does not confirm: what is published on it may be lost without a word.
+/// The error of a channel that does not confirm: a message published on it may be lost unnoticed.
 #[derive(Debug)]
 pub(super) struct NotRequested;
 
-fn refusal(job: &Job) -> Error {
+fn refusal(request: &Request) -> Error {
     Error::new(
         ErrorKind::Refused,
         format!(
             "the broker refused the message with key `{}` for exchange `{}`: a queue it goes to is full or not \
              available; drain that queue, or try again later",
-            job.message().routing_key,
-            job.message().exchange
+            request.message().routing_key,
+            request.message().exchange
         ),
     )
 }

@@ -1,12 +1,12 @@
-//! Why the broker refuses a declaration, in words that help.
+//! Errors for declarations that the broker refuses.
 
-use crate::fault::Fault;
+use crate::broker_fault::BrokerFault;
 use bloodbank_core::{Error, ErrorKind, transport::Difference};
 
-/// What `fault` says about declaring `what`: a queue or an exchange with its name, or a binding.
-pub(super) fn explain(what: &str, fault: &Fault) -> Error {
+/// The error for a refused declaration; `what` is a queue or an exchange with its name, or a binding.
+pub(super) fn declare_error(what: &str, fault: &BrokerFault) -> Error {
     let text = fault.text();
-    if let Fault::Silence = fault {
+    if let BrokerFault::Unresponsive = fault {
         return Error::new(
             ErrorKind::Connection,
             format!("{what}: {text}; check that the node that holds it is up and try again"),
@@ -18,17 +18,20 @@ pub(super) fn explain(what: &str, fault: &Fault) -> Error {
              ({text}); declare it as it is there, or empty it, delete it on the broker and start again"
         ),
         None => match fault {
-            Fault::Channel { code: 403, .. } => format!(
+            BrokerFault::Channel { code: 403, .. } => format!(
                 "the broker does not allow this user to declare {what} ({text}); give it the permissions \
                  `configure`, `write` and `read`"
             ),
-            Fault::Channel { code: 404, .. } => {
+            BrokerFault::Channel { code: 404, .. } => {
                 format!("{what} cannot be declared ({text}); declare what is missing first")
             }
-            Fault::Channel { code: 405, .. } => format!(
+            BrokerFault::Channel { code: 405, .. } => format!(
                 "{what} belongs to another connection ({text}); choose another name, or wait until that one is closed"
             ),
-            Fault::Channel { .. } | Fault::Protocol { .. } | Fault::Silence | Fault::Lost { .. } => format!(
+            BrokerFault::Channel { .. }
+            | BrokerFault::Protocol { .. }
+            | BrokerFault::Unresponsive
+            | BrokerFault::ConnectionLost { .. } => format!(
                 "the broker refuses {what} ({text}); check that its version and its plugins support what is declared"
             ),
         },
@@ -36,7 +39,7 @@ pub(super) fn explain(what: &str, fault: &Fault) -> Error {
     Error::new(ErrorKind::Topology, message)
 }
 
-/// The broker's words about an argument that differs: `PRECONDITION_FAILED - inequivalent arg 'durable' for queue 'q'
+/// The difference that the broker reports about an argument: `PRECONDITION_FAILED - inequivalent arg 'durable' for queue 'q'
 /// in vhost '/': received 'true' but current is 'false'`, or `received none but current is the value '20' of type
 /// 'signedint'`.
 pub(super) fn difference(text: &str) -> Option<Difference> {
@@ -47,7 +50,7 @@ pub(super) fn difference(text: &str) -> Option<Difference> {
     Some(Difference { property: property.to_owned(), declared: value(declared), existing: value(existing) })
 }
 
-/// `'true'`, `none`, `the value '20' of type 'signedint'`.
+/// Reads `'true'`, `none` or `the value '20' of type 'signedint'`.
 fn value(words: &str) -> String {
     let words = words.trim();
     let words = words.strip_prefix("the value ").unwrap_or(words);
@@ -62,8 +65,8 @@ fn value(words: &str) -> String {
 mod tests {
     use super::*;
 
-    fn refused(text: &str) -> Fault {
-        Fault::Channel { code: 406, text: text.into() }
+    fn refused(text: &str) -> BrokerFault {
+        BrokerFault::Channel { code: 406, text: text.into() }
     }
 
     #[test]
@@ -74,7 +77,7 @@ mod tests {
             ("received 'true' but current is 'false'", "the broker has `false`", "declares `true`"),
         ] {
             let text = format!("PRECONDITION_FAILED - inequivalent arg 'x' for queue 'q' in vhost '/': {words}");
-            let error = explain("queue `q`", &refused(&text));
+            let error = declare_error("queue `q`", &refused(&text));
             assert_eq!(error.kind(), ErrorKind::Topology);
             let shown = error.to_string();
             for part in ["queue `q` exists with another `x`", existing, declared, &text] {
@@ -85,7 +88,7 @@ mod tests {
 
     #[test]
     fn other_refusals_keep_the_broker_s_words() {
-        let shown = explain("queue `q`", &refused("PRECONDITION_FAILED - invalid arg 'x'")).to_string();
+        let shown = declare_error("queue `q`", &refused("PRECONDITION_FAILED - invalid arg 'x'")).to_string();
         assert!(shown.contains("invalid arg 'x'"), "{shown}");
     }
 }

@@ -1,38 +1,42 @@
-//! A message that somebody waits for.
+//! A request to publish, and the answer for its caller.
 
 use std::{
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     task::{Context, Poll, Waker},
 };
+
+use parking_lot::{Mutex, MutexGuard};
 
 use bloodbank_core::{
     Error, ErrorKind, Result,
     message::{Outgoing, Published},
 };
 
-/// A message that somebody waits for. It is shared with who waits, so that it is moved no more on its way through queue and
-/// window.
-pub(super) struct Job {
+/// A message to be published, and the answer for its caller. Both share one allocation, so that the message is not moved on its
+/// way through queue and window.
+pub(super) struct Request {
     shared: Arc<Shared>,
-    /// How often a connection died while it alone was in flight.
+    /// The number of connections that the broker ended while this message alone was in flight.
     pub(super) strikes: u8,
 }
 
+/// The message and the answer.
 struct Shared {
     message: Outgoing,
     answer: Mutex<Answer>,
 }
 
+/// The state of the answer.
 enum Answer {
-    /// Who waits, once it does.
+    /// Not given yet; the waker of the caller, once the caller waits.
     Awaited(Option<Waker>),
     Given(Result<Published>),
-    /// Nobody waits any more.
+    /// The caller has stopped waiting.
     Abandoned,
 }
 
-impl Job {
+impl Request {
     pub(super) fn new(message: Outgoing) -> (Self, Answered) {
         let shared = Arc::new(Shared { message, answer: Mutex::new(Answer::Awaited(None)) });
         (Self { shared: Arc::clone(&shared), strikes: 0 }, Answered(shared))
@@ -42,7 +46,7 @@ impl Job {
         &self.shared.message
     }
 
-    /// Nobody waits any more.
+    /// Whether the caller has stopped waiting.
     pub(super) fn is_abandoned(&self) -> bool {
         matches!(*self.shared.lock(), Answer::Abandoned)
     }
@@ -52,15 +56,15 @@ impl Job {
     }
 }
 
-/// Nobody waits for ever: without an answer, the runtime of the owner is going down.
-impl Drop for Job {
+/// Answers a request that is dropped without an answer: the runtime of the owner is shutting down.
+impl Drop for Request {
     fn drop(&mut self) {
         self.shared.answer(|| Err(closed()));
     }
 }
 
 impl Shared {
-    /// Only the first answer counts, and who does not wait is not answered.
+    /// Gives the answer; only the first counts.
     fn answer(&self, result: impl FnOnce() -> Result<Published>) {
         let mut answer = self.lock();
         if let Answer::Awaited(waker) = &mut *answer {
@@ -74,15 +78,15 @@ impl Shared {
     }
 
     fn lock(&self) -> MutexGuard<'_, Answer> {
-        self.answer.lock().unwrap_or_else(PoisonError::into_inner)
+        self.answer.lock()
     }
 }
 
-/// Resolves to the answer.
+/// A future of the answer.
 pub(super) struct Answered(Arc<Shared>);
 
 impl Answered {
-    /// Waits no more. Whether the answer has not come.
+    /// Stops waiting; `true` when the answer had not been given.
     pub(super) fn give_up(&self) -> bool {
         let answer = std::mem::replace(&mut *self.0.lock(), Answer::Abandoned);
         matches!(answer, Answer::Awaited(_))
@@ -108,6 +112,7 @@ impl Future for Answered {
     }
 }
 
+/// The error of a call after the transport was closed.
 pub(super) fn closed() -> Error {
     Error::new(ErrorKind::Closed, "the connection to RabbitMQ was closed by this program; publish before closing")
 }

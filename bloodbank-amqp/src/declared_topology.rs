@@ -1,39 +1,42 @@
-use std::sync::{Mutex, PoisonError};
+//! The topology that this program declared, kept for reconnects.
+
+use parking_lot::Mutex;
 
 use bloodbank_core::{
     settings::QueueKind,
     transport::{Topology, topology::Queue},
 };
 
-/// What was declared, once each, in the order of the first time: declared again after every reconnect.
+/// Every exchange, queue and binding that was declared, once each and in the order of the first declaration; declared again
+/// after every reconnect.
 #[derive(Default)]
-pub(super) struct Remembered(Mutex<Topology>);
+pub(super) struct DeclaredTopology(Mutex<Topology>);
 
-impl Remembered {
+impl DeclaredTopology {
     pub(super) fn add(&self, topology: Topology) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.0.lock();
         merge(&mut known.exchanges, topology.exchanges, |a, b| a.name == b.name);
         merge(&mut known.queues, topology.queues, |a, b| a.name == b.name);
         merge(&mut known.bindings, topology.bindings, PartialEq::eq);
     }
 
-    /// Everything.
+    /// The whole topology.
     pub(super) fn all(&self) -> Topology {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.lock().clone()
     }
 
-    /// Everything but the queues that belong to one connection.
-    pub(super) fn lasting(&self) -> Topology {
+    /// The topology without the queues that belong to one connection.
+    pub(super) fn without_transient(&self) -> Topology {
         let mut topology = self.all();
-        let lasts = |queue: &Queue| queue.kind != QueueKind::Transient;
-        let gone: Vec<_> = topology.queues.iter().filter(|queue| !lasts(queue)).cloned().collect();
-        topology.queues.retain(lasts);
+        let is_durable = |queue: &Queue| queue.kind != QueueKind::Transient;
+        let gone: Vec<_> = topology.queues.iter().filter(|queue| !is_durable(queue)).cloned().collect();
+        topology.queues.retain(is_durable);
         topology.bindings.retain(|binding| !gone.iter().any(|queue| queue.name == binding.queue));
         topology
     }
 }
 
-/// The last declaration of a name counts.
+/// Adds new declarations; the last declaration of a name counts.
 fn merge<T>(known: &mut Vec<T>, new: Vec<T>, same: impl Fn(&T, &T) -> bool) {
     for item in new {
         match known.iter_mut().find(|old| same(old, &item)) {
@@ -52,16 +55,16 @@ mod tests {
     #[test]
     fn what_is_declared_twice_is_remembered_once() {
         let exchange: Arc<str> = "events".into();
-        let remembered = Remembered::default();
+        let declared = DeclaredTopology::default();
         for queue in ["a", "b", "a"] {
             let patterns = ["orders.#".into()];
-            remembered.add(Topology::subscriber(&exchange, &queue.into(), QueueKind::Quorum, &patterns));
+            declared.add(Topology::subscriber(&exchange, &queue.into(), QueueKind::Quorum, &patterns));
         }
-        remembered.add(Topology::replies(&"answers".into()));
-        let all = remembered.all();
+        declared.add(Topology::replies(&"answers".into()));
+        let all = declared.all();
         assert_eq!(all.exchanges.len(), 2 + 10);
         assert_eq!(all.queues.len(), 2 * 2 + 10 + 1);
         assert_eq!(all.bindings.len(), 2 * 2 + 10);
-        assert_eq!(remembered.lasting().queues.len(), 2 * 2 + 10);
+        assert_eq!(declared.without_transient().queues.len(), 2 * 2 + 10);
     }
 }

@@ -1,60 +1,59 @@
-//! Where callers leave their messages for the owner of the channel.
+//! The queue between callers and the owner of the channel.
 
 use std::{
     collections::VecDeque,
     pin::Pin,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicUsize, Ordering},
     task::{Context, Poll, Waker},
 };
 
 use futures_util::future::{BoxFuture, ready};
+use parking_lot::{Mutex, MutexGuard};
 
-use crate::publish::job::{Answered, Job, closed};
+use crate::publish::request::{Answered, Request, closed};
 use bloodbank_core::{
     Result,
     message::{Outgoing, Published},
 };
 
-/// Below that many abandoned messages it is not worth looking for them.
+/// The number of abandoned requests below which they are not searched for.
 const SWEEP: usize = 64;
 
-/// A queue in the order of the calls. Everybody in it waits: that is the backpressure, and it holds no more
-/// messages than there are callers.
+/// The requests in the order of the calls. Every caller waits for the answer; that is the backpressure, and the queue holds no
+/// more messages than there are callers.
 #[derive(Default)]
-pub(super) struct Intake {
+pub(super) struct RequestQueue {
     state: Mutex<State>,
-    /// How many callers gave up since the last sweep.
+    /// The number of callers that stopped waiting since the last sweep.
     abandoned: AtomicUsize,
 }
 
+/// The queue and its owner.
 #[derive(Default)]
 struct State {
-    queue: VecDeque<Job>,
+    queue: VecDeque<Request>,
     closed: bool,
-    /// The owner, when it sleeps and has room.
+    /// The waker of the owner, while the owner sleeps and has room.
     owner: Option<Waker>,
 }
 
-impl Intake {
+impl RequestQueue {
     pub(super) fn publish(&self, message: Outgoing) -> BoxFuture<'_, Result<Published>> {
         match self.push(message) {
-            Ok(answered) => Box::pin(Ticket { answered, intake: self }),
+            Ok(answered) => Box::pin(Ticket { answered, requests: self }),
             Err(error) => Box::pin(ready(Err(error))),
         }
     }
 
     fn push(&self, message: Outgoing) -> Result<Answered> {
-        let (job, answered) = Job::new(message);
+        let (request, answered) = Request::new(message);
         let owner = {
             let mut state = self.lock();
             if state.closed {
                 return Err(closed());
             }
             self.sweep(&mut state);
-            state.queue.push_back(job);
+            state.queue.push_back(request);
             state.owner.take()
         };
         if let Some(owner) = owner {
@@ -63,8 +62,8 @@ impl Intake {
         Ok(answered)
     }
 
-    /// Takes up to `room` messages; when there is none, says so and wakes the owner for the next one.
-    pub(super) fn take(&self, room: usize, into: &mut VecDeque<Job>, context: &Context<'_>) -> bool {
+    /// Takes up to `room` requests; `false` when there are none, and the next one then wakes the owner.
+    pub(super) fn take(&self, room: usize, into: &mut VecDeque<Request>, context: &Context<'_>) -> bool {
         let mut state = self.lock();
         let taken = room.min(state.queue.len());
         if taken == 0 {
@@ -75,7 +74,7 @@ impl Intake {
         true
     }
 
-    /// Closed, and nothing is left.
+    /// Whether the queue is closed and empty.
     pub(super) fn is_finished(&self) -> bool {
         let state = self.lock();
         state.closed && state.queue.is_empty()
@@ -92,31 +91,31 @@ impl Intake {
         }
     }
 
-    /// Closes it and returns what is left.
-    pub(super) fn drain(&self) -> VecDeque<Job> {
+    /// Closes the queue and returns the remaining requests.
+    pub(super) fn drain(&self) -> VecDeque<Request> {
         let mut state = self.lock();
         state.closed = true;
         std::mem::take(&mut state.queue)
     }
 
-    /// While the broker is away, callers come, wait and give up: what they left must not pile up.
+    /// Removes abandoned requests: while the broker is away, callers come, wait and leave, and their messages must not pile up.
     fn sweep(&self, state: &mut State) {
         let abandoned = self.abandoned.load(Ordering::Relaxed);
         if abandoned >= SWEEP && abandoned * 2 >= state.queue.len() {
             self.abandoned.store(0, Ordering::Relaxed);
-            state.queue.retain(|job| !job.is_abandoned());
+            state.queue.retain(|request| !request.is_abandoned());
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 
-/// Waits for the answer, and counts when it does not wait any more.
+/// A future of the answer that counts as abandoned when it is dropped before.
 struct Ticket<'a> {
     answered: Answered,
-    intake: &'a Intake,
+    requests: &'a RequestQueue,
 }
 
 impl Future for Ticket<'_> {
@@ -130,7 +129,7 @@ impl Future for Ticket<'_> {
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
         if self.answered.give_up() {
-            self.intake.abandoned.fetch_add(1, Ordering::Relaxed);
+            self.requests.abandoned.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
@@ -153,42 +152,42 @@ mod tests {
         }
     }
 
-    fn take_all(intake: &Intake) -> Vec<String> {
+    fn take_all(requests: &RequestQueue) -> Vec<String> {
         let mut taken = VecDeque::new();
-        intake.take(usize::MAX, &mut taken, &Context::from_waker(Waker::noop()));
-        taken.iter().map(|job| job.message().routing_key.to_string()).collect()
+        requests.take(usize::MAX, &mut taken, &Context::from_waker(Waker::noop()));
+        taken.iter().map(|request| request.message().routing_key.to_string()).collect()
     }
 
     #[test]
     fn the_order_is_that_of_the_calls() {
-        let intake = Intake::default();
-        let mut callers: Vec<_> = (0..100).map(|n| intake.publish(message(n))).collect();
+        let requests = RequestQueue::default();
+        let mut callers: Vec<_> = (0..100).map(|n| requests.publish(message(n))).collect();
         for caller in callers.iter_mut().rev() {
             assert!(caller.as_mut().now_or_never().is_none());
         }
         let expected: Vec<_> = (0..100).map(|n: usize| n.to_string()).collect();
-        assert_eq!(take_all(&intake), expected);
+        assert_eq!(take_all(&requests), expected);
     }
 
     #[test]
-    fn callers_that_give_up_leave_nothing_behind() {
-        let intake = Intake::default();
-        let mut stays = intake.publish(message(0));
+    fn callers_that_stop_waiting_leave_nothing_behind() {
+        let requests = RequestQueue::default();
+        let mut stays = requests.publish(message(0));
         assert!(stays.as_mut().now_or_never().is_none());
         for n in 1..100_000 {
-            assert!(intake.publish(message(n)).now_or_never().is_none());
+            assert!(requests.publish(message(n)).now_or_never().is_none());
         }
-        let left = take_all(&intake);
+        let left = take_all(&requests);
         assert!(left.len() <= 2 * SWEEP + 2, "{}", left.len());
         assert_eq!(left[0], "0");
     }
 
     #[test]
-    fn a_closed_one_takes_nothing() {
-        let intake = Intake::default();
-        intake.close();
-        let answers = join_all([intake.publish(message(0))]).now_or_never().unwrap();
+    fn a_closed_queue_refuses_requests() {
+        let requests = RequestQueue::default();
+        requests.close();
+        let answers = join_all([requests.publish(message(0))]).now_or_never().unwrap();
         assert!(answers[0].is_err());
-        assert!(intake.is_finished());
+        assert!(requests.is_finished());
     }
 }

@@ -1,51 +1,52 @@
-//! Which deliveries of a channel are settled, and which acknowledgement says it with the fewest words.
+//! Tracking of the deliveries of a channel: which are settled, and the fewest acknowledgements that say so.
 
 use std::collections::VecDeque;
 
-/// The deliveries of one channel from the oldest that is not settled. Tags count from 1 without gaps.
-pub(super) struct Tracker {
+/// The deliveries of one channel from the oldest that is not settled. Delivery tags count from 1 without gaps.
+pub(super) struct DeliveryTracker {
     first: u64,
-    tags: VecDeque<Tag>,
+    tags: VecDeque<State>,
     unsent: usize,
 }
 
+/// The state of a delivery.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Tag {
+enum State {
     Open,
-    /// Acknowledged by the program; the broker does not know yet.
+    /// Acknowledged by the program, but not to the broker.
     Acked,
-    /// The broker knows.
-    Told,
+    /// Settled with the broker.
+    Sent,
 }
 
-impl Tracker {
+impl DeliveryTracker {
     pub(super) fn new() -> Self {
         Self { first: 1, tags: VecDeque::new(), unsent: 0 }
     }
 
-    /// The program is done with a delivery.
+    /// Records that the program acknowledged a delivery.
     pub(super) fn ack(&mut self, tag: u64) {
-        if self.set(tag, Tag::Acked) {
+        if self.set(tag, State::Acked) {
             self.unsent += 1;
         }
     }
 
-    /// The broker is told about a delivery in another way.
-    pub(super) fn tell(&mut self, tag: u64) {
-        self.set(tag, Tag::Told);
+    /// Records that a delivery is settled with the broker in another way.
+    pub(super) fn mark_sent(&mut self, tag: u64) {
+        self.set(tag, State::Sent);
     }
 
-    /// How many acknowledgements the broker does not know.
+    /// The number of acknowledgements that are not sent to the broker.
     pub(super) fn unsent(&self) -> usize {
         self.unsent
     }
 
-    /// The tag that acknowledges all that is complete from the oldest on, if that is anything.
-    pub(super) fn prefix(&mut self) -> Option<u64> {
+    /// The tag for a cumulative acknowledgement of every settled delivery before the oldest open one; `None` when there is none.
+    pub(super) fn take_cumulative(&mut self) -> Option<u64> {
         let mut last = None;
-        while let Some(tag) = self.tags.front().filter(|tag| **tag != Tag::Open) {
-            // The broker wants a tag that is still open there.
-            if *tag == Tag::Acked {
+        while let Some(tag) = self.tags.front().filter(|tag| **tag != State::Open) {
+            // The broker accepts only a tag that it counts as unacknowledged.
+            if *tag == State::Acked {
                 last = Some(self.first);
                 self.unsent -= 1;
             }
@@ -55,12 +56,12 @@ impl Tracker {
         last
     }
 
-    /// The tags behind the oldest open delivery, each to be acknowledged alone.
-    pub(super) fn loose(&mut self) -> Vec<u64> {
+    /// The tags of acknowledged deliveries behind the oldest open one, each to be acknowledged individually.
+    pub(super) fn take_individual(&mut self) -> Vec<u64> {
         let mut tags = Vec::with_capacity(self.unsent);
         for (tag, state) in (self.first..).zip(&mut self.tags) {
-            if *state == Tag::Acked {
-                *state = Tag::Told;
+            if *state == State::Acked {
+                *state = State::Sent;
                 tags.push(tag);
             }
         }
@@ -68,20 +69,20 @@ impl Tracker {
         tags
     }
 
-    /// Whether every delivery up to this one is settled, as of the last [`Self::prefix`].
+    /// Whether every delivery up to this one is settled, as of the last [`Self::take_cumulative`].
     pub(super) fn is_settled(&self, tag: u64) -> bool {
         self.first > tag
     }
 
-    /// Whether the tag was open.
-    fn set(&mut self, tag: u64, state: Tag) -> bool {
+    /// Changes the state of an open delivery; `false` when it was settled already.
+    fn set(&mut self, tag: u64, state: State) -> bool {
         let Some(index) = tag.checked_sub(self.first).and_then(|index| usize::try_from(index).ok()) else {
             return false;
         };
         if index >= self.tags.len() {
-            self.tags.resize(index + 1, Tag::Open);
+            self.tags.resize(index + 1, State::Open);
         }
-        let open = self.tags[index] == Tag::Open;
+        let open = self.tags[index] == State::Open;
         if open {
             self.tags[index] = state;
         }
@@ -96,30 +97,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_complete_is_acknowledged_at_once() {
-        let mut tracker = Tracker::new();
+    fn settled_deliveries_are_acknowledged_cumulatively() {
+        let mut tracker = DeliveryTracker::new();
         for tag in [2, 3, 1, 5] {
             tracker.ack(tag);
         }
-        assert_eq!(tracker.prefix(), Some(3));
-        assert_eq!(tracker.prefix(), None);
+        assert_eq!(tracker.take_cumulative(), Some(3));
+        assert_eq!(tracker.take_cumulative(), None);
         assert_eq!(tracker.unsent(), 1);
-        assert_eq!(tracker.loose(), [5]);
+        assert_eq!(tracker.take_individual(), [5]);
         tracker.ack(4);
-        assert_eq!(tracker.prefix(), Some(4));
+        assert_eq!(tracker.take_cumulative(), Some(4));
         assert!(tracker.is_settled(5));
         assert!(!tracker.is_settled(6));
     }
 
     #[test]
     fn a_rejected_delivery_is_never_the_tag_of_an_acknowledgement() {
-        let mut tracker = Tracker::new();
+        let mut tracker = DeliveryTracker::new();
         tracker.ack(1);
-        tracker.tell(2);
-        assert_eq!(tracker.prefix(), Some(1));
+        tracker.mark_sent(2);
+        assert_eq!(tracker.take_cumulative(), Some(1));
         assert!(tracker.is_settled(2));
-        tracker.tell(3);
-        assert_eq!(tracker.prefix(), None);
+        tracker.mark_sent(3);
+        assert_eq!(tracker.take_cumulative(), None);
         tracker.ack(3);
         assert_eq!(tracker.unsent(), 0);
     }
@@ -142,28 +143,28 @@ mod tests {
             flushes in prop::collection::vec(0_u8..4, 60),
             settled in 0_usize..=60,
         ) {
-            let mut tracker = Tracker::new();
+            let mut tracker = DeliveryTracker::new();
             let mut open: std::collections::BTreeSet<u64> = (1..=60).collect();
             for ((tag, ack), flush) in order[..settled].iter().zip(acks).zip(flushes) {
                 if ack {
                     tracker.ack(*tag);
                 } else {
-                    tracker.tell(*tag);
+                    tracker.mark_sent(*tag);
                     open.remove(tag);
                 }
-                if flush > 0 && let Some(tag) = tracker.prefix() {
+                if flush > 0 && let Some(tag) = tracker.take_cumulative() {
                     acknowledge(&mut open, tag, true);
                 }
                 if flush > 2 {
-                    for tag in tracker.loose() {
+                    for tag in tracker.take_individual() {
                         acknowledge(&mut open, tag, false);
                     }
                 }
             }
-            if let Some(tag) = tracker.prefix() {
+            if let Some(tag) = tracker.take_cumulative() {
                 acknowledge(&mut open, tag, true);
             }
-            for tag in tracker.loose() {
+            for tag in tracker.take_individual() {
                 acknowledge(&mut open, tag, false);
             }
             prop_assert_eq!(open, order[settled..].iter().copied().collect());

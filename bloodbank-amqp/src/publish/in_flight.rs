@@ -12,61 +12,61 @@ use lapin::{Channel, Confirmation, PublisherConfirm, options::BasicPublishOption
 use tokio::time::{Instant, Sleep, sleep};
 use tokio_util::sync::ReusableBoxFuture;
 
-use crate::outgoing::Frame;
+use crate::outgoing::EncodedMessage;
 
-/// How long the oldest confirm may be the only one that is looked at.
-const PATIENCE: Duration = Duration::from_millis(20);
-/// So many in flight are many: the broker has enough to do while some confirms wait for others.
-const MANY: usize = 32;
-/// Which part of those in flight is dealt with at once.
-const SHARE: usize = 8;
-/// How long confirms wait for each other at most.
-const GROUPING: Duration = Duration::from_millis(3);
+/// The time after which younger confirms are looked at, when the oldest has not arrived.
+const REORDER_DELAY: Duration = Duration::from_millis(20);
+/// The number of messages in flight from which confirms are grouped: the broker has enough to do meanwhile.
+const MIN_IN_FLIGHT_TO_GROUP: usize = 32;
+/// The size of a group: the number of messages in flight, divided by this.
+const GROUPS: usize = 8;
+/// The longest time for which confirms wait for others of their group.
+const GROUP_TIMEOUT: Duration = Duration::from_millis(3);
 
-/// The number of a message and what became of it.
-type Landed = (u64, lapin::Result<Confirmation>);
+/// The number of a message, and its confirm.
+type Confirmed = (u64, lapin::Result<Confirmation>);
 
-/// Written to the connection; the confirm is to come. Large, more than the allocator hands out quickly, so the box is
-/// used again.
+/// A message that is being written to the connection. The future is large, so that allocating it is slow; its box is used
+/// again.
 type Write<'a> = ReusableBoxFuture<'a, lapin::Result<PublisherConfirm>>;
 
-/// The messages that are in flight on a channel.
-pub(super) struct Flights<'a> {
+/// The messages in flight on a channel.
+pub(super) struct InFlight<'a> {
     channel: &'a Channel,
-    /// Not written yet. They are written in order, so only the first one wakes us: one wake for a burst.
+    /// The messages that are not written yet. They are written in order, so only the first wakes the task: once for a burst.
     writing: VecDeque<(u64, Write<'a>)>,
-    /// Confirmed in order as a rule, so again only the first one wakes us.
+    /// The messages whose confirms are outstanding. They are confirmed in order as a rule, so again only the first wakes the task.
     confirming: VecDeque<Confirming>,
-    /// Later ones were confirmed before these: a slow queue must not hold up what goes to others.
+    /// The messages that younger ones have overtaken: a slow queue must not hold up messages for others.
     overtaken: FuturesUnordered<Confirming>,
-    landed: VecDeque<Landed>,
-    patience: Pin<Box<Sleep>>,
-    grouping: Pin<Box<Sleep>>,
-    /// The number of the message whose confirm is waited for while others are gathered.
+    confirmed: VecDeque<Confirmed>,
+    reorder_timer: Pin<Box<Sleep>>,
+    group_timer: Pin<Box<Sleep>>,
+    /// The number of the last message of the group that is waited for.
     last_of_group: Option<u64>,
-    /// A first one was confirmed since patience began.
+    /// Whether an oldest message was confirmed since the reorder timer started.
     moved: bool,
     spare: Vec<Write<'a>>,
 }
 
-impl<'a> Flights<'a> {
+impl<'a> InFlight<'a> {
     pub(super) fn on(channel: &'a Channel) -> Self {
         Self {
             channel,
             writing: VecDeque::new(),
             confirming: VecDeque::new(),
             overtaken: FuturesUnordered::new(),
-            landed: VecDeque::new(),
-            patience: Box::pin(sleep(PATIENCE)),
-            grouping: Box::pin(sleep(GROUPING)),
+            confirmed: VecDeque::new(),
+            reorder_timer: Box::pin(sleep(REORDER_DELAY)),
+            group_timer: Box::pin(sleep(GROUP_TIMEOUT)),
             last_of_group: None,
             moved: true,
             spare: Vec::new(),
         }
     }
 
-    /// Hands a message to lapin.
-    pub(super) fn launch(&mut self, number: u64, frame: Frame) {
+    /// Hands a message to lapin at once, in the order of the calls.
+    pub(super) fn launch(&mut self, number: u64, frame: EncodedMessage) {
         let write = write(self.channel, frame);
         let mut write = match self.spare.pop() {
             Some(mut spare) => {
@@ -81,7 +81,7 @@ impl<'a> Flights<'a> {
         }
     }
 
-    pub(super) fn poll_landed(&mut self, context: &mut Context<'_>) -> Poll<Landed> {
+    pub(super) fn poll_confirmed(&mut self, context: &mut Context<'_>) -> Poll<Confirmed> {
         while let Some((_, write)) = self.writing.front_mut() {
             let Poll::Ready(written) = write.poll(context) else {
                 break;
@@ -91,37 +91,37 @@ impl<'a> Flights<'a> {
             }
         }
         loop {
-            if let Some(landed) = self.landed.pop_front() {
-                return Poll::Ready(landed);
+            if let Some(confirmed) = self.confirmed.pop_front() {
+                return Poll::Ready(confirmed);
             }
-            if let Poll::Ready((index, landed)) = self.poll_group(context) {
+            if let Poll::Ready((index, confirmed)) = self.poll_group(context) {
                 self.confirming.remove(index);
                 if index == 0 {
                     self.moved = true;
                 } else {
-                    // lapin hands out what came back with whichever confirm is asked first, so it must be all of them.
+                    // lapin hands out a returned message with whichever confirm is polled first, so all of them are polled.
                     self.look_behind();
                 }
-                return Poll::Ready(landed);
+                return Poll::Ready(confirmed);
             }
-            if let Poll::Ready(Some(landed)) = Pin::new(&mut self.overtaken).poll_next(context) {
-                return Poll::Ready(landed);
+            if let Poll::Ready(Some(confirmed)) = Pin::new(&mut self.overtaken).poll_next(context) {
+                return Poll::Ready(confirmed);
             }
-            if self.confirming.len() < 2 || self.patience.as_mut().poll(context).is_pending() {
+            if self.confirming.len() < 2 || self.reorder_timer.as_mut().poll(context).is_pending() {
                 return Poll::Pending;
             }
-            self.patience.as_mut().reset(Instant::now() + PATIENCE);
+            self.reorder_timer.as_mut().reset(Instant::now() + REORDER_DELAY);
             if !std::mem::take(&mut self.moved) {
                 self.look_behind();
             }
         }
     }
 
-    /// The oldest confirm, as a rule, and its place. Where many are in flight it is looked at when one behind it is confirmed,
-    /// or after a moment: being woken by each costs as much as dealing with it.
-    fn poll_group(&mut self, context: &mut Context<'_>) -> Poll<(usize, Landed)> {
+    /// The oldest confirm, as a rule, and its index. With many messages in flight it is looked at when the last of its group is
+    /// confirmed, or after [`GROUP_TIMEOUT`]: being woken by each confirm costs as much as handling it.
+    fn poll_group(&mut self, context: &mut Context<'_>) -> Poll<(usize, Confirmed)> {
         let in_flight = self.confirming.len();
-        if in_flight < MANY {
+        if in_flight < MIN_IN_FLIGHT_TO_GROUP {
             return self.poll_at(0, context);
         }
         let polled = self.poll_at(0, &mut Context::from_waker(Waker::noop()));
@@ -130,33 +130,33 @@ impl<'a> Flights<'a> {
         let last = match self.last_of_group {
             Some(last) if last >= first => last,
             _ => {
-                self.grouping.as_mut().reset(Instant::now() + GROUPING);
-                *self.last_of_group.insert(first + (in_flight / SHARE) as u64)
+                self.group_timer.as_mut().reset(Instant::now() + GROUP_TIMEOUT);
+                *self.last_of_group.insert(first + (in_flight / GROUPS) as u64)
             }
         };
-        // Its place, as long as all are confirmed in order.
+        // Its index, as long as all are confirmed in order.
         let polled = self.poll_at(usize::try_from(last - first).unwrap_or(in_flight), context);
         if polled.is_ready() {
             return polled;
         }
-        ready!(self.grouping.as_mut().poll(context));
+        ready!(self.group_timer.as_mut().poll(context));
         self.last_of_group = None;
         self.poll_at(0, context)
     }
 
-    fn poll_at(&mut self, index: usize, context: &mut Context<'_>) -> Poll<(usize, Landed)> {
+    fn poll_at(&mut self, index: usize, context: &mut Context<'_>) -> Poll<(usize, Confirmed)> {
         let Some(confirming) = self.confirming.get_mut(index) else { return Poll::Pending };
-        Pin::new(confirming).poll(context).map(|landed| (index, landed))
+        Pin::new(confirming).poll(context).map(|confirmed| (index, confirmed))
     }
 
-    /// Finds what was confirmed behind the first one.
+    /// Finds messages that were confirmed before older ones.
     fn look_behind(&mut self) {
         let mut context = Context::from_waker(Waker::noop());
         let mut open = VecDeque::with_capacity(self.confirming.len());
         for mut confirming in self.confirming.drain(..) {
             match Pin::new(&mut confirming).poll(&mut context) {
-                Poll::Ready(landed) => {
-                    self.landed.push_back(landed);
+                Poll::Ready(confirmed) => {
+                    self.confirmed.push_back(confirmed);
                     self.overtaken.extend(open.drain(..));
                 }
                 Poll::Pending => open.push_back(confirming),
@@ -169,8 +169,8 @@ impl<'a> Flights<'a> {
         self.spare.push(write);
         match written {
             Ok(confirm) => self.confirming.push_back(Confirming { number, confirm }),
-            // One failure is the end of the channel.
-            Err(error) => self.landed.push_back((number, Err(error))),
+            // The channel ends with the first failure.
+            Err(error) => self.confirmed.push_back((number, Err(error))),
         }
     }
 }
@@ -181,16 +181,16 @@ struct Confirming {
 }
 
 impl Future for Confirming {
-    type Output = Landed;
+    type Output = Confirmed;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Landed> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Confirmed> {
         let confirmation = ready!(Pin::new(&mut self.confirm).poll(context));
         Poll::Ready((self.number, confirmation))
     }
 }
 
-async fn write(channel: &Channel, frame: Frame) -> lapin::Result<PublisherConfirm> {
-    let Frame { exchange, routing_key, properties, body, mandatory } = frame;
+async fn write(channel: &Channel, frame: EncodedMessage) -> lapin::Result<PublisherConfirm> {
+    let EncodedMessage { exchange, routing_key, properties, body, mandatory } = frame;
     let options = BasicPublishOptions { mandatory, immediate: false };
     channel.basic_publish(exchange, routing_key, options, &body, properties).await
 }

@@ -1,0 +1,343 @@
+//! Supervision of one connection: a connection that is lost is replaced, without end.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use futures_util::{FutureExt, StreamExt};
+use lapin::Event;
+use parking_lot::Mutex;
+use tokio::{
+    sync::watch,
+    task::JoinHandle,
+    time::{Instant, MissedTickBehavior, interval, sleep},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::{
+    address::Address,
+    backoff,
+    broker_fault::BrokerFault,
+    declare,
+    declared_topology::DeclaredTopology,
+    dial::dial,
+    liveness_probe::LivenessProbe,
+    session::Session,
+    timeout::{CALL_TIMEOUT, with_timeout},
+};
+use bloodbank_core::{
+    Error, ErrorKind, Result,
+    transport::{Connection, ConnectionState, Topology},
+};
+
+/// The time for the first connection, attempts included: the broker may start together with the program.
+const FIRST_CONNECTION_TIMEOUT: Duration = Duration::from_secs(4);
+/// The interval between two checks of the connection's status, in case a connection ends without an event.
+const STATUS_CHECK_INTERVAL: Duration = Duration::from_secs(1);
+/// The lifetime below which a connection may have been killed by what it consumed: that message is redelivered first.
+const SHORT_LIVED: Duration = Duration::from_secs(1);
+/// The time for which a short-lived connection is remembered: after two within this time, consumers start slowly.
+const SHORT_LIVED_MEMORY: Duration = Duration::from_secs(30);
+/// The longest time for which consumers then take few messages at a time.
+const SLOW_START_TIMEOUT: Duration = Duration::from_secs(30);
+/// The time for declaring everything again.
+const RESTORE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The purpose of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    Publishing,
+    Consuming,
+}
+
+impl Role {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Publishing => "publish",
+            Self::Consuming => "consume",
+        }
+    }
+
+    /// The topology that a connection of this role declares again.
+    fn topology(self, declared: &DeclaredTopology) -> Topology {
+        match self {
+            Self::Publishing => declared.without_transient(),
+            Self::Consuming => declared.all(),
+        }
+    }
+}
+
+/// A connection that a task keeps up: each session that is lost is followed by another, without end.
+pub(super) struct SupervisedConnection {
+    sessions: watch::Receiver<Option<Arc<Session>>>,
+    state: watch::Receiver<ConnectionState>,
+    /// The moment of the last reconnect.
+    reconnected: Arc<Mutex<Option<Instant>>>,
+    declared: Arc<DeclaredTopology>,
+    role: Role,
+    closing: CancellationToken,
+    supervisor: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl SupervisedConnection {
+    /// Makes the first connection, and starts the task that supervises it.
+    pub(super) async fn open(address: Arc<Address>, declared: Arc<DeclaredTopology>, role: Role) -> Result<Arc<Self>> {
+        let connection = connect_first(&address, role).await?;
+        let (sessions, watched_sessions) = watch::channel(None);
+        let (state, watched_state) = watch::channel(ConnectionState::Connecting);
+        let closing = CancellationToken::new();
+        let reconnected = Arc::default();
+        let supervisor = Supervisor {
+            reconnected: Arc::clone(&reconnected),
+            address,
+            declared: Arc::clone(&declared),
+            role,
+            sessions,
+            state,
+            closing: closing.clone(),
+            short_lived: VecDeque::new(),
+            probe: LivenessProbe::default(),
+        };
+        let session = Arc::new(Session::new(connection, None));
+        supervisor.sessions.send_replace(Some(Arc::clone(&session)));
+        supervisor.set_state(ConnectionState::Up, &supervisor.address);
+        Ok(Arc::new(Self {
+            sessions: watched_sessions,
+            state: watched_state,
+            reconnected,
+            declared,
+            role,
+            closing,
+            supervisor: Mutex::new(Some(tokio::spawn(supervisor.run(session)))),
+        }))
+    }
+
+    pub(super) fn state(&self) -> watch::Receiver<ConnectionState> {
+        self.state.clone()
+    }
+
+    pub(super) fn connection(&self) -> Connection {
+        let reconnected = *self.reconnected.lock();
+        Connection {
+            name: self.role.name(),
+            state: self.state(),
+            reconnected: reconnected.map(|reconnected| reconnected.elapsed()),
+        }
+    }
+
+    /// The current session, as soon as there is one; `None` once the supervised connection is closed.
+    pub(super) async fn session(&self) -> Option<Arc<Session>> {
+        let mut sessions = self.sessions.clone();
+        loop {
+            let current = sessions.borrow_and_update().clone();
+            match current {
+                Some(session) if !session.is_failed() => return Some(session),
+                // The supervisor notices the failure soon.
+                Some(_) | None => sessions.changed().await.ok()?,
+            }
+        }
+    }
+
+    /// Declares everything again in this session; a failure shows with the next call.
+    pub(super) async fn restore(&self, session: &Session) {
+        if let Err(fault) = restore(session, &self.role.topology(&self.declared)).await {
+            session.fail(&fault);
+        }
+    }
+
+    /// Closes the connection and ends its supervision.
+    pub(super) async fn close(&self) {
+        self.closing.cancel();
+        let supervisor = self.supervisor.lock().take();
+        if let Some(supervisor) = supervisor {
+            // The task has deadlines of its own; after a panic nothing is left to close.
+            let _ = supervisor.await;
+        }
+    }
+}
+
+impl Drop for SupervisedConnection {
+    fn drop(&mut self) {
+        self.closing.cancel();
+    }
+}
+
+/// The task that supervises a connection.
+struct Supervisor {
+    reconnected: Arc<Mutex<Option<Instant>>>,
+    address: Arc<Address>,
+    declared: Arc<DeclaredTopology>,
+    role: Role,
+    sessions: watch::Sender<Option<Arc<Session>>>,
+    state: watch::Sender<ConnectionState>,
+    closing: CancellationToken,
+    /// The moments at which short-lived connections were lost lately.
+    short_lived: VecDeque<Instant>,
+    probe: LivenessProbe,
+}
+
+impl Supervisor {
+    async fn run(mut self, mut session: Arc<Session>) {
+        loop {
+            let begun = Instant::now();
+            let cause = self.watch(&session).await;
+            let was_short_lived = begun.elapsed() < SHORT_LIVED;
+            self.sessions.send_replace(None);
+            let Some(cause) = cause else {
+                session.close().await;
+                self.state.send_replace(ConnectionState::Down);
+                return;
+            };
+            self.probe.connection_ended(&cause);
+            // Every user of the session learns of its end; the broker is told in the background, if it still listens.
+            session.fail(&cause);
+            tokio::spawn(async move { session.close().await });
+            self.set_state(ConnectionState::Connecting, cause.text());
+            let closing = self.closing.clone();
+            session = tokio::select! {
+                session = self.reconnect(was_short_lived) => session,
+                () = closing.cancelled() => {
+                    self.state.send_replace(ConnectionState::Down);
+                    return;
+                }
+            };
+            self.sessions.send_replace(Some(Arc::clone(&session)));
+            *self.reconnected.lock() = Some(Instant::now());
+            metrics::counter!("bloodbank_reconnects_total", "connection" => self.role.name()).increment(1);
+            self.set_state(ConnectionState::Up, &self.address);
+        }
+    }
+
+    /// Waits until the connection is lost and returns the cause; `None` when the connection is to be closed.
+    async fn watch(&self, session: &Session) -> Option<BrokerFault> {
+        let connection = session.connection();
+        let broker_reads = || *self.state.borrow() != ConnectionState::Blocked;
+        let mut unresponsive = std::pin::pin!(self.probe.fails(session, broker_reads));
+        let mut events = std::pin::pin!(connection.events_listener());
+        let mut status_check = interval(STATUS_CHECK_INTERVAL);
+        status_check.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = self.closing.cancelled() => return None,
+                () = session.failed() => return Some(BrokerFault::connection_lost(session.failure())),
+                fault = &mut unresponsive => return Some(fault),
+                event = events.next() => match event {
+                    Some(Event::Error(error)) if !connection.status().connected() => {
+                        return Some(BrokerFault::from(error));
+                    }
+                    Some(Event::ConnectionBlocked(reason)) => self.set_state(ConnectionState::Blocked, &reason),
+                    Some(Event::ConnectionUnblocked) => self.set_state(ConnectionState::Up, &"the broker accepts messages again"),
+                    // The error of a channel, or nothing that matters here.
+                    Some(_) => {}
+                    None => return Some(BrokerFault::connection_lost("it ended")),
+                },
+                _ = status_check.tick() => if !connection.status().connected() {
+                    return Some(BrokerFault::connection_lost("it ended"));
+                },
+            }
+        }
+    }
+
+    async fn reconnect(&mut self, was_short_lived: bool) -> Arc<Session> {
+        let lost = Instant::now();
+        while self.short_lived.front().is_some_and(|earlier| lost - *earlier > SHORT_LIVED_MEMORY) {
+            self.short_lived.pop_front();
+        }
+        // After several short-lived connections the next one is not made at once.
+        let mut attempt = u32::try_from(self.short_lived.len()).unwrap_or(u32::MAX);
+        if was_short_lived {
+            self.short_lived.push_back(lost);
+        }
+        if self.short_lived.len() > 16 {
+            self.short_lived.pop_front();
+        }
+        loop {
+            sleep(backoff::delay(attempt, lost.elapsed())).await;
+            match self.attempt().await {
+                Ok(session) => return session,
+                Err(fault) => self.set_state(ConnectionState::Down, fault.text()),
+            }
+            attempt = attempt.saturating_add(1);
+        }
+    }
+
+    async fn attempt(&self) -> Result<Arc<Session>, BrokerFault> {
+        let connection = connect(&self.address, self.role).await?;
+        let slow_start_until = (self.short_lived.len() > 1).then(|| Instant::now() + SLOW_START_TIMEOUT);
+        let session = Arc::new(Session::new(connection, slow_start_until));
+        if let Err(fault) = restore(&session, &self.role.topology(&self.declared)).await {
+            session.close().await;
+            return Err(fault);
+        }
+        Ok(session)
+    }
+
+    /// Publishes a new state, and logs each change once.
+    fn set_state(&self, state: ConnectionState, why: &(impl std::fmt::Display + ?Sized)) {
+        let changed = self.state.send_if_modified(|current| std::mem::replace(current, state) != state);
+        if !changed {
+            return;
+        }
+        let connection = self.role.name();
+        match state {
+            ConnectionState::Up => info!(connection, "connected to RabbitMQ: {why}"),
+            ConnectionState::Blocked => warn!(connection, "RabbitMQ accepts no messages for now: {why}"),
+            ConnectionState::Connecting => warn!(connection, "lost the connection to RabbitMQ: {why}"),
+            ConnectionState::Down => warn!(connection, "RabbitMQ cannot be reached, trying again and again: {why}"),
+        }
+    }
+}
+
+async fn restore(session: &Session, topology: &Topology) -> Result<(), BrokerFault> {
+    let Ok(restored) = tokio::time::timeout(RESTORE_TIMEOUT, declare::restore(session, topology)).await else {
+        // One unavailable queue must not stop the others; consumers declare again what they miss.
+        warn!("not everything could be declared again within {RESTORE_TIMEOUT:?}");
+        return Ok(());
+    };
+    restored
+}
+
+/// Makes the first connection: a broker that is just starting gets a few seconds, a broker that refuses the user does not.
+async fn connect_first(address: &Address, role: Role) -> Result<lapin::Connection> {
+    let begin = Instant::now();
+    let mut attempt = 0;
+    loop {
+        let fault = match connect(address, role).await {
+            Ok(connection) => return Ok(connection),
+            Err(fault) => fault,
+        };
+        if let Some(refused) = refusal(address, &fault) {
+            return Err(refused);
+        }
+        attempt += 1;
+        let wait = backoff::delay(attempt, begin.elapsed());
+        if begin.elapsed() + wait >= FIRST_CONNECTION_TIMEOUT {
+            return Err(Error::new(
+                ErrorKind::Connection,
+                format!("RabbitMQ at {address} does not answer ({}); start it, or correct RABBIT_URL", fault.text()),
+            ));
+        }
+        sleep(wait).await;
+    }
+}
+
+/// The error for a failure that another attempt does not change: the broker refuses the user or the virtual host.
+fn refusal(address: &Address, fault: &BrokerFault) -> Option<Error> {
+    let (BrokerFault::Channel { text, .. } | BrokerFault::Protocol { text }) = fault else {
+        return None;
+    };
+    let remedy = if text.contains("vhost") {
+        "create the virtual host and give the user permission, or correct RABBIT_URL"
+    } else {
+        "correct the user and the password in RABBIT_URL"
+    };
+    Some(Error::new(
+        ErrorKind::Settings,
+        format!("RabbitMQ at {address} refuses user `{}` ({text}); {remedy}", address.user()),
+    ))
+}
+
+async fn connect(address: &Address, role: Role) -> Result<lapin::Connection, BrokerFault> {
+    let name = format!("{} ({})", address.service, role.name());
+    let properties = lapin::ConnectionProperties::default().with_connection_name(name.into());
+    with_timeout(CALL_TIMEOUT, dial(address, properties).boxed()).await
+}
