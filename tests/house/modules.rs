@@ -30,7 +30,7 @@ pub(crate) type Modules = BTreeMap<ModulePath, Module>;
 pub(crate) fn read(src: &Path) -> Modules {
     let mut modules = Modules::new();
     let root = src.join("lib.rs");
-    add_file(src, &root, &src.to_owned(), Vec::new(), &mut modules);
+    add_file(src, &root, src, Vec::new(), &mut modules);
     modules
 }
 

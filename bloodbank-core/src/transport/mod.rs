@@ -14,7 +14,7 @@ use futures_util::{Stream, future::BoxFuture};
 pub use comparison::{Compared, Difference, Found};
 pub use connection::{Connection, ConnectionState};
 pub use fetch::{Fetch, Fetched};
-pub use provider::TransportProvider;
+pub use provider::{Connected, InMemory, TransportProvider};
 pub use topology::Topology;
 
 use crate::{

@@ -13,10 +13,16 @@ pub struct TransportProvider {
     /// The messaging system of the transport, like [`Transport::system`].
     pub system: &'static str,
     /// Connects a transport as the settings say.
-    pub connect: for<'a> fn(&'a Settings) -> BoxFuture<'a, Result<Arc<dyn Transport>>>,
+    pub connect: for<'a> fn(&'a Settings) -> BoxFuture<'a, Connected>,
     /// Creates a transport in memory with this topology, where there is such a thing.
-    pub in_memory: Option<fn(&Topology) -> Arc<dyn Transport>>,
+    pub in_memory: Option<InMemory>,
 }
+
+/// A transport, or why there is none.
+pub type Connected = Result<Arc<dyn Transport>>;
+
+/// Makes a transport in memory with a topology.
+pub type InMemory = fn(&Topology) -> Arc<dyn Transport>;
 
 inventory::collect!(TransportProvider);
 

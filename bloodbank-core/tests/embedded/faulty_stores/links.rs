@@ -77,7 +77,7 @@ impl FaultyLinks {
             LinkFault::SortsParents => link.parents.sort_unstable(),
             LinkFault::LosesMetadata => link.metadata = None,
             LinkFault::RoundsTimes => link.created_at = link.created_at.trunc_subsecs(0),
-            LinkFault::LosesSome if count % 10 == 0 => return Ok(()),
+            LinkFault::LosesSome if count.is_multiple_of(10) => return Ok(()),
             LinkFault::LosesRoots if link.parents.is_empty() => return Ok(()),
             LinkFault::KeepsTheFirst if self.inner.entries(&[link.child]).await?.values[0].is_some() => return Ok(()),
             _ => {}
