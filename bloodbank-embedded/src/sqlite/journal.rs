@@ -145,7 +145,7 @@ impl Journal for FileJournal {
     fn get(&self, event_id: Uuid) -> BoxFuture<'_, Result<Option<JournalEntry>>> {
         Box::pin(self.query(move |connection| {
             let text = format!("{SELECT} WHERE event_id = ?1 ORDER BY id DESC LIMIT 1");
-            connection.query_row(&text, [event_id.as_bytes()], |row| entry(row)).optional()
+            connection.query_row(&text, [event_id.as_bytes()], entry).optional()
         }))
     }
 
