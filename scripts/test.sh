@@ -129,6 +129,9 @@ with_services() {
         not_checked+=("which tests are slow and which failed once: cargo-nextest is not installed")
     fi
 
+    step "a crate that is only named is found, in release too"
+    cargo test --release -p bloodbank-domains --test linked
+
     step "the gateway, asked at random by its own OpenAPI document"
     ./scripts/fuzz.sh
 
