@@ -1,6 +1,10 @@
 //! What needs no server: the embedded bus, correlation in memory, settings, the wire format.
 #![allow(clippy::unwrap_used, reason = "what cannot be set up fails the test")]
 
+// The transports that a setting chooses between.
+use bloodbank_amqp as _;
+use bloodbank_embedded as _;
+
 mod conformance;
 mod conformance_notices;
 mod correlation_publish;

@@ -1,6 +1,10 @@
 //! What kills, freezes or cuts servers: each test has its own.
 #![allow(clippy::unwrap_used, reason = "what cannot be set up fails the test")]
 
+// The transports that a setting chooses between.
+use bloodbank_amqp as _;
+use bloodbank_embedded as _;
+
 mod amqp;
 #[path = "../amqp_support/mod.rs"]
 mod amqp_support;

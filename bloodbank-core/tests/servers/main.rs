@@ -1,6 +1,10 @@
 //! What needs RabbitMQ or Redis. The tests share one of each.
 #![allow(clippy::unwrap_used, reason = "what cannot be set up fails the test")]
 
+// The transports that a setting chooses between.
+use bloodbank_amqp as _;
+use bloodbank_embedded as _;
+
 mod amqp_consume;
 mod amqp_publish;
 #[path = "../amqp_support/mod.rs"]
