@@ -2,6 +2,10 @@
 //!
 //!     cargo bench -p bloodbank-core --bench embedded
 
+// The transports that a setting chooses between.
+use bloodbank_amqp as _;
+use bloodbank_embedded as _;
+
 use std::{
     sync::{Arc, LazyLock},
     time::{Duration, Instant},

@@ -4,6 +4,10 @@
 //! `curl -d '{"provider": "me", "prompt": "why?"}' -H 'content-type: application/json' localhost:8682/events/llm/prompt`.
 //! With `-- mcp` the program speaks MCP on its standard input and output instead.
 
+// The transports that a setting chooses between.
+use bloodbank_amqp as _;
+use bloodbank_embedded as _;
+
 use bloodbank_core::{App, Bus, CommandManager, Settings};
 use bloodbank_domains::agents::{Agents, Echo};
 use bloodbank_gateway::{Gateway, McpServer, ServeOptions, Server, Tokens};

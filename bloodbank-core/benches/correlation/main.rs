@@ -7,6 +7,10 @@
 //! and without tracking alternate; read the ratios of the medians, not the rates.
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on has nothing to say")]
 
+// The transports that a setting chooses between.
+use bloodbank_amqp as _;
+use bloodbank_embedded as _;
+
 mod raw;
 
 use std::{

@@ -8,6 +8,10 @@
 //! gateway and the broker share the machine, so the processor time of each event is printed too. A ratio is the median of
 //! those of the rounds, beside the lowest and the highest.
 
+// The transports that a setting chooses between.
+use bloodbank_amqp as _;
+use bloodbank_embedded as _;
+
 mod bare;
 mod http2;
 mod load;

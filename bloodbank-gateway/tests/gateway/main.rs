@@ -1,5 +1,9 @@
 //! The gateway on a real listener, asked by a real client.
 
+// The transports that a setting chooses between.
+use bloodbank_amqp as _;
+use bloodbank_embedded as _;
+
 mod dead_letters;
 mod documents;
 mod https;
