@@ -83,7 +83,7 @@ pub enum KeyErrorKind {
 /// A broken rule of the grammar, and its place inside the text.
 ///
 /// The error does not hold the text, so that constants can make one. [`explain`](crate::explain())
-/// turns error and text into a sentence; [`InvalidKey`] carries both.
+/// turns error and text into a sentence; [`InvalidKey`](crate::InvalidKey) carries both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyError {
     subject: Subject,

@@ -37,7 +37,7 @@ impl JournalEntry {
 /// ```
 /// # use bloodbank_core::{routing::BindingPattern, store::JournalQuery};
 /// let orders = JournalQuery::all().pattern(BindingPattern::parse("orders.#")?).exchange("bloodbank.events.v1");
-/// # Ok::<(), bloodbank_core::routing::PatternError>(())
+/// # Ok::<(), bloodbank_core::routing::InvalidKey>(())
 /// ```
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]

@@ -4,7 +4,8 @@
 //! runs the commands:
 //!
 //! ```
-//! # use bloodbank_core::{App, CommandManager, testing::TestBus};
+//! # use bloodbank_core::{App, CommandManager};
+//! # use bloodbank_testing::TestBus;
 //! # use bloodbank_domains::agents::Agents;
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> bloodbank_core::Result<()> {

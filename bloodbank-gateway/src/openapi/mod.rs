@@ -13,6 +13,7 @@ use crate::gateway::Gateway;
 /// ```
 /// # use bloodbank_core::Bus;
 /// # use bloodbank_gateway::{Gateway, openapi_document};
+/// # use bloodbank_embedded as _;
 /// let document = openapi_document(&Gateway::builder(Bus::embedded()).build());
 /// assert_eq!(document["openapi"], "3.1.0");
 /// ```
