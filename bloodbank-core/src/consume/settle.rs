@@ -141,10 +141,11 @@ pub(super) async fn give_up(failure: &HandlerError, context: &Context, options: 
             Ok(Outcome::Retry)
         }
         Err(reason) => {
-            warn!(queue = context.queue(), event_id = %context.event_id(), attempt = context.attempt(), reason, error = %failure, "gave up");
             if options.on_failure == OnFailure::DeadLetter {
                 publish_copy(dead_letter_copy(context, failure, reason), context).await?;
             }
+            // Said when it is so: whoever reads it finds the dead letter.
+            warn!(queue = context.queue(), event_id = %context.event_id(), attempt = context.attempt(), reason, error = %failure, "gave up");
             let answered = match published {
                 Some(message) => Answer::Failure(message),
                 None => Answer::Error(failure.to_string()),
