@@ -12,11 +12,13 @@ use std::{
 };
 
 use bloodbank::{
-    DeadLetters, Settings,
+    DeadLetters, Error, Settings,
+    app::BusBuilder,
     dead_letter::{Filter, Mode},
+    embedded::Embedded,
     message::{Outgoing, Properties, names},
     prelude::*,
-    transport::topology::rung_name,
+    transport::{Transport, topology::rung_name},
 };
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
@@ -95,10 +97,10 @@ async fn as_a_process_of_its_own() {
     }))
     .unwrap();
     // A broker that is down, or a disk that is full: the parent starts another.
-    let Ok(bus) = Bus::connect(settings).await else { std::process::exit(1) };
+    let Ok((bus, file)) = connect(settings).await else { std::process::exit(1) };
     match role.as_str() {
         "publisher" => {
-            publish(&bus).await;
+            publish(&bus, None).await;
             bus.close().await;
         }
         // A broker that goes down just now: the parent starts another.
@@ -106,13 +108,21 @@ async fn as_a_process_of_its_own() {
             let Ok(app) = consumers(bus.clone()).start().await else { std::process::exit(1) };
             if role == "both" {
                 // The embedded file belongs to one process.
-                tokio::spawn(async move { publish(&bus).await });
+                tokio::spawn(async move { publish(&bus, file).await });
             }
             std::process::exit(i32::from(app.wait().await.is_err()));
         }
         _ => panic!("no role {role}"),
     }
     std::process::exit(0);
+}
+
+/// Connects; what a file holds can be seen beside the bus that has it.
+async fn connect(settings: Settings) -> Result<(Bus, Option<Arc<Embedded>>), Error> {
+    let Some(path) = settings.embedded_path.clone() else { return Ok((Bus::connect(settings).await?, None)) };
+    let file = Arc::new(Embedded::open(&path).await?);
+    let transport: Arc<dyn Transport> = Arc::<Embedded>::clone(&file);
+    Ok((BusBuilder::new(settings).transport(transport).connect().await?, Some(file)))
 }
 
 fn fate() -> Fate {
@@ -144,7 +154,7 @@ struct Orders {
 }
 
 /// Publishes until it is told to stop, and says what was confirmed.
-async fn publish(bus: &Bus) {
+async fn publish(bus: &Bus, file: Option<Arc<Embedded>>) {
     let pace = Duration::from_millis(env::var(PACE).map_or(150, |pace| pace.parse().unwrap()));
     let stream = env::var(STREAM).map_or(0, |tasks| tasks.parse().unwrap());
     let orders = Arc::new(Orders::default());
@@ -169,13 +179,13 @@ async fn publish(bus: &Bus) {
     let lines = tokio::task::spawn_blocking(move || {
         let runtime = tokio::runtime::Handle::current();
         for line in std::io::stdin().lock().lines().map_while(Result::ok) {
-            let bus = told.clone();
+            let (bus, file) = (told.clone(), file.clone());
             match &*line {
                 // The broker closes the channel, with everything that is in flight on it.
                 "channel error" => drop(runtime.spawn(missing_exchange(bus))),
                 "poison" => drop(runtime.spawn(async move { publish_one(&bus, Fate::KillsEachTime).await })),
                 "redrive" => drop(runtime.spawn(redrive(bus))),
-                "look" => drop(runtime.spawn(look(bus))),
+                "look" => drop(runtime.spawn(look(bus, file.expect("a bus in a file")))),
                 "hold" => heard.hold.store(true, Ordering::Relaxed),
                 "go on" => heard.hold.store(false, Ordering::Relaxed),
                 "stop" => heard.stop.store(true, Ordering::Relaxed),
@@ -258,17 +268,13 @@ async fn redrive(bus: Bus) {
 }
 
 /// Says what is parked and what is left; only the process that has the file can see it.
-async fn look(bus: Bus) {
+async fn look(bus: Bus, file: Arc<Embedded>) {
     for subscriber in ["work", "once", "count"] {
         let letters = DeadLetters::of(&bus, format!("{SERVICE}.{subscriber}"));
         for id in letters.list(&Filter::default()).await.unwrap().into_iter().filter_map(|letter| letter.event_id) {
             say(format_args!("parked {id} {subscriber}"));
         }
     }
-    // Below the bus, which has the file to itself.
-    bus.close().await;
-    let path = bus.settings().embedded_path.as_deref().expect("a bus in a file");
-    let file = bloodbank::embedded::Embedded::open(path).await.unwrap();
     let rungs = [250, 1_000].map(|delay| rung_name(bus.settings().queue_kind, Duration::from_millis(delay)));
     let queues = ["work", "once", "audit", "count"].map(|subscriber| format!("{SERVICE}.{subscriber}"));
     let depths = queues.iter().chain(&rungs).filter_map(|queue| file.depth(queue));
