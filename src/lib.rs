@@ -136,8 +136,8 @@ pub mod store {
 /// The contracts of transports, and the topology on the broker.
 pub mod transport {
     pub use bloodbank_core::transport::{
-        Compared, Connected, Connection, ConnectionState, Consume, Deliveries, Delivery, Difference, Fetch, Fetched,
-        Found, Publish, Settle, Settlement, Topology, Transport, TransportProvider,
+        BoxQueueBrowser, Connected, Connection, ConnectionState, Consume, Deliveries, Delivery, Difference, Publish,
+        QueueBrowser, Settle, Settlement, Topology, TopologyDiff, TopologyStatus, Transport, TransportProvider,
     };
 
     /// Topology: exchanges, queues and bindings as data.

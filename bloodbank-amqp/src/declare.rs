@@ -19,7 +19,7 @@ use bloodbank_core::{
     Error, ErrorKind, Result,
     settings::QueueKind,
     transport::{
-        Compared, Found, Topology,
+        Topology, TopologyDiff, TopologyStatus,
         topology::{Binding, Exchange, ExchangeKind, Queue},
     },
 };
@@ -66,36 +66,38 @@ pub(super) async fn restore(session: &Session, topology: &Topology) -> Result<()
 
 /// Compares a topology with the broker's without changing anything: an item that exists is declared once more, which the broker
 /// refuses where it differs.
-pub(super) async fn compare(session: &Session, topology: &Topology) -> Result<Vec<Compared>, AttemptError> {
+pub(super) async fn compare(session: &Session, topology: &Topology) -> Result<Vec<TopologyDiff>, AttemptError> {
     let mut channel = session.channel().await.map_err(AttemptError::ConnectionLost)?;
     let mut compared = Vec::new();
     for item in items(topology) {
-        let found = match item.exists(&channel).await? {
-            None => Found::Unknown("AMQP does not show bindings; they are made again at each start".to_owned()),
+        let status = match item.exists(&channel).await? {
+            None => {
+                TopologyStatus::Unknown("AMQP does not show bindings; they are made again at each start".to_owned())
+            }
             Some(Ok(())) => match item.declare(&channel).await? {
-                Ok(()) => Found::Equal,
-                Err(fault) => found(session, fault)?,
+                Ok(()) => TopologyStatus::Equal,
+                Err(fault) => status(session, fault)?,
             },
-            Some(Err(fault)) => found(session, fault)?,
+            Some(Err(fault)) => status(session, fault)?,
         };
         if !channel.status().connected() {
             channel = session.channel().await.map_err(AttemptError::ConnectionLost)?;
         }
-        compared.push(Compared { item: item.name(), found });
+        compared.push(TopologyDiff { item: item.name(), status });
     }
     close(&channel).await;
     Ok(compared)
 }
 
 /// The state of an item whose comparison failed.
-fn found(session: &Session, fault: BrokerFault) -> Result<Found, AttemptError> {
+fn status(session: &Session, fault: BrokerFault) -> Result<TopologyStatus, AttemptError> {
     match &fault {
-        BrokerFault::Channel { code: 404, .. } => Ok(Found::Missing),
+        BrokerFault::Channel { code: 404, .. } => Ok(TopologyStatus::Missing),
         BrokerFault::Channel { text, .. } => Ok(match declare_error::difference(text) {
-            Some(difference) => Found::Different(vec![difference]),
-            None => Found::Unknown(text.to_string()),
+            Some(difference) => TopologyStatus::Different(vec![difference]),
+            None => TopologyStatus::Unknown(text.to_string()),
         }),
-        BrokerFault::Unresponsive => Ok(Found::Unknown(fault.text().to_owned())),
+        BrokerFault::Unresponsive => Ok(TopologyStatus::Unknown(fault.text().to_owned())),
         BrokerFault::Protocol { .. } | BrokerFault::ConnectionLost { .. } => {
             session.fail(&fault);
             Err(AttemptError::ConnectionLost(fault))

@@ -45,20 +45,18 @@ impl MessageDecoder {
         let uuid = |id: &Option<ShortString>| Uuid::try_parse(id.as_ref()?.as_str()).ok();
         let shared =
             |cache: &mut CachedText, text: &Option<ShortString>| text.as_ref().map(|text| cache.get(text.as_str()));
-        Properties {
-            message_id: uuid(from.message_id()),
-            correlation_id: uuid(from.correlation_id()),
-            event_type: shared(&mut self.event_type, from.kind()),
-            timestamp: from.timestamp().and_then(|seconds| DateTime::from_timestamp(i64::try_from(seconds).ok()?, 0)),
-            app_id: shared(&mut self.app_id, from.app_id()),
-            reply_to: shared(&mut self.reply_to, from.reply_to()),
-            expiration: from
-                .expiration()
-                .as_ref()
-                .and_then(|text| text.as_str().parse().ok())
-                .map(Duration::from_millis),
-            headers: from.headers().as_ref().map_or_else(Headers::default, headers),
-        }
+        let mut properties = Properties::default();
+        properties.message_id = uuid(from.message_id());
+        properties.correlation_id = uuid(from.correlation_id());
+        properties.event_type = shared(&mut self.event_type, from.kind());
+        properties.timestamp =
+            from.timestamp().and_then(|seconds| DateTime::from_timestamp(i64::try_from(seconds).ok()?, 0));
+        properties.app_id = shared(&mut self.app_id, from.app_id());
+        properties.reply_to = shared(&mut self.reply_to, from.reply_to());
+        properties.expiration =
+            from.expiration().as_ref().and_then(|text| text.as_str().parse().ok()).map(Duration::from_millis);
+        properties.headers = from.headers().as_ref().map_or_else(Headers::default, headers);
+        properties
     }
 }
 

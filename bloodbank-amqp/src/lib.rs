@@ -46,7 +46,7 @@ use bloodbank_core::{
     settings::Settings,
     store::Stores,
     transport::{
-        Compared, Connection, ConnectionState, Consume, Deliveries, Fetched, Publish, Topology, Transport,
+        BoxQueueBrowser, Connection, ConnectionState, Consume, Deliveries, Publish, Topology, TopologyDiff, Transport,
         TransportProvider,
     },
 };
@@ -106,11 +106,11 @@ impl Consume for Amqp {
         Box::pin(self.consumers.consume(queue, prefetch))
     }
 
-    fn fetch(&self, queue: Arc<str>) -> BoxFuture<'_, Result<Fetched>> {
-        Box::pin(self.consumers.fetch(queue))
+    fn browse(&self, queue: Arc<str>) -> BoxFuture<'_, Result<BoxQueueBrowser>> {
+        Box::pin(self.consumers.browse(queue))
     }
 
-    fn compare(&self, topology: Topology) -> BoxFuture<'_, Result<Vec<Compared>>> {
+    fn compare(&self, topology: Topology) -> BoxFuture<'_, Result<Vec<TopologyDiff>>> {
         Box::pin(self.consumers.compare(topology))
     }
 }

@@ -63,12 +63,7 @@ async fn memory(with_header: bool) -> Result<Duration> {
     bus.declare(topology(&exchange, &queue)).await?;
     let mut deliveries = bus.consume(Arc::clone(&queue), 256).await?;
     let body = vec![b'x'; 753];
-    let mut properties = Properties {
-        message_id: Some(Uuid::new_v4()),
-        event_type: Some(Arc::clone(&key)),
-        app_id: Some(app),
-        ..Properties::default()
-    };
+    let mut properties = Properties::default().message_id(Uuid::new_v4()).event_type(Arc::clone(&key)).app_id(app);
     if with_header {
         properties.headers.set("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
     }
@@ -77,12 +72,10 @@ async fn memory(with_header: bool) -> Result<Duration> {
     for _ in 0..EVENTS / BURST {
         // Making the message is the caller's affair.
         let messages: Vec<Outgoing> = (0..BURST)
-            .map(|_| Outgoing {
-                exchange: Arc::clone(&exchange),
-                routing_key: Arc::clone(&key),
-                properties: properties.clone(),
-                body: Bytes::from(body.clone()),
-                mandatory: true,
+            .map(|_| {
+                Outgoing::new(Arc::clone(&exchange), Arc::clone(&key), Bytes::from(body.clone()))
+                    .properties(properties.clone())
+                    .mandatory()
             })
             .collect();
         let start = cpu();
@@ -110,15 +103,10 @@ async fn file(in_flight: usize, events: u32) -> Result<f64> {
     let key: &Arc<str> = &"orders.order.placed".into();
     let start = Instant::now();
     let publish = futures_util::stream::iter(0..events).for_each_concurrent(in_flight, async |_| {
-        let properties =
-            Properties { message_id: Some(Uuid::new_v4()), event_type: Some(Arc::clone(key)), ..Properties::default() };
-        let message = Outgoing {
-            exchange: Arc::clone(exchange),
-            routing_key: Arc::clone(key),
-            properties,
-            body: Bytes::from(vec![b'x'; 753]),
-            mandatory: true,
-        };
+        let properties = Properties::default().message_id(Uuid::new_v4()).event_type(Arc::clone(key));
+        let message = Outgoing::new(Arc::clone(exchange), Arc::clone(key), Bytes::from(vec![b'x'; 753]))
+            .properties(properties)
+            .mandatory();
         bus.publish(message).await.expect("the disk has space");
     });
     let consume = async {

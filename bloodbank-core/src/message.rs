@@ -14,6 +14,7 @@ pub type Text = Cow<'static, str>;
 
 /// A message on its way to an exchange.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Outgoing {
     /// The exchange; the empty name is the default exchange, which routes to the queue named by the key.
     pub exchange: Arc<str>,
@@ -26,6 +27,49 @@ pub struct Outgoing {
     /// Whether the broker is asked to report a message that no queue receives, as [`Published::unrouted`]; with
     /// `false`, that field is always `false`.
     pub mandatory: bool,
+}
+
+impl Outgoing {
+    /// Creates a message without properties that is not mandatory.
+    ///
+    /// ```
+    /// use bloodbank_core::message::{Outgoing, Properties};
+    ///
+    /// // To the queue `jobs`, by way of the default exchange.
+    /// let message = Outgoing::new("", "jobs", "{}").properties(Properties::default().header("priority", "high")).mandatory();
+    /// assert!(message.mandatory);
+    /// ```
+    #[must_use]
+    pub fn new(exchange: impl Into<Arc<str>>, routing_key: impl Into<Arc<str>>, body: impl Into<Bytes>) -> Self {
+        Self {
+            exchange: exchange.into(),
+            routing_key: routing_key.into(),
+            properties: Properties::default(),
+            body: body.into(),
+            mandatory: false,
+        }
+    }
+
+    /// Replaces the properties.
+    #[must_use]
+    pub fn properties(mut self, properties: Properties) -> Self {
+        self.properties = properties;
+        self
+    }
+
+    /// Replaces the body.
+    #[must_use]
+    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// Asks the broker to report a message that no queue receives.
+    #[must_use]
+    pub fn mandatory(mut self) -> Self {
+        self.mandatory = true;
+        self
+    }
 }
 
 /// The broker's confirm of a published message.
@@ -51,6 +95,7 @@ pub struct Incoming {
 /// The AMQP properties that Bloodbank uses.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct Properties {
     /// The event id; `None` on foreign messages whose id is no UUID.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -76,6 +121,72 @@ pub struct Properties {
     /// The headers.
     #[serde(skip_serializing_if = "Headers::is_empty")]
     pub headers: Headers,
+}
+
+/// Setters; each takes the value itself or an `Option` of it.
+impl Properties {
+    /// Sets the event id.
+    #[must_use]
+    pub fn message_id(mut self, id: impl Into<Option<Uuid>>) -> Self {
+        self.message_id = id.into();
+        self
+    }
+
+    /// Sets the first parent, or the id of the command that a reply answers.
+    #[must_use]
+    pub fn correlation_id(mut self, id: impl Into<Option<Uuid>>) -> Self {
+        self.correlation_id = id.into();
+        self
+    }
+
+    /// Sets the event type.
+    #[must_use]
+    pub fn event_type(mut self, event_type: impl Into<Arc<str>>) -> Self {
+        self.event_type = Some(event_type.into());
+        self
+    }
+
+    /// Sets the time of publishing.
+    #[must_use]
+    pub fn timestamp(mut self, time: impl Into<Option<DateTime<Utc>>>) -> Self {
+        self.timestamp = time.into();
+        self
+    }
+
+    /// Sets the service that publishes the message.
+    #[must_use]
+    pub fn app_id(mut self, service: impl Into<Arc<str>>) -> Self {
+        self.app_id = Some(service.into());
+        self
+    }
+
+    /// Sets the queue that waits for the reply.
+    #[must_use]
+    pub fn reply_to(mut self, queue: impl Into<Arc<str>>) -> Self {
+        self.reply_to = Some(queue.into());
+        self
+    }
+
+    /// Sets the time to live of the message.
+    #[must_use]
+    pub fn expiration(mut self, lifetime: impl Into<Option<Duration>>) -> Self {
+        self.expiration = lifetime.into();
+        self
+    }
+
+    /// Replaces the headers.
+    #[must_use]
+    pub fn headers(mut self, headers: Headers) -> Self {
+        self.headers = headers;
+        self
+    }
+
+    /// Adds a header, or replaces the one of that name.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<Text>, value: impl Into<HeaderValue>) -> Self {
+        self.headers.set(name, value);
+        self
+    }
 }
 
 /// The value of a header. Nested tables are not supported, because streams drop them.

@@ -4,43 +4,43 @@ use crate::engine::State;
 use bloodbank_core::{
     Result,
     transport::{
-        Compared, Difference, Found, Topology,
+        Difference, Topology, TopologyDiff, TopologyStatus,
         topology::{Binding, Queue},
     },
 };
 
 impl State {
     /// Compares and changes nothing.
-    pub(super) fn compare(&self, topology: &Topology) -> Result<Vec<Compared>> {
+    pub(super) fn compare(&self, topology: &Topology) -> Result<Vec<TopologyDiff>> {
         self.check_open()?;
         let exchanges = topology.exchanges.iter().filter(|exchange| !exchange.name.is_empty()).map(|wanted| {
-            let found = match self.exchanges.get(&wanted.name) {
-                None => Found::Missing,
+            let status = match self.exchanges.get(&wanted.name) {
+                None => TopologyStatus::Missing,
                 Some(known) => different(vec![property("type", &wanted.kind, &known.kind)]),
             };
-            Compared { item: format!("exchange `{}`", wanted.name), found }
+            TopologyDiff { item: format!("exchange `{}`", wanted.name), status }
         });
         let queues = topology.queues.iter().map(|wanted| {
             let known = self.names.get(&wanted.name).and_then(|id| self.queues.get(*id)?.as_ref());
-            let found = known.map_or(Found::Missing, |known| different(properties(wanted, &known.spec)));
-            Compared { item: format!("queue `{}`", wanted.name), found }
+            let status = known.map_or(TopologyStatus::Missing, |known| different(properties(wanted, &known.spec)));
+            TopologyDiff { item: format!("queue `{}`", wanted.name), status }
         });
         let bindings = topology.bindings.iter().map(|Binding { exchange, queue, pattern }| {
             let bound = self.names.get(queue).zip(self.exchanges.get(exchange));
-            let found = match bound {
-                Some((queue, exchange)) if exchange.has(pattern, *queue) => Found::Equal,
-                Some(_) | None => Found::Missing,
+            let status = match bound {
+                Some((queue, exchange)) if exchange.has(pattern, *queue) => TopologyStatus::Equal,
+                Some(_) | None => TopologyStatus::Missing,
             };
             let item = format!("the binding of queue `{queue}` to exchange `{exchange}` by `{pattern}`");
-            Compared { item, found }
+            TopologyDiff { item, status }
         });
         Ok(exchanges.chain(queues).chain(bindings).collect())
     }
 }
 
-fn different(properties: Vec<Option<Difference>>) -> Found {
+fn different(properties: Vec<Option<Difference>>) -> TopologyStatus {
     let differences: Vec<_> = properties.into_iter().flatten().collect();
-    if differences.is_empty() { Found::Equal } else { Found::Different(differences) }
+    if differences.is_empty() { TopologyStatus::Equal } else { TopologyStatus::Different(differences) }
 }
 
 fn properties(declared: &Queue, existing: &Queue) -> Vec<Option<Difference>> {

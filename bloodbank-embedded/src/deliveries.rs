@@ -19,7 +19,7 @@ use crate::{
 };
 use bloodbank_core::{
     Result,
-    transport::{Delivery, Fetch, Settle},
+    transport::{Delivery, QueueBrowser, Settle},
 };
 
 /// The deliveries of one consumer.
@@ -76,7 +76,7 @@ impl EmbeddedBrowser {
     }
 }
 
-impl Fetch for EmbeddedBrowser {
+impl QueueBrowser for EmbeddedBrowser {
     fn left(&self) -> usize {
         self.left
     }

@@ -157,7 +157,7 @@ impl State {
         let route = self.route(&message.exchange, &message.routing_key)?;
         self.check_space(&route, &message.routing_key)?;
         let published = Published { unrouted: message.mandatory && route.is_empty() };
-        let Outgoing { exchange, routing_key, properties, body, mandatory: _ } = message;
+        let Outgoing { exchange, routing_key, properties, body, .. } = message;
         let message = Arc::new(Incoming { exchange, routing_key, properties, body });
         self.last_message += 1;
         let id = self.last_message;

@@ -41,7 +41,9 @@ use bloodbank_core::{
     message::{Outgoing, Published},
     settings::Settings,
     store::{Stores, memory::MemoryLeases},
-    transport::{Compared, Connection, Consume, Deliveries, Fetched, Publish, Topology, Transport, TransportProvider},
+    transport::{
+        BoxQueueBrowser, Connection, Consume, Deliveries, Publish, Topology, TopologyDiff, Transport, TransportProvider,
+    },
 };
 
 /// The embedded bus: a transport in this process, in memory or in a file.
@@ -199,12 +201,12 @@ impl Consume for Embedded {
         Box::pin(ready(deliveries.map(|deliveries| Box::pin(deliveries) as Deliveries)))
     }
 
-    fn fetch(&self, queue: Arc<str>) -> BoxFuture<'_, Result<Fetched>> {
-        let fetch = EmbeddedBrowser::new(&self.engine, &queue);
-        Box::pin(ready(fetch.map(|fetch| Box::new(fetch) as Fetched)))
+    fn browse(&self, queue: Arc<str>) -> BoxFuture<'_, Result<BoxQueueBrowser>> {
+        let browser = EmbeddedBrowser::new(&self.engine, &queue);
+        Box::pin(ready(browser.map(|browser| Box::new(browser) as BoxQueueBrowser)))
     }
 
-    fn compare(&self, topology: Topology) -> BoxFuture<'_, Result<Vec<Compared>>> {
+    fn compare(&self, topology: Topology) -> BoxFuture<'_, Result<Vec<TopologyDiff>>> {
         Box::pin(ready(self.engine.lock().compare(&topology)))
     }
 }

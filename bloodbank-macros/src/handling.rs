@@ -21,10 +21,10 @@ pub(crate) const ON_FAILURE: KnownOption = ("on_failure", "on_failure = dead_let
 
 const OUTCOMES: [(&str, &str); 2] = [("dead_letter", "DeadLetter"), ("discard", "Discard")];
 
-/// The fields of `SubscriberOptions` that differ from the default, as generated code.
+/// The calls of the setters of `SubscriberOptions` whose values differ from the default, as generated code.
 #[derive(Default)]
 pub(crate) struct HandlingOptions {
-    fields: Vec<TokenStream>,
+    setters: Vec<TokenStream>,
 }
 
 impl HandlingOptions {
@@ -35,30 +35,30 @@ impl HandlingOptions {
             "queue" => {
                 let queue: LitStr = value(input)?;
                 check_queue(cx, &queue);
-                self.set(quote!(queue: __bb::Option::Some(#queue)));
+                self.set(quote!(queue(#queue)));
             }
             // concurrency = 8
             "concurrency" => {
                 if let Some(count) = count::<u16>(cx, name, &value(input)?) {
-                    self.set(quote!(concurrency: #count));
+                    self.set(quote!(concurrency(#count)));
                 }
             }
             // prefetch = 256
             "prefetch" => {
                 if let Some(count) = count::<u16>(cx, name, &value(input)?) {
-                    self.set(quote!(prefetch: __bb::Option::Some(#count)));
+                    self.set(quote!(prefetch(#count)));
                 }
             }
             // timeout = "30s"
             "timeout" => {
                 if let Some(timeout) = positive(cx, &value(input)?) {
-                    self.set(quote!(timeout: #timeout));
+                    self.set(quote!(timeout(#timeout)));
                 }
             }
             // retry(max_attempts = 5, backoff = "1s..1m", max_age = "1h")
             "retry" => {
                 let retry = Retry::read(cx, group(input)?);
-                self.set(quote!(retry: #retry));
+                self.set(quote!(retry(#retry)));
             }
             // dedupe(within = "24h")
             "dedupe" => self.read_dedupe(cx, name, group(input)?),
@@ -68,7 +68,7 @@ impl HandlingOptions {
                 match OUTCOMES.iter().find(|(name, _)| word == name) {
                     Some((_, variant)) => {
                         let variant = Ident::new(variant, word.span());
-                        self.set(quote!(on_failure: __bb::OnFailure::#variant));
+                        self.set(quote!(on_failure(__bb::OnFailure::#variant)));
                     }
                     None => cx.error(&word, format!("unknown outcome `{word}`; write `dead_letter` or `discard`")),
                 }
@@ -83,7 +83,7 @@ impl HandlingOptions {
         let empty = tokens.is_empty();
         Options::new(cx, &[("within", "within = \"24h\"")]).read(tokens, |_, input| {
             if let Some(within) = positive(cx, &value(input)?) {
-                self.set(quote!(dedupe_within: __bb::Option::Some(#within)));
+                self.set(quote!(dedupe_within(#within)));
             }
             Ok(())
         });
@@ -92,17 +92,14 @@ impl HandlingOptions {
         }
     }
 
-    pub(crate) fn set(&mut self, field: TokenStream) {
-        self.fields.push(field);
+    pub(crate) fn set(&mut self, setter: TokenStream) {
+        self.setters.push(setter);
     }
 
     /// Generates the `SubscriberOptions` as an expression.
     pub(crate) fn expand(&self) -> TokenStream {
-        let fields = &self.fields;
-        if fields.is_empty() {
-            return quote!(__bb::SubscriberOptions::DEFAULT);
-        }
-        quote!(__bb::SubscriberOptions { #(#fields,)* ..__bb::SubscriberOptions::DEFAULT })
+        let setters = &self.setters;
+        quote!(__bb::SubscriberOptions::DEFAULT #(.#setters)*)
     }
 }
 

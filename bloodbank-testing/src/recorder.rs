@@ -12,8 +12,8 @@ use bloodbank_core::{
     settings::Settings,
     store::Stores,
     transport::{
-        Compared, Connection, Consume, Deliveries, Delivery, Fetch, Fetched, Publish, Settle, Settlement, Topology,
-        Transport, topology::DEAD_LETTER_EXCHANGE,
+        BoxQueueBrowser, Connection, Consume, Deliveries, Delivery, Publish, QueueBrowser, Settle, Settlement,
+        Topology, TopologyDiff, Transport, topology::DEAD_LETTER_EXCHANGE,
     },
 };
 use bloodbank_embedded::Embedded;
@@ -119,25 +119,25 @@ impl Consume for Recorder {
         })
     }
 
-    fn fetch(&self, queue: Arc<str>) -> BoxFuture<'_, Result<Fetched>> {
+    fn browse(&self, queue: Arc<str>) -> BoxFuture<'_, Result<BoxQueueBrowser>> {
         Box::pin(async move {
-            let inner = self.embedded.fetch(queue).await?;
-            Ok(Box::new(RecordedFetch { inner, log: Arc::clone(&self.log) }) as Fetched)
+            let inner = self.embedded.browse(queue).await?;
+            Ok(Box::new(RecordedBrowser { inner, log: Arc::clone(&self.log) }) as BoxQueueBrowser)
         })
     }
 
-    fn compare(&self, topology: Topology) -> BoxFuture<'_, Result<Vec<Compared>>> {
+    fn compare(&self, topology: Topology) -> BoxFuture<'_, Result<Vec<TopologyDiff>>> {
         self.embedded.compare(topology)
     }
 }
 
 /// Browses a queue; what it settles is a change, but no step in the life of an event.
-struct RecordedFetch {
-    inner: Fetched,
+struct RecordedBrowser {
+    inner: BoxQueueBrowser,
     log: Arc<EventLog>,
 }
 
-impl Fetch for RecordedFetch {
+impl QueueBrowser for RecordedBrowser {
     fn left(&self) -> usize {
         self.inner.left()
     }

@@ -130,13 +130,7 @@ impl Office {
 async fn what_was_given_up_is_listed_with_its_reason(bus: Bus) {
     let mut office = Office::open(bus).await;
     let ids = office.give_up(3).await;
-    let garbage = Outgoing {
-        exchange: "".into(),
-        routing_key: format!("{}.post", office.service).into(),
-        properties: Properties::default(),
-        body: "garbage".into(),
-        mandatory: true,
-    };
+    let garbage = Outgoing::new("", format!("{}.post", office.service), "garbage").mandatory();
     office.bus.transport().publish(garbage).await.unwrap();
     office.wait_for(4).await;
     let letters = office.letters();
@@ -254,17 +248,11 @@ async fn what_has_no_queue_to_go_to_stays(bus: Bus) {
     let queue = unique("gone");
     let letters = DeadLetters::of(&bus, &*queue);
     let parked = bloodbank::transport::topology::Queue::new(Arc::clone(letters.parked()), bus.settings().queue_kind);
-    let topology = bloodbank::transport::Topology { queues: vec![parked], ..Default::default() };
+    let topology = bloodbank::transport::Topology::default().queues([parked]);
     bus.transport().declare(topology).await.unwrap();
-    let mut properties = Properties { message_id: Some(Uuid::new_v4()), ..Properties::default() };
+    let mut properties = Properties::default().message_id(Uuid::new_v4());
     properties.headers.set(names::REASON, "failed");
-    let message = Outgoing {
-        exchange: "".into(),
-        routing_key: Arc::clone(letters.parked()),
-        properties,
-        body: "{}".into(),
-        mandatory: true,
-    };
+    let message = Outgoing::new("", Arc::clone(letters.parked()), "{}").properties(properties).mandatory();
     bus.transport().publish(message).await.unwrap();
     let report = letters.redrive(&Filter::default(), Mode::Apply).await.unwrap();
     assert_eq!((report.done(), report.failed()), (0, 1));
@@ -315,7 +303,7 @@ async fn a_redrive_that_is_dropped_loses_nothing() {
 /// What `bb topology diff` shows: the whole program's topology beside the broker's.
 #[tokio::test]
 async fn the_topology_of_a_program_can_be_compared_before_it_runs() {
-    use bloodbank::transport::Found;
+    use bloodbank::transport::TopologyStatus;
     for bus in [crate::common::memory().await, crate::common::quorum().await] {
         let office = unique("office");
         let (seen, _calls) = mpsc::unbounded_channel::<(&'static str, u32, u32)>();
@@ -324,11 +312,11 @@ async fn the_topology_of_a_program_can_be_compared_before_it_runs() {
         let queue = format!("queue `{office}.post`");
         let state = async || {
             let compared = bus.transport().compare(wanted.clone()).await.unwrap();
-            compared.into_iter().find(|compared| compared.item == queue).unwrap().found
+            compared.into_iter().find(|compared| compared.item == queue).unwrap().status
         };
-        assert_eq!(state().await, Found::Missing);
+        assert_eq!(state().await, TopologyStatus::Missing);
         bus.transport().declare(wanted.clone()).await.unwrap();
-        assert_eq!(state().await, Found::Equal);
+        assert_eq!(state().await, TopologyStatus::Equal);
     }
 }
 
@@ -339,8 +327,8 @@ async fn every_conflict_is_named_when_an_app_starts() {
     for bus in [crate::common::memory().await, crate::common::quorum().await] {
         let service = unique("office");
         let names = ["post", "archive"].map(|name| format!("{service}.{name}"));
-        let queues = names.iter().map(|name| Queue::new(&**name, QueueKind::Classic)).collect();
-        bus.transport().declare(bloodbank::transport::Topology { queues, ..Default::default() }).await.unwrap();
+        let queues = names.iter().map(|name| Queue::new(&**name, QueueKind::Classic));
+        bus.transport().declare(bloodbank::transport::Topology::default().queues(queues)).await.unwrap();
         let (seen, _calls) = mpsc::unbounded_channel::<(&'static str, u32, u32)>();
         let app = App::new(&*service, bus).state(seen).state(Strike::default()).subscribe(post).subscribe(archive);
         let error = app.start().await.unwrap_err();

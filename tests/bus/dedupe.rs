@@ -306,13 +306,7 @@ async fn what_kills_its_consumer_again_and_again_is_parked_in_the_end(bus: Bus) 
     bank.gate.open();
     let mut message = soon("a copy", crate::common::take(&bank.bus, &copy_of(&bank, id).await, 1)).await.remove(0);
     message.properties.headers.set(names::RETURNED, i64::from(DELIVERY_LIMIT) + 1);
-    let again = Outgoing {
-        exchange: "".into(),
-        routing_key: bank.queue.as_str().into(),
-        properties: message.properties,
-        body: message.body,
-        mandatory: true,
-    };
+    let again = Outgoing::new("", bank.queue.as_str(), message.body).properties(message.properties).mandatory();
     bank.bus.transport().publish(again).await.unwrap();
     soon("the dead letter", async {
         while letters.count().await.unwrap() == 0 {
@@ -339,7 +333,7 @@ async fn copy_of(bank: &Bank, id: Uuid) -> String {
         pattern: "bank.coin.found".into(),
     };
     let queues = vec![Queue::new(Arc::clone(&queue), bank.bus.settings().queue_kind)];
-    bank.bus.transport().declare(Topology { queues, bindings: vec![binding], ..Topology::default() }).await.unwrap();
+    bank.bus.transport().declare(Topology::default().queues(queues).bindings([binding])).await.unwrap();
     bank.bus.publish(Found { cents: 3 }).event_id(id).await.unwrap();
     queue.to_string()
 }

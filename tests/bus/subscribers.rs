@@ -9,7 +9,7 @@ use std::{
 use crate::common::{soon, take};
 use bloodbank::{
     envelope::{AgentContext, AgentType},
-    message::{HeaderValue, Outgoing, Properties, names},
+    message::{HeaderValue, Outgoing, names},
     prelude::*,
 };
 use bloodbank_harness::unique;
@@ -288,13 +288,7 @@ async fn foreign_messages_are_parked_and_the_consumer_goes_on(bus: Bus) {
 }
 
 async fn publish_raw(bus: &Bus, body: Vec<u8>) {
-    let message = Outgoing {
-        exchange: Arc::clone(bus.exchange()),
-        routing_key: "orders.order.placed".into(),
-        properties: Properties::default(),
-        body: body.into(),
-        mandatory: true,
-    };
+    let message = Outgoing::new(Arc::clone(bus.exchange()), "orders.order.placed", body).mandatory();
     assert!(!bus.transport().publish(message).await.unwrap().unrouted);
 }
 

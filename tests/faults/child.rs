@@ -208,13 +208,9 @@ async fn publish_one(bus: &Bus, fate: Fate) {
     say(format_args!("sent {id}"));
     let publishing = async {
         if id.as_u128() % 200 == 1 {
-            let message = Outgoing {
-                exchange: Arc::clone(bus.exchange()),
-                routing_key: "faults.job.created".into(),
-                properties: Properties { message_id: Some(id), ..Properties::default() },
-                body: "no envelope".into(),
-                mandatory: true,
-            };
+            let message = Outgoing::new(Arc::clone(bus.exchange()), "faults.job.created", "no envelope")
+                .properties(Properties::default().message_id(id))
+                .mandatory();
             bus.transport().publish(message).await.map(|published| published.unrouted)
         } else {
             bus.publish(Job { fate }).event_id(id).await.map(|receipt| receipt.unrouted)
@@ -245,13 +241,7 @@ async fn publish_tick(bus: &Bus) -> bool {
 }
 
 async fn missing_exchange(bus: Bus) {
-    let message = Outgoing {
-        exchange: "faults.nowhere".into(),
-        routing_key: "x".into(),
-        properties: Properties::default(),
-        body: "{}".into(),
-        mandatory: true,
-    };
+    let message = Outgoing::new("faults.nowhere", "x", "{}").mandatory();
     assert!(bus.transport().publish(message).await.is_err(), "there is no such exchange");
 }
 

@@ -7,9 +7,9 @@ use tempfile::TempDir;
 
 use super::{
     child::SERVICE,
-    crew::{Member, kill_again_and_again},
     ledger::Ledger,
-    world::{World, drained, eventually, faults},
+    processes::{ChildProcess, kill_again_and_again},
+    scenario::{Scenario, drained, eventually, faults},
 };
 
 faults! {
@@ -30,16 +30,16 @@ faults! {
     }
 }
 
-pub(crate) struct FileWorld {
+pub(crate) struct FileScenario {
     ledger: Arc<Ledger>,
     // One; the file is its own.
-    processes: [Member; 1],
+    processes: [ChildProcess; 1],
     file: PathBuf,
     _folder: TempDir,
 }
 
-impl FileWorld {
-    fn process(&self) -> &Member {
+impl FileScenario {
+    fn process(&self) -> &ChildProcess {
         &self.processes[0]
     }
 
@@ -56,7 +56,7 @@ impl FileWorld {
     }
 }
 
-impl World for FileWorld {
+impl Scenario for FileScenario {
     type Fault = FileFault;
 
     fn begin() -> Self {
@@ -68,7 +68,7 @@ impl World for FileWorld {
             ("EXCHANGE_NAME", unique("faults")),
             ("BLOODBANK_EMBEDDED_PATH", file.display().to_string()),
         ];
-        let process = Member::start("both", variables, Arc::clone(&ledger));
+        let process = ChildProcess::start("both", variables, Arc::clone(&ledger));
         Self { ledger, processes: [process], file, _folder: folder }
     }
 

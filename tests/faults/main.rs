@@ -66,19 +66,19 @@
 #![allow(clippy::unwrap_used, reason = "what fails in a test or its child shall fail the test")]
 
 mod child;
-mod crew;
 mod deadline;
 mod delayed;
 mod file;
 mod ledger;
 mod poison;
+mod processes;
 mod rabbit;
-mod world;
+mod scenario;
 
 use bloodbank_harness::Random;
-use file::{FileFault, FileWorld};
-use rabbit::{RabbitFault, RabbitWorld};
-use world::{World, run};
+use file::{FileFault, FileScenario};
+use rabbit::{RabbitFault, RabbitScenario};
+use scenario::{Scenario, run};
 
 /// Each fault once, in an order of its own each time.
 #[test]
@@ -86,7 +86,7 @@ fn each_fault_once() {
     let mut random = seeded();
     let mut faults = RabbitFault::short();
     random.shuffle(&mut faults);
-    run::<RabbitWorld>(random, &faults);
+    run::<RabbitScenario>(random, &faults);
 }
 
 #[test]
@@ -94,28 +94,28 @@ fn each_fault_of_a_file_once() {
     let mut random = seeded();
     let mut faults = FileFault::ALL.to_vec();
     random.shuffle(&mut faults);
-    run::<FileWorld>(random, &faults);
+    run::<FileScenario>(random, &faults);
 }
 
 /// Faults at random: `BLOODBANK_FAULT_ROUNDS` of them (100), from the seed `BLOODBANK_FAULT_SEED` (a new one).
 #[test]
 #[ignore = "takes long; run scripts/faults.sh"]
 fn many_faults() {
-    many::<RabbitWorld>(RabbitFault::ALL);
+    many::<RabbitScenario>(RabbitFault::ALL);
 }
 
 /// As many on a file.
 #[test]
 #[ignore = "takes long; run scripts/faults.sh"]
 fn many_faults_of_a_file() {
-    many::<FileWorld>(FileFault::ALL);
+    many::<FileScenario>(FileFault::ALL);
 }
 
 fn seeded() -> Random {
     Random::from_variable("BLOODBANK_FAULT_SEED")
 }
 
-fn many<W: World>(faults: &[W::Fault]) {
+fn many<W: Scenario>(faults: &[W::Fault]) {
     let rounds = std::env::var("BLOODBANK_FAULT_ROUNDS").map_or(100, |rounds| rounds.parse().unwrap());
     let mut random = seeded();
     let faults: Vec<_> = (0..rounds).map(|_| *random.choose(faults)).collect();

@@ -119,11 +119,7 @@ pub(crate) async fn poison_among(all: usize) {
 
 /// No envelope, but an id, so that it can be found again.
 fn garbage(bus: &Bus, id: Uuid) -> Outgoing {
-    Outgoing {
-        exchange: Arc::clone(bus.exchange()),
-        routing_key: "poison.dish.served".into(),
-        properties: Properties { message_id: Some(id), ..Properties::default() },
-        body: "no envelope".into(),
-        mandatory: true,
-    }
+    Outgoing::new(Arc::clone(bus.exchange()), "poison.dish.served", "no envelope")
+        .properties(Properties::default().message_id(id))
+        .mandatory()
 }

@@ -7,9 +7,9 @@ use bloodbank_harness::{Direction, Ending, HarnessError, Proxy, RabbitMq, Random
 
 use super::{
     child::SERVICE,
-    crew::{Member, kill_again_and_again},
     ledger::Ledger,
-    world::{World, drained, eventually, faults},
+    processes::{ChildProcess, kill_again_and_again},
+    scenario::{Scenario, drained, eventually, faults},
 };
 
 faults! {
@@ -77,10 +77,10 @@ impl RabbitFault {
 
 const WAYS: [Direction; 2] = [Direction::ToServer, Direction::ToClient];
 
-pub(crate) struct RabbitWorld {
+pub(crate) struct RabbitScenario {
     ledger: Arc<Ledger>,
-    publishers: Vec<Member>,
-    consumers: Vec<Member>,
+    publishers: Vec<ChildProcess>,
+    consumers: Vec<ChildProcess>,
     settings: Settings,
     proxy: Proxy,
     broker: RabbitMq,
@@ -88,7 +88,7 @@ pub(crate) struct RabbitWorld {
     redis: Redis,
 }
 
-impl RabbitWorld {
+impl RabbitScenario {
     fn ctl(&self, arguments: &[&str]) -> String {
         self.broker.ctl(arguments).unwrap()
     }
@@ -135,9 +135,9 @@ impl RabbitWorld {
         let refused = self.ledger.unknown() + 3;
         most("1");
         // Who is quick keeps it empty.
-        self.consumers.iter().for_each(Member::pause);
+        self.consumers.iter().for_each(ChildProcess::pause);
         eventually("something is refused", || self.ledger.unknown() >= refused);
-        self.consumers.iter().for_each(Member::resume);
+        self.consumers.iter().for_each(ChildProcess::resume);
         // Without any limit, RabbitMQ 3.10 does not notice that it is no longer reached, and refuses on and on.
         most("1000000");
         self.makes_progress();
@@ -210,7 +210,7 @@ impl RabbitWorld {
     }
 }
 
-impl World for RabbitWorld {
+impl Scenario for RabbitScenario {
     type Fault = RabbitFault;
 
     fn begin() -> Self {
@@ -231,7 +231,7 @@ impl World for RabbitWorld {
             ("REDIS_URL", redis.url_through(redis_proxy.port())),
             ("BLOODBANK_PUBLISH_TIMEOUT_MS", "60000".to_owned()),
         ];
-        let start = |role| Member::start(role, variables.clone(), Arc::clone(&ledger));
+        let start = |role| ChildProcess::start(role, variables.clone(), Arc::clone(&ledger));
         let consumers: Vec<_> = (0..3).map(|_| start("consumer")).collect();
         eventually("the consumers begin", || {
             broker.ctl(&["list_consumers", "queue_name"]).unwrap_or_default().contains("faults.count")
@@ -325,9 +325,9 @@ impl World for RabbitWorld {
     }
 
     fn end(&mut self) -> String {
-        self.publishers.iter().for_each(Member::let_end);
+        self.publishers.iter().for_each(ChildProcess::let_end);
         self.publishers("stop");
-        self.publishers.iter_mut().for_each(Member::join);
+        self.publishers.iter_mut().for_each(ChildProcess::join);
         // What came twice is acknowledged too, in the end.
         let mut left = Vec::new();
         drained(&self.ledger, || {
@@ -335,9 +335,9 @@ impl World for RabbitWorld {
             left = self.left();
             left.len()
         });
-        self.consumers.iter().for_each(Member::let_end);
-        self.consumers.iter().for_each(Member::terminate);
-        self.consumers.iter_mut().for_each(Member::join);
+        self.consumers.iter().for_each(ChildProcess::let_end);
+        self.consumers.iter().for_each(ChildProcess::terminate);
+        self.consumers.iter_mut().for_each(ChildProcess::join);
         left.join(", ")
     }
 }

@@ -101,7 +101,7 @@ fn a_subscriber_is_in_the_registry_with_its_options() {
     assert_eq!(keys(descriptor.outputs), ["parcels.order.shipped", "parcels.order.failed"]);
     let options = descriptor.options;
     assert_eq!((options.pattern, options.queue), (Some("parcels.*.placed"), Some("shipping.orders")));
-    assert_eq!((options.concurrency, options.prefetch()), (8, 64));
+    assert_eq!((options.concurrency, options.effective_prefetch()), (8, 64));
     assert_eq!(options.ordered_by, Some("order_id"));
     assert_eq!(options.timeout, Duration::from_secs(120));
     assert_eq!(options.retry.max_attempts, 7);

@@ -3,10 +3,7 @@
 use std::path::Path;
 
 use crate::support::{TIMEOUT, command, example, out};
-use bloodbank_core::{
-    Bus, Settings,
-    message::{Outgoing, Properties},
-};
+use bloodbank_core::{Bus, Settings, message::Outgoing};
 use tokio::io::AsyncReadExt;
 
 /// Puts so many messages that nobody can read where the dead letters of `shop` are.
@@ -14,13 +11,7 @@ async fn park(file: &Path, count: usize) {
     let settings = Settings::from_vars([("BLOODBANK_EMBEDDED_PATH", file.to_str().unwrap())]).unwrap();
     let bus = Bus::connect(settings).await.unwrap();
     for _ in 0..count {
-        let message = Outgoing {
-            exchange: "".into(),
-            routing_key: "shop.ship.dlq".into(),
-            properties: Properties::default(),
-            body: "?".into(),
-            mandatory: true,
-        };
+        let message = Outgoing::new("", "shop.ship.dlq", "?").mandatory();
         bus.transport().publish(message).await.unwrap();
     }
     bus.close().await;

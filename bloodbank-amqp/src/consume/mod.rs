@@ -27,7 +27,7 @@ use crate::{
 };
 use bloodbank_core::{
     Error, ErrorKind, Result,
-    transport::{Compared, Deliveries, Fetched, Topology},
+    transport::{BoxQueueBrowser, Deliveries, Topology, TopologyDiff},
 };
 
 /// The time for which declaring, browsing and starting to consume wait for a connection.
@@ -81,16 +81,16 @@ impl Consumers {
         Ok(Box::pin(AmqpDeliveries::new(shared, queue, prefetch, subscription)))
     }
 
-    pub(super) async fn fetch(&self, queue: Arc<str>) -> Result<Fetched> {
+    pub(super) async fn browse(&self, queue: Arc<str>) -> Result<BoxQueueBrowser> {
         let open = |session: Arc<Session>| {
             let queue = Arc::clone(&queue);
             async move { queue_browser::AmqpQueueBrowser::open(&session, &queue).await }
         };
-        let fetch = self.retry_until_timeout("looking into a queue", open).await?;
-        Ok(Box::new(fetch))
+        let browser = self.retry_until_timeout("looking into a queue", open).await?;
+        Ok(Box::new(browser))
     }
 
-    pub(super) async fn compare(&self, topology: Topology) -> Result<Vec<Compared>> {
+    pub(super) async fn compare(&self, topology: Topology) -> Result<Vec<TopologyDiff>> {
         let topology = Arc::new(topology);
         let compare = |session: Arc<Session>| {
             let topology = Arc::clone(&topology);

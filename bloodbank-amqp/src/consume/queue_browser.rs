@@ -20,7 +20,7 @@ use crate::{
 };
 use bloodbank_core::{
     Error, ErrorKind, Result,
-    transport::{Delivery, Fetch, Settle},
+    transport::{Delivery, QueueBrowser, Settle},
 };
 
 /// The messages that waited in a queue when browsing began.
@@ -178,7 +178,7 @@ impl AmqpQueueBrowser {
     }
 }
 
-impl Fetch for AmqpQueueBrowser {
+impl QueueBrowser for AmqpQueueBrowser {
     fn left(&self) -> usize {
         self.remaining as usize + usize::from(self.first.is_some())
     }

@@ -140,16 +140,9 @@ mod tests {
     use futures_util::{FutureExt, future::join_all};
 
     use super::*;
-    use bloodbank_core::message::Properties;
 
     fn message(number: usize) -> Outgoing {
-        Outgoing {
-            exchange: "".into(),
-            routing_key: number.to_string().into(),
-            properties: Properties::default(),
-            body: Bytes::new(),
-            mandatory: true,
-        }
+        Outgoing::new("", number.to_string(), Bytes::new()).mandatory()
     }
 
     fn take_all(requests: &RequestQueue) -> Vec<String> {

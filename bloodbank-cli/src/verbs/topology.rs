@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, io::Write};
 
 use anstyle::Style;
 use bloodbank_core::transport::{
-    self, Found,
+    self, TopologyStatus,
     topology::{ExchangeKind, PARKED_DELIVERY_LIMIT, Queue},
 };
 use serde_json::json;
@@ -76,7 +76,7 @@ async fn declare(topology: transport::Topology) -> Result {
 }
 
 /// The ladder of delays is the same for every service: one line says it.
-fn is_rung(name: &str) -> bool {
+fn is_retry_rung(name: &str) -> bool {
     name.starts_with("bloodbank.retry.")
 }
 
@@ -87,19 +87,20 @@ async fn diff(topology: transport::Topology, as_json: bool) -> Result {
     bus.close().await;
     let mut compared = compared?;
     let all = compared.len();
-    compared.retain(|item| item.found != Found::Equal);
-    let differs = compared.iter().any(|item| matches!(item.found, Found::Missing | Found::Different(_)));
+    compared.retain(|item| item.status != TopologyStatus::Equal);
+    let differs =
+        compared.iter().any(|item| matches!(item.status, TopologyStatus::Missing | TopologyStatus::Different(_)));
     if as_json {
         output::json(&compared)?;
     } else {
         let mut out = output::out();
         let mut unknown: BTreeMap<&str, usize> = BTreeMap::new();
         for item in &compared {
-            match &item.found {
-                Found::Equal => {}
-                Found::Missing => writeln!(out, "{} {}", paint(WARN, "missing"), item.item)?,
-                Found::Different(_) => writeln!(out, "{} {item}", paint(BAD, "different"))?,
-                Found::Unknown(why) => *unknown.entry(why).or_default() += 1,
+            match &item.status {
+                TopologyStatus::Equal => {}
+                TopologyStatus::Missing => writeln!(out, "{} {}", paint(WARN, "missing"), item.item)?,
+                TopologyStatus::Different(_) => writeln!(out, "{} {item}", paint(BAD, "different"))?,
+                TopologyStatus::Unknown(why) => *unknown.entry(why).or_default() += 1,
             }
             if let Some(remedy) = item.remedy() {
                 writeln!(out, "  {remedy}")?;
@@ -115,11 +116,11 @@ async fn diff(topology: transport::Topology, as_json: bool) -> Result {
 
 fn text(topology: &transport::Topology) -> String {
     let mut exchanges = Table::default();
-    for exchange in topology.exchanges.iter().filter(|exchange| !is_rung(&exchange.name)) {
+    for exchange in topology.exchanges.iter().filter(|exchange| !is_retry_rung(&exchange.name)) {
         exchanges.styled([(exchange.name.to_string(), Style::new()), (exchange_kind(exchange.kind).to_owned(), DIM)]);
     }
     let mut queues = Table::default();
-    for queue in topology.queues.iter().filter(|queue| !is_rung(&queue.name)) {
+    for queue in topology.queues.iter().filter(|queue| !is_retry_rung(&queue.name)) {
         queues.styled([
             (queue.name.to_string(), Style::new()),
             (queue.kind.to_string(), DIM),
@@ -127,7 +128,7 @@ fn text(topology: &transport::Topology) -> String {
         ]);
     }
     let mut bindings = Table::default();
-    for binding in topology.bindings.iter().filter(|binding| !is_rung(&binding.exchange)) {
+    for binding in topology.bindings.iter().filter(|binding| !is_retry_rung(&binding.exchange)) {
         bindings.styled([
             (binding.exchange.to_string(), Style::new()),
             (binding.pattern.to_string(), KEY),
@@ -137,7 +138,7 @@ fn text(topology: &transport::Topology) -> String {
     let mut text = [("exchanges", exchanges), ("queues", queues), ("bindings", bindings)]
         .map(|(name, table)| format!("{}\n{}", paint(HEADING, name), table.render(2)))
         .concat();
-    let rungs = topology.queues.iter().filter(|queue| is_rung(&queue.name)).filter_map(|queue| queue.message_ttl);
+    let rungs = topology.queues.iter().filter(|queue| is_retry_rung(&queue.name)).filter_map(|queue| queue.message_ttl);
     let rungs: Vec<_> = rungs.map(|delay| humantime::format_duration(delay).to_string()).collect();
     if !rungs.is_empty() {
         text.push_str(&format!(

@@ -48,7 +48,7 @@ pub(super) async fn start<Provided>(app: App<Provided>) -> Result<RunningApp> {
         }
     }
     for spec in subscribers {
-        let prefetch = spec.options.prefetch().max(spec.options.concurrency);
+        let prefetch = spec.options.effective_prefetch().max(spec.options.concurrency);
         let deliveries = bus.transport().consume(Arc::clone(&spec.queue), prefetch).await?;
         let target = Arc::new(Target {
             bus: bus.clone(),

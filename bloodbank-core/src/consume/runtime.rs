@@ -144,7 +144,7 @@ async fn in_lanes(worker: Worker, concurrency: usize, mut deliveries: Deliveries
     let lanes: Vec<_> = (0..concurrency)
         .map(|_| {
             let (sender, mut receiver) =
-                mpsc::channel::<(Context, Settlement)>(usize::from(worker.spec.options.prefetch()));
+                mpsc::channel::<(Context, Settlement)>(usize::from(worker.spec.options.effective_prefetch()));
             let (mut worker, stop) = (worker.clone(), stop.clone());
             tasks.spawn(async move {
                 while let Some((context, settlement)) = receiver.recv().await {

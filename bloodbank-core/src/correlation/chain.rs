@@ -36,12 +36,12 @@ pub(super) async fn follow(
     direction: Direction,
     max_depth: usize,
 ) -> Result<Chain> {
-    let mut found = Found::default();
+    let mut graph = Graph::default();
     let mut malformed = Vec::new();
-    let mut level = vec![found.node(start).0];
+    let mut level = vec![graph.node(start).0];
     let mut depth = 0;
     while !level.is_empty() && depth < max_depth {
-        let events: Vec<Uuid> = level.iter().map(|&node| found.events[node]).collect();
+        let events: Vec<Uuid> = level.iter().map(|&node| graph.events[node]).collect();
         let neighbours = match direction {
             Direction::Ancestors => {
                 let read = store.entries(&events).await?;
@@ -58,11 +58,11 @@ pub(super) async fn follow(
         let mut next = Vec::new();
         for (&from, neighbours) in level.iter().zip(&neighbours) {
             for &neighbour in neighbours {
-                let (to, is_new) = found.node(neighbour);
+                let (to, is_new) = graph.node(neighbour);
                 if is_new {
                     next.push(to);
                 }
-                found.edges.push(match direction {
+                graph.edges.push(match direction {
                     Direction::Ancestors => (to, from),
                     Direction::Descendants => (from, to),
                 });
@@ -71,19 +71,19 @@ pub(super) async fn follow(
         level = next;
         depth += 1;
     }
-    Ok(Chain { truncated: !level.is_empty(), events: found.sorted(direction), malformed })
+    Ok(Chain { truncated: !level.is_empty(), events: graph.sorted(direction), malformed })
 }
 
 /// The events by number, in the order of their discovery.
 #[derive(Default)]
-struct Found {
+struct Graph {
     numbers: HashMap<Uuid, usize>,
     events: Vec<Uuid>,
     /// The edges as (cause, effect).
     edges: Vec<(usize, usize)>,
 }
 
-impl Found {
+impl Graph {
     fn node(&mut self, event: Uuid) -> (usize, bool) {
         let next = self.events.len();
         let number = *self.numbers.entry(event).or_insert(next);

@@ -70,9 +70,9 @@ impl DeadLetters {
     /// # Errors
     /// Like [`DeadLetters::list`].
     pub async fn count(&self) -> Result<usize> {
-        let fetched = self.bus.transport().fetch(Arc::clone(&self.parked)).await?;
-        let count = fetched.left();
-        fetched.finish().await?;
+        let browser = self.bus.transport().browse(Arc::clone(&self.parked)).await?;
+        let count = browser.left();
+        browser.finish().await?;
         Ok(count)
     }
 

@@ -9,7 +9,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     message::{Outgoing, names},
     publish::Bus,
-    transport::{Fetched, Settlement},
+    transport::{BoxQueueBrowser, Settlement},
 };
 
 /// The mode of a sweep: apply it, or only report what it would do.
@@ -138,7 +138,7 @@ async fn replace(
 struct Sweep<'a> {
     letters: &'a DeadLetters,
     filter: &'a Filter,
-    fetched: Fetched,
+    browser: BoxQueueBrowser,
     held: Vec<Settlement>,
     looked_at: usize,
     found: usize,
@@ -147,15 +147,15 @@ struct Sweep<'a> {
 
 impl<'a> Sweep<'a> {
     async fn begin(letters: &'a DeadLetters, filter: &'a Filter) -> Result<Self> {
-        let fetched = letters.bus.transport().fetch(Arc::clone(&letters.parked)).await?;
-        Ok(Self { letters, filter, fetched, held: Vec::new(), looked_at: 0, found: 0, over: false })
+        let browser = letters.bus.transport().browse(Arc::clone(&letters.parked)).await?;
+        Ok(Self { letters, filter, browser, held: Vec::new(), looked_at: 0, found: 0, over: false })
     }
 
     /// Returns the next selected dead letter. Dead letters that arrive during the sweep are not selected: one that is
     /// redriven and fails again would be redriven without end.
     async fn next(&mut self) -> Result<Option<(DeadLetter, Settlement)>> {
         while !self.over && self.filter.limit.is_none_or(|limit| self.found < limit) {
-            let Some(delivery) = self.fetched.next().await? else { break };
+            let Some(delivery) = self.browser.next().await? else { break };
             self.looked_at += 1;
             let letter = DeadLetter::new(&self.letters.queue, delivery.message);
             if self.filter.matches(&letter) {
@@ -170,7 +170,7 @@ impl<'a> Sweep<'a> {
     /// Returns the held messages to the queue.
     async fn finish(self) -> Result<()> {
         drop(self.held);
-        self.fetched.finish().await
+        self.browser.finish().await
     }
 }
 

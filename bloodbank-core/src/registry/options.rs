@@ -3,7 +3,15 @@
 use std::time::Duration;
 
 /// The options of `#[subscriber(…)]` and `#[command(…)]`; `None` takes the default of the runtime.
+///
+/// ```
+/// use bloodbank_core::registry::SubscriberOptions;
+///
+/// let options = SubscriberOptions::DEFAULT.concurrency(8).prefetch(256);
+/// assert_eq!(options.effective_prefetch(), 256);
+/// ```
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct SubscriberOptions {
     /// The binding pattern, where it is not derived from the type.
     pub pattern: Option<&'static str>,
@@ -39,9 +47,72 @@ impl SubscriberOptions {
         on_failure: OnFailure::DeadLetter,
     };
 
+    /// Sets the binding pattern.
+    #[must_use]
+    pub const fn pattern(mut self, pattern: &'static str) -> Self {
+        self.pattern = Some(pattern);
+        self
+    }
+
+    /// Sets the queue.
+    #[must_use]
+    pub const fn queue(mut self, queue: &'static str) -> Self {
+        self.queue = Some(queue);
+        self
+    }
+
+    /// Sets the number of events that are handled at the same time.
+    #[must_use]
+    pub const fn concurrency(mut self, events: u16) -> Self {
+        self.concurrency = events;
+        self
+    }
+
+    /// Sets the number of deliveries that the broker sends ahead.
+    #[must_use]
+    pub const fn prefetch(mut self, deliveries: u16) -> Self {
+        self.prefetch = Some(deliveries);
+        self
+    }
+
+    /// Sets the field that orders events.
+    #[must_use]
+    pub const fn ordered_by(mut self, field: &'static str) -> Self {
+        self.ordered_by = Some(field);
+        self
+    }
+
+    /// Sets the time limit of one attempt.
+    #[must_use]
+    pub const fn timeout(mut self, limit: Duration) -> Self {
+        self.timeout = limit;
+        self
+    }
+
+    /// Sets the retry policy.
+    #[must_use]
+    pub const fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = policy;
+        self
+    }
+
+    /// Sets the time for which a second delivery of the same event is not handled again.
+    #[must_use]
+    pub const fn dedupe_within(mut self, time: Duration) -> Self {
+        self.dedupe_within = Some(time);
+        self
+    }
+
+    /// Sets the treatment of an event that failed for good.
+    #[must_use]
+    pub const fn on_failure(mut self, treatment: OnFailure) -> Self {
+        self.on_failure = treatment;
+        self
+    }
+
     /// The number of deliveries that the broker sends ahead: the configured one, or enough to keep every handler busy.
     #[must_use]
-    pub fn prefetch(&self) -> u16 {
+    pub fn effective_prefetch(&self) -> u16 {
         self.prefetch.unwrap_or_else(|| self.concurrency.saturating_mul(4).clamp(128, 2048))
     }
 }

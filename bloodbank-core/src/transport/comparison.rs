@@ -6,17 +6,17 @@ use serde::Serialize;
 
 /// The comparison of an exchange, a queue or a binding with what the broker has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Compared {
+pub struct TopologyDiff {
     /// The kind and the name: `queue`, `exchange` or `binding`, with the name: ``queue `shipping.ship` ``.
     pub item: String,
     /// The state of the item on the broker.
-    pub found: Found,
+    pub status: TopologyStatus,
 }
 
 /// The state of a declared item on the broker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "state", content = "detail")]
-pub enum Found {
+pub enum TopologyStatus {
     /// The item exists as it is declared.
     Equal,
     /// The item is missing; declaring it creates it.
@@ -38,11 +38,11 @@ pub struct Difference {
     pub existing: String,
 }
 
-impl Compared {
+impl TopologyDiff {
     /// Whether declaring the item is refused.
     #[must_use]
     pub fn conflicts(&self) -> bool {
-        matches!(self.found, Found::Different(_))
+        matches!(self.status, TopologyStatus::Different(_))
     }
 
     /// The remedy, where something has to be done by hand.
@@ -54,14 +54,14 @@ impl Compared {
     }
 }
 
-impl fmt::Display for Compared {
+impl fmt::Display for TopologyDiff {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.item)?;
-        match &self.found {
-            Found::Equal => f.write_str("as declared"),
-            Found::Missing => f.write_str("missing"),
-            Found::Unknown(why) => write!(f, "not known ({why})"),
-            Found::Different(differences) => {
+        match &self.status {
+            TopologyStatus::Equal => f.write_str("as declared"),
+            TopologyStatus::Missing => f.write_str("missing"),
+            TopologyStatus::Unknown(why) => write!(f, "not known ({why})"),
+            TopologyStatus::Different(differences) => {
                 for (place, Difference { property, declared, existing }) in differences.iter().enumerate() {
                     let separator = if place == 0 { "" } else { ", " };
                     write!(f, "{separator}`{property}`: the broker has {existing}, this program declares {declared}")?;

@@ -1,9 +1,9 @@
 //! The contracts of a transport: publish and consume. The embedded bus and RabbitMQ implement them in crates of their own
 //! (`bloodbank-embedded`, `bloodbank-amqp`) and pass one conformance suite (`bloodbank-testing`).
 
+mod browser;
 mod comparison;
 mod connection;
-mod fetch;
 mod provider;
 pub mod topology;
 
@@ -11,9 +11,9 @@ use std::{fmt, pin::Pin, sync::Arc};
 
 use futures_util::{Stream, future::BoxFuture};
 
-pub use comparison::{Compared, Difference, Found};
+pub use browser::{BoxQueueBrowser, QueueBrowser};
+pub use comparison::{Difference, TopologyDiff, TopologyStatus};
 pub use connection::{Connection, ConnectionState};
-pub use fetch::{Fetch, Fetched};
 pub use provider::{Connected, InMemory, TransportProvider};
 pub use topology::Topology;
 
@@ -55,13 +55,13 @@ pub trait Consume: Send + Sync + 'static {
     /// # Errors
     /// [`crate::ErrorKind::Topology`] when there is no such queue, [`crate::ErrorKind::Connection`],
     /// [`crate::ErrorKind::Closed`].
-    fn fetch(&self, queue: Arc<str>) -> BoxFuture<'_, Result<Fetched>>;
+    fn browse(&self, queue: Arc<str>) -> BoxFuture<'_, Result<BoxQueueBrowser>>;
 
     /// Compares a topology with the broker's, and changes nothing.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Connection`] or [`crate::ErrorKind::Closed`].
-    fn compare(&self, topology: Topology) -> BoxFuture<'_, Result<Vec<Compared>>>;
+    fn compare(&self, topology: Topology) -> BoxFuture<'_, Result<Vec<TopologyDiff>>>;
 }
 
 /// A transport: the bus below the typed one. No method has a default body: a transport that forgets one does not

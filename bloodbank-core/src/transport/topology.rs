@@ -37,6 +37,7 @@ pub struct DeadLetterTo {
 
 /// A queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Queue {
     /// The name of the queue.
     pub name: Arc<str>,
@@ -70,6 +71,48 @@ impl Queue {
             expires: None,
         }
     }
+
+    /// Sets the kind of the queue.
+    #[must_use]
+    pub fn kind(mut self, kind: QueueKind) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    /// Sets the dead-letter target.
+    #[must_use]
+    pub fn dead_letter(mut self, target: impl Into<Option<DeadLetterTo>>) -> Self {
+        self.dead_letter = target.into();
+        self
+    }
+
+    /// Sets the number of redeliveries of a message before the queue gives it up.
+    #[must_use]
+    pub fn delivery_limit(mut self, redeliveries: impl Into<Option<u32>>) -> Self {
+        self.delivery_limit = redeliveries.into();
+        self
+    }
+
+    /// Sets the time for which a message stays before the queue gives it up.
+    #[must_use]
+    pub fn message_ttl(mut self, lifetime: impl Into<Option<Duration>>) -> Self {
+        self.message_ttl = lifetime.into();
+        self
+    }
+
+    /// Sets the number of messages that the queue holds before publishing to it is refused.
+    #[must_use]
+    pub fn max_length(mut self, messages: impl Into<Option<u64>>) -> Self {
+        self.max_length = messages.into();
+        self
+    }
+
+    /// Sets the time after which the queue is deleted when nobody consumes from it.
+    #[must_use]
+    pub fn expires(mut self, unused: impl Into<Option<Duration>>) -> Self {
+        self.expires = unused.into();
+        self
+    }
 }
 
 /// A binding of a queue to an exchange.
@@ -85,6 +128,7 @@ pub struct Binding {
 
 /// A topology: everything that must exist before messages flow, in the order of declaration.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct Topology {
     /// The exchanges.
     pub exchanges: Vec<Exchange>,
@@ -137,6 +181,27 @@ pub fn dead_letter_queue(queue: &str) -> String {
 }
 
 impl Topology {
+    /// Adds exchanges.
+    #[must_use]
+    pub fn exchanges(mut self, exchanges: impl IntoIterator<Item = Exchange>) -> Self {
+        self.exchanges.extend(exchanges);
+        self
+    }
+
+    /// Adds queues.
+    #[must_use]
+    pub fn queues(mut self, queues: impl IntoIterator<Item = Queue>) -> Self {
+        self.queues.extend(queues);
+        self
+    }
+
+    /// Adds bindings.
+    #[must_use]
+    pub fn bindings(mut self, bindings: impl IntoIterator<Item = Binding>) -> Self {
+        self.bindings.extend(bindings);
+        self
+    }
+
     /// The topology of a publisher: the exchange for events alone.
     #[must_use]
     pub fn events(exchange: &Arc<str>) -> Self {

@@ -58,11 +58,10 @@ pub(crate) fn name(what: &str) -> Arc<str> {
 /// A topic exchange and a queue bound to it by `#`.
 pub(crate) fn exchange_and_queue(kind: QueueKind) -> (Arc<str>, Arc<str>, Topology) {
     let (exchange, queue) = (name("exchange"), name("queue"));
-    let topology = Topology {
-        exchanges: vec![topic(&exchange)],
-        queues: vec![Queue::new(Arc::clone(&queue), kind)],
-        bindings: vec![Binding { exchange: Arc::clone(&exchange), queue: Arc::clone(&queue), pattern: "#".into() }],
-    };
+    let topology = Topology::default()
+        .exchanges([topic(&exchange)])
+        .queues([Queue::new(Arc::clone(&queue), kind)])
+        .bindings([Binding { exchange: Arc::clone(&exchange), queue: Arc::clone(&queue), pattern: "#".into() }]);
     (exchange, queue, topology)
 }
 
@@ -75,17 +74,13 @@ pub(crate) fn default_exchange(routing_key: Option<&str>) -> DeadLetterTo {
 }
 
 pub(crate) fn queues(queues: Vec<Queue>) -> Topology {
-    Topology { queues, ..Topology::default() }
+    Topology::default().queues(queues)
 }
 
 pub(crate) fn message(exchange: &Arc<str>, key: &str, body: impl Into<Bytes>) -> Outgoing {
-    Outgoing {
-        exchange: Arc::clone(exchange),
-        routing_key: key.into(),
-        properties: Properties { message_id: Some(Uuid::new_v4()), ..Properties::default() },
-        body: body.into(),
-        mandatory: true,
-    }
+    Outgoing::new(Arc::clone(exchange), key, body)
+        .properties(Properties::default().message_id(Uuid::new_v4()))
+        .mandatory()
 }
 
 /// To a queue, by way of the default exchange.

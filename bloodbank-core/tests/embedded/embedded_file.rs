@@ -31,17 +31,9 @@ async fn open(folder: &Path) -> Embedded {
 }
 
 async fn publish(bus: &Embedded, exchange: &str, key: &str, body: impl Into<String>) -> Result<Published> {
-    let mut properties =
-        Properties { message_id: Some(uuid::Uuid::new_v4()), event_type: Some(key.into()), ..Properties::default() };
+    let mut properties = Properties::default().message_id(uuid::Uuid::new_v4()).event_type(key);
     properties.headers.set("traceparent", "00-1");
-    bus.publish(Outgoing {
-        exchange: exchange.into(),
-        routing_key: key.into(),
-        properties,
-        body: Bytes::from(body.into()),
-        mandatory: true,
-    })
-    .await
+    bus.publish(Outgoing::new(exchange, key, Bytes::from(body.into())).properties(properties).mandatory()).await
 }
 
 async fn consume(bus: &Embedded, queue: &str) -> Deliveries {

@@ -17,8 +17,8 @@ use bloodbank_core::{
     settings::{QueueKind, Settings},
     store::Stores,
     transport::{
-        Compared, Connection, Consume, Deliveries, Delivery, Fetched, Publish, Settle, Settlement, Topology, Transport,
-        topology::ExchangeKind,
+        BoxQueueBrowser, Connection, Consume, Deliveries, Delivery, Publish, Settle, Settlement, Topology,
+        TopologyDiff, Transport, topology::ExchangeKind,
     },
 };
 use bloodbank_embedded::Embedded;
@@ -234,27 +234,27 @@ impl Consume for FaultyTransport {
         .boxed()
     }
 
-    fn fetch(&self, queue: Arc<str>) -> BoxFuture<'_, Result<Fetched>> {
+    fn browse(&self, queue: Arc<str>) -> BoxFuture<'_, Result<BoxQueueBrowser>> {
         async move {
-            let mut fetched = self.inner.fetch(Arc::clone(&queue)).await?;
+            let mut browser = self.inner.browse(Arc::clone(&queue)).await?;
             if self.has(Fault::BrowsingConsumes)
-                && let Some(delivery) = fetched.next().await?
+                && let Some(delivery) = browser.next().await?
             {
                 delivery.ack();
-                fetched = self.inner.fetch(queue).await?;
+                browser = self.inner.browse(queue).await?;
             }
-            Ok(fetched)
+            Ok(browser)
         }
         .boxed()
     }
 
-    fn compare(&self, topology: Topology) -> BoxFuture<'_, Result<Vec<Compared>>> {
+    fn compare(&self, topology: Topology) -> BoxFuture<'_, Result<Vec<TopologyDiff>>> {
         async move {
             if self.has(Fault::ComparingDeclares) {
                 for queue in &topology.queues {
                     let queues = vec![queue.clone()];
                     // The one that differs is refused.
-                    let _ = self.inner.declare(Topology { queues, ..Topology::default() }).await;
+                    let _ = self.inner.declare(Topology::default().queues(queues)).await;
                 }
             }
             self.inner.compare(topology).await

@@ -121,7 +121,7 @@ impl JournalFixture for EmbeddedStores {
         Box::pin(async move {
             let bus = self.bus().ok_or_else(|| Error::new(ErrorKind::Closed, "the journal was not opened"))?;
             let exchange = Exchange { name: Arc::clone(&message.exchange), kind: ExchangeKind::Topic };
-            bus.declare_now(&Topology { exchanges: vec![exchange], ..Topology::default() })?;
+            bus.declare_now(&Topology::default().exchanges([exchange]))?;
             bus.publish(message).await.map(drop)
         })
     }

@@ -189,11 +189,7 @@ async fn a_rejected_message_goes_back_or_where_the_queue_sends_it() {
         let (queue, parked) = (format!("{queue}.{kind:?}"), format!("{parked}.{kind:?}"));
         let topology = queues(vec![
             Queue::new(parked.as_str(), kind),
-            Queue {
-                dead_letter: Some(default_exchange(Some(&parked))),
-                delivery_limit: Some(20),
-                ..Queue::new(queue.as_str(), kind)
-            },
+            Queue::new(queue.as_str(), kind).dead_letter(default_exchange(Some(&parked))).delivery_limit(20),
         ]);
         amqp.declare(topology).await.unwrap();
         amqp.publish(to_queue(&queue, "once more")).await.unwrap();
@@ -225,11 +221,9 @@ async fn a_message_that_is_delivered_too_often_is_parked() {
     let (queue, parked) = (name("queue"), name("parked"));
     amqp.declare(queues(vec![
         Queue::new(Arc::clone(&parked), QueueKind::Quorum),
-        Queue {
-            dead_letter: Some(default_exchange(Some(&parked))),
-            delivery_limit: Some(3),
-            ..Queue::new(Arc::clone(&queue), QueueKind::Quorum)
-        },
+        Queue::new(Arc::clone(&queue), QueueKind::Quorum)
+            .dead_letter(default_exchange(Some(&parked)))
+            .delivery_limit(3),
     ]))
     .await
     .unwrap();

@@ -61,14 +61,15 @@ async fn many_tasks_get_their_own_answers() {
         queue: Arc::clone(queue),
         pattern: pattern.into(),
     };
-    amqp.declare(Topology {
-        exchanges: vec![topic(&exchange)],
-        queues: vec![
-            Queue::new(Arc::clone(&quorum), QueueKind::Quorum),
-            Queue::new(Arc::clone(&classic), QueueKind::Classic),
-        ],
-        bindings: vec![bind(&quorum, "slow.#"), bind(&classic, "fast.#")],
-    })
+    amqp.declare(
+        Topology::default()
+            .exchanges([topic(&exchange)])
+            .queues([
+                Queue::new(Arc::clone(&quorum), QueueKind::Quorum),
+                Queue::new(Arc::clone(&classic), QueueKind::Classic),
+            ])
+            .bindings([bind(&quorum, "slow.#"), bind(&classic, "fast.#")]),
+    )
     .await
     .unwrap();
     let tasks = (0..TASKS).map(|task| {
@@ -185,9 +186,7 @@ async fn the_order_of_one_caller_is_kept() {
 async fn a_full_queue_refuses() {
     let amqp = connect().await;
     let queue = name("queue");
-    amqp.declare(queues(vec![Queue { max_length: Some(3), ..Queue::new(Arc::clone(&queue), QueueKind::Classic) }]))
-        .await
-        .unwrap();
+    amqp.declare(queues(vec![Queue::new(Arc::clone(&queue), QueueKind::Classic).max_length(3)])).await.unwrap();
     for _ in 0..3 {
         amqp.publish(to_queue(&queue, "{}")).await.unwrap();
     }

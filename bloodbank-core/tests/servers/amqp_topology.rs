@@ -18,15 +18,10 @@ use lapin::options::ExchangeDeleteOptions;
 
 /// A rung of the ladder with a name of its own: a fanout exchange and a queue that gives up everything after `delay`.
 fn rung(name: &Arc<str>, kind: QueueKind, delay: Duration) -> Topology {
-    Topology {
-        exchanges: vec![Exchange { name: Arc::clone(name), kind: ExchangeKind::Fanout }],
-        queues: vec![Queue {
-            dead_letter: Some(default_exchange(None)),
-            message_ttl: Some(delay),
-            ..Queue::new(Arc::clone(name), kind)
-        }],
-        bindings: vec![Binding { exchange: Arc::clone(name), queue: Arc::clone(name), pattern: "".into() }],
-    }
+    Topology::default()
+        .exchanges([Exchange { name: Arc::clone(name), kind: ExchangeKind::Fanout }])
+        .queues([Queue::new(Arc::clone(name), kind).dead_letter(default_exchange(None)).message_ttl(delay)])
+        .bindings([Binding { exchange: Arc::clone(name), queue: Arc::clone(name), pattern: "".into() }])
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -90,10 +85,7 @@ async fn a_conflict_shows_both_sides_and_the_remedy() {
     let amqp = connect().await;
     let queue = name("queue");
     let with_ttl = |seconds| {
-        queues(vec![Queue {
-            message_ttl: Some(Duration::from_secs(seconds)),
-            ..Queue::new(Arc::clone(&queue), QueueKind::Classic)
-        }])
+        queues(vec![Queue::new(Arc::clone(&queue), QueueKind::Classic).message_ttl(Duration::from_secs(seconds))])
     };
     amqp.declare(with_ttl(1)).await.unwrap();
     let error = amqp.declare(with_ttl(2)).await.unwrap_err();
@@ -108,8 +100,7 @@ async fn a_conflict_shows_both_sides_and_the_remedy() {
     let text = amqp.declare(of_kind(QueueKind::Quorum)).await.unwrap_err().to_string();
     assert!(text.contains("x-queue-type"), "{text}");
     let exchange = name("exchange");
-    let of_kind =
-        |kind| Topology { exchanges: vec![Exchange { name: Arc::clone(&exchange), kind }], ..Topology::default() };
+    let of_kind = |kind| Topology::default().exchanges([Exchange { name: Arc::clone(&exchange), kind }]);
     amqp.declare(of_kind(ExchangeKind::Topic)).await.unwrap();
     let text = amqp.declare(of_kind(ExchangeKind::Fanout)).await.unwrap_err().to_string();
     for part in [&*exchange, "has `topic`", "declares `fanout`"] {
@@ -126,11 +117,11 @@ async fn a_binding_to_nothing_is_an_error() {
     let amqp = connect().await;
     let queue = name("queue");
     let error = amqp
-        .declare(Topology {
-            queues: vec![Queue::new(Arc::clone(&queue), QueueKind::Classic)],
-            bindings: vec![Binding { exchange: name("nowhere"), queue: Arc::clone(&queue), pattern: "#".into() }],
-            ..Topology::default()
-        })
+        .declare(Topology::default().queues([Queue::new(Arc::clone(&queue), QueueKind::Classic)]).bindings([Binding {
+            exchange: name("nowhere"),
+            queue: Arc::clone(&queue),
+            pattern: "#".into(),
+        }]))
         .await
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Topology);

@@ -135,7 +135,7 @@ fn the_first_death_is_remembered() {
 
 #[test]
 fn a_queue_that_sends_what_expires_to_itself_does_not_hang_the_bus() {
-    let circle = Queue { message_ttl: Some(Duration::ZERO), ..dead_lettering("circle", "", Some("circle")) };
+    let circle = dead_lettering("circle", "", Some("circle")).message_ttl(Duration::ZERO);
     let bench = Bench::new(circle);
     bench.publish("", "circle", "1");
     bench.bus.advance(Duration::from_millis(20));

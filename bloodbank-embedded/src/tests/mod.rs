@@ -12,7 +12,7 @@ use futures_util::{FutureExt, StreamExt, future::poll_immediate};
 use crate::Embedded;
 use bloodbank_core::{
     ErrorKind, Result,
-    message::{Outgoing, Properties, Published},
+    message::{Outgoing, Published},
     settings::QueueKind,
     transport::{
         Consume, Deliveries, Delivery, Publish, Topology,
@@ -65,13 +65,7 @@ impl Bench {
 }
 
 fn message(exchange: &str, key: &str, body: &str) -> Outgoing {
-    Outgoing {
-        exchange: exchange.into(),
-        routing_key: key.into(),
-        properties: Properties::default(),
-        body: Bytes::copy_from_slice(body.as_bytes()),
-        mandatory: true,
-    }
+    Outgoing::new(exchange, key, Bytes::copy_from_slice(body.as_bytes())).mandatory()
 }
 
 fn expiring(exchange: &str, key: &str, body: &str, after: Duration) -> Outgoing {
@@ -98,14 +92,11 @@ fn queue(name: &str) -> Queue {
 }
 
 fn dead_lettering(name: &str, exchange: &str, key: Option<&str>) -> Queue {
-    Queue {
-        dead_letter: Some(DeadLetterTo { exchange: exchange.into(), routing_key: key.map(Arc::from) }),
-        ..queue(name)
-    }
+    queue(name).dead_letter(DeadLetterTo { exchange: exchange.into(), routing_key: key.map(Arc::from) })
 }
 
 fn bound(kind: ExchangeKind, exchange: &str, bindings: &[(&str, &str)]) -> Topology {
-    let mut topology = Topology { exchanges: vec![Exchange { name: exchange.into(), kind }], ..Topology::default() };
+    let mut topology = Topology::default().exchanges([Exchange { name: exchange.into(), kind }]);
     for (pattern, name) in bindings {
         if !topology.queues.iter().any(|known| &*known.name == *name) {
             topology.queues.push(queue(name));
@@ -136,7 +127,7 @@ impl From<Queue> for Declared {
 
 impl<const N: usize> From<[Queue; N]> for Declared {
     fn from(queues: [Queue; N]) -> Self {
-        Self(Topology { queues: queues.into(), ..Topology::default() })
+        Self(Topology::default().queues(queues))
     }
 }
 

@@ -85,8 +85,8 @@ fn declaring_again_keeps_what_is_there() {
 #[test]
 fn declaring_with_other_properties_is_an_error_that_shows_both_and_changes_nothing() {
     let bench = Bench::new(bound(ExchangeKind::Topic, "e", &[("#", "q")]));
-    let other = Queue { delivery_limit: Some(7), ..queue("q") };
-    let topology = Topology { queues: vec![queue("new"), other], ..Topology::default() };
+    let other = queue("q").delivery_limit(7);
+    let topology = Topology::default().queues([queue("new"), other]);
     let error = bench.declare(topology).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Topology);
     let text = error.to_string();
@@ -95,16 +95,15 @@ fn declaring_with_other_properties_is_an_error_that_shows_both_and_changes_nothi
     assert_eq!(bench.bus.depth("new"), None, "nothing of a refused declaration is made");
 
     assert_eq!(kind(bench.declare(bound(ExchangeKind::Fanout, "e", &[]))), ErrorKind::Topology);
-    let twice = [queue("twice"), Queue { message_ttl: Some(Duration::ZERO), ..queue("twice") }];
+    let twice = [queue("twice"), queue("twice").message_ttl(Duration::ZERO)];
     assert_eq!(kind(bench.declare(twice)), ErrorKind::Topology);
 }
 
 #[test]
 fn binding_what_is_missing_is_an_error() {
     let bench = Bench::new(queue("q"));
-    let binding = |exchange: &str, queue: &str| Topology {
-        bindings: vec![Binding { exchange: exchange.into(), queue: queue.into(), pattern: "#".into() }],
-        ..Topology::default()
+    let binding = |exchange: &str, queue: &str| {
+        Topology::default().bindings([Binding { exchange: exchange.into(), queue: queue.into(), pattern: "#".into() }])
     };
     assert_eq!(kind(bench.declare(binding("missing", "q"))), ErrorKind::Topology);
     bench.declare(bound(ExchangeKind::Topic, "e", &[])).unwrap();
@@ -117,10 +116,11 @@ fn a_transient_queue_goes_with_its_last_consumer() {
     let bench = Bench::new(Topology::replies(&replies));
     bench.declare(bound(ExchangeKind::Topic, "e", &[])).unwrap();
     bench
-        .declare(Topology {
-            bindings: vec![Binding { exchange: "e".into(), queue: Arc::clone(&replies), pattern: "#".into() }],
-            ..Topology::default()
-        })
+        .declare(Topology::default().bindings([Binding {
+            exchange: "e".into(),
+            queue: Arc::clone(&replies),
+            pattern: "#".into(),
+        }]))
         .unwrap();
     let (one, two) = (bench.consume("replies", 0), bench.consume("replies", 0));
     drop(one);
@@ -133,7 +133,7 @@ fn a_transient_queue_goes_with_its_last_consumer() {
 
 #[test]
 fn a_full_queue_refuses() {
-    let limited = Queue { max_length: Some(2), ..queue("q") };
+    let limited = queue("q").max_length(2);
     let bench = Bench::new([limited, queue("other")]);
     bench.publish("", "q", "1");
     bench.publish("", "q", "2");

@@ -72,13 +72,7 @@ impl Service {
                 "event_id": id, "event_type": "fuzz.table.sent", "timestamp": "2025-10-18T12:00:00Z", "version": "2.0.0",
                 "source": { "host": "h", "type": "manual" }, "payload": { "way": way },
             });
-            let message = Outgoing {
-                exchange: Arc::clone(self.bus.exchange()),
-                routing_key: "fuzz.table.sent".into(),
-                properties: Properties { message_id: Some(id), headers: headers.clone(), ..Properties::default() },
-                body: body.to_string().into(),
-                mandatory: true,
-            };
+            let message = Outgoing::new(Arc::clone(self.bus.exchange()), "fuzz.table.sent", body.to_string()).properties(Properties::default().message_id(id).headers(headers.clone())).mandatory();
             let published = self.bus.transport().publish(message).await.expect("the bus takes it");
             assert!(!published.unrouted);
             self.bus.drain_retries().await;

@@ -152,10 +152,10 @@ impl Hub {
         let queue = Queue::new(Arc::clone(&self.queue), QueueKind::Transient);
         let queue = match self.connection {
             // Not a replicated one, which would make every publisher wait for what only streams read.
-            Some(_) => Queue { kind: QueueKind::Classic, expires: Some(EXPIRES), ..queue },
+            Some(_) => queue.kind(QueueKind::Classic).expires(EXPIRES),
             None => queue,
         };
-        let topology = Topology { queues: vec![queue], bindings: bindings.collect(), ..Topology::default() };
+        let topology = Topology::default().queues([queue]).bindings(bindings);
         transport.declare(topology).await?;
         transport.consume(Arc::clone(&self.queue), PREFETCH).await
     }

@@ -2,7 +2,7 @@
 
 use bloodbank_core::{
     Bus,
-    message::{Outgoing, Properties},
+    message::Outgoing,
     settings::QueueKind,
     transport::{Topology, topology::Queue},
 };
@@ -16,21 +16,14 @@ use crate::support::{buses, json_of, serve_with};
 async fn park(bus: &Bus, queue: &str) {
     let parked = format!("{queue}.dlq");
     let queues = [queue, &parked].map(|name| Queue::new(name.to_owned(), QueueKind::Classic));
-    bus.transport().declare(Topology { queues: queues.into(), ..Topology::default() }).await.expect("declared");
+    bus.transport().declare(Topology::default().queues(queues)).await.expect("declared");
     for number in 1..=3_u128 {
         let envelope = json!({
             "event_id": uuid::Uuid::from_u128(number), "event_type": "llm.prompt", "timestamp": "2025-10-18T12:00:00Z",
             "payload": { "provider": "claude", "prompt": number.to_string() },
         });
         let body = if number == 3 { "?".to_owned() } else { envelope.to_string() };
-        let routing_key = parked.as_str().into();
-        let message = Outgoing {
-            exchange: "".into(),
-            routing_key,
-            properties: Properties::default(),
-            body: body.into(),
-            mandatory: true,
-        };
+        let message = Outgoing::new("", parked.as_str(), body).mandatory();
         bus.transport().publish(message).await.expect("confirmed");
     }
 }

@@ -48,7 +48,7 @@ impl SubscriberAttr {
                 if let Err(error) = check_pattern(&text) {
                     cx.error(&pattern, explain(&text, &error));
                 }
-                self.handling.set(quote!(pattern: __bb::Option::Some(#pattern)));
+                self.handling.set(quote!(pattern(#pattern)));
                 self.pattern = Some(pattern);
             }
             // #[subscriber(ordered_by(order_id))]
@@ -58,7 +58,7 @@ impl SubscriberAttr {
                 match (fields.next(), fields.next()) {
                     (Some(field), None) => {
                         let text = syn::ext::IdentExt::unraw(&field).to_string();
-                        self.handling.set(quote!(ordered_by: __bb::Option::Some(#text)));
+                        self.handling.set(quote!(ordered_by(#text)));
                         self.ordered_by = Some(field);
                     }
                     (_, Some(second)) => cx.error(second, "events are ordered by one field; remove the others"),

@@ -152,18 +152,18 @@ impl Bench {
     /// Declares an exchange.
     pub(super) async fn exchange(&mut self, name: &str, kind: ExchangeKind) -> Arc<str> {
         let name = self.name(name);
-        self.declare(Topology { exchanges: vec![exchange(&name, kind)], ..Topology::default() }).await;
+        self.declare(Topology::default().exchanges([exchange(&name, kind)])).await;
         name
     }
 
     /// Declares a queue, bound to an exchange that exists.
     pub(super) async fn bound(&mut self, exchange: &Arc<str>, queue: Queue, patterns: &[&str]) -> Arc<str> {
         let name = Arc::clone(&queue.name);
-        self.declare(Topology {
-            bindings: patterns.iter().map(|pattern| binding(exchange, &name, pattern)).collect(),
-            queues: vec![queue],
-            ..Topology::default()
-        })
+        self.declare(
+            Topology::default()
+                .bindings(patterns.iter().map(|pattern| binding(exchange, &name, pattern)))
+                .queues([queue]),
+        )
         .await;
         name
     }
@@ -236,17 +236,9 @@ pub(super) fn seeded() -> (fastrand::Rng, u64) {
 
 /// A message whose body is a number.
 pub(super) fn numbered(exchange: &Arc<str>, key: &str, number: usize) -> Outgoing {
-    Outgoing {
-        exchange: Arc::clone(exchange),
-        routing_key: key.into(),
-        properties: Properties {
-            message_id: Some(Uuid::new_v4()),
-            event_type: Some(key.into()),
-            ..Properties::default()
-        },
-        body: Bytes::from(number.to_string()),
-        mandatory: true,
-    }
+    Outgoing::new(Arc::clone(exchange), key, Bytes::from(number.to_string()))
+        .properties(Properties::default().message_id(Uuid::new_v4()).event_type(key))
+        .mandatory()
 }
 
 /// The number in the body.

@@ -19,10 +19,7 @@ use bloodbank_core::{
 
 /// A queue whose given-up messages go to an exchange.
 fn giving_up(queue: Queue, exchange: &str, routing_key: Option<&str>) -> Queue {
-    Queue {
-        dead_letter: Some(DeadLetterTo { exchange: exchange.into(), routing_key: routing_key.map(Into::into) }),
-        ..queue
-    }
+    queue.dead_letter(DeadLetterTo { exchange: exchange.into(), routing_key: routing_key.map(Into::into) })
 }
 
 /// Checks the headers in which the broker says why a queue first gave a message up.
@@ -171,13 +168,14 @@ pub async fn delays_and_returns_to_one_queue(bench: &mut Bench) {
 /// A rung like those of the ladder, but of this test alone.
 async fn rung(bench: &mut Bench, delay: Duration) -> Arc<str> {
     let name = bench.name(&format!("retry.{}", delay.as_millis()));
-    let queue = Queue { message_ttl: Some(delay), ..giving_up(bench.queue(&name), "", None) };
+    let queue = giving_up(bench.queue(&name), "", None).message_ttl(delay);
     bench
-        .declare(Topology {
-            exchanges: vec![exchange(&name, ExchangeKind::Fanout)],
-            queues: vec![queue],
-            bindings: vec![binding(&name, &name, "")],
-        })
+        .declare(
+            Topology::default()
+                .exchanges([exchange(&name, ExchangeKind::Fanout)])
+                .queues([queue])
+                .bindings([binding(&name, &name, "")]),
+        )
         .await;
     name
 }
@@ -186,10 +184,10 @@ async fn rung(bench: &mut Bench, delay: Duration) -> Arc<str> {
 async fn limited(bench: &mut Bench, limit: u32) -> (Arc<str>, Arc<str>) {
     let name = bench.name("queue");
     let shared: Arc<str> = DEAD_LETTER_EXCHANGE.into();
-    bench.declare(Topology { exchanges: vec![exchange(&shared, ExchangeKind::Direct)], ..Topology::default() }).await;
+    bench.declare(Topology::default().exchanges([exchange(&shared, ExchangeKind::Direct)])).await;
     let parked = bench.queue(&dead_letter_queue(&name).into());
     let parked = bench.bound(&shared, parked, &[&name]).await;
-    let queue = Queue { delivery_limit: Some(limit), ..giving_up(bench.queue(&name), &shared, Some(&name)) };
+    let queue = giving_up(bench.queue(&name), &shared, Some(&name)).delivery_limit(limit);
     let queue = bench.bound(&shared, queue, &[]).await;
     (queue, parked)
 }

@@ -176,10 +176,5 @@ pub async fn forgets_a_transient_queue_with_its_consumer(bench: &mut Bench) {
     let gone = bench.within("consuming", transport.consume(Arc::clone(&queue), 1)).await;
     assert!(gone.is_err(), "the queue is gone");
     // Another transient queue may take over the name with other properties.
-    bench
-        .declare(Topology {
-            queues: vec![Queue { max_length: Some(10), ..Queue::new(queue, QueueKind::Transient) }],
-            ..Topology::default()
-        })
-        .await;
+    bench.declare(Topology::default().queues([Queue::new(queue, QueueKind::Transient).max_length(10)])).await;
 }

@@ -7,7 +7,7 @@ use chrono::DateTime;
 use uuid::Uuid;
 
 use crate::conformance::{Bench, bench::numbered};
-use bloodbank_core::message::{HeaderValue, Headers, Outgoing, Properties};
+use bloodbank_core::message::{HeaderValue, Headers, Properties};
 
 /// Payload, headers of every type and all properties arrive as they were sent.
 pub async fn keeps_payload_headers_and_properties(bench: &mut Bench) {
@@ -24,19 +24,17 @@ pub async fn keeps_payload_headers_and_properties(bench: &mut Bench) {
     headers.set("yes", true);
     headers.set("no", false);
     headers.set("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
-    let sent = Properties {
-        message_id: Some(Uuid::new_v4()),
-        correlation_id: Some(Uuid::new_v4()),
-        event_type: Some("orders.order.placed".into()),
-        timestamp: DateTime::from_timestamp(1_700_000_000, 0),
-        app_id: Some("shop".into()),
-        reply_to: Some("shop.answers".into()),
-        expiration: Some(Duration::from_secs(600)),
-        headers,
-    };
+    let sent = Properties::default()
+        .message_id(Uuid::new_v4())
+        .correlation_id(Uuid::new_v4())
+        .event_type("orders.order.placed")
+        .timestamp(DateTime::from_timestamp(1_700_000_000, 0))
+        .app_id("shop")
+        .reply_to("shop.answers")
+        .expiration(Duration::from_secs(600))
+        .headers(headers);
     let body: Bytes = (0..=255_u8).cycle().take(1024).collect();
-    let message =
-        Outgoing { properties: sent.clone(), body: body.clone(), ..numbered(&exchange, "orders.order.placed", 0) };
+    let message = numbered(&exchange, "orders.order.placed", 0).properties(sent.clone()).body(body.clone());
     bench.publish(message).await;
 
     let delivery = subscription.next().await;
@@ -66,11 +64,7 @@ fn foreign(headers: &Headers) -> BTreeMap<&str, &HeaderValue> {
 pub async fn keeps_what_is_absent_absent(bench: &mut Bench) {
     let (exchange, queue) = bench.events().await;
     let mut subscription = bench.subscribe(&queue, 10).await;
-    let message = Outgoing {
-        properties: Properties::default(),
-        body: Bytes::new(),
-        ..numbered(&exchange, "orders.order.placed", 0)
-    };
+    let message = numbered(&exchange, "orders.order.placed", 0).properties(Properties::default()).body(Bytes::new());
     bench.publish(message).await;
 
     let delivery = subscription.next().await;
@@ -96,7 +90,7 @@ pub async fn carries_bodies_of_megabytes(bench: &mut Bench) {
         let body: Bytes = (0..megabytes * 1024 * 1024 / 4)
             .flat_map(|place| u32::try_from(place).unwrap_or_default().to_le_bytes())
             .collect();
-        let message = Outgoing { body: body.clone(), ..numbered(&exchange, "transcript.large", 0) };
+        let message = numbered(&exchange, "transcript.large", 0).body(body.clone());
         bench.publish(message).await;
         bench.publish(numbered(&exchange, "transcript.small", megabytes)).await;
 

@@ -8,11 +8,7 @@ use crate::conformance::{
     Bench,
     bench::{numbered, poll_once, publish_all},
 };
-use bloodbank_core::{
-    ErrorKind,
-    message::Outgoing,
-    transport::topology::{ExchangeKind, Queue},
-};
+use bloodbank_core::{ErrorKind, transport::topology::ExchangeKind};
 
 /// Messages that one caller hands over one after the other, without waiting for confirms in between, keep their order; also
 /// beyond the window, and to two exchanges.
@@ -47,7 +43,7 @@ pub async fn reports_what_no_queue_receives(bench: &mut Bench) {
         messages.push(numbered(&exchange, "orders.placed", round));
         messages.push(numbered(&exchange, "nobody.listens", round));
         messages.push(numbered(&default, &missing, round));
-        messages.push(Outgoing { mandatory: false, ..numbered(&exchange, "nobody.asks", round) });
+        messages.push(numbered(&exchange, "nobody.asks", round));
     }
     let sent = messages.clone();
     let answers = publish_all(&*transport, messages, bench.timeout()).await;
@@ -67,7 +63,7 @@ pub async fn reports_what_no_queue_receives(bench: &mut Bench) {
 pub async fn refuses_when_the_queue_is_full(bench: &mut Bench) {
     const LIMIT: usize = 10;
     let exchange = bench.exchange("events", ExchangeKind::Topic).await;
-    let queue = Queue { max_length: Some(LIMIT as u64), ..bench.queue(&bench.name("queue")) };
+    let queue = bench.queue(&bench.name("queue")).max_length(LIMIT as u64);
     let queue = bench.bound(&exchange, queue, &["#"]).await;
     let transport = bench.transport();
     let mut accepted = 0;

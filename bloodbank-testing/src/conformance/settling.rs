@@ -4,10 +4,7 @@ use crate::conformance::{
     Bench, Feature,
     bench::{number, numbered, seeded},
 };
-use bloodbank_core::transport::{
-    Delivery,
-    topology::{DeadLetterTo, Queue},
-};
+use bloodbank_core::transport::{Delivery, topology::DeadLetterTo};
 
 /// A delivery that is rejected with requeue comes again, whole and marked as redelivered.
 pub async fn sends_again_what_is_rejected(bench: &mut Bench) {
@@ -79,10 +76,9 @@ pub async fn waits_for_the_ack_with_prefetch_one(bench: &mut Bench) {
 pub async fn continues_after_errors(bench: &mut Bench) {
     const MESSAGES: usize = 300;
     let (exchange, parked) = bench.events().await;
-    let queue = Queue {
-        dead_letter: Some(DeadLetterTo { exchange: "".into(), routing_key: Some(parked.clone()) }),
-        ..bench.queue(&bench.name("failing"))
-    };
+    let queue = bench
+        .queue(&bench.name("failing"))
+        .dead_letter(DeadLetterTo { exchange: "".into(), routing_key: Some(parked.clone()) });
     let queue = bench.bound(&exchange, queue, &[]).await;
     let mut subscription = bench.subscribe(&queue, 10).await;
     bench.publish_numbers(&"".into(), &queue, 0..MESSAGES).await;
@@ -154,10 +150,9 @@ pub async fn acknowledges_in_any_order(bench: &mut Bench) {
 /// settled comes back.
 pub async fn settles_after_the_subscription(bench: &mut Bench) {
     let (exchange, parked) = bench.events().await;
-    let queue = Queue {
-        dead_letter: Some(DeadLetterTo { exchange: "".into(), routing_key: Some(parked.clone()) }),
-        ..bench.queue(&bench.name("queue"))
-    };
+    let queue = bench
+        .queue(&bench.name("queue"))
+        .dead_letter(DeadLetterTo { exchange: "".into(), routing_key: Some(parked.clone()) });
     let queue = bench.bound(&exchange, queue, &[]).await;
     let mut subscription = bench.subscribe(&queue, 10).await;
     bench.publish_numbers(&"".into(), &queue, 0..20).await;

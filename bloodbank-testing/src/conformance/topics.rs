@@ -9,7 +9,6 @@ use crate::conformance::{
     bench::{Subscription, binding, numbered, publish_all, seeded},
 };
 use bloodbank_core::{
-    message::Outgoing,
     routing,
     settings::QueueKind,
     transport::{Topology, topology::Queue},
@@ -73,8 +72,7 @@ async fn route(bench: &mut Bench, exchange: &Arc<str>, patterns: &[Vec<&str>], k
     for name in &names {
         subscriptions.push(bench.subscribe(name, 100).await);
     }
-    let messages =
-        keys.iter().map(|key| Outgoing { body: Bytes::copy_from_slice(key.as_bytes()), ..numbered(exchange, key, 0) });
+    let messages = keys.iter().map(|key| numbered(exchange, key, 0).body(Bytes::copy_from_slice(key.as_bytes())));
     let matched = |key: &str| patterns.iter().flatten().any(|pattern| routing::matches(pattern, key));
     let answers = publish_all(&*bench.transport(), messages.collect(), bench.timeout()).await;
     for (key, answer) in keys.iter().zip(answers) {

@@ -11,23 +11,19 @@ use bloodbank_core::{
     settings::QueueKind,
     transport::{
         Topology,
-        topology::{DEAD_LETTER_EXCHANGE, DeadLetterTo, ExchangeKind, LADDER, Queue, dead_letter_queue, rung_name},
+        topology::{DEAD_LETTER_EXCHANGE, DeadLetterTo, ExchangeKind, LADDER, dead_letter_queue, rung_name},
     },
 };
 
 /// Declaring again what is equal changes nothing: queues keep their messages and receive each message once.
 pub async fn declares_again_what_is_equal(bench: &mut Bench) {
     let events = bench.exchange("events", ExchangeKind::Topic).await;
-    let queue = Queue {
-        dead_letter: Some(DeadLetterTo {
-            exchange: DEAD_LETTER_EXCHANGE.into(),
-            routing_key: Some("somewhere".into()),
-        }),
-        delivery_limit: Some(7),
-        message_ttl: Some(Duration::from_secs(600)),
-        max_length: Some(1000),
-        ..bench.queue(&bench.name("queue"))
-    };
+    let queue = bench
+        .queue(&bench.name("queue"))
+        .dead_letter(DeadLetterTo { exchange: DEAD_LETTER_EXCHANGE.into(), routing_key: Some("somewhere".into()) })
+        .delivery_limit(7)
+        .message_ttl(Duration::from_secs(600))
+        .max_length(1000);
     let name = bench.bound(&events, queue.clone(), &["orders.#", "orders.*"]).await;
     bench.publish_numbers(&events, "orders.placed", 0..10).await;
     for _ in 0..3 {
@@ -68,7 +64,7 @@ pub async fn declares_what_a_subscriber_needs(bench: &mut Bench) {
 /// transport goes on.
 pub async fn refuses_other_properties(bench: &mut Bench) {
     let events = bench.exchange("events", ExchangeKind::Topic).await;
-    let queue = Queue { message_ttl: Some(Duration::from_secs(600)), ..bench.queue(&bench.name("queue")) };
+    let queue = bench.queue(&bench.name("queue")).message_ttl(Duration::from_secs(600));
     let name = bench.bound(&events, queue.clone(), &["#"]).await;
     bench.publish(numbered(&events, "some.key", 1)).await;
     let mut subscription = bench.subscribe(&name, 1).await;
@@ -77,21 +73,21 @@ pub async fn refuses_other_properties(bench: &mut Bench) {
         _ => QueueKind::Quorum,
     };
     let others = [
-        Queue { kind: other_kind, ..queue.clone() },
-        Queue { message_ttl: None, ..queue.clone() },
-        Queue { message_ttl: Some(Duration::from_secs(601)), ..queue.clone() },
-        Queue { max_length: Some(10), ..queue.clone() },
-        Queue { dead_letter: Some(DeadLetterTo { exchange: "".into(), routing_key: None }), ..queue.clone() },
+        queue.clone().kind(other_kind),
+        queue.clone().message_ttl(None),
+        queue.clone().message_ttl(Duration::from_secs(601)),
+        queue.clone().max_length(10),
+        queue.clone().dead_letter(DeadLetterTo { exchange: "".into(), routing_key: None }),
     ];
     for other in others {
         let text = format!("{other:?}");
-        let topology = Topology { queues: vec![other], ..Topology::default() };
+        let topology = Topology::default().queues([other]);
         let error = bench.try_declare(topology).await.expect_err(&text);
         assert_eq!(error.kind(), ErrorKind::Topology, "{text}: {error:?}");
         assert!(error.to_string().contains(&*name), "names the queue: {error}");
     }
     for kind in [ExchangeKind::Fanout, ExchangeKind::Direct] {
-        let topology = Topology { exchanges: vec![exchange(&events, kind)], ..Topology::default() };
+        let topology = Topology::default().exchanges([exchange(&events, kind)]);
         let error = bench.try_declare(topology).await.expect_err("the exchange routes by pattern");
         assert_eq!(error.kind(), ErrorKind::Topology, "{error:?}");
         assert!(error.to_string().contains(&*events), "names the exchange: {error}");
@@ -115,7 +111,7 @@ pub async fn refuses_to_consume_what_is_missing(bench: &mut Bench) {
     assert!(error.to_string().contains(&*missing), "names the queue: {error}");
 
     for (exchange, queue) in [(&missing, &queue), (&events, &missing)] {
-        let topology = Topology { bindings: vec![super::bench::binding(exchange, queue, "#")], ..Topology::default() };
+        let topology = Topology::default().bindings([super::bench::binding(exchange, queue, "#")]);
         let error = bench.try_declare(topology).await.expect_err("one end is missing");
         assert_eq!(error.kind(), ErrorKind::Topology, "{error:?}");
     }

@@ -6,7 +6,7 @@ use super::{Finding, State, finding};
 
 /// What another clock says, or why there is none to ask.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Other {
+pub(super) enum OtherClock {
     /// So far it is ahead of ours.
     Ahead(&'static str, TimeDelta),
     /// Something that happened no later than now.
@@ -14,7 +14,7 @@ pub(super) enum Other {
     None(&'static str),
 }
 
-impl Other {
+impl OtherClock {
     /// What a clock said at some moment between these two of ours.
     pub(super) fn said(name: &'static str, before: DateTime<Utc>, time: DateTime<Utc>, after: DateTime<Utc>) -> Self {
         Self::Ahead(name, time - (before + (after - before) / 2))
@@ -27,22 +27,22 @@ const TOLERATED: TimeDelta = TimeDelta::seconds(2);
 const THIS_WAS_WRITTEN: i64 = 1_735_689_600;
 const REMEDY: &str = "set the clocks, for example with `timedatectl set-ntp true`";
 
-pub(super) fn look(now: DateTime<Utc>, others: &[Other]) -> Finding {
+pub(super) fn look(now: DateTime<Utc>, others: &[OtherClock]) -> Finding {
     let says = format!("says {}", now.format("%Y-%m-%d %H:%M:%S UTC"));
     if now.timestamp() < THIS_WAS_WRITTEN {
         return finding("clock", State::Broken, format!("{says}, which is long ago; {REMEDY}"));
     }
     let mut state = State::Ok;
     let remarks = others.iter().map(|other| match other {
-        Other::None(name) => format!("{name} has none to compare it with"),
-        Other::Ahead(name, ahead) if ahead.abs() <= TOLERATED => format!("that of {name} agrees"),
-        Other::Ahead(name, ahead) => {
+        OtherClock::None(name) => format!("{name} has none to compare it with"),
+        OtherClock::Ahead(name, ahead) if ahead.abs() <= TOLERATED => format!("that of {name} agrees"),
+        OtherClock::Ahead(name, ahead) => {
             state = State::Warning;
             let word = if *ahead > TimeDelta::zero() { "ahead" } else { "behind" };
             format!("that of {name} is {} {word}: {REMEDY}", span(*ahead))
         }
-        Other::Past(name, time) if *time - now <= TOLERATED => format!("{name} holds nothing later"),
-        Other::Past(name, time) => {
+        OtherClock::Past(name, time) if *time - now <= TOLERATED => format!("{name} holds nothing later"),
+        OtherClock::Past(name, time) => {
             state = State::Warning;
             format!("{name} holds events from {} later, so it went back: {REMEDY}", span(*time - now))
         }
@@ -66,23 +66,31 @@ mod tests {
 
     #[test]
     fn clocks_that_differ_are_named_with_the_remedy() {
-        let look = |other: Other| {
+        let look = |other: OtherClock| {
             let finding = look(at(0), &[other]);
             (finding.state, finding.says)
         };
         // In the middle of a round trip of ten seconds.
-        assert_eq!(Other::said("Redis", at(-5), at(0), at(5)), Other::Ahead("Redis", TimeDelta::zero()));
+        assert_eq!(OtherClock::said("Redis", at(-5), at(0), at(5)), OtherClock::Ahead("Redis", TimeDelta::zero()));
         for (other, state, says) in [
-            (Other::Ahead("Redis", TimeDelta::milliseconds(-1900)), State::Ok, "that of Redis agrees"),
+            (OtherClock::Ahead("Redis", TimeDelta::milliseconds(-1900)), State::Ok, "that of Redis agrees"),
             (
-                Other::Ahead("Redis", TimeDelta::seconds(90)),
+                OtherClock::Ahead("Redis", TimeDelta::seconds(90)),
                 State::Warning,
                 "that of Redis is 1m 30s ahead: set the clocks",
             ),
-            (Other::Ahead("the gateway", TimeDelta::seconds(-3)), State::Warning, "that of the gateway is 3s behind"),
-            (Other::Past("the file", at(1)), State::Ok, "the file holds nothing later"),
-            (Other::Past("the file", at(3600)), State::Warning, "the file holds events from 1h later, so it went back"),
-            (Other::None("RabbitMQ"), State::Ok, "RabbitMQ has none to compare it with"),
+            (
+                OtherClock::Ahead("the gateway", TimeDelta::seconds(-3)),
+                State::Warning,
+                "that of the gateway is 3s behind",
+            ),
+            (OtherClock::Past("the file", at(1)), State::Ok, "the file holds nothing later"),
+            (
+                OtherClock::Past("the file", at(3600)),
+                State::Warning,
+                "the file holds events from 1h later, so it went back",
+            ),
+            (OtherClock::None("RabbitMQ"), State::Ok, "RabbitMQ has none to compare it with"),
         ] {
             let (found, said) = look(other);
             assert!(found == state && said.contains(says), "{said}");

@@ -15,7 +15,7 @@ use bloodbank_core::{
     Bus, Registry, Settings,
     correlation::CorrelationTracker,
     envelope::ENVELOPE_VERSION,
-    message::{Outgoing, Properties},
+    message::Outgoing,
     settings::QueueKind,
     store::{JournalQuery, Position},
     transport::{Topology, topology::Queue},
@@ -26,7 +26,7 @@ use futures_util::StreamExt;
 use serde::Serialize;
 use uuid::Uuid;
 
-use self::clock::Other;
+use self::clock::OtherClock;
 use crate::{
     app::{self, AppFactory},
     error::{CliError, Result},
@@ -71,7 +71,7 @@ fn finding(what: &'static str, state: State, says: impl Into<String>) -> Finding
 }
 
 /// No look takes longer.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Doctor {
     pub(crate) fn run(self, app: AppFactory) -> Result {
@@ -114,22 +114,22 @@ async fn look(app: AppFactory) -> Vec<Finding> {
             settings.service_name, settings.environment, settings.exchange_name
         ),
     ));
-    findings.push(look_at_app(app).await);
+    findings.push(probe_app(app).await);
     let mut clocks = Vec::new();
-    let mut add = |(found, clock): (Finding, Option<Other>)| {
+    let mut add = |(found, clock): (Finding, Option<OtherClock>)| {
         findings.push(found);
         clocks.extend(clock);
     };
     match GatewayClient::find(&settings).await {
         Ok(Some(gateway)) => {
-            add(in_time("bus", look_at_gateway(&gateway)).await);
+            add(in_time("bus", probe_gateway(&gateway)).await);
             // The file of the bus is the gateway's, and so is the correlation in it.
             if settings.redis_url.is_none() {
                 add((finding("correlation", State::Ok, format!("kept by the gateway at {}", gateway.url())), None));
             }
         }
         Ok(None) => {
-            add(in_time("bus", look_at_bus(settings.clone())).await);
+            add(in_time("bus", probe_bus(settings.clone())).await);
             if settings.redis_url.is_none() {
                 add((correlation(&settings), None));
             }
@@ -137,14 +137,14 @@ async fn look(app: AppFactory) -> Vec<Finding> {
         Err(error) => add((finding("bus", State::Broken, error.to_string()), None)),
     }
     if settings.redis_url.is_some() {
-        add(in_time("correlation", look_at_redis(settings)).await);
+        add(in_time("correlation", probe_redis(settings)).await);
     }
     findings.push(clock::look(Utc::now(), &clocks));
     findings
 }
 
 /// Whether it can be made: its own settings are read then.
-async fn look_at_app(app: AppFactory) -> Finding {
+async fn probe_app(app: AppFactory) -> Finding {
     match app::topology(app).await {
         Ok(topology) => {
             let queues = topology.queues.iter().filter(|queue| queue.name.ends_with(".dlq")).count();
@@ -169,15 +169,15 @@ fn correlation(settings: &Settings) -> Finding {
     finding("correlation", state, says)
 }
 
-/// What was found, and the clock that is there.
-type Found = (Finding, Option<Other>);
+/// The finding of a probe, and the clock that was seen on the way.
+type Probe = (Finding, Option<OtherClock>);
 
-async fn in_time(what: &'static str, look: impl Future<Output = Found>) -> Found {
+async fn in_time(what: &'static str, probe: impl Future<Output = Probe>) -> Probe {
     let late = || {
-        let says = format!("no answer within {PATIENCE:?}; check that it is up and can be reached");
+        let says = format!("no answer within {PROBE_TIMEOUT:?}; check that it is up and can be reached");
         (finding(what, State::Broken, says), None)
     };
-    tokio::time::timeout(PATIENCE, look).await.unwrap_or_else(|_| late())
+    tokio::time::timeout(PROBE_TIMEOUT, probe).await.unwrap_or_else(|_| late())
 }
 
 fn versions() -> Finding {
@@ -208,19 +208,19 @@ fn events() -> Finding {
     }
 }
 
-async fn look_at_gateway(gateway: &GatewayClient) -> Found {
+async fn probe_gateway(gateway: &GatewayClient) -> Probe {
     let (before, start) = (Utc::now(), Instant::now());
     match gateway.time().await {
         Ok(time) => {
             let says = format!("the gateway at {} has it, and answers in {:.1?}", gateway.url(), start.elapsed());
-            let clock = time.map(|time| Other::said("the gateway", before, time, Utc::now()));
+            let clock = time.map(|time| OtherClock::said("the gateway", before, time, Utc::now()));
             (finding("bus", State::Ok, says), clock)
         }
         Err(error) => (finding("bus", State::Broken, error.to_string()), None),
     }
 }
 
-async fn look_at_bus(settings: Settings) -> Found {
+async fn probe_bus(settings: Settings) -> Probe {
     let is_in_memory = is_in_memory(&settings);
     let is_rabbit = settings.rabbit_url.is_some();
     let start = Instant::now();
@@ -230,7 +230,7 @@ async fn look_at_bus(settings: Settings) -> Found {
     };
     let connected = start.elapsed();
     let system = bus.transport().system();
-    let clock = if is_rabbit { Some(Other::None("RabbitMQ")) } else { newest(&bus).await };
+    let clock = if is_rabbit { Some(OtherClock::None("RabbitMQ")) } else { newest(&bus).await };
     let there_and_back = there_and_back(&bus).await;
     bus.close().await;
     let found = match there_and_back {
@@ -252,26 +252,19 @@ async fn look_at_bus(settings: Settings) -> Found {
 }
 
 /// When the newest event came that the embedded bus remembers.
-async fn newest(bus: &Bus) -> Option<Other> {
+async fn newest(bus: &Bus) -> Option<OtherClock> {
     let mut newest = bus.stores().journal?.read(JournalQuery::all(), Position::Last(1));
-    Some(Other::Past("the file of the bus", newest.next().await?.ok()?.published_at))
+    Some(OtherClock::Past("the file of the bus", newest.next().await?.ok()?.published_at))
 }
 
 /// Through a queue of our own that nobody else sees.
 async fn there_and_back(bus: &Bus) -> Result<Duration> {
     let queue: Arc<str> = format!("bloodbank.doctor.{}", Uuid::new_v4()).into();
-    let topology =
-        Topology { queues: vec![Queue::new(Arc::clone(&queue), QueueKind::Transient)], ..Topology::default() };
+    let topology = Topology::default().queues([Queue::new(Arc::clone(&queue), QueueKind::Transient)]);
     bus.transport().declare(topology).await?;
     let mut deliveries = bus.transport().consume(Arc::clone(&queue), 1).await?;
     let start = Instant::now();
-    let message = Outgoing {
-        exchange: "".into(),
-        routing_key: queue,
-        properties: Properties::default(),
-        body: Bytes::from_static(b"?"),
-        mandatory: true,
-    };
+    let message = Outgoing::new("", queue, Bytes::from_static(b"?")).mandatory();
     bus.transport().publish(message).await?;
     let delivery = deliveries.next().await.ok_or_else(|| CliError::failed("the queue ended"))?;
     let time = start.elapsed();
@@ -279,7 +272,7 @@ async fn there_and_back(bus: &Bus) -> Result<Duration> {
     Ok(time)
 }
 
-async fn look_at_redis(settings: Settings) -> Found {
+async fn probe_redis(settings: Settings) -> Probe {
     let tracker = match CorrelationTracker::open(&settings).await {
         Ok(tracker) => tracker,
         Err(error) => return (finding("correlation", State::Broken, error.to_string()), None),
@@ -293,7 +286,7 @@ async fn look_at_redis(settings: Settings) -> Found {
         Ok(time) => {
             let days = settings.correlation_ttl.as_secs() / 86_400;
             let says = format!("Redis answers; links are kept {days} days");
-            let clock = time.map(|time| Other::said("Redis", before, time, after));
+            let clock = time.map(|time| OtherClock::said("Redis", before, time, after));
             (finding("correlation", State::Ok, says), clock)
         }
         Err(error) => (

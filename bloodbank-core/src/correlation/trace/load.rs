@@ -35,11 +35,11 @@ impl Trace {
             may_be_incomplete: false,
             malformed: Vec::new(),
         };
-        let mut found = Found::default();
-        found.add(event);
+        let mut graph = Graph::default();
+        graph.add(event);
         let mut read = 0;
-        while read < found.events.len() {
-            let level = found.events[read..].to_vec();
+        while read < graph.events.len() {
+            let level = graph.events[read..].to_vec();
             let (entries, children) = tracker.around(&level).await?;
             trace.malformed.extend(entries.malformed);
             trace.malformed.extend(children.malformed);
@@ -49,24 +49,24 @@ impl Trace {
                 let parents = entry.as_ref().map_or(&[][..], |entry| &entry.parents);
                 let neighbours = parents.iter().map(|parent| (*parent, true));
                 for (neighbour, is_parent) in neighbours.chain(children.iter().map(|child| (*child, false))) {
-                    if found.events.len() >= most && !found.numbers.contains_key(&neighbour) {
+                    if graph.events.len() >= most && !graph.numbers.contains_key(&neighbour) {
                         trace.truncated = true;
                         continue;
                     }
-                    let neighbour = found.add(neighbour);
-                    found.edges.push(if is_parent { (neighbour, node) } else { (node, neighbour) });
+                    let neighbour = graph.add(neighbour);
+                    graph.edges.push(if is_parent { (neighbour, node) } else { (node, neighbour) });
                 }
-                found.entries.push(entry);
+                graph.entries.push(entry);
             }
             read += level.len();
         }
-        trace.events = found.into_events();
+        trace.events = graph.into_events();
         Ok(trace)
     }
 }
 
 #[derive(Default)]
-struct Found {
+struct Graph {
     numbers: HashMap<Uuid, usize>,
     events: Vec<Uuid>,
     entries: Vec<Option<LinkEntry>>,
@@ -74,7 +74,7 @@ struct Found {
     edges: Vec<(usize, usize)>,
 }
 
-impl Found {
+impl Graph {
     fn add(&mut self, event: Uuid) -> usize {
         let next = self.events.len();
         let number = *self.numbers.entry(event).or_insert(next);

@@ -92,7 +92,7 @@ pub(super) fn encode(link: &CausationLink, into: &mut Vec<u8>) {
 }
 
 #[derive(Deserialize)]
-struct Found {
+struct StoredLink {
     parent_event_ids: Vec<String>,
     #[serde(default)]
     created_at: Value,
@@ -103,15 +103,15 @@ struct Found {
 /// Decodes a value as far as it can be understood; also returns what is wrong with the rest. Only the parents are
 /// essential.
 pub(super) fn decode(value: &[u8]) -> (Option<LinkEntry>, Option<String>) {
-    let found: Found = match serde_json::from_slice(value) {
-        Ok(found) => found,
+    let stored: StoredLink = match serde_json::from_slice(value) {
+        Ok(stored) => stored,
         Err(error) => return (None, Some(format!("no correlation: {error}"))),
     };
-    let (parents, problem) = ids(found.parent_event_ids.iter().map(|id| id.as_bytes()));
+    let (parents, problem) = ids(stored.parent_event_ids.iter().map(|id| id.as_bytes()));
     let entry = LinkEntry {
         parents,
-        created_at: found.created_at.as_str().and_then(envelope::parse_time),
-        metadata: match found.metadata {
+        created_at: stored.created_at.as_str().and_then(envelope::parse_time),
+        metadata: match stored.metadata {
             Value::Object(metadata) => metadata,
             _ => Map::new(),
         },

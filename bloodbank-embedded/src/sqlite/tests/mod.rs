@@ -42,18 +42,17 @@ impl Bench {
         let dead: Arc<str> = "q.dlq".into();
         bench
             .bus
-            .declare(Topology {
-                exchanges: vec![Exchange { name: "e".into(), kind: ExchangeKind::Topic }],
-                queues: vec![
-                    Queue::new(Arc::clone(&dead), QueueKind::Quorum),
-                    Queue {
-                        dead_letter: Some(DeadLetterTo { exchange: "".into(), routing_key: Some(dead) }),
-                        delivery_limit: Some(2),
-                        ..Queue::new("q", QueueKind::Quorum)
-                    },
-                ],
-                bindings: vec![Binding { exchange: "e".into(), queue: "q".into(), pattern: "a.#".into() }],
-            })
+            .declare(
+                Topology::default()
+                    .exchanges([Exchange { name: "e".into(), kind: ExchangeKind::Topic }])
+                    .queues([
+                        Queue::new(Arc::clone(&dead), QueueKind::Quorum),
+                        Queue::new("q", QueueKind::Quorum)
+                            .dead_letter(DeadLetterTo { exchange: "".into(), routing_key: Some(dead) })
+                            .delivery_limit(2),
+                    ])
+                    .bindings([Binding { exchange: "e".into(), queue: "q".into(), pattern: "a.#".into() }]),
+            )
             .await
             .unwrap();
         bench
@@ -79,19 +78,11 @@ impl Bench {
     }
 
     async fn publish(&self, key: &str, body: &str) -> Result<Published> {
-        let properties = Properties {
-            message_id: Some(uuid::Uuid::new_v4()),
-            event_type: Some(key.into()),
-            ..Properties::default()
-        };
+        let properties = Properties::default().message_id(uuid::Uuid::new_v4()).event_type(key);
         self.bus
-            .publish(Outgoing {
-                exchange: "e".into(),
-                routing_key: key.into(),
-                properties,
-                body: Bytes::copy_from_slice(body.as_bytes()),
-                mandatory: true,
-            })
+            .publish(
+                Outgoing::new("e", key, Bytes::copy_from_slice(body.as_bytes())).properties(properties).mandatory(),
+            )
             .await
     }
 

@@ -35,11 +35,11 @@ async fn a_dead_letter_keeps_its_message_and_two_queues_share_one() {
     let mut bench = bounded(0).await;
     bench
         .bus
-        .declare(Topology {
-            queues: vec![Queue::new("other", QueueKind::Quorum)],
-            bindings: vec![Binding { exchange: "e".into(), queue: "other".into(), pattern: "a.*".into() }],
-            ..Topology::default()
-        })
+        .declare(Topology::default().queues([Queue::new("other", QueueKind::Quorum)]).bindings([Binding {
+            exchange: "e".into(),
+            queue: "other".into(),
+            pattern: "a.*".into(),
+        }]))
         .await
         .unwrap();
     bench.publish("a.b", "1").await.unwrap();

@@ -180,7 +180,7 @@ pub async fn gets_the_newest_by_id(fixture: &Fixture) {
     publish(fixture, first.clone()).await;
     publish_numbers(fixture, 1..3).await;
     assert_eq!(get(&*journal, id).await.as_ref().map(text).as_deref(), Some("0"));
-    let redriven = Outgoing { body: "again".into(), ..first };
+    let redriven = first.body("again");
     publish(fixture, redriven.clone()).await;
     publish_numbers(fixture, 3..5).await;
     let found = get(&*journal, id).await.expect("it was published");
@@ -263,17 +263,8 @@ pub async fn keeps_entries_when_reopened(fixture: &Fixture) {
 }
 
 fn numbered(exchange: &str, key: &str, number: usize) -> Outgoing {
-    Outgoing {
-        exchange: exchange.into(),
-        routing_key: key.into(),
-        properties: Properties {
-            message_id: Some(Uuid::new_v4()),
-            event_type: Some(key.into()),
-            ..Properties::default()
-        },
-        body: Bytes::from(number.to_string()),
-        mandatory: false,
-    }
+    Outgoing::new(exchange, key, Bytes::from(number.to_string()))
+        .properties(Properties::default().message_id(Uuid::new_v4()).event_type(key))
 }
 
 async fn publish(fixture: &Fixture, message: Outgoing) {

@@ -14,7 +14,7 @@ use super::ledger::Ledger;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A bus with publishers and consumers, and what is done to them.
-pub(crate) trait World: Sized {
+pub(crate) trait Scenario: Sized {
     /// What is done to them.
     type Fault: Copy + Debug;
 
@@ -44,26 +44,26 @@ const BETWEEN: &str = "BLOODBANK_FAULT_BETWEEN";
 
 /// Inflicts one fault after the other, waits after each until 200 more events were confirmed and handled, and holds the
 /// ledger against the promises.
-pub(crate) fn run<W: World>(mut random: Random, faults: &[W::Fault]) {
+pub(crate) fn run<W: Scenario>(mut random: Random, faults: &[W::Fault]) {
     println!("{} faults with BLOODBANK_FAULT_SEED={}", faults.len(), random.seed());
-    let mut world = W::begin();
-    world.makes_progress();
+    let mut scenario = W::begin();
+    scenario.makes_progress();
     let between = std::env::var(BETWEEN).map_or(0, |between| between.parse().unwrap());
     let begun = Instant::now();
     let mut recovered = Vec::new();
     for (round, fault) in faults.iter().enumerate() {
-        let (at, confirmed) = (begun.elapsed(), world.ledger().confirmed_with_stream());
+        let (at, confirmed) = (begun.elapsed(), scenario.ledger().confirmed_with_stream());
         // Not always at the same point of what happens.
         random.pause(300);
-        world.inflict(*fault, &mut random);
-        let after = world.makes_progress();
-        println!("{at:>6.1?} {:>3} {fault:?}: goes on {after:.1?} later; {}", round + 1, world.ledger().summary());
+        scenario.inflict(*fault, &mut random);
+        let after = scenario.makes_progress();
+        println!("{at:>6.1?} {:>3} {fault:?}: goes on {after:.1?} later; {}", round + 1, scenario.ledger().summary());
         recovered.push(after);
-        eventually("enough is confirmed", || world.ledger().confirmed_with_stream() >= confirmed + between);
+        eventually("enough is confirmed", || scenario.ledger().confirmed_with_stream() >= confirmed + between);
     }
     recovered.sort();
-    let left = world.end();
-    let ledger = world.ledger();
+    let left = scenario.end();
+    let ledger = scenario.ledger();
     let (missing, unflagged, invented) = (ledger.missing(), ledger.unflagged(), ledger.invented());
     println!(
         "{} faults in {:.0?}: {}, parked {:?}, unflagged duplicates with dedupe {unflagged}, invented {invented}, \

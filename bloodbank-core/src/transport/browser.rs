@@ -6,8 +6,8 @@ use super::Delivery;
 use crate::error::Result;
 
 /// The messages that waited in a queue at one moment, taken one by one. Each is held until it is settled; nobody else
-/// sees it meanwhile. Messages that are neither acknowledged nor rejected go back to the queue when the fetch ends.
-pub trait Fetch: Send {
+/// sees it meanwhile. Messages that are neither acknowledged nor rejected go back to the queue when the browser is dropped.
+pub trait QueueBrowser: Send {
     /// The number of messages that are left of those that waited; fewer come when another consumer takes some.
     fn left(&self) -> usize;
 
@@ -26,4 +26,4 @@ pub trait Fetch: Send {
 }
 
 /// The waiting messages of a queue, boxed.
-pub type Fetched = Box<dyn Fetch>;
+pub type BoxQueueBrowser = Box<dyn QueueBrowser>;

@@ -21,13 +21,13 @@ use super::{child::ROLE, ledger::Ledger};
 const LIMITS: &str = "ulimit -S -v 6000000 && ulimit -c 0 && trap '' XFSZ && exec \"$0\" \"$@\"";
 
 /// A process that is started again whenever it ends.
-pub(crate) struct Member {
+pub(crate) struct ChildProcess {
     running: Arc<Mutex<Option<Child>>>,
     stopping: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Member {
+impl ChildProcess {
     pub(crate) fn start(role: &'static str, settings: Vec<(&'static str, String)>, ledger: Arc<Ledger>) -> Self {
         let (running, stopping) = (Arc::<Mutex<Option<Child>>>::default(), Arc::new(AtomicBool::new(false)));
         let thread = thread::spawn({
@@ -111,7 +111,7 @@ impl Member {
     }
 }
 
-impl Drop for Member {
+impl Drop for ChildProcess {
     fn drop(&mut self) {
         self.let_end();
         self.kill();
@@ -119,9 +119,9 @@ impl Drop for Member {
 }
 
 /// Kills one of them again and again, sooner or later after it has begun again.
-pub(crate) fn kill_again_and_again(members: &[Member], random: &mut Random) {
+pub(crate) fn kill_again_and_again(processes: &[ChildProcess], random: &mut Random) {
     for _ in 0..6 {
-        random.choose(members).kill();
+        random.choose(processes).kill();
         random.pause(600);
     }
 }
