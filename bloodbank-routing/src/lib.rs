@@ -50,7 +50,7 @@ pub use key::{
     is_failure_key,
 };
 pub use matching::{covers, matches, overlaps, template_matches};
-pub use nearest::nearest;
+pub use nearest::{nearest, nearest_within};
 pub use routing_key::RoutingKey;
 pub use suggest::suggest_pattern;
 pub use template::{Segment, is_template, template_segments, template_to_pattern};

@@ -9,20 +9,39 @@
 /// assert_eq!(nearest("colour", ["action", "kind", "uri"]), None);
 /// ```
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // Two words of two letters are one edit apart by chance.
+    nearest_by(word, candidates, |longer| if longer > 2 { longer.div_ceil(3) } else { 0 })
+}
+
+/// The candidate nearest to `word`, if it is at most `most` edits away. Upper and lower case count as the same letter.
+///
+/// ```
+/// use bloodbank_routing::nearest_within;
+/// assert_eq!(nearest_within("RABIT_URI", ["RABBIT_URL", "REDIS_URL"], 2), Some("RABBIT_URL"));
+/// assert_eq!(nearest_within("RABBITMQ_URL", ["RABBIT_URL", "REDIS_URL"], 1), None);
+/// ```
+pub fn nearest_within<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>, most: usize) -> Option<&'a str> {
+    nearest_by(word, candidates, |_| most)
+}
+
+/// The nearest candidate; `most` says how many edits are allowed, given the letters of the longer word.
+fn nearest_by<'a>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+    most: impl Fn(usize) -> usize,
+) -> Option<&'a str> {
     let letters = folded(word);
     candidates
         .into_iter()
         .filter_map(|candidate| {
             let others = folded(candidate);
-            let longer = letters.len().max(others.len());
-            let most = longer.div_ceil(3);
+            let most = most(letters.len().max(others.len()));
             // Each letter that one has more is an edit. Words come from strangers too, and to compare long ones takes long.
             if letters.len().abs_diff(others.len()) > most {
                 return None;
             }
             let distance = distance(&letters, &others);
-            // Two words of two letters are one edit apart by chance.
-            (distance == 0 || (longer > 2 && distance <= most)).then_some((distance, candidate))
+            (distance <= most).then_some((distance, candidate))
         })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)

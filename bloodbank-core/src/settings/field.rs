@@ -1,5 +1,7 @@
 //! The names of all settings, declared once.
 
+use bloodbank_routing::nearest_within;
+
 /// A setting with its names as a variable; the first one wins.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Field {
@@ -40,10 +42,12 @@ pub(super) const CLAIM_STORE: Field = field(&["BLOODBANK_CLAIM_STORE"]);
 pub(super) const CLAIM_DIRECTORY: Field = field(&["BLOODBANK_CLAIM_DIRECTORY"]);
 pub(super) const CLAIM_TTL_DAYS: Field = field(&["BLOODBANK_CLAIM_TTL_DAYS"]);
 pub(super) const CLAIM_THRESHOLD_BYTES: Field = field(&["BLOODBANK_CLAIM_THRESHOLD_BYTES"]);
+pub(super) const ALLOW_MEMORY: Field = field(&["BLOODBANK_ALLOW_MEMORY"]);
+pub(super) const LOG_FORMAT: Field = field(&["BLOODBANK_LOG_FORMAT"]);
 
 /// The settings that `bloodbank.toml` may hold. The last ones are read by other parts of Bloodbank ([`super::Reader`]):
 /// programs with and without such a part share one file.
-const ALL: [Field; 33] = [
+const ALL: [Field; 35] = [
     SERVICE_NAME,
     ENVIRONMENT,
     RABBIT_URL,
@@ -68,6 +72,8 @@ const ALL: [Field; 33] = [
     CLAIM_DIRECTORY,
     CLAIM_TTL_DAYS,
     CLAIM_THRESHOLD_BYTES,
+    ALLOW_MEMORY,
+    LOG_FORMAT,
     field(&["BLOODBANK_AGENT"]),
     field(&["BLOODBANK_AGENT_COMMAND"]),
     field(&["BLOODBANK_AGENT_DIRECTORY"]),
@@ -87,4 +93,60 @@ pub(super) fn named(name: &str) -> Option<Field> {
 /// Every name of every setting.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
     ALL.iter().flat_map(|field| field.names).copied()
+}
+
+/// The variables that other parts of Bloodbank read from the environment alone.
+const OF_THE_ENVIRONMENT: [&str; 5] = [
+    "BLOODBANK_TOKENS_FILE",
+    "BLOODBANK_TOKENS",
+    "BLOODBANK_TOKEN",
+    "FIREFLIES_WEBHOOK_SECRET",
+    "GITHUB_WEBHOOK_SECRET",
+];
+
+/// The names that other programs use for what is a setting here.
+const ALIASES: [(&str, &[&str]); 4] = [
+    (
+        "RABBIT_URL",
+        &[
+            "RABBITMQ_URL",
+            "RABBITMQ_URI",
+            "RABBITMQ_ADDRESS",
+            "RABBITMQ_HOST",
+            "RABBIT_HOST",
+            "RABBIT_MQ_URL",
+            "AMQP_URL",
+            "AMQP_URI",
+            "AMQP_HOST",
+            "AMQPS_URL",
+            "CLOUDAMQP_URL",
+            "BROKER_URL",
+            "CELERY_BROKER_URL",
+        ],
+    ),
+    ("REDIS_URL", &["REDISCLOUD_URL", "REDIS_TLS_URL", "REDIS_DSN", "REDIS_ADDR", "REDIS_ADDRESS"]),
+    ("REDIS_PASSWORD", &["REDIS_PASS"]),
+    ("REDIS_DB", &["REDIS_DATABASE"]),
+];
+
+/// The most edits by which a misspelt name differs from the right one.
+const MOST_EDITS: usize = 2;
+
+/// The name that was probably meant by one that is read by nobody: an alias, a misspelling, or the name in lower case.
+pub(super) fn meant_by(name: &str) -> Option<&'static str> {
+    let upper = name.to_ascii_uppercase();
+    let alias = ALIASES.iter().find(|(_, aliases)| aliases.contains(&upper.as_str()));
+    if let Some((name, _)) = alias {
+        return Some(name);
+    }
+    let everywhere = || names().chain(OF_THE_ENVIRONMENT);
+    if everywhere().any(|known| known == name) {
+        return None;
+    }
+    nearest_within(&upper, everywhere(), MOST_EDITS)
+}
+
+/// All names of the setting with this name; the name itself where only the environment holds it.
+pub(super) fn synonyms(name: &'static str) -> Vec<&'static str> {
+    named(name).map_or_else(|| vec![name], |field| field.names.to_vec())
 }

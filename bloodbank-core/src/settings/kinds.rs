@@ -1,4 +1,4 @@
-//! Kinds that settings choose between: of queues and of claim stores.
+//! Kinds that settings choose between: of queues, of claim stores and of log lines.
 
 use std::fmt;
 
@@ -48,4 +48,16 @@ impl fmt::Display for ClaimStoreKind {
             Self::File => "file",
         })
     }
+}
+
+/// A format of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum LogFormat {
+    /// One short line for people; coloured on a terminal.
+    #[default]
+    Compact,
+    /// One JSON object a line, for programs that collect logs.
+    Json,
 }

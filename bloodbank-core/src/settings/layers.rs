@@ -1,6 +1,11 @@
 //! The layers of settings: the environment, `.env`, `bloodbank.toml`.
 
-use std::{collections::HashMap, ffi::OsString, fs, io, path::Path};
+use std::{
+    collections::{HashMap, HashSet},
+    ffi::OsString,
+    fs, io,
+    path::Path,
+};
 
 use bloodbank_routing::nearest;
 
@@ -15,6 +20,10 @@ pub(super) struct Layer {
     /// The name of the place, such as `in the environment`.
     pub(super) place: &'static str,
     values: HashMap<&'static str, Raw>,
+    /// The names that are set, some of them to nothing.
+    mentioned: HashSet<String>,
+    /// The names that nobody reads and that look like one of a setting, with that one.
+    misspelt: Vec<(String, &'static str)>,
 }
 
 /// The value of a setting, as it was found.
@@ -26,7 +35,21 @@ pub(super) enum Raw {
 
 impl Layer {
     fn new(place: &'static str) -> Self {
-        Self { place, values: HashMap::new() }
+        Self { place, values: HashMap::new(), mentioned: HashSet::new(), misspelt: Vec::new() }
+    }
+
+    /// Keeps a variable that is a setting, and remembers what looks like one. All others belong to other programs.
+    fn keep_variable(&mut self, name: String, value: Raw) {
+        if let Some(meant) = field::meant_by(&name) {
+            if !matches!(&value, Raw::Text(text) if text.trim().is_empty()) {
+                self.misspelt.push((name, meant));
+            }
+            return;
+        }
+        if let Some(name) = known(&name) {
+            self.keep(name, value);
+        }
+        self.mentioned.insert(name);
     }
 
     /// Keeps a value, unless it is empty, which means unset.
@@ -48,13 +71,32 @@ pub(super) fn all(folder: &Path, vars: impl Iterator<Item = (OsString, OsString)
     Ok(vec![environment(vars), dotenv(&folder.join(DOTENV))?, file(&folder.join(FILE))?])
 }
 
+/// What is wrong with the names of variables: one that is nearly that of a setting, or what other programs call it, while the
+/// setting itself is set nowhere. Such a service would start with the default, healthy and in the wrong place.
+pub(super) fn misspelt(layers: &[Layer]) -> Vec<String> {
+    let is_set =
+        |name: &str| layers.iter().any(|layer| layer.mentioned.contains(name) || layer.values.contains_key(name));
+    let mut problems = Vec::new();
+    for layer in layers {
+        for (name, meant) in &layer.misspelt {
+            if !field::synonyms(meant).into_iter().any(is_set) {
+                problems.push(format!(
+                    "{name} {} is read by nobody; did you mean {meant}? Rename it, or, if it belongs to another program, set {meant} too: an empty value means the default",
+                    layer.place
+                ));
+            }
+        }
+    }
+    problems.sort();
+    problems
+}
+
 /// Reads the variables that are settings, and ignores all others.
 pub(super) fn environment(vars: impl Iterator<Item = (OsString, OsString)>) -> Layer {
     let mut layer = Layer::new("in the environment");
     for (name, value) in vars {
-        if let Some(name) = known(&name.to_string_lossy()) {
-            layer.keep(name, value.into_string().map_or(Raw::Unreadable, Raw::Text));
-        }
+        let value = value.into_string().map_or(Raw::Unreadable, Raw::Text);
+        layer.keep_variable(name.to_string_lossy().into_owned(), value);
     }
     layer
 }
@@ -74,9 +116,7 @@ fn dotenv(path: &Path) -> Result<Layer> {
             };
             bad_file(DOTENV, &format!("{place} is not `NAME=value`; put quotes around values with spaces"))
         })?;
-        if let Some(name) = known(&name) {
-            layer.keep(name, Raw::Text(value));
-        }
+        layer.keep_variable(name, Raw::Text(value));
     }
     Ok(layer)
 }
@@ -109,12 +149,9 @@ fn file(path: &Path) -> Result<Layer> {
         let value = match value {
             toml::Value::String(text) => text,
             toml::Value::Integer(number) => number.to_string(),
-            toml::Value::Boolean(_)
-            | toml::Value::Float(_)
-            | toml::Value::Datetime(_)
-            | toml::Value::Array(_)
-            | toml::Value::Table(_) => {
-                problems.push(format!("`{key}` is a {}; it must be a text or an integer", value.type_str()));
+            toml::Value::Boolean(choice) => choice.to_string(),
+            toml::Value::Float(_) | toml::Value::Datetime(_) | toml::Value::Array(_) | toml::Value::Table(_) => {
+                problems.push(format!("`{key}` is a {}; it must be a text, an integer or a boolean", value.type_str()));
                 continue;
             }
         };

@@ -11,8 +11,10 @@ use std::{path::PathBuf, time::Duration};
 
 use secrecy::SecretString;
 
+#[cfg(feature = "logging")]
+pub(crate) use self::read::log_format_of_environment;
 pub use self::{
-    kinds::{ClaimStoreKind, QueueKind},
+    kinds::{ClaimStoreKind, LogFormat, QueueKind},
     read::Reader,
     tls::TlsFiles,
 };
@@ -34,9 +36,11 @@ use crate::error::Result;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Settings {
-    /// `SERVICE_NAME`: the name of this service; the first part of its queues. `[a-z0-9][a-z0-9_.-]*`.
+    /// `SERVICE_NAME`: the name of this service as a publisher: `source.app` of its events, and `app_id` of its messages.
+    /// `[a-z0-9][a-z0-9_.-]*`. The first part of its queues is the name given to [`App::new`](crate::App::new).
     pub service_name: String,
-    /// `ENVIRONMENT`: the name of the environment, such as `dev`.
+    /// `ENVIRONMENT`: the name of the environment. Outside of `dev` and `test` a bus in memory is refused, unless
+    /// [`allow_memory`](Self::allow_memory) is set.
     pub environment: String,
     /// `RABBIT_URL`: `amqp://user:password@host:port/vhost`; unset: the embedded bus.
     pub rabbit_url: Option<SecretString>,
@@ -76,6 +80,10 @@ pub struct Settings {
     pub claim_ttl: Duration,
     /// `BLOODBANK_CLAIM_THRESHOLD_BYTES`: longer texts stay out of their events.
     pub claim_threshold: usize,
+    /// `BLOODBANK_ALLOW_MEMORY`, `1` or `0`: whether the bus may be in memory outside of the environments `dev` and `test`.
+    pub allow_memory: bool,
+    /// `BLOODBANK_LOG_FORMAT`: how `init_logging` writes log lines, `compact` or `json`.
+    pub log_format: LogFormat,
 }
 
 impl Default for Settings {
@@ -101,11 +109,23 @@ impl Default for Settings {
             claim_directory: None,
             claim_ttl: Duration::from_secs(30 * 24 * 60 * 60),
             claim_threshold: 64 * 1024,
+            allow_memory: false,
+            log_format: LogFormat::Compact,
         }
     }
 }
 
 impl Settings {
+    /// The address of RabbitMQ without the password, for people.
+    pub(crate) fn rabbit_address(&self) -> Option<String> {
+        self.rabbit_url.as_ref().map(urls::shown)
+    }
+
+    /// The address of Redis without the password, for people.
+    pub(crate) fn redis_address(&self) -> Option<String> {
+        self.redis_url.as_ref().map(urls::shown)
+    }
+
     /// Loads the settings from the environment, `.env` and `bloodbank.toml` in the working directory.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    settings::{ClaimStoreKind, QueueKind},
+    settings::{ClaimStoreKind, LogFormat, QueueKind},
 };
 
 const DAY: u64 = 24 * 60 * 60;
@@ -23,6 +23,12 @@ const LONGEST_NAME: usize = 255;
 /// The longest service name in bytes: a queue is named `{service}.{subscriber}`, and something is left for the
 /// subscriber.
 const LONGEST_SERVICE: usize = 127;
+
+/// The format of log lines that is set; none where it is not set or cannot be read, which [`Settings::load`] says.
+#[cfg(feature = "logging")]
+pub(crate) fn log_format_of_environment() -> Option<LogFormat> {
+    Reader::load().ok()?.field(field::LOG_FORMAT, log_format)
+}
 
 pub(super) fn settings(mut reader: Reader) -> Result<Settings> {
     let reader = &mut reader;
@@ -60,6 +66,8 @@ pub(super) fn settings(mut reader: Reader) -> Result<Settings> {
         claim_threshold: reader
             .field(field::CLAIM_THRESHOLD_BYTES, |value| from_one(value, "bytes"))
             .unwrap_or(default.claim_threshold),
+        allow_memory: reader.field(field::ALLOW_MEMORY, switch).unwrap_or(default.allow_memory),
+        log_format: reader.field(field::LOG_FORMAT, log_format).unwrap_or(default.log_format),
     };
     reader.finish().map(|()| settings)
 }
@@ -101,7 +109,7 @@ impl Reader {
     /// # Errors
     /// [`ErrorKind::Settings`] when one of the files cannot be read.
     pub fn load() -> Result<Self> {
-        Ok(Self { layers: layers::all(Path::new("."), std::env::vars_os())?, problems: Vec::new() })
+        Ok(Self::of(layers::all(Path::new("."), std::env::vars_os())?))
     }
 
     /// Creates a reader of `.env` and `bloodbank.toml` in this folder, and these variables in place of the
@@ -114,13 +122,17 @@ impl Reader {
         vars: impl IntoIterator<Item = (K, V)>,
     ) -> Result<Self> {
         let vars = vars.into_iter().map(|(name, value)| (name.into().into(), value.into().into()));
-        Ok(Self { layers: layers::all(folder.as_ref(), vars)?, problems: Vec::new() })
+        Ok(Self::of(layers::all(folder.as_ref(), vars)?))
     }
 
     /// Creates a reader of these variables alone, for tests.
     pub fn from_vars<K: Into<String>, V: Into<String>>(vars: impl IntoIterator<Item = (K, V)>) -> Self {
         let vars = vars.into_iter().map(|(name, value)| (name.into().into(), value.into().into()));
-        Self { layers: vec![layers::environment(vars)], problems: Vec::new() }
+        Self::of(vec![layers::environment(vars)])
+    }
+
+    fn of(layers: Vec<Layer>) -> Self {
+        Self { problems: layers::misspelt(&layers), layers }
     }
 
     /// Reads the strongest value of a setting; an error is kept for [`Reader::finish`].
@@ -268,6 +280,22 @@ fn queue_kind(value: &str) -> Result<QueueKind, String> {
         "quorum" => Ok(QueueKind::Quorum),
         "classic" => Ok(QueueKind::Classic),
         _ => Err("`quorum` or `classic`".to_owned()),
+    }
+}
+
+fn log_format(value: &str) -> Result<LogFormat, String> {
+    match value {
+        "compact" => Ok(LogFormat::Compact),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("`compact` or `json`".to_owned()),
+    }
+}
+
+fn switch(value: &str) -> Result<bool, String> {
+    match value {
+        "1" | "true" => Ok(true),
+        "0" | "false" => Ok(false),
+        _ => Err("`1` or `0`".to_owned()),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 /// Checks a RabbitMQ address: `amqp://user:password@host:port/vhost`.
 pub(super) fn rabbit(value: &str) -> Result<SecretString, String> {
@@ -42,6 +42,9 @@ fn checked(value: &str, schemes: &[&str], example: &str, remedy: &str) -> Result
         return Err(format!("has the wrong scheme; it must begin with {}, such as `{example}`", allowed.join(" or ")));
     }
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    // A `#` or a `/` in a password ends the host in its middle, which would then be looked up.
+    let beyond = &rest[authority.len()..];
+    let is_cut = beyond.contains('@') || (beyond.contains('#') && scheme.starts_with("amqp"));
     let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
     let port = match host.rsplit_once(':') {
         Some((_, port)) if !port.ends_with(']') => port,
@@ -51,10 +54,23 @@ fn checked(value: &str, schemes: &[&str], example: &str, remedy: &str) -> Result
     if host.is_empty() || host.starts_with(':') {
         return Err(format!("names no host; it must look like `{example}`, and {remedy}"));
     }
-    if is_broken(value) || user.contains('@') || port.parse::<u16>().is_err() || !escapes_are_complete(value) {
+    if is_broken(value) || is_cut || user.contains('@') || port.parse::<u16>().is_err() || !escapes_are_complete(value)
+    {
         return Err(format!("cannot be read; it must look like `{example}`, and {remedy}"));
     }
     Ok(value.into())
+}
+
+/// A checked address without its password and its parameters, which may hold one.
+pub(super) fn shown(url: &SecretString) -> String {
+    let url = url.expose_secret().split(['?', '#']).next().unwrap_or_default();
+    let Some((scheme, rest)) = url.split_once("://") else { return String::new() };
+    let (authority, path) = rest.split_once('/').map_or((rest, ""), |(authority, path)| (authority, path));
+    let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
+    let user = user.split(':').next().unwrap_or_default();
+    let at = if user.is_empty() { "" } else { "@" };
+    let slash = if path.is_empty() { "" } else { "/" };
+    format!("{scheme}://{user}{at}{host}{slash}{path}")
 }
 
 fn escapes_are_complete(value: &str) -> bool {

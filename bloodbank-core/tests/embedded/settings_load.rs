@@ -222,7 +222,13 @@ fn a_bad_address_is_explained_without_being_shown() {
         ("RABBIT_URL", "amqp://guest:hunter2@", "names no host"),
         ("RABBIT_URL", "amqp://guest:hunter2@rab bit", "cannot be read"),
         ("REDIS_URL", "http://:hunter2@redis", "must begin with `redis://` or `rediss://`"),
+        ("RABBIT_URL", "amqp://guest:hunter2@ss#w@rabbit", "percent-encode"),
+        ("RABBIT_URL", "amqp://guest:hunter2@ss/w@rabbit/orders", "percent-encode"),
+        ("RABBIT_URL", "amqp://guest:p@hunter2?w@rabbit", "percent-encode"),
+        ("RABBIT_URL", "amqp://guest:p@hunter2#w", "percent-encode"),
         ("REDIS_URL", "redis://:hunter2#x@redis", "REDIS_PASSWORD"),
+        ("REDIS_URL", "redis://:p@hunter2#x@redis", "REDIS_PASSWORD"),
+        ("REDIS_URL", "redis://:p@hunter2/x@redis", "REDIS_PASSWORD"),
     ] {
         let error = refused(&[(name, value)]);
         assert!(error.starts_with(&format!("{name} in the environment (not shown)")), "{error}");
@@ -232,6 +238,51 @@ fn a_bad_address_is_explained_without_being_shown() {
     for fine in ["amqp://localhost", "amqp://[::1]:5672", "amqps://u:p@rabbit.example.com:5671/%2F?heartbeat=10"] {
         assert_eq!(from_vars(&[("RABBIT_URL", fine)]).rabbit_url.unwrap().expose_secret(), fine);
     }
+}
+
+#[test]
+fn a_variable_whose_name_is_nearly_right_is_an_error_with_the_right_name() {
+    for (name, meant) in [
+        ("RABBITMQ_URL", "RABBIT_URL"),
+        ("RABBIT_URI", "RABBIT_URL"),
+        ("CLOUDAMQP_URL", "RABBIT_URL"),
+        ("AMQP_URL", "RABBIT_URL"),
+        ("RABITT_URL", "RABBIT_URL"),
+        ("rabbit_url", "RABBIT_URL"),
+        ("REDIS_DSN", "REDIS_URL"),
+        ("REDIS_PASS", "REDIS_PASSWORD"),
+        ("BLOODBANK_EMBEDED_PATH", "BLOODBANK_EMBEDDED_PATH"),
+        ("BLODBANK_EMBEDED_PATH", "BLOODBANK_EMBEDDED_PATH"),
+        ("ENVIROMENT", "ENVIRONMENT"),
+        ("BLOODBANK_TOKNES", "BLOODBANK_TOKENS"),
+        ("BLOODBANK_AGENT_COMAND", "BLOODBANK_AGENT_COMMAND"),
+    ] {
+        let said = refused(&[(name, "hunter2")]);
+        assert_eq!(
+            said,
+            format!(
+                "{name} in the environment is read by nobody; did you mean {meant}? Rename it, or, if it belongs to another \
+                 program, set {meant} too: an empty value means the default"
+            )
+        );
+        // Whoever says both, or says that nothing is meant, is understood.
+        for value in ["", if meant == "RABBIT_URL" { "amqp://localhost" } else { "1" }] {
+            if meant != "REDIS_URL" && meant != "BLOODBANK_AGENT_COMMAND" || value.is_empty() {
+                from_vars(&[(name, "hunter2"), (meant, value)]);
+            }
+        }
+        from_vars(&[(name, "")]);
+    }
+    for fine in ["PATH", "HTTP_PROXY", "RABBITMQ_DEFAULT_USER", "REDIS_SERVICE_PORT", "BLOODBANK_OF_MY_OWN", "HOSTNAME"]
+    {
+        from_vars(&[(fine, "x")]);
+    }
+    let said = refused_in_folder(&[(".env", "RABBITMQ_URL=amqp://rabbit\n")]);
+    assert!(said.starts_with("RABBITMQ_URL in .env is read by nobody; did you mean RABBIT_URL?"), "{said}");
+    let toml = [(".env", "RABBITMQ_URL=x\n"), ("bloodbank.toml", "rabbit_url = \"amqp://rabbit\"\n")];
+    in_folder(&toml, &[]).unwrap();
+    // A second name of the same setting counts too.
+    from_vars(&[("EXCHANGE_NAMES", "x"), ("RABBIT_EXCHANGE", "events")]);
 }
 
 #[test]
@@ -256,7 +307,7 @@ fn the_file_holds_settings_and_nothing_else() {
     let said = refused_in_folder(&[("bloodbank.toml", "[http]\nport = 1\n")]);
     assert!(said.contains("unknown setting `http`"), "{said}");
     let said = refused_in_folder(&[("bloodbank.toml", "http_port = 1.5\n")]);
-    assert!(said.contains("`http_port` is a float; it must be a text or an integer"), "{said}");
+    assert!(said.contains("`http_port` is a float; it must be a text, an integer or a boolean"), "{said}");
 }
 
 #[test]
