@@ -44,7 +44,7 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(crate) fn run(self, program: Composition) -> Result {
-        runtime::block_on(self.serve(program))
+        runtime::block_on_service(self.serve(program))
     }
 
     async fn serve(self, program: Composition) -> Result {
@@ -65,6 +65,7 @@ impl Serve {
                 return Err(CliError::usage("--memory is for the embedded bus; leave it out, or unset RABBIT_URL"));
             }
             settings.embedded_path = None;
+            settings.allow_memory = true;
         } else if is_in_memory(&settings) {
             let file = default_bus_file().ok_or_else(|| {
                 CliError::usage(

@@ -5,6 +5,7 @@ use std::sync::Arc;
 #[cfg(feature = "redis")]
 use crate::store::redis::{RedisClaims, RedisConnection, RedisLeases, RedisLinks};
 use crate::{
+    app::place,
     claim_check::ClaimCheck,
     correlation::CorrelationTracker,
     dedupe::Dedupe,
@@ -19,8 +20,11 @@ impl Bus {
     /// Connects to the bus that the environment, `.env` and `bloodbank.toml` describe: RabbitMQ where `RABBIT_URL` is
     /// set, otherwise the embedded bus.
     ///
+    /// A line of level `info` says where the bus is and what is lost when this process ends.
+    ///
     /// # Errors
-    /// [`ErrorKind::Settings`] naming the variable, its value and what is allowed; [`ErrorKind::Connection`] when
+    /// [`ErrorKind::Settings`] naming the variable, its value and what is allowed, also for a bus in memory in an
+    /// `ENVIRONMENT` other than `dev` and `test` without `BLOODBANK_ALLOW_MEMORY=1`; [`ErrorKind::Connection`] when
     /// RabbitMQ does not answer.
     pub async fn from_env() -> Result<Self> {
         Self::connect(Settings::load()?).await
@@ -95,7 +99,11 @@ impl BusBuilder {
         let Self { settings, transport, correlation } = self;
         let transport = match transport {
             Some(transport) => transport,
-            None => open_transport(&settings).await?,
+            None => {
+                place::check(&settings)?;
+                place::announce(&settings);
+                open_transport(&settings).await?
+            }
         };
         let correlation = match correlation {
             Some(correlation) => correlation,

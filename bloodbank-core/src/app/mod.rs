@@ -4,6 +4,7 @@
 mod app;
 mod connect;
 mod health;
+mod place;
 mod running;
 mod signals;
 
