@@ -33,6 +33,8 @@ use bloodbank_core::{
 const FIRST_CONNECTION_TIMEOUT: Duration = Duration::from_secs(4);
 /// The interval between two checks of the connection's status, in case a connection ends without an event.
 const STATUS_CHECK_INTERVAL: Duration = Duration::from_secs(1);
+/// The time after which the first connection is said to take long: a broker that is up answers within milliseconds.
+const SILENCE: Duration = Duration::from_secs(2);
 /// The lifetime below which a connection may have been killed by what it consumed: that message is redelivered first.
 const SHORT_LIVED: Duration = Duration::from_secs(1);
 /// The time for which a short-lived connection is remembered: after two within this time, consumers start slowly.
@@ -301,7 +303,7 @@ async fn connect_first(address: &Address, role: Role) -> Result<lapin::Connectio
     let begin = Instant::now();
     let mut attempt = 0;
     loop {
-        let fault = match connect(address, role).await {
+        let fault = match told_when_slow(address, role, connect(address, role)).await {
             Ok(connection) => return Ok(connection),
             Err(fault) => fault,
         };
@@ -313,11 +315,31 @@ async fn connect_first(address: &Address, role: Role) -> Result<lapin::Connectio
         if begin.elapsed() + wait >= FIRST_CONNECTION_TIMEOUT {
             return Err(Error::new(
                 ErrorKind::Connection,
-                format!("RabbitMQ at {address} does not answer ({}); start it, or correct RABBIT_URL", fault.text()),
+                format!(
+                    "RabbitMQ at {address} does not answer ({}); start it, or correct RABBIT_URL: {PORTS}",
+                    fault.text()
+                ),
             ));
         }
         sleep(wait).await;
     }
+}
+
+/// What is most often wrong with an address where something else answers.
+const PORTS: &str =
+    "its port is that of AMQP, as a rule 5672, or 5671 with `amqps://`, and not 15672, the management's";
+
+/// Awaits a connection, and says so once when it takes long. Both connections wait for the same broker: one of them says it.
+async fn told_when_slow<T>(address: &Address, role: Role, connecting: impl Future<Output = T>) -> T {
+    let mut connecting = std::pin::pin!(connecting);
+    tokio::select! {
+        connected = connecting.as_mut() => return connected,
+        () = sleep(SILENCE) => {}
+    }
+    if role == Role::Publishing {
+        warn!("what listens at {address} is not AMQP, or does not answer; waiting up to {CALL_TIMEOUT:?}: {PORTS}");
+    }
+    connecting.await
 }
 
 /// The error for a failure that another attempt does not change: the broker refuses the user or the virtual host.
@@ -340,4 +362,24 @@ async fn connect(address: &Address, role: Role) -> Result<lapin::Connection, Bro
     let name = format!("{} ({})", address.service, role.name());
     let properties = lapin::ConnectionProperties::default().with_connection_name(name.into());
     with_timeout(CALL_TIMEOUT, dial(address, properties).boxed()).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The clock stands still while there is something to do, and then moves to the next timeout.
+    #[tokio::test(start_paused = true)]
+    async fn a_port_where_nothing_speaks_amqp_is_named_with_what_is_probably_wrong() {
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("amqp://guest:hunter2@{}", silent.local_addr().unwrap());
+        let address = Address::from_settings(&bloodbank_core::Settings::from_vars([("RABBIT_URL", &*url)]).unwrap());
+        let begin = Instant::now();
+        let error = connect_first(&address.unwrap(), Role::Publishing).await.unwrap_err();
+        assert!(begin.elapsed() <= CALL_TIMEOUT + FIRST_CONNECTION_TIMEOUT, "{:?}", begin.elapsed());
+        assert_eq!(error.kind(), ErrorKind::Connection);
+        let said = error.to_string();
+        assert!(said.contains("5672, or 5671 with `amqps://`, and not 15672"), "{said}");
+        assert!(said.contains(&silent.local_addr().unwrap().to_string()) && !said.contains("hunter2"), "{said}");
+    }
 }
