@@ -1,6 +1,6 @@
 //! The command line.
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Command, CommandFactory, Parser, Subcommand};
 
 use crate::{
     app::Composition,
@@ -27,6 +27,37 @@ switches colours off.";
 pub(crate) struct CommandLine {
     #[command(subcommand)]
     pub(crate) verb: Verb,
+}
+
+impl CommandLine {
+    /// The command line of a program with this name, which its examples call by that name too.
+    pub(crate) fn of_program(name: &str) -> Command {
+        naming(Self::command(), name).name(name.to_owned()).bin_name(name)
+    }
+}
+
+/// Puts the name of the program into the examples of a command and of those below it.
+fn naming(command: Command, name: &str) -> Command {
+    let examples = command.get_after_help().map(|help| renamed(&help.to_string(), name));
+    let command = match examples {
+        Some(examples) => command.after_help(examples),
+        None => command,
+    };
+    command.mut_subcommands(|verb| naming(verb, name))
+}
+
+/// A text whose words `bb` are another name.
+fn renamed(text: &str, name: &str) -> String {
+    let is_part_of_word = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
+    let mut renamed = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("bb") {
+        let is_word = !before.ends_with(is_part_of_word) && !after.starts_with(is_part_of_word);
+        renamed.push_str(before);
+        renamed.push_str(if is_word { name } else { "bb" });
+        rest = after;
+    }
+    renamed + rest
 }
 
 #[derive(Debug, Subcommand)]
@@ -82,5 +113,27 @@ impl Verb {
             Self::Doctor(verb) => verb.run(program.app),
             Self::Completions(verb) => verb.run(CommandLine::command()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn examples(command: &Command) -> String {
+        let of_verbs = command.get_subcommands().map(examples);
+        let own = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        own + &of_verbs.collect::<String>()
+    }
+
+    #[test]
+    fn the_examples_of_a_teams_program_call_it_by_its_name() {
+        let shown = examples(&CommandLine::of_program("shop"));
+        let ours = |text: &str| text.split([' ', '/', '\n', '.']).filter(|word| *word == "bb").count();
+        assert!(shown.contains("  shop list-events --domain fireflies\n") && shown.contains("| shop wrap"), "{shown}");
+        assert_eq!(ours(&shown), 0, "{shown}");
+        let own = examples(&CommandLine::of_program("bb"));
+        assert_eq!(own, examples(&CommandLine::command()));
+        assert!(ours(&own) > 40, "{own}");
     }
 }

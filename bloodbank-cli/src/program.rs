@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use bloodbank_core::{App, Bus, CommandManager, Result};
 use bloodbank_gateway::GatewayBuilder;
-use clap::{CommandFactory, FromArgMatches};
+use clap::FromArgMatches;
 
 use crate::{
     app::{Composition, boxed},
@@ -53,9 +53,7 @@ impl Program {
     /// Parses the arguments of this process and runs the verb that they name.
     #[must_use]
     pub fn run(self) -> ExitCode {
-        let name = program_name();
-        let command = CommandLine::command().name(name.clone()).bin_name(name);
-        let matches = command.get_matches();
+        let matches = CommandLine::of_program(&program_name()).get_matches();
         let done = match CommandLine::from_arg_matches(&matches) {
             Ok(command_line) => command_line.verb.run(self.composition),
             Err(error) => error.exit(),
