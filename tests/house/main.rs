@@ -4,6 +4,7 @@
 
 mod imports;
 mod modules;
+mod pages;
 mod surface;
 
 use std::{
@@ -14,11 +15,12 @@ use std::{
 use self::imports::Import;
 
 /// The stages of the engine, in the order in which data flows: a stage uses those before it, never those after it.
-const STAGES: [&str; 19] = [
+const STAGES: [&str; 20] = [
     "error",
     "event_id",
     "message",
     "settings",
+    "telemetry",
     "envelope",
     "event",
     "registry",
