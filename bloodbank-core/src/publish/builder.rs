@@ -93,7 +93,8 @@ impl<'a, P> Publish<'a, P> {
         self
     }
 
-    /// Sets a header. Names that begin with `x-` or `bloodbank-` are refused.
+    /// Sets a header. Names that begin with `x-` or `bloodbank-` are refused, and `CC` and `BCC`, which are the broker's own, in any
+    /// case of their letters.
     pub fn header(mut self, name: impl Into<Text>, value: impl Into<HeaderValue>) -> Self {
         self.options.uncommon().headers.set(name, value);
         self

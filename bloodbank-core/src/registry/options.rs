@@ -145,7 +145,7 @@ pub struct RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// The default policy: five attempts, 1 s to 1 min apart.
+    /// The default policy: five attempts, 1 s, 2 s, 4 s and 8 s apart on average.
     pub const DEFAULT: Self = Self {
         max_attempts: 5,
         backoff: Backoff::Exponential { first: Duration::from_secs(1), max: Duration::from_secs(60) },
