@@ -52,6 +52,7 @@ fn word(action: ArtifactAction) -> &'static str {
 
 #[tokio::main]
 async fn main() -> bloodbank::Result<()> {
+    bloodbank::init_logging();
     let (printed, mut lines) = tokio::sync::mpsc::unbounded_channel();
     let bus = Bus::from_env().await?;
     let has_others = bus.settings().rabbit_url.is_some();

@@ -17,6 +17,7 @@ async fn greet(visitor: VisitorArrived) {
 
 #[tokio::main]
 async fn main() -> bloodbank::Result<()> {
+    bloodbank::init_logging();
     let app = App::new("greeter", Bus::from_env().await?).subscribe(greet).start().await?;
     app.bus().publish(VisitorArrived { name: "Ada".into() }).await?;
     app.wait().await

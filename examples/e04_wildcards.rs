@@ -46,6 +46,7 @@ async fn audit(event: EventEnvelope<OrderEvent>, State(seen): State<UnboundedSen
 
 #[tokio::main]
 async fn main() -> bloodbank::Result<()> {
+    bloodbank::init_logging();
     let (seen, mut lines) = tokio::sync::mpsc::unbounded_channel();
     let bus = Bus::from_env().await?;
     let app = App::new("audit", bus.clone()).state(seen).subscribe(audit).start().await?;

@@ -56,6 +56,7 @@ async fn confirm(filed: EventEnvelope<MessageFiled>, State(done): State<Unbounde
 
 #[tokio::main]
 async fn main() -> bloodbank::Result<()> {
+    bloodbank::init_logging();
     let (done, mut lines) = tokio::sync::mpsc::unbounded_channel();
     let bus = Bus::from_env().await?;
     let app = App::new("archive", bus.clone())

@@ -70,6 +70,7 @@ async fn report(outcome: Outcome, State(lines): State<UnboundedSender<String>>) 
 
 #[tokio::main]
 async fn main() -> bloodbank::Result<()> {
+    bloodbank::init_logging();
     let (lines, mut results) = tokio::sync::mpsc::unbounded_channel();
     let bus = Bus::from_env().await?;
     let app = App::new("shipping", bus.clone()).state(lines).subscribe(ship).subscribe(report).start().await?;

@@ -86,6 +86,7 @@ async fn watch(payment: Payment, State(bank): State<Bank>) {
 
 #[tokio::main]
 async fn main() -> bloodbank::Result<()> {
+    bloodbank::init_logging();
     let (log, mut lines) = tokio::sync::mpsc::unbounded_channel();
     let bus = Bus::from_env().await?;
     let app = App::new("payments", bus.clone())

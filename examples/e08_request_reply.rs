@@ -44,6 +44,7 @@ impl Command for Divide {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    bloodbank::init_logging();
     let bus = Bus::from_env().await?;
     let app = App::new("maths", bus.clone()).commands(CommandManager::linked()).start().await?;
 

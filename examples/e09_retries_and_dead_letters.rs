@@ -31,6 +31,7 @@ async fn fetch(
 
 #[tokio::main]
 async fn main() -> bloodbank::Result<()> {
+    bloodbank::init_logging();
     let (lines, mut attempts) = tokio::sync::mpsc::unbounded_channel();
     let bus = Bus::from_env().await?;
     let app = App::new("crawler", bus.clone()).state(lines).subscribe(fetch).start().await?;

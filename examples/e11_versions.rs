@@ -35,6 +35,7 @@ async fn welcome(user: UserCreatedV2, State(lines): State<UnboundedSender<String
 
 #[tokio::main]
 async fn main() -> bloodbank::Result<()> {
+    bloodbank::init_logging();
     let (lines, mut greetings) = tokio::sync::mpsc::unbounded_channel();
     let bus = Bus::from_env().await?;
     let app = App::new("welcome", bus.clone()).state(lines).subscribe(welcome).start().await?;

@@ -85,6 +85,7 @@ async fn finish(
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    bloodbank::init_logging();
     let (done, mut responses) = tokio::sync::mpsc::unbounded_channel();
     let bus = Bus::from_env().await?;
     println!("{bus:?}");

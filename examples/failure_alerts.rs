@@ -72,6 +72,7 @@ async fn ingest(artifact: Artifact, context: Context) -> Result<(), ArtifactInge
 
 #[tokio::main]
 async fn main() -> bloodbank::Result<()> {
+    bloodbank::init_logging();
     let (lines, mut said) = tokio::sync::mpsc::unbounded_channel();
     let bus = Bus::from_env().await?;
     let app = App::new("alerts", bus.clone())

@@ -174,6 +174,7 @@ async fn ingest_file(bus: &Bus, index: Index, file: &str) -> Result<(), Box<dyn 
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
+    bloodbank::init_logging();
     let path = std::env::var_os("TRANSCRIPTS_DB").map_or_else(|| PathBuf::from("transcripts.db"), PathBuf::from);
     let index = Index::open(&path)?;
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -3,6 +3,8 @@
 
 #[doc(hidden)]
 pub use bloodbank_core::__private;
+#[cfg(feature = "logging")]
+pub use bloodbank_core::telemetry::init_logging;
 pub use bloodbank_core::{
     App, BoxError, Bus, Command, CommandContext, CommandEvent, CommandManager, Context, DeadLetters, Error, ErrorKind,
     Event, EventCollector, EventEnvelope, EventKind, ExecuteError, FailureEvent, HandlerError, PayloadFault, Publisher,
@@ -103,14 +105,14 @@ pub mod routing {
     pub use bloodbank_core::routing::{
         BindingPattern, FillError, InvalidKey, KeyError, KeyErrorKind, MAX_LEN, PatternTrie, RoutingKey, Segment,
         Subject, check_key, check_pattern, check_segment, check_template, check_wire_key, check_wire_pattern, covers,
-        explain, first_segment, is_failure_key, is_template, matches, nearest, overlaps, printable, suggest_pattern,
-        suggestion, template_matches, template_segments, template_to_pattern,
+        explain, first_segment, is_failure_key, is_template, matches, nearest, nearest_within, overlaps, printable,
+        suggest_pattern, suggestion, template_matches, template_segments, template_to_pattern,
     };
 }
 
 /// Settings from the environment, `.env` and `bloodbank.toml`.
 pub mod settings {
-    pub use bloodbank_core::settings::{ClaimStoreKind, QueueKind, Reader, TlsFiles};
+    pub use bloodbank_core::settings::{ClaimStoreKind, LogFormat, QueueKind, Reader, TlsFiles};
 }
 
 /// Stores: contracts, and the backends in memory, in files and in Redis.

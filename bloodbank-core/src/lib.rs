@@ -26,6 +26,7 @@ pub mod publish;
 pub mod registry;
 pub mod settings;
 pub mod store;
+pub mod telemetry;
 pub mod transport;
 
 pub use app::{App, RunningApp};

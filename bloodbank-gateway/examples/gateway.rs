@@ -8,13 +8,14 @@
 use bloodbank_amqp as _;
 use bloodbank_embedded as _;
 
-use bloodbank_core::{App, Bus, CommandManager, Settings};
+use bloodbank_core::{App, Bus, CommandManager, Settings, telemetry::init_logging};
 use bloodbank_domains::agents::{Agents, Echo};
 use bloodbank_gateway::{Gateway, McpServer, ServeOptions, Server, Tokens};
 use bloodbank_webhooks::Webhooks;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    init_logging();
     let settings = Settings::load()?;
     let options = ServeOptions::on(settings.http_host.as_str(), settings.http_port);
     let bus = Bus::connect(settings).await?;

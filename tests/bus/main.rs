@@ -6,6 +6,8 @@ mod common;
 mod commands;
 mod dead_letters;
 mod dedupe;
+#[cfg(feature = "testing")]
+mod logging;
 mod publishing;
 mod subscribers;
 #[cfg(feature = "testing")]

@@ -68,6 +68,32 @@ fn the_other_verbs_go_through_the_gateway() {
 }
 
 #[test]
+fn a_service_says_where_it_is_and_what_went_wrong_for_people_and_for_programs() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut serve = shop(folder.path(), &["serve", "--port", "0"]);
+    serve.env("BLOODBANK_LOG_FORMAT", "json");
+    let serve = Running::start(serve);
+    let line = |part: &str| serde_json::from_str::<Value>(&serve.line(part)).unwrap();
+    let first = line("lost when this process ends");
+    assert_eq!((&first["level"], &first["bus"]), (&json!("INFO"), &json!("embedded")), "{first}");
+    assert_eq!(first["message"], "lost when this process ends: large payloads", "{first}");
+    serve.line("/docs");
+    let args = ["publish", "orders.order.placed", "--set", "order_id=o-1", "--set", "total_cents=0", "--json"];
+    let published: Value = serde_json::from_str(&out(shop(folder.path(), &args))).unwrap();
+    let gave_up = line("gave up");
+    assert_eq!((&gave_up["level"], &gave_up["queue"]), (&json!("ERROR"), &json!("shop.ship")), "{gave_up}");
+    assert_eq!((&gave_up["key"], &gave_up["event_id"]), (&json!("orders.order.placed"), &published["event_id"]));
+
+    let mut unknown = shop(folder.path(), &["serve"]);
+    unknown.env("BLOODBANK_LOG_FORMAT", "xml");
+    let error = fails(unknown, 2);
+    assert!(
+        error.contains("BLOODBANK_LOG_FORMAT in the environment is \"xml\"; it must be `compact` or `json`"),
+        "{error}"
+    );
+}
+
+#[test]
 fn dead_letters_behind_a_gateway() {
     let folder = tempfile::tempdir().unwrap();
     let shop = |args: &[&str]| shop(folder.path(), args);

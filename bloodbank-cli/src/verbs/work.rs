@@ -14,7 +14,7 @@ pub(crate) struct Work {}
 
 impl Work {
     pub(crate) fn run(self, app: AppFactory) -> Result {
-        runtime::block_on(async {
+        runtime::block_on_service(async {
             let bus = connect::bus().await?;
             let app = app(bus)?;
             let topology = app.topology();

@@ -8,6 +8,7 @@ use parking_lot::RwLock;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::{Service, ServiceExt};
+use tracing::Instrument;
 
 use crate::{
     consume::{
@@ -18,6 +19,7 @@ use crate::{
     dedupe::{Begun, Guard, Lease},
     handler::{Context, Delivered, Target},
     registry::Registry,
+    telemetry,
     transport::{Deliveries, Delivery, Settlement},
 };
 
@@ -223,6 +225,13 @@ impl Worker {
     }
 
     async fn work(&mut self, context: &Context, settlement: Settlement, lease: Option<&Lease>) -> Outcome {
+        match telemetry::process(|| context.handled()) {
+            None => self.attempt(context, settlement, lease).await,
+            Some(span) => Box::pin(self.attempt(context, settlement, lease).instrument(span)).await,
+        }
+    }
+
+    async fn attempt(&mut self, context: &Context, settlement: Settlement, lease: Option<&Lease>) -> Outcome {
         let start = context.begin();
         let result = match self.service.ready().await {
             Ok(service) => service.call(context.clone()).await,
@@ -230,7 +239,13 @@ impl Worker {
         };
         self.counters.seconds.record(start.elapsed().as_secs_f64());
         self.count(context.message().properties.event_type.as_ref());
-        settle(settlement, context, &self.spec.options, result, lease).await
+        let Some(span) = telemetry::settle(|| context.handled()) else {
+            return settle(settlement, context, &self.spec.options, result, lease).await;
+        };
+        let settling = settle(settlement, context, &self.spec.options, result, lease);
+        let outcome = Box::pin(settling.instrument(span.clone())).await;
+        span.record("outcome", tracing::field::debug(outcome));
+        outcome
     }
 
     fn count(&mut self, event_type: Option<&Arc<str>>) {

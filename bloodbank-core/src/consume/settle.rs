@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use tracing::{debug, warn};
+use tracing::{error, warn};
 
 use crate::{
     consume::{
@@ -136,8 +136,9 @@ pub(super) async fn give_up(failure: &HandlerError, context: &Context, options: 
     };
     match next {
         Ok(delay) => {
-            debug!(queue = context.queue(), event_id = %context.event_id(), attempt = context.attempt(), ?delay, error = %failure, "retry");
             publish_copy(retry_copy(context, failure, delay), context).await?;
+            // Said when it is so: before the confirm the same attempt may be settled again.
+            warn!(queue = context.queue(), event_id = %context.event_id(), key = context.key(), attempt = context.attempt(), error = %failure, "failed; tried again in {delay:?}");
             Ok(Outcome::Retry)
         }
         Err(reason) => {
@@ -145,7 +146,7 @@ pub(super) async fn give_up(failure: &HandlerError, context: &Context, options: 
                 publish_copy(dead_letter_copy(context, failure, reason), context).await?;
             }
             // Said when it is so: whoever reads it finds the dead letter.
-            warn!(queue = context.queue(), event_id = %context.event_id(), attempt = context.attempt(), reason, error = %failure, "gave up");
+            error!(queue = context.queue(), event_id = %context.event_id(), key = context.key(), attempt = context.attempt(), reason, error = %failure, "gave up");
             let answered = match published {
                 Some(message) => Answer::Failure(message),
                 None => Answer::Error(failure.to_string()),

@@ -1,14 +1,13 @@
 //! The specification of a subscriber for the runtime: a queue, patterns, options, and a tower service.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use futures_util::{FutureExt, future::BoxFuture};
 use tower::{Layer, Service, ServiceExt, service_fn, util::BoxCloneSyncService};
 
 use crate::{
     error::BoxError,
     event::EventCollector,
-    handler::{Context, HandlerError, Subscriber, panicked, timed_out},
+    handler::{Context, HandlerError, Subscriber, limited},
     registry::{CommandDescriptor, SubscriberOptions},
 };
 
@@ -46,7 +45,10 @@ impl SubscriberSpec {
             let subscriber = Arc::clone(&subscriber);
             Arc::new(move |context: &Context| subscriber.lane(context)) as Lane
         });
-        let handler = service_fn(move |context: Context| isolated(subscriber.call(context), options.timeout));
+        let handler = service_fn(move |context: Context| {
+            let handling = subscriber.call(context.clone());
+            async move { limited("the handler", &context, handling).await? }
+        });
         Self {
             name: descriptor.name.into(),
             queue,
@@ -68,17 +70,5 @@ impl SubscriberSpec {
     {
         let layered = layer.layer(self.service.clone()).map_err(|error| HandlerError::from_layer(error.into()));
         self.service = BoxCloneSyncService::new(layered);
-    }
-}
-
-/// Runs a handler within its time limit; a panic becomes an error.
-async fn isolated(
-    handler: BoxFuture<'static, Result<EventCollector, HandlerError>>,
-    timeout: Duration,
-) -> Result<EventCollector, HandlerError> {
-    match tokio::time::timeout(timeout, AssertUnwindSafe(handler).catch_unwind()).await {
-        Ok(Ok(result)) => result,
-        Ok(Err(panic)) => Err(panicked(&*panic)),
-        Err(_) => Err(timed_out(timeout)),
     }
 }

@@ -1,11 +1,8 @@
 //! The execution of commands.
 
-use std::{
-    any::{TypeId, type_name},
-    panic::AssertUnwindSafe,
-};
+use std::any::{TypeId, type_name};
 
-use futures_util::{FutureExt, future::BoxFuture};
+use futures_util::future::BoxFuture;
 use tower::{service_fn, util::BoxCloneSyncService};
 use tracing::error;
 
@@ -13,7 +10,7 @@ use super::{Command, CommandContext};
 use crate::{
     consume::SubscriberSpec,
     event::{Declaration, Event, EventCollector, Location, Reply},
-    handler::{self, Context, HandlerError, Input, panicked, timed_out},
+    handler::{self, Context, HandlerError, Input, limited},
     registry::{CommandDescriptor, SubscriberOptions},
 };
 
@@ -77,32 +74,22 @@ async fn run<C: Command<Crate>, Crate>(context: Context) -> Result<EventCollecto
     let state = context.states().get::<C::State>().ok_or_else(|| {
         HandlerError::permanent(format!("the app provides no state of type `{}`", type_name::<C::State>()))
     })?;
-    let limit = context.timeout();
     let attempt = context.attempt();
     let context = CommandContext::new(state, context);
     let mut events = EventCollector::default();
-    let execution = AssertUnwindSafe(command.execute(&context, &mut events)).catch_unwind();
-    let failure = match tokio::time::timeout(limit, execution).await {
-        Ok(Ok(Ok(reply))) => {
+    let failure = match limited("the command", &context, command.execute(&context, &mut events)).await {
+        Ok(Ok(reply)) => {
             reply.collect(&mut events);
             match events.checked() {
                 Ok(events) => return Ok(events),
                 Err(error) => HandlerError::invalid_follow_up(&error),
             }
         }
-        Ok(Ok(Err(failure))) => handler::failure(failure, attempt),
-        Ok(Err(panic)) => panicked(&*panic),
-        Err(_) => timed_out(limit),
+        Ok(Err(failure)) => handler::failure(failure, attempt),
+        Err(error) => error,
     };
-    let rollback = AssertUnwindSafe(command.rollback(&context)).catch_unwind();
-    match tokio::time::timeout(limit, rollback).await {
-        Ok(Ok(())) => {}
-        Ok(Err(_)) => {
-            error!(command = C::DECLARATION.routing_key, event_id = %context.event_id(), "the rollback panicked")
-        }
-        Err(_) => {
-            error!(command = C::DECLARATION.routing_key, event_id = %context.event_id(), "the rollback took longer than {limit:?}")
-        }
+    if let Err(error) = limited("the rollback", &context, command.rollback(&context)).await {
+        error!(queue = context.queue(), event_id = %context.event_id(), key = context.key(), attempt, "{error}; what the command has done stays done");
     }
     Err(failure)
 }

@@ -18,6 +18,7 @@ use crate::{
     handler::States,
     message::{Headers, Incoming, names},
     publish::{Bus, Cause, FollowUp, TraceContext},
+    telemetry::Handled,
 };
 
 /// The context of the event that a handler handles: attempt, headers, deadline, cancellation, the bus.
@@ -115,6 +116,16 @@ impl Context {
     pub(crate) fn set_dedupe_mark(&self, mark: DedupeMark) {
         // An event is begun once.
         let _ = self.0.mark.set(mark);
+    }
+
+    /// The key of the event; the routing key of a message that does not say its type.
+    pub(crate) fn key(&self) -> &str {
+        self.message().properties.event_type.as_ref().unwrap_or(&self.message().routing_key)
+    }
+
+    /// The event, as spans and log lines name it.
+    pub(crate) fn handled(&self) -> Handled<'_> {
+        Handled { queue: self.queue(), event_id: self.event_id(), key: self.key(), attempt: self.attempt() }
     }
 
     /// The queue that the event came from.

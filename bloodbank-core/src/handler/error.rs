@@ -169,13 +169,13 @@ pub(crate) fn failure<E: FailureEvent>(mut event: E, attempt: u32) -> HandlerErr
     }
 }
 
-/// The error for a handler that panicked.
-pub(crate) fn panicked(panic: &(dyn Any + Send)) -> HandlerError {
+/// The error for work of a handler that panicked.
+pub(super) fn panicked(what: &str, panic: &(dyn Any + Send)) -> HandlerError {
     let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    HandlerError::new(HandlerErrorKind::Panicked, format!("the handler panicked: {}", text.unwrap_or("no message")))
+    HandlerError::new(HandlerErrorKind::Panicked, format!("{what} panicked: {}", text.unwrap_or("no message")))
 }
 
-/// The error for a handler that took too long.
-pub(crate) fn timed_out(timeout: Duration) -> HandlerError {
-    HandlerError::new(HandlerErrorKind::TimedOut, format!("the handler took longer than {timeout:?}"))
+/// The error for work of a handler that took too long.
+pub(super) fn timed_out(what: &str, timeout: Duration) -> HandlerError {
+    HandlerError::new(HandlerErrorKind::TimedOut, format!("{what} took longer than {timeout:?}"))
 }

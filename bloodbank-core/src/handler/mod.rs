@@ -6,17 +6,19 @@ mod extract;
 mod input;
 mod output;
 mod publisher;
+mod time_limit;
 
 use futures_util::future::BoxFuture;
 
 pub use context::Context;
 pub(crate) use context::{Delivered, Target};
 pub use error::{HandlerError, HandlerFailure};
-pub(crate) use error::{HandlerErrorKind, failure, panicked, timed_out};
+pub(crate) use error::{HandlerErrorKind, failure};
 pub use extract::{ExtractFrom, Extractor, Here, Needs, Provides, Satisfies, State, States, There};
 pub use input::Input;
 pub use output::{HandlerReturn, Output};
 pub use publisher::Publisher;
+pub(crate) use time_limit::limited;
 
 use crate::{event::EventCollector, registry::SubscriberDescriptor};
 

@@ -9,7 +9,9 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures_util::future::Either;
 use serde::Serialize;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::{
@@ -21,6 +23,7 @@ use crate::{
     publish::{Prepared, Publish, PublishOptions, Receipt, Replies, Uncommon, keys::Keys, measure::Measured},
     settings::Settings,
     store::{CausationLink, Stores},
+    telemetry,
     transport::{Topology, Transport},
 };
 
@@ -207,8 +210,12 @@ impl Bus {
             _ => None,
         };
         let measured = Measured::begin(&receipt.event_type);
-        let published = self.publish_message(message);
-        async move {
+        let span = telemetry::publish(&message.exchange, &receipt.event_type, receipt.event_id);
+        let published = match &span {
+            None => self.publish_message(message),
+            Some(span) => span.in_scope(|| self.publish_message(message)),
+        };
+        let confirmed = async move {
             let published = published.await;
             measured.end(&published);
             if let Some(recorded) = recorded {
@@ -225,6 +232,10 @@ impl Bus {
                 ));
             }
             Ok(receipt)
+        };
+        match span {
+            None => Either::Left(confirmed),
+            Some(span) => Either::Right(Box::pin(confirmed.instrument(span))),
         }
     }
 
