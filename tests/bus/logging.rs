@@ -1,12 +1,32 @@
 //! What is logged, and which event a line is about.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    future::ready,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::SeqCst},
+    },
+    time::Duration,
+};
 
-use bloodbank::{ErrorKind, Settings, prelude::*, testing::TestBus};
+use bloodbank::{
+    Error, ErrorKind, Result, Settings,
+    app::BusBuilder,
+    embedded::Embedded,
+    message::{Outgoing, Published, names},
+    prelude::*,
+    store::Stores,
+    testing::TestBus,
+    transport::{BoxQueueBrowser, Connection, Consume, Deliveries, Publish, Topology, TopologyDiff, Transport},
+};
+use futures_util::{FutureExt, future::BoxFuture};
 use parking_lot::Mutex;
 use serde_json::Value;
 use tracing::{Level, subscriber::DefaultGuard};
 use tracing_subscriber::fmt::format::FmtSpan;
+
+use crate::common::soon;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Event)]
 #[event(routing_key = "forge.nail.ordered")]
@@ -195,4 +215,77 @@ async fn a_bus_in_memory_is_refused_where_it_would_be_a_mistake() {
         "{error}"
     );
     Bus::connect(production("1").unwrap()).await.unwrap();
+}
+
+/// The embedded bus, which refuses the first two copies that should wait for another attempt.
+struct Full {
+    inner: Embedded,
+    refused: AtomicU32,
+}
+
+impl Publish for Full {
+    fn publish(&self, message: Outgoing) -> BoxFuture<'_, Result<Published>> {
+        let is_copy = message.properties.headers.get(names::FIRST_FAILED).is_some();
+        if is_copy && self.refused.fetch_add(1, SeqCst) < 2 {
+            return ready(Err(Error::new(ErrorKind::Refused, "the queue is full"))).boxed();
+        }
+        self.inner.publish(message)
+    }
+}
+
+impl Consume for Full {
+    fn declare(&self, topology: Topology) -> BoxFuture<'_, Result<()>> {
+        self.inner.declare(topology)
+    }
+
+    fn consume(&self, queue: Arc<str>, prefetch: u16) -> BoxFuture<'_, Result<Deliveries>> {
+        self.inner.consume(queue, prefetch)
+    }
+
+    fn browse(&self, queue: Arc<str>) -> BoxFuture<'_, Result<BoxQueueBrowser>> {
+        self.inner.browse(queue)
+    }
+
+    fn compare(&self, topology: Topology) -> BoxFuture<'_, Result<Vec<TopologyDiff>>> {
+        self.inner.compare(topology)
+    }
+}
+
+impl Transport for Full {
+    fn system(&self) -> &'static str {
+        "full"
+    }
+
+    fn stores(&self, settings: &Settings) -> Stores {
+        self.inner.stores(settings)
+    }
+
+    fn connections(&self) -> Vec<Connection> {
+        self.inner.connections()
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        self.inner.close()
+    }
+}
+
+#[tokio::test]
+async fn another_attempt_is_announced_once_when_its_copy_is_confirmed() {
+    let (lines, _guard) = Lines::of(Level::INFO, FmtSpan::NONE);
+    let transport = Arc::new(Full { inner: Embedded::in_memory(), refused: AtomicU32::new(0) });
+    let bus = BusBuilder::new(Settings::default()).transport(transport).connect().await.unwrap();
+    let _app = App::new("smithy", bus.clone()).subscribe(forge).start().await.unwrap();
+    bus.publish(NailOrdered { number: 1 }).await.unwrap();
+    let gave_up = async {
+        while lines.with("gave up").is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    soon("the end of the attempts", gave_up).await;
+    let kept = ["cannot be put aside", "cannot be put aside", "failed; tried again in", "gave up"];
+    let said: Vec<_> = lines.all().into_iter().filter(|line| line.get("error").is_some()).collect();
+    assert_eq!(said.len(), kept.len(), "{said:#?}");
+    for (line, part) in said.iter().zip(kept) {
+        assert!(line["message"].as_str().unwrap().contains(part), "{part}: {said:#?}");
+    }
 }

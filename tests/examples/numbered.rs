@@ -27,7 +27,15 @@ async fn output(mut command: Command) -> String {
     let (out, err) =
         (String::from_utf8_lossy(&output.stdout).into_owned(), String::from_utf8_lossy(&output.stderr).into_owned());
     assert!(output.status.success(), "{}\n{out}\n{err}", output.status);
+    assert_logs_only_what_matters(&err);
     out
+}
+
+/// What is normal is no warning: neither an event that nobody subscribes to nor a clean stop.
+fn assert_logs_only_what_matters(log: &str) {
+    for line in log.lines().filter(|line| [" WARN ", "ERROR "].iter().any(|level| line.contains(level))) {
+        assert!(line.contains("failed; tried again in") || line.contains("gave up"), "{line}");
+    }
 }
 
 async fn assert_prints(name: &str, parts: &[&str]) {

@@ -81,7 +81,8 @@ pub(super) fn misspelt(layers: &[Layer]) -> Vec<String> {
         for (name, meant) in &layer.misspelt {
             if !field::synonyms(meant).into_iter().any(is_set) {
                 problems.push(format!(
-                    "{name} {} is read by nobody; did you mean {meant}? Rename it, or, if it belongs to another program, set {meant} too: an empty value means the default",
+                    "{} {} is read by nobody; did you mean {meant}? Rename it, or, if it belongs to another program, set {meant} too: an empty value means the default",
+                    name.escape_debug(),
                     layer.place
                 ));
             }
