@@ -4,19 +4,19 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 /// The texts in quotes of all Rust files below a folder.
 fn literals(folder: &Path, found: &mut BTreeSet<String>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
         if path.is_dir() {
             literals(&path, found);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let text = fs::read_to_string(&path).unwrap();
+            let text = fs::read_to_string(&path).expect("a file");
             found.extend(text.split('"').map(str::to_owned));
         }
     }
 }
 
 fn page(name: &str) -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/src").join(name)).unwrap()
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/src").join(name)).expect("a page")
 }
 
 /// Whether a text is a name in small or capital letters with underscores that begins like this.
@@ -42,8 +42,8 @@ fn every_metric_is_on_the_page_of_the_gateway() {
 #[test]
 fn every_setting_is_on_the_page_of_settings() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let declared = fs::read_to_string(root.join("bloodbank-core/src/settings/field.rs")).unwrap();
-    let declared = declared.split_once("const OF_THE_ENVIRONMENT").unwrap().0;
+    let declared = fs::read_to_string(root.join("bloodbank-core/src/settings/field.rs")).expect("the settings");
+    let declared = declared.split_once("const OF_THE_ENVIRONMENT").expect("the list").0;
     let fields = declared.lines().filter(|line| line.contains("field(&[") || line.contains("secret(&["));
     let names: Vec<_> = fields.flat_map(|line| line.split('"').skip(1).step_by(2)).collect();
     assert!(names.len() > 30, "{names:?}");
