@@ -73,6 +73,8 @@ pub(crate) enum Verb {
     Watch(Watch),
     Tail(Tail),
     Trace(Trace),
+    #[cfg(feature = "ui")]
+    Ui(crate::verbs::Ui),
     Dlq(Dlq),
     Check(Check),
     Flow(Flow),
@@ -100,6 +102,8 @@ impl Verb {
             Self::Watch(verb) => verb.run(),
             Self::Tail(verb) => verb.run(),
             Self::Trace(verb) => verb.run(),
+            #[cfg(feature = "ui")]
+            Self::Ui(verb) => verb.run(program.app),
             Self::Dlq(verb) => verb.run(program.app),
             Self::Check(verb) => verb.run(),
             Self::Flow(verb) => verb.run(),

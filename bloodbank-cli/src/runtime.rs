@@ -18,7 +18,7 @@ pub(crate) fn block_on_service<T>(work: impl Future<Output = Result<T>>) -> Resu
 }
 
 /// Runs what talks to the bus while the terminal belongs to somebody else: nothing is logged, unless `RUST_LOG` wants it.
-#[cfg(unix)]
+#[cfg(any(unix, feature = "ui"))]
 pub(crate) fn block_on_quietly<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     block_on_logging("off", work)
 }

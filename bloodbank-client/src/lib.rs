@@ -9,6 +9,7 @@
 //! | [`PayloadBuilder`], [`Assignment`], [`mock_payload()`] | payloads of events that are known only at run time |
 //! | [`SchemaNode`] | reading a JSON Schema |
 //! | [`EventSummary`], [`EventDetails`], [`find_event()`] | what listings say about an event |
+//! | [`CausationTrace`] | what led to an event, and what it led to |
 //! | [`Flow`] | the flow of events through subscribers and commands, as data and as diagrams |
 //!
 //! ```no_run
@@ -34,6 +35,7 @@ mod gateway;
 mod payload;
 mod project;
 mod publish;
+mod trace;
 
 pub use connection::{Connection, Via, is_in_memory};
 pub use dead_letter::{DeadLetterDetail, DeadLetterEntry, SweepAction, SweepReport, SweptDeadLetter};
@@ -44,3 +46,4 @@ pub use gateway::{GatewayAddress, GatewayClient, GatewayEvent, GatewayFile, defa
 pub use payload::{Assignment, CheckedEvent, PayloadBuilder, SchemaNode, mock_payload};
 pub use project::Project;
 pub use publish::{PublishReceipt, PublishRequest};
+pub use trace::{CausationEvent, CausationTrace};

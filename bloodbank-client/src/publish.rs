@@ -2,7 +2,7 @@
 
 use bloodbank_core::envelope::Source;
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -44,7 +44,7 @@ impl<'a> PublishRequest<'a> {
 }
 
 /// What was confirmed about an event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PublishReceipt {
     /// The id of the event.

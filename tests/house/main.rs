@@ -39,7 +39,7 @@ const STAGES: [&str; 20] = [
 ];
 
 /// The crates whose files are looked at for circles.
-const CRATES: [&str; 12] = [
+const CRATES: [&str; 13] = [
     "bloodbank-amqp",
     "bloodbank-cli",
     "bloodbank-client",
@@ -51,6 +51,7 @@ const CRATES: [&str; 12] = [
     "bloodbank-macros",
     "bloodbank-routing",
     "bloodbank-testing",
+    "bloodbank-ui",
     "bloodbank-webhooks",
 ];
 

@@ -13,6 +13,8 @@ mod serve;
 #[path = "../support/mod.rs"]
 mod support;
 mod transcripts;
+#[cfg(unix)]
+mod ui;
 mod watch;
 #[cfg(unix)]
 mod wrap;

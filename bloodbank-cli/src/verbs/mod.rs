@@ -18,6 +18,8 @@ mod show;
 mod tail;
 mod topology;
 mod trace;
+#[cfg(feature = "ui")]
+mod ui;
 mod watch;
 mod work;
 #[cfg(unix)]
@@ -41,6 +43,8 @@ pub(crate) use show::Show;
 pub(crate) use tail::Tail;
 pub(crate) use topology::Topology;
 pub(crate) use trace::Trace;
+#[cfg(feature = "ui")]
+pub(crate) use ui::Ui;
 pub(crate) use watch::Watch;
 pub(crate) use work::Work;
 #[cfg(unix)]

@@ -1,6 +1,8 @@
 //! An open way to the bus: directly, or through the gateway that has its file open.
 
 mod dead_letters;
+mod events;
+mod trace;
 
 use std::time::Duration;
 

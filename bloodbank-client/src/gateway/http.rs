@@ -42,7 +42,7 @@ impl GatewayClient {
         ClientError::GatewayUnreachable { url: self.url.clone(), reason: error.to_string() }
     }
 
-    pub(super) fn invalid_answer(&self, reason: String) -> ClientError {
+    pub(crate) fn invalid_answer(&self, reason: String) -> ClientError {
         ClientError::InvalidAnswer { url: self.url.clone(), reason }
     }
 

@@ -4,20 +4,15 @@ mod format;
 
 use std::{io::Write, path::Path, pin::pin};
 
-use bloodbank_client::{GatewayClient, GatewayEvent};
+use bloodbank_client::{Connection, GatewayClient, GatewayEvent};
 use bloodbank_core::{
     Bus, Settings,
     routing::{self, BindingPattern},
-    settings::QueueKind,
     store::{JournalQuery, Position},
-    transport::{
-        Topology, Transport,
-        topology::{Binding, Queue},
-    },
+    transport::Transport,
 };
 use bloodbank_embedded::Embedded;
 use futures_util::{StreamExt, TryStreamExt};
-use uuid::Uuid;
 
 use self::format::Format;
 use crate::{
@@ -91,28 +86,20 @@ impl Tail {
 
     /// Prints what is published from now on.
     async fn follow_bus(&self, bus: &Bus, pattern: &BindingPattern, format: Format) -> Result {
-        let queue = Queue::new(format!("bloodbank.tail.{}", Uuid::new_v4()), QueueKind::Transient);
-        let name = queue.name.clone();
-        let binding =
-            Binding { exchange: bus.exchange().clone(), queue: name.clone(), pattern: pattern.as_str().into() };
-        let mut topology = Topology::events(bus.exchange());
-        topology.queues.push(queue);
-        topology.bindings.push(binding);
-        bus.transport().declare(topology).await?;
-        let mut deliveries = bus.transport().consume(name, 256).await?;
+        let connection = Connection::Bus(bus.clone());
+        let mut events = connection.events(bus.settings(), pattern).await?;
         output::note(&format!("watching `{pattern}` on {}; Ctrl-C ends", bus.exchange()));
         let mut left = self.count.unwrap_or(usize::MAX);
         while left > 0 {
-            let delivery = tokio::select! {
-                delivery = deliveries.next() => delivery,
+            let event = tokio::select! {
+                event = events.next() => event,
                 _ = tokio::signal::ctrl_c() => None,
             };
-            let Some(delivery) = delivery else { break };
-            print(&delivery.message.body, format)?;
-            delivery.ack();
+            let Some(GatewayEvent::Envelope(body)) = event.transpose()? else { break };
+            print(&body, format)?;
             left -= 1;
         }
-        drop(deliveries);
+        drop(events);
         bus.close().await;
         Ok(())
     }

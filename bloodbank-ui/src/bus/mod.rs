@@ -1,0 +1,49 @@
+//! The bus behind the screen: keeps a way to it open, follows its events, carries out effects, and reports as messages.
+
+mod effects;
+mod follow;
+mod link;
+
+use std::sync::Arc;
+
+use bloodbank_client::Connection;
+use bloodbank_core::Settings;
+use tokio::sync::{
+    mpsc::{Sender, UnboundedReceiver},
+    watch,
+};
+
+use crate::{
+    message::{Effect, Message},
+    options::Options,
+};
+
+/// The open way to the bus, if there is one.
+type Way = Option<Arc<Connection>>;
+
+/// Works until nobody sends effects any more, then closes the bus.
+pub(crate) async fn run(
+    settings: Settings,
+    options: Options,
+    mut effects: UnboundedReceiver<Effect>,
+    messages: Sender<Message>,
+) {
+    let (sender, way) = watch::channel(None);
+    let link = link::keep(&settings, options.via, &sender, &messages);
+    let follow = follow::follow(&settings, way.clone(), &messages);
+    let work = async {
+        while let Some(effect) = effects.recv().await {
+            let connection = way.borrow().clone();
+            tokio::spawn(effects::carry_out(effect, connection, options.clone(), messages.clone()));
+        }
+    };
+    tokio::select! {
+        () = link => {}
+        () = follow => {}
+        () = work => {}
+    }
+    let connection = sender.borrow().clone();
+    if let Some(connection) = connection {
+        connection.close().await;
+    }
+}

@@ -1,0 +1,110 @@
+//! The live stream.
+
+use chrono::TimeDelta;
+use crossterm::event::KeyCode;
+use serde_json::json;
+
+use super::screen::{User, id, noon, seen};
+use crate::message::Message;
+
+fn orders(numbers: std::ops::Range<u128>) -> Message {
+    let shown: Vec<_> = numbers
+        .map(|number| {
+            let key = if number % 2 == 0 { "orders.order.placed" } else { "stock.article.counted" };
+            seen(number, key, &[], json!({"number": number.to_string()}))
+        })
+        .collect();
+    Message::Events { count: shown.len() as u64, shown }
+}
+
+#[test]
+fn the_newest_is_first_and_looking_pauses() {
+    let mut user = User::new(80, 24);
+    user.press(KeyCode::F(3));
+    user.tell(orders(0..3));
+    user.sees("\"number\": \"2\"");
+    user.press(KeyCode::Down);
+    assert!(user.state.live.is_paused());
+    user.tell(orders(3..5));
+    user.sees("\"number\": \"1\"");
+    user.sees("paused");
+    user.press(KeyCode::Char(' '));
+    user.sees("\"number\": \"4\"");
+    user.press(KeyCode::Enter);
+    user.sees("\"timestamp\"");
+}
+
+#[test]
+fn a_pattern_filters_what_was_and_what_comes() {
+    let mut user = User::new(80, 24);
+    user.press(KeyCode::F(3));
+    user.tell(orders(0..4));
+    user.press(KeyCode::Char('/'));
+    user.write("orders.#");
+    user.press(KeyCode::Enter);
+    let keys =
+        |user: &User| -> Vec<String> { user.state.live.shown().iter().map(|event| event.event_type.clone()).collect() };
+    assert_eq!(keys(&user), ["orders.order.placed"; 2]);
+    user.tell(orders(4..6));
+    assert_eq!(keys(&user), ["orders.order.placed"; 3]);
+    user.press(KeyCode::Char('/'));
+    user.write("..");
+    assert!(user.state.live.pattern_fault.is_some());
+    user.press(KeyCode::Enter);
+    assert!(user.state.live.is_filtering, "it is no pattern yet");
+    user.press(KeyCode::Esc);
+    assert_eq!(keys(&user).len(), 6);
+}
+
+#[test]
+fn what_is_not_kept_is_counted() {
+    let mut user = User::new(80, 24);
+    user.press(KeyCode::F(3));
+    let Message::Events { shown, .. } = orders(0..10) else { unreachable!() };
+    user.tell(Message::Events { count: 1_214, shown });
+    user.sees("1,214 seen · 1,204 dropped");
+    user.tell(Message::Tick(noon() + TimeDelta::seconds(1)));
+    user.sees("1,214 events/s");
+    for round in 0..11 {
+        user.tell(orders(round * 500..(round + 1) * 500));
+    }
+    assert_eq!(user.state.live.kept().count(), 5_000);
+    user.sees("1,714 dropped");
+}
+
+#[test]
+fn an_idle_bus_needs_no_new_picture() {
+    let mut user = User::new(80, 24);
+    user.state.is_changed = false;
+    user.tell(Message::Tick(noon()));
+    assert!(!user.state.is_changed);
+    user.tell(orders(0..1));
+    user.state.is_changed = false;
+    user.tell(Message::Tick(noon()));
+    assert!(user.state.is_changed, "the rate has moved");
+}
+
+#[test]
+fn a_seen_event_is_traced_and_edited() {
+    let mut user = User::new(80, 24);
+    user.press(KeyCode::F(3));
+    let payload = json!({"order_id": "o-7", "carrier": "post"});
+    let shown = vec![seen(7, "orders.order.shipped", &[], payload)];
+    user.tell(Message::Events { count: 1, shown });
+    user.press(KeyCode::Char('e'));
+    assert_eq!(user.state.event.unwrap().routing_key(), "orders.order.shipped");
+    user.sees("\"o-7\"");
+    user.press(KeyCode::F(3));
+    user.control('t');
+    assert_eq!(user.effects, [crate::message::Effect::Trace(id(7))]);
+}
+
+#[test]
+fn a_message_without_an_envelope_is_shown_as_it_is() {
+    let mut user = User::new(80, 24);
+    user.press(KeyCode::F(3));
+    let event = crate::message::SeenEvent::read("\u{1b}[31mno json".into());
+    user.tell(Message::Events { count: 1, shown: vec![event.into()] });
+    user.sees("(no envelope)");
+    user.sees("this message is no JSON");
+}
