@@ -28,6 +28,8 @@ pub(crate) enum Message {
         count: u64,
         shown: Vec<Arc<SeenEvent>>,
     },
+    /// Events that the bus remembers, the oldest first.
+    History(Result<Vec<Arc<SeenEvent>>, String>),
     Published(Result<PublishReceipt, String>),
     Replied(Result<Value, String>),
     Traced {
@@ -56,6 +58,8 @@ pub(crate) enum Effect {
     },
     Execute(CheckedEvent),
     Trace(Uuid),
+    /// Asks the bus for what it remembers since this time.
+    History(DateTime<Utc>),
     ListDeadLetters,
     Sweep {
         action: SweepAction,

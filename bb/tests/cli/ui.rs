@@ -21,6 +21,7 @@ const ENTER: &str = "\r";
 const DOWN: &str = "\x1b[B";
 const RIGHT: &str = "\x1b[C";
 const END: &str = "\x1b[F";
+const F2: &str = "\x1bOQ";
 const F3: &str = "\x1bOR";
 const F5: &str = "\x1b[15~";
 
@@ -202,8 +203,13 @@ async fn a_gateway_goes_and_comes_back() {
     let setup = Setup::embedded("shop");
     let mut serve = Running::start(setup.run(&["serve", "--port", "0"]));
     serve.line("/docs");
+    out(setup.run(&["publish", "orders.order.placed", "--mock"]));
     let mut ui = Terminal::open(&setup, &["ui"]);
     ui.sees("● the gateway at").await;
+    ui.types(&format!("{F3}h")).await;
+    ui.sees("earlier events").await;
+    ui.sees("\"event_type\": \"orders.order.").await;
+    ui.types(F2).await;
     serve.signal("TERM");
     assert_eq!(serve.code(), Some(0));
     ui.sees("the bus is away").await;

@@ -2,6 +2,7 @@
 
 mod dead_letters;
 mod events;
+mod history;
 mod trace;
 
 use std::time::Duration;

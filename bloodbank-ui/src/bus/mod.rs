@@ -34,7 +34,13 @@ pub(crate) async fn run(
     let work = async {
         while let Some(effect) = effects.recv().await {
             let connection = way.borrow().clone();
-            tokio::spawn(effects::carry_out(effect, connection, options.clone(), messages.clone()));
+            let work = effects::Work {
+                connection,
+                settings: settings.clone(),
+                options: options.clone(),
+                messages: messages.clone(),
+            };
+            tokio::spawn(work.carry_out(effect));
         }
     };
     tokio::select! {

@@ -1,6 +1,9 @@
 //! The live stream: the last events, a filter, a rate.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::Arc,
+};
 
 use bloodbank_core::routing::BindingPattern;
 use uuid::Uuid;
@@ -9,7 +12,7 @@ use super::Selection;
 use crate::message::SeenEvent;
 
 /// The number of events that are kept.
-const MOST: usize = 5_000;
+pub(crate) const MOST: usize = 5_000;
 /// The bytes of the envelopes that are kept.
 const MOST_BYTES: usize = 32 << 20;
 /// The seconds for which the rate is kept.
@@ -55,6 +58,22 @@ impl Live {
             self.bytes -= oldest.body.len();
             self.dropped += 1;
         }
+    }
+
+    /// Adds events from before, the oldest first, as many as there is room for; says how many were new.
+    pub(crate) fn add_past(&mut self, events: Vec<Arc<SeenEvent>>) -> usize {
+        let known: HashSet<Option<Uuid>> = self.events.iter().map(|event| event.event_id).collect();
+        let mut count = 0;
+        for event in events.into_iter().rev().filter(|event| !known.contains(&event.event_id)) {
+            if self.events.len() == MOST || self.bytes + event.body.len() > MOST_BYTES {
+                break;
+            }
+            self.bytes += event.body.len();
+            self.events.push_front(event);
+            count += 1;
+        }
+        self.pause(false);
+        count
     }
 
     /// Ends a second; says whether the rate looks different now.

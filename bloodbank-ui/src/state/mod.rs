@@ -21,7 +21,7 @@ pub(crate) use self::{
     editor::Editor,
     letters::{LetterRow, Letters},
     list::Selection,
-    live::{Live, RATE_SECONDS},
+    live::{Live, MOST, RATE_SECONDS},
     schema::{Field, fields},
     trace::{Trace, TraceRow},
     tree::{Tree, TreeRow},

@@ -108,3 +108,19 @@ fn a_message_without_an_envelope_is_shown_as_it_is() {
     user.sees("(no envelope)");
     user.sees("this message is no JSON");
 }
+
+#[test]
+fn what_was_before_comes_below() {
+    let mut user = User::new(80, 24);
+    user.press(KeyCode::F(3));
+    user.tell(orders(3..5));
+    user.press(KeyCode::Char('h'));
+    assert_eq!(user.effects, [crate::message::Effect::History(noon() - TimeDelta::hours(1))]);
+    let Message::Events { shown, .. } = orders(0..4) else { unreachable!() };
+    user.tell(Message::History(Ok(shown)));
+    user.sees("3 earlier events");
+    let ids: Vec<_> = user.state.live.shown().iter().filter_map(|event| event.event_id).collect();
+    assert_eq!(ids, [4, 3, 2, 1, 0].map(id));
+    user.tell(Message::History(Err("this bus remembers no events".to_owned())));
+    user.sees("this bus remembers no events");
+}

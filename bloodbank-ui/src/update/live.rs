@@ -1,5 +1,6 @@
 //! Keys on the live stream.
 
+use chrono::TimeDelta;
 use crossterm::event::{KeyCode, KeyEvent};
 use serde_json::Value;
 
@@ -32,6 +33,10 @@ pub(super) fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         KeyCode::Char(' ') | KeyCode::Esc => {
             let pauses = !state.live.is_paused() && key.code != KeyCode::Esc;
             state.live.pause(pauses);
+        }
+        KeyCode::Char('h') => {
+            state.say("asking for the last hour …");
+            return vec![Effect::History(state.now - TimeDelta::hours(1))];
         }
         KeyCode::Enter => {
             if let Some(event) = state.live.selected() {

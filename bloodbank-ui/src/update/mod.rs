@@ -49,6 +49,7 @@ pub(crate) fn update(state: &mut State, message: Message) -> Vec<Effect> {
             state.link = link;
             Vec::new()
         }
+        Message::History(result) => reports::remembered(state, result),
         Message::Published(result) => reports::published(state, result),
         Message::Replied(result) => reports::replied(state, result),
         Message::Traced { id, result } => {

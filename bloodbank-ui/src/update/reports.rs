@@ -1,14 +1,27 @@
 //! What has become of effects.
 
+use std::sync::Arc;
+
 use bloodbank_client::{PublishReceipt, SweepAction, SweepReport};
 use serde_json::Value;
 
 use crate::{
     document::Document,
-    message::Effect,
+    message::{Effect, SeenEvent},
     state::{Overlay, State, View},
     text::pretty,
 };
+
+pub(super) fn remembered(state: &mut State, result: Result<Vec<Arc<SeenEvent>>, String>) -> Vec<Effect> {
+    match result {
+        Ok(events) => {
+            let count = state.live.add_past(events);
+            state.say(format!("{count} earlier events"));
+        }
+        Err(error) => state.complain(error),
+    }
+    Vec::new()
+}
 
 pub(super) fn published(state: &mut State, result: Result<PublishReceipt, String>) -> Vec<Effect> {
     match result {
