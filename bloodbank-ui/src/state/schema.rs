@@ -104,6 +104,8 @@ fn rules_of(node: SchemaNode<'_>) -> Vec<String> {
         ("default", "default "),
     ] {
         match node.get(keyword) {
+            // The width of a number is in its bounds already.
+            Some(Value::String(_)) if keyword == "format" && node.get("type").is_some_and(is_number) => {}
             Some(Value::String(text)) => rules.push(format!("{sign}{text}")),
             Some(value @ (Value::Number(_) | Value::Bool(_))) => rules.push(format!("{sign}{value}")),
             _ => {}
@@ -113,6 +115,11 @@ fn rules_of(node: SchemaNode<'_>) -> Vec<String> {
         rules.push("each once".to_owned());
     }
     rules
+}
+
+fn is_number(kind: &Value) -> bool {
+    let is_number = |kind: &Value| matches!(kind.as_str(), Some("integer" | "number"));
+    is_number(kind) || kind.as_array().is_some_and(|kinds| kinds.iter().any(is_number))
 }
 
 #[cfg(test)]

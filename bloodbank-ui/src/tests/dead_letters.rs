@@ -74,7 +74,7 @@ fn one_is_redriven_or_discarded_after_a_question() {
     let letters = vec![LetterId { queue: "shop.ship".to_owned(), event_id: id(2) }];
     assert_eq!(user.effects, [Effect::Sweep { action: SweepAction::Redrive, letters: letters.clone() }]);
     user.press(KeyCode::Char('d'));
-    user.sees("for good?");
+    user.sees("Discard event");
     user.press(KeyCode::Char('n'));
     assert!(user.effects.is_empty() && user.state.overlay.is_none());
     user.press(KeyCode::Char('d'));
@@ -99,7 +99,6 @@ fn an_edited_one_is_published_and_closed() {
     user.sees(&format!("closes {}", id(2)));
     let line = user.state.editor.lines().iter().position(|line| line.contains("total_cents")).unwrap();
     user.state.editor.jump(line, usize::MAX);
-    user.press(KeyCode::Left);
     user.press(KeyCode::Backspace);
     user.write("7");
     user.control('p');

@@ -90,6 +90,7 @@ fn text_is_selected_cut_and_pasted() {
     assert!(user.state.editor.selected().is_some());
     user.control('c');
     assert!(user.effects.is_empty(), "what is selected is copied");
+    user.control('a');
     user.control('x');
     assert_eq!(user.state.editor.text(), "");
     user.sees("1 fault");
@@ -152,8 +153,8 @@ fn payloads_come_from_files_and_editors() {
 #[test]
 fn the_mouse_selects() {
     let mut user = User::new(140, 45);
-    let (column, row) = user.place("shipped");
-    user.click(column, row);
+    let (column, row) = user.place("      shipped");
+    user.click(column + 6, row);
     assert_eq!(user.state.event.unwrap().routing_key(), "orders.order.shipped");
     let (column, row) = user.place("▾ stock");
     user.click(column, row);
@@ -174,11 +175,14 @@ fn the_bus_may_go_and_come_back() {
     user.sees("○ the bus is away: no gateway answers");
     user.tell(Message::Link(Link::Up("the gateway at http://127.0.0.1:1".to_owned())));
     user.sees("http://127.0.0.1:1");
+    user.tell(Message::Published(Err("the bus is away".to_owned())));
+    user.tell(Message::Link(Link::Up("the gateway at http://127.0.0.1:2".to_owned())));
+    user.sees("http://127.0.0.1:2");
 }
 
 #[test]
 fn help_names_every_key_and_q_means_q_in_a_text() {
-    let mut user = User::new(140, 45);
+    let mut user = User::new(140, 60);
     user.press(KeyCode::Char('?'));
     for (_, keys) in crate::update::KEYS {
         for (key, does) in *keys {

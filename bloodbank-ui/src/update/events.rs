@@ -96,7 +96,8 @@ fn next(focus: Focus) -> Focus {
 
 fn search(state: &mut State, code: KeyCode) {
     match code {
-        KeyCode::Esc => {
+        KeyCode::Esc | KeyCode::Enter | KeyCode::Tab => {
+            // What was found stays selected, in the whole tree.
             state.tree.is_searching = false;
             let selected = state.tree.selected().map(|row| row.path.clone());
             state.tree.search(String::new());
@@ -104,7 +105,6 @@ fn search(state: &mut State, code: KeyCode) {
                 state.tree.select(&selected);
             }
         }
-        KeyCode::Enter | KeyCode::Tab => state.tree.is_searching = false,
         KeyCode::Up | KeyCode::Down => {
             moved(code, &mut state.tree.selection, state.tree.rows.len(), 1);
         }
@@ -135,7 +135,6 @@ fn tree(state: &mut State, code: KeyCode) {
             }
         }
         KeyCode::Char('/') => state.tree.is_searching = true,
-        KeyCode::Esc if !state.tree.search.is_empty() => state.tree.search(String::new()),
         _ => {}
     }
     state.show_selected();

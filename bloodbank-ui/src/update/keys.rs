@@ -6,7 +6,7 @@ use super::{events, letters, live, overlay, show, trace, trace_of};
 use crate::{
     layout,
     message::Effect,
-    state::{Focus, Selection, State, View},
+    state::{Focus, Overlay, Selection, State, View},
 };
 
 /// A key and what it does.
@@ -83,50 +83,51 @@ pub(crate) const KEYS: &[(&str, &[Named])] = &[
 /// The keys that the line of actions shows.
 pub(crate) fn actions(state: &State) -> &'static [Named] {
     match (state.view, state.focus) {
+        _ if matches!(state.overlay, Some(Overlay::Confirm { .. })) => &[("y", "yes"), ("n", "no")],
         _ if state.overlay.is_some() => &[("Esc", "close"), ("↑↓", "scroll")],
-        (View::Events, _) if state.tree.is_searching => &[("Enter", "select"), ("Esc", "end the search")],
+        (View::Events, _) if state.tree.is_searching => &[("Enter", "select"), ("↑↓", "next")],
         (View::Live, _) if state.live.is_filtering => &[("Enter", "filter"), ("Esc", "no filter")],
         (View::Events, Focus::Tree | Focus::Schema) => &[
+            ("F1", "help"),
+            ("q", "quit"),
             ("/", "search"),
-            ("Tab", "next part"),
+            ("Tab", "next"),
             ("^P", "publish"),
             ("^R", "execute"),
             ("^G", "mock"),
-            ("F1", "help"),
-            ("q", "quit"),
         ],
         (View::Events, Focus::Editor) => &[
+            ("F1", "help"),
+            ("Esc", "tree"),
             ("^P", "publish"),
             ("^R", "execute"),
             ("^G", "mock"),
             ("^S", "save"),
             ("^O", "load"),
             ("^E", "$EDITOR"),
-            ("Esc", "tree"),
-            ("F1", "help"),
         ],
         (View::Live, _) => &[
+            ("F1", "help"),
+            ("q", "quit"),
             ("/", "filter"),
             ("Space", "pause"),
-            ("Enter", "envelope"),
+            ("Enter", "whole"),
             ("^T", "trace"),
             ("e", "edit"),
             ("h", "history"),
-            ("F1", "help"),
-            ("q", "quit"),
         ],
         (View::Trace, _) => {
-            &[("←→", "fold"), ("Enter", "envelope"), ("e", "edit"), ("r", "reload"), ("F1", "help"), ("q", "quit")]
+            &[("F1", "help"), ("q", "quit"), ("←→", "fold"), ("Enter", "whole"), ("e", "edit"), ("r", "reload")]
         }
         (View::DeadLetters, _) => &[
+            ("F1", "help"),
+            ("q", "quit"),
             ("→", "open"),
             ("r", "redrive"),
             ("e", "edit"),
             ("d", "discard"),
             ("g", "refresh"),
             ("^T", "trace"),
-            ("F1", "help"),
-            ("q", "quit"),
         ],
     }
 }

@@ -46,6 +46,8 @@ pub(crate) fn update(state: &mut State, message: Message) -> Vec<Effect> {
             Vec::new()
         }
         Message::Link(link) => {
+            // What could not be done while the bus was away is out of date.
+            state.notice = None;
             state.link = link;
             Vec::new()
         }

@@ -32,7 +32,7 @@ pub(super) fn tabs(state: &State, frame: &mut Frame<'_>, area: Rect) {
 pub(super) fn actions(state: &State, frame: &mut Frame<'_>, area: Rect) {
     let theme = state.options.theme;
     let spans = keys(state).iter().flat_map(|(key, does)| {
-        [Span::styled(format!(" {key} "), theme.focused()), Span::styled(format!("{does}  "), theme.dim())]
+        [Span::styled(format!(" {key}"), theme.focused()), Span::styled(format!(" {does} "), theme.dim())]
     });
     frame.render_widget(Line::from_iter(spans), area);
 }
