@@ -191,7 +191,7 @@ fn without_settings_the_bus_is_a_file_of_the_user_and_prompts_are_answered() {
     let mut serve = bb(folder.path(), &["serve", "--port", "0"]);
     serve.env("BLOODBANK_AGENT", "echo");
     let serve = Running::start(serve);
-    assert!(serve.line("bus").ends_with("bloodbank/bus.db"));
+    assert!(serve.line("bus      ").ends_with("bloodbank/bus.db"));
     serve.line("/docs");
     let project = folder.path().join("garden");
     std::fs::create_dir_all(project.join(".git")).unwrap();
