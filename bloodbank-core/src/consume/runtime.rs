@@ -1,10 +1,9 @@
 //! The runtime of one subscriber: takes deliveries, runs the handler, settles.
 
-use std::{collections::HashMap, pin::pin, sync::Arc};
+use std::{pin::pin, sync::Arc};
 
 use futures_util::StreamExt;
 use metrics::{Counter, Histogram, counter, histogram};
-use parking_lot::RwLock;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::{Service, ServiceExt};
@@ -30,8 +29,6 @@ struct Worker {
     spec: Arc<SubscriberSpec>,
     service: HandlerService,
     counters: Arc<Counters>,
-    /// The counter of the last event type: most queues have only one.
-    consumed: Option<(Arc<str>, Counter)>,
     guard: Option<Guard>,
 }
 
@@ -42,9 +39,6 @@ struct Counters {
     kept: Counter,
     waiting: Counter,
     seconds: Histogram,
-    /// The counters by event type; creating a counter with a label for each event would cost as much as decoding a
-    /// small one.
-    consumed: RwLock<HashMap<&'static str, Counter>>,
 }
 
 impl Counters {
@@ -56,18 +50,7 @@ impl Counters {
             kept: counter!("bloodbank_kept_total", "queue" => Arc::clone(queue)),
             waiting: counter!("bloodbank_put_off_total", "queue" => Arc::clone(queue)),
             seconds: histogram!("bloodbank_handler_seconds", "queue" => Arc::clone(queue)),
-            consumed: RwLock::default(),
         }
-    }
-
-    fn consumed(&self, event_type: &str) -> Counter {
-        let label = Registry::global().label(event_type);
-        if let Some(counter) = self.consumed.read().get(label) {
-            return counter.clone();
-        }
-        let counter = counter!("bloodbank_consumed_total", "event_type" => label);
-        self.consumed.write().insert(label, counter.clone());
-        counter
     }
 }
 
@@ -82,7 +65,6 @@ pub(crate) async fn run(
     let worker = Worker {
         service: spec.service.clone(),
         counters: Arc::new(Counters::new(&spec.queue)),
-        consumed: None,
         spec: Arc::new(spec),
         target,
         guard,
@@ -238,7 +220,9 @@ impl Worker {
             Err(error) => Err(error),
         };
         self.counters.seconds.record(start.elapsed().as_secs_f64());
-        self.count(context.message().properties.event_type.as_ref());
+        let event_type = context.message().properties.event_type.as_deref().unwrap_or_default();
+        let event_type = Registry::global().label(event_type);
+        counter!("bloodbank_consumed_total", "event_type" => event_type).increment(1);
         let Some(span) = telemetry::settle(|| context.handled()) else {
             return settle(settlement, context, &self.spec.options, result, lease).await;
         };
@@ -246,16 +230,5 @@ impl Worker {
         let outcome = Box::pin(settling.instrument(span.clone())).await;
         span.record("outcome", tracing::field::debug(outcome));
         outcome
-    }
-
-    fn count(&mut self, event_type: Option<&Arc<str>>) {
-        if let (Some(event_type), Some((last, counter))) = (event_type, &self.consumed)
-            && Arc::ptr_eq(event_type, last)
-        {
-            return counter.increment(1);
-        }
-        let counter = self.counters.consumed(event_type.map_or("", |event_type| event_type));
-        counter.increment(1);
-        self.consumed = event_type.map(|event_type| (Arc::clone(event_type), counter));
     }
 }
