@@ -6,7 +6,6 @@ mod event;
 mod options;
 mod queues;
 mod schema;
-mod shape;
 mod subscriber;
 
 use std::{

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 use serde_json::Value;
 
-use super::{EventDescriptor, shape::Shape};
+use super::EventDescriptor;
 use crate::error::{Error, ErrorKind, PayloadFault, Result};
 
 /// The formats that are left to the rules of the type: two opinions about what an address or a URL is would refuse what
@@ -22,15 +22,9 @@ pub(super) fn of<T: JsonSchema>() -> Schema {
     SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>()
 }
 
-/// Whether the text of a payload fits, as far as one pass over it can tell; `false` is no verdict, which [`check`]
-/// gives.
-pub(super) fn fits(descriptor: &EventDescriptor, text: &str) -> Result<bool> {
-    Ok(compiled(descriptor)?.shape.as_ref().is_some_and(|shape| shape.fits(text)))
-}
-
 /// Checks a payload against the schema; the error names the JSON pointer of every fault.
 pub(super) fn check(descriptor: &EventDescriptor, key: &str, payload: &Value) -> Result<()> {
-    let Compiled { validator, .. } = &*compiled(descriptor)?;
+    let validator = compiled(descriptor)?;
     // Collecting faults costs more than finding out that there is none.
     if validator.is_valid(payload) {
         return Ok(());
@@ -76,29 +70,17 @@ fn words(choices: &[Value]) -> Option<Vec<String>> {
     Some(words)
 }
 
-/// A schema compiled for checking.
-pub(super) struct Compiled {
-    pub(super) validator: Validator,
-    pub(super) shape: Option<Shape>,
-}
-
-impl Compiled {
-    pub(super) fn new(schema: &Value) -> Result<Self, ValidationError<'static>> {
-        let options = jsonschema::options().should_validate_formats(true);
-        let options =
-            UNCHECKED_FORMATS.into_iter().fold(options, |options, format| options.with_format(format, |_: &str| true));
-        Ok(Self { validator: options.build(schema)?, shape: Shape::of(schema, &UNCHECKED_FORMATS) })
-    }
-}
-
 /// The compiled schema of an event. Compiling costs much more than checking: each schema is compiled once.
-fn compiled(descriptor: &EventDescriptor) -> Result<Arc<Compiled>> {
-    static COMPILED: LazyLock<Mutex<HashMap<&'static str, Arc<Compiled>>>> = LazyLock::new(Mutex::default);
+fn compiled(descriptor: &EventDescriptor) -> Result<Arc<Validator>> {
+    static COMPILED: LazyLock<Mutex<HashMap<&'static str, Arc<Validator>>>> = LazyLock::new(Mutex::default);
     let known = COMPILED.lock().get(descriptor.routing_key()).cloned();
     if let Some(compiled) = known {
         return Ok(compiled);
     }
-    let compiled = Compiled::new(&descriptor.schema().to_value()).map_err(|error| {
+    let options = jsonschema::options().should_validate_formats(true);
+    let options =
+        UNCHECKED_FORMATS.into_iter().fold(options, |options, format| options.with_format(format, |_: &str| true));
+    let compiled = options.build(&descriptor.schema().to_value()).map_err(|error| {
         Error::new(
             ErrorKind::Registry,
             format!("the schema of `{}` is no valid JSON Schema: {error}", descriptor.routing_key()),
