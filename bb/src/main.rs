@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use bloodbank_cli::Program;
 use bloodbank_core::{App, CommandManager};
 use bloodbank_domains::agents::Agents;
-use bloodbank_webhooks::Webhooks;
+use bloodbank_webhooks::{FirefliesApi, Webhooks};
 use mimalloc::MiMalloc;
 
 /// The allocator of glibc tidies up its free lists for each vector of over a kilobyte, and each message to RabbitMQ needs one.
@@ -17,8 +17,11 @@ fn main() -> ExitCode {
     Program::new()
         .app(|bus| {
             let service = bus.settings().service_name.clone();
-            Ok(App::new(service, bus).state(Agents::from_env()?).commands(CommandManager::linked()))
+            Ok(App::new(service, bus)
+                .state(Agents::from_env()?)
+                .state(FirefliesApi::from_env()?)
+                .commands(CommandManager::linked()))
         })
-        .gateway(|builder| builder.endpoints(Webhooks::from_env().endpoints()))
+        .gateway(|builder| Ok(builder.endpoints(Webhooks::from_env()?.endpoints())))
         .run()
 }

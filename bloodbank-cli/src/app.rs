@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use bloodbank_core::{App, Bus, Result, RunningApp, Settings, app::BusBuilder, transport::Topology};
 use bloodbank_embedded::Embedded;
-use bloodbank_gateway::{Gateway, GatewayBuilder, WatchCommands};
+use bloodbank_gateway::{Gateway, GatewayBuilder, GatewayError, WatchCommands};
 use futures_util::future::BoxFuture;
 use serde_json::Value;
+
+use crate::error::CliError;
 
 /// Builds the app of a program on a bus.
 pub(crate) type AppFactory = Box<dyn FnOnce(Bus) -> Result<Box<dyn AnyApp>>>;
 
 /// Adds what a program has besides to its gateway.
-pub(crate) type GatewayFactory = Box<dyn FnOnce(GatewayBuilder) -> GatewayBuilder>;
+pub(crate) type GatewayFactory = Box<dyn FnOnce(GatewayBuilder) -> std::result::Result<GatewayBuilder, GatewayError>>;
 
 /// What a program consists of beside its command line.
 pub(crate) struct Composition {
@@ -53,8 +55,8 @@ pub(crate) async fn topology(app: AppFactory) -> Result<Topology> {
 }
 
 /// The endpoints of a gateway as an OpenAPI document.
-pub(crate) async fn openapi(gateway: GatewayFactory) -> Result<Value> {
-    Ok(bloodbank_gateway::openapi_document(&gateway(Gateway::builder(detached_bus().await?)).build()))
+pub(crate) async fn openapi(gateway: GatewayFactory) -> std::result::Result<Value, CliError> {
+    Ok(bloodbank_gateway::openapi_document(&gateway(Gateway::builder(detached_bus().await?))?.build()))
 }
 
 /// A bus with the settings of this process that nobody else is on, for what is built only to be looked at.

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use bloodbank_core::{App, Bus, CommandManager, Result};
-use bloodbank_gateway::GatewayBuilder;
+use bloodbank_gateway::{GatewayBuilder, GatewayError};
 use clap::FromArgMatches;
 
 use crate::{
@@ -35,7 +35,7 @@ impl Program {
             let service = bus.settings().service_name.clone();
             Ok(App::new(service, bus).commands(CommandManager::linked()))
         });
-        Self { composition: Composition { app, gateway: Box::new(|builder| builder) } }
+        Self { composition: Composition { app, gateway: Box::new(Ok) } }
     }
 
     /// Sets the app that `work` runs and `topology` shows: its states, its subscribers, its commands.
@@ -44,8 +44,11 @@ impl Program {
         self
     }
 
-    /// Adds to the gateway of the program: webhooks, limits, origins.
-    pub fn gateway(mut self, with: impl FnOnce(GatewayBuilder) -> GatewayBuilder + 'static) -> Self {
+    /// Adds to the gateway of the program: webhooks, limits, origins. An error ends the verb that starts the gateway.
+    pub fn gateway(
+        mut self,
+        with: impl FnOnce(GatewayBuilder) -> std::result::Result<GatewayBuilder, GatewayError> + 'static,
+    ) -> Self {
         self.composition.gateway = Box::new(with);
         self
     }

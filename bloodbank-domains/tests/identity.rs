@@ -11,10 +11,13 @@ use bloodbank_domains::{
     agent::{AgentThreadError, AgentThreadPrompt, AgentThreadResponse},
     artifact::{Artifact, ArtifactAction, ArtifactIngestionFailed},
     fireflies::{
-        AiFilters, FailedStage, FirefliesTranscriptFailed, FirefliesTranscriptProcessed, FirefliesTranscriptReady,
-        FirefliesTranscriptUpload, Participant, Sentence, User,
+        AiFilters, FailedStage, FirefliesTranscriptAvailable, FirefliesTranscriptFailed, FirefliesTranscriptFetch,
+        FirefliesTranscriptProcessed, FirefliesTranscriptReady, FirefliesTranscriptUpload, Participant, Sentence, User,
     },
-    github::{ClaimStoreKind, GithubPrCreated},
+    github::{
+        ClaimStoreKind, GithubBranchPushed, GithubIssueClosed, GithubIssueOpened, GithubPrClosed, GithubPrCreated,
+        GithubPrMerged, GithubReleasePublished,
+    },
     llm::{LlmError, LlmPrompt, LlmResponse},
     logjangler::{LogjanglerThreadPrompt, LogjanglerThreadResponse},
 };
@@ -138,6 +141,31 @@ any_of! {
     pr_created: GithubPrCreated {
         cache_key: name(), cache_type: select(vec![ClaimStoreKind::Redis, ClaimStoreKind::Memory, ClaimStoreKind::File]),
     }
+    available: FirefliesTranscriptAvailable { meeting_id: name(), client_reference_id: perhaps() }
+    fetch: FirefliesTranscriptFetch { meeting_id: name() }
+    pr_closed: GithubPrClosed {
+        repository: name(), number: any::<u64>(), title: text(), author: perhaps(), url: perhaps(), closed_at: time(),
+    }
+    pr_merged: GithubPrMerged {
+        repository: name(), number: any::<u64>(), title: text(), author: perhaps(), merged_by: perhaps(), base: perhaps(),
+        merge_commit: perhaps(), url: perhaps(), merged_at: time(),
+    }
+    issue_opened: GithubIssueOpened {
+        repository: name(), number: any::<u64>(), title: text(), author: perhaps(), labels: vec(text(), 0..4),
+        url: perhaps(), opened_at: time(),
+    }
+    issue_closed: GithubIssueClosed {
+        repository: name(), number: any::<u64>(), title: text(), author: perhaps(), reason: perhaps(),
+        labels: vec(text(), 0..4), url: perhaps(), closed_at: time(),
+    }
+    pushed: GithubBranchPushed {
+        repository: name(), git_ref: name(), before: text(), after: text(), commit_count: any::<u32>(), subject: perhaps(),
+        pusher: perhaps(), forced: any::<bool>(), url: perhaps(), pushed_at: option::of(time()),
+    }
+    released: GithubReleasePublished {
+        repository: name(), tag: name(), name: perhaps(), author: perhaps(), prerelease: any::<bool>(), url: perhaps(),
+        published_at: time(),
+    }
     llm_prompt: LlmPrompt {
         provider: name(), model: perhaps(), prompt: name(), project: perhaps(), working_dir: perhaps(),
         domain: perhaps(), tags: vec(text(), 0..4), temperature: option::of(amount()), tools: vec(text(), 0..4),
@@ -257,6 +285,14 @@ survives! {
     artifact_event: artifact();
     artifact_ingestion_failed: ingestion_failed();
     github_pr_created: pr_created();
+    fireflies_transcript_available: available();
+    fireflies_transcript_fetch: fetch();
+    github_pr_closed: pr_closed();
+    github_pr_merged: pr_merged();
+    github_issue_opened: issue_opened();
+    github_issue_closed: issue_closed();
+    github_branch_pushed: pushed();
+    github_release_published: released();
     llm_prompted: llm_prompt();
     llm_answered: llm_response();
     llm_failed: llm_error();

@@ -120,6 +120,42 @@ fn a_webhook_becomes_a_transcript_however_it_is_wrapped() {
 }
 
 #[test]
+fn a_transcript_is_read_as_the_interface_of_fireflies_gives_it() {
+    let exported = include_bytes!("../../examples/data/fireflies_webhook.json");
+    let items: Vec<Value> = serde_json::from_slice(exported).expect("JSON");
+    let read = |change: &dyn Fn(&mut Value)| {
+        let mut transcript = items[0]["content"]["data"].clone();
+        change(&mut transcript);
+        Webhook::from_value(transcript).and_then(FirefliesTranscriptReady::try_from)
+    };
+    let ready = read(&|one| {
+        for absent in ["title", "user", "host_email"] {
+            one[absent] = Value::Null;
+        }
+        one["date"] = "1751000000123".into();
+        one["duration"] = "12.5".into();
+        one["sentences"][0]["index"] = serde_json::json!(0.0);
+        one["sentences"][0]["start_time"] = "1.5".into();
+    })
+    .expect("a transcript");
+    assert_eq!(
+        (&*ready.title, ready.duration, ready.date.timestamp_millis()),
+        ("Untitled meeting", 12.5, 1_751_000_000_123)
+    );
+    assert_eq!((ready.sentences[0].index, ready.sentences[0].start_time), (0, 1.5));
+    assert!(ready.host_email == ready.organizer_email && ready.user.user_id == ready.organizer_email);
+    ready.validate().expect("keeps its rules");
+    let ready = read(&|one| one["date"] = "2025-10-12T16:25:00".into()).expect("a transcript");
+    assert_eq!(ready.date.to_rfc3339(), "2025-10-12T16:25:00+00:00", "without an offset it is UTC");
+    let nobody = read(&|one| {
+        for absent in ["user", "host_email", "organizer_email"] {
+            one[absent] = Value::Null;
+        }
+    });
+    assert!(nobody.expect_err("nobody").to_string().contains("neither host, organizer nor user"));
+}
+
+#[test]
 fn the_flat_envelopes_of_the_first_version_are_read() {
     fn read<E: Event>(envelopes: &[Value], index: usize) -> EventEnvelope<E> {
         let body = envelopes[index].to_string();

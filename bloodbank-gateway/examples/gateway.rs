@@ -11,7 +11,7 @@ use bloodbank_embedded as _;
 use bloodbank_core::{App, Bus, CommandManager, Settings, telemetry::init_logging};
 use bloodbank_domains::agents::{Agents, Echo};
 use bloodbank_gateway::{Gateway, McpServer, ServeOptions, Server, Tokens};
-use bloodbank_webhooks::Webhooks;
+use bloodbank_webhooks::{FirefliesApi, Webhooks};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -20,8 +20,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let options = ServeOptions::on(settings.http_host.as_str(), settings.http_port);
     let bus = Bus::connect(settings).await?;
     let gateway =
-        Gateway::builder(bus.clone()).tokens(Tokens::from_env()?).endpoints(Webhooks::from_env().endpoints()).build();
-    let agents = App::new("agents", bus.clone()).state(Agents::new(Echo)).commands(CommandManager::linked());
+        Gateway::builder(bus.clone()).tokens(Tokens::from_env()?).endpoints(Webhooks::from_env()?.endpoints()).build();
+    let agents = App::new("agents", bus.clone())
+        .state(Agents::new(Echo))
+        .state(FirefliesApi::default())
+        .commands(CommandManager::linked());
     let app = agents.layer(gateway.watch_commands()).start().await?;
     if std::env::args().nth(1).as_deref() == Some("mcp") {
         McpServer::new(gateway).serve_stdio().await?;

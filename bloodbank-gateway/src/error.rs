@@ -11,7 +11,8 @@ pub struct GatewayError {
 }
 
 impl GatewayError {
-    pub(crate) fn new(message: impl Into<String>) -> Self {
+    /// Makes an error of a sentence that ends in the remedy.
+    pub fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), source: None }
     }
 

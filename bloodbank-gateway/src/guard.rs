@@ -14,7 +14,7 @@ use std::{
 
 use axum::{
     extract::{MatchedPath, Request},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, header},
     response::{IntoResponse, Response},
 };
 use futures_util::{FutureExt, future::ready};
@@ -45,10 +45,15 @@ impl Guard {
         Self { gateway: gateway.clone(), access, is_local }
     }
 
-    fn check(&self, request: &Request) -> Result<(Caller, OwnedSemaphorePermit), Problem> {
+    fn check(&self, request: &Request) -> Result<(Caller, Option<OwnedSemaphorePermit>), Problem> {
         check_origin(self.gateway.origins(), self.is_local, request)?;
-        // A request over the limit is refused at once, rather than left to wait for an answer that comes too late.
-        let permit = Arc::clone(self.gateway.permits()).try_acquire_owned().map_err(|_| Problem::busy())?;
+        // A request over the limit is refused at once, rather than left to wait for an answer that comes too late. A probe
+        // is answered also then: a busy gateway is not a dead one.
+        let permit = if self.access == Access::Probe {
+            None
+        } else {
+            Some(Arc::clone(self.gateway.permits()).try_acquire_owned().map_err(|_| Problem::busy())?)
+        };
         let needs_token = self.access.needs_token();
         let caller = if needs_token { authenticate(&self.gateway, request.headers())? } else { Caller::unknown() };
         self.access.check(&caller)?;
@@ -137,6 +142,5 @@ fn panicked() -> Response {
 }
 
 fn too_slow() -> Response {
-    let detail = "the request took too long; send its body faster";
-    Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout", "Request timeout", detail).into_response()
+    Problem::timeout("the request took too long; send its body faster").into_response()
 }

@@ -1,28 +1,30 @@
-//! The endpoint `POST /webhooks/fireflies`, for transcripts that are ready.
+//! The webhook of Fireflies: notifications, and whole transcripts as n8n forwards them.
 
-use std::sync::Arc;
-
-use axum::{body::Body, http::HeaderMap, response::Response};
 use bloodbank_core::{Event, correlation::CorrelationTracker, event_id};
-use bloodbank_domains::fireflies::{FirefliesTranscriptReady, FirefliesTranscriptUpload, Webhook};
-use bloodbank_gateway::{Gateway, Problem, parse_json, read_body};
+use bloodbank_domains::fireflies::{
+    FirefliesTranscriptAvailable, FirefliesTranscriptFetch, FirefliesTranscriptReady, FirefliesTranscriptUpload,
+    Notification, Webhook,
+};
+use bloodbank_gateway::{Gateway, Problem, parse_json};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{Webhooks, ignored, publish, published, signature};
+use crate::outcome::{Outcome, publish};
 
-/// Handles a webhook of Fireflies: publishes each transcript, as a child of the upload of its recording.
-pub(crate) async fn fireflies(
-    gateway: Gateway,
-    webhooks: Arc<Webhooks>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Problem> {
-    let body = read_body(body, gateway.limits().batch_bytes).await?;
-    signature::verify(webhooks.fireflies.as_ref(), &headers, "x-hub-signature", &body)?;
-    let value = parse_json(&body, gateway.limits())?;
+const APP: &str = "fireflies";
+
+/// Handles a webhook of Fireflies.
+///
+/// A notification that a meeting is transcribed makes the command that fetches the transcript, where `fetches` says that
+/// this program can, and an event with the ids elsewhere. A transcript is published as a child of the upload of its
+/// recording.
+pub(crate) async fn handle(gateway: &Gateway, fetches: bool, body: &[u8]) -> Result<Outcome, Problem> {
+    let value: Value = parse_json(body, gateway.limits())?;
+    if let Some(notification) = Notification::read(&value) {
+        return notified(gateway, fetches, notification).await;
+    }
     let references = client_references(&value);
-    let delivered = Webhook::read(&body).map_err(|error| Problem::invalid(error.to_string(), Vec::new()))?;
+    let delivered = Webhook::read(body).map_err(|error| Problem::invalid(error.to_string(), Vec::new()))?;
     let mut receipts = Vec::with_capacity(delivered.len());
     for (webhook, reference) in delivered.into_iter().zip(references) {
         let ready = FirefliesTranscriptReady::try_from(webhook)
@@ -31,9 +33,28 @@ pub(crate) async fn fireflies(
             Some(upload) => vec![upload],
             None => known_uploads(gateway.bus().correlation(), &ready).await,
         };
-        receipts.push(publish(&gateway, "fireflies", ready, None, causes).await?);
+        receipts.push(publish(gateway, APP, ready, None, causes).await?);
     }
-    Ok(if receipts.is_empty() { ignored("the request contains no transcript") } else { published(&receipts) })
+    Ok(if receipts.is_empty() {
+        Outcome::Ignored("the request contains no transcript".to_owned())
+    } else {
+        Outcome::Published(receipts)
+    })
+}
+
+async fn notified(gateway: &Gateway, fetches: bool, notification: Notification) -> Result<Outcome, Problem> {
+    if !notification.is_transcribed() {
+        return Ok(Outcome::Ignored("only the notification that a meeting is transcribed makes an event".to_owned()));
+    }
+    let Notification { meeting_id, client_reference_id, .. } = notification;
+    let upload = client_reference_id.as_deref().and_then(event_id_of);
+    let causes: Vec<_> = upload.into_iter().collect();
+    let receipt = if fetches {
+        publish(gateway, APP, FirefliesTranscriptFetch { meeting_id }, None, causes).await?
+    } else {
+        publish(gateway, APP, FirefliesTranscriptAvailable { meeting_id, client_reference_id }, None, causes).await?
+    };
+    Ok(Outcome::Published(vec![receipt]))
 }
 
 /// The client reference of each transcript, where it is the event id of the upload.
@@ -47,10 +68,14 @@ fn client_references(body: &Value) -> Vec<Option<Uuid>> {
         let mut objects = places.filter_map(|place| item.pointer(place));
         objects.find_map(|object| {
             let text = object.get("clientReferenceId").or_else(|| object.get("client_reference_id"))?;
-            Uuid::parse_str(text.as_str()?).ok().filter(|id| !id.is_nil())
+            event_id_of(text.as_str()?)
         })
     };
     items.iter().map(reference).collect()
+}
+
+fn event_id_of(reference: &str) -> Option<Uuid> {
+    Uuid::parse_str(reference).ok().filter(|id| !id.is_nil())
 }
 
 /// The upload event of a transcript, found by the ids that uploads have: by meeting, as on the Python side, and by user and

@@ -1,65 +1,144 @@
-//! The webhooks of Fireflies and GitHub, as endpoints of a gateway.
+//! Webhooks of Fireflies, GitHub and any other sender, as endpoints of a gateway.
 //!
 //! ```no_run
 //! # use bloodbank_core::Bus;
-//! # use bloodbank_gateway::Gateway;
+//! # use bloodbank_gateway::{Gateway, GatewayError};
 //! # use bloodbank_webhooks::Webhooks;
-//! # fn example(bus: Bus) -> Gateway {
-//! Gateway::builder(bus).endpoints(Webhooks::from_env().endpoints()).build()
+//! # fn example(bus: Bus) -> Result<Gateway, GatewayError> {
+//! Ok(Gateway::builder(bus).endpoints(Webhooks::from_env()?.endpoints()).build())
 //! # }
 //! ```
 //!
-//! The webhooks are a crate of their own because they link the events of those domains, which not every gateway has.
+//! A webhook without a secret is switched off. The webhooks are a crate of their own because they link the events of those
+//! domains, which not every gateway has.
+//!
+//! # Other senders
+//!
+//! A file in TOML, named by `BLOODBANK_WEBHOOKS_FILE`, declares webhooks of other senders; each is `POST /webhooks/{name}`:
+//!
+//! ```
+//! # let webhooks = bloodbank_webhooks::Webhooks::default();
+//! let webhooks = webhooks.from_toml(r##"
+//!     [[webhook]]
+//!     name = "stripe"
+//!     signature = { scheme = "stripe", secret = "whsec_…" }
+//!     event = "stripe.{type}"        # a member of the body, "{/data/object}" a JSON pointer, "{header:x-event}" a header
+//!     id = "/id"                     # what makes two deliveries one event
+//!
+//!     [[webhook]]
+//!     name = "shop"
+//!     signature = { scheme = "hmac-sha256", secret = "…", header = "x-shopify-hmac-sha256", encoding = "base64" }
+//!     event = "shop.{header:x-shopify-topic}"
+//!     id = "header:x-shopify-webhook-id"
+//! "##)?;
+//! # Ok::<_, bloodbank_gateway::GatewayError>(())
+//! ```
+//!
+//! The schemes are `standard-webhooks` (`secret`), `hmac-sha256` (`secret`, `header`, `prefix`, `encoding`: `hex` or
+//! `base64`), `stripe` (`secret`), `gitlab-token` (`secret`) and `basic` (`user`, `password`). The body is the payload of the
+//! event; where the program knows the event, the payload is checked against its schema.
 #![forbid(unsafe_code)]
 
+// Macros expand to `::bloodbank::…`, and this crate does not depend on the facade.
+#[cfg(feature = "fireflies-api")]
+extern crate bloodbank_core as bloodbank;
+
+mod custom;
+mod deliveries;
+mod endpoints;
 mod fireflies;
+#[cfg(feature = "fireflies-api")]
+mod fireflies_api;
 mod github;
+mod outcome;
+mod receive;
+mod sender;
 mod signature;
 
-use std::sync::Arc;
+use std::{fs, sync::OnceLock};
 
-use axum::{
-    Json,
-    body::Body,
-    extract::State,
-    http::{HeaderMap, StatusCode},
-    response::{IntoResponse, Response},
-};
-use bloodbank_core::{
-    Event, Receipt,
-    claim_check::ClaimCheck,
-    envelope::{Source, TriggerType},
-};
+use bloodbank_core::{Bus, claim_check::ClaimCheck, settings::Reader};
+use bloodbank_gateway::{Endpoint, Gateway, GatewayError, Problem};
 use secrecy::SecretString;
-use serde_json::json;
-use uuid::Uuid;
 
-use bloodbank_gateway::{Access, Endpoint, Gateway, Operation, Problem};
+use crate::custom::CustomWebhook;
+#[cfg(feature = "fireflies-api")]
+pub use crate::fireflies_api::{FirefliesApi, FirefliesApiError};
 
-/// The configuration of the webhooks: the secrets that they are signed with. A webhook without a secret is disabled.
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
+/// The largest body of a webhook by default.
+const BODY_BYTES: usize = 1 << 20;
+
+/// The configuration of the webhooks: the secrets that they are signed with. A webhook without a secret is switched off.
+#[derive(Debug, Clone)]
 pub struct Webhooks {
-    /// The secret of Fireflies, in the environment `FIREFLIES_WEBHOOK_SECRET`.
-    pub fireflies: Option<SecretString>,
-    /// The secret of GitHub, in the environment `GITHUB_WEBHOOK_SECRET`.
-    pub github: Option<SecretString>,
-    /// The cache for the texts of pull requests; by default the one that the settings of the bus choose.
-    pub cache: Option<ClaimCheck>,
+    fireflies: Option<SecretString>,
+    fetches_transcripts: bool,
+    github: Option<SecretString>,
+    custom: Vec<CustomWebhook>,
+    cache: OnceLock<ClaimCheck>,
+    body_bytes: usize,
+}
+
+impl Default for Webhooks {
+    fn default() -> Self {
+        Self {
+            fireflies: None,
+            fetches_transcripts: false,
+            github: None,
+            custom: Vec::new(),
+            cache: OnceLock::new(),
+            body_bytes: BODY_BYTES,
+        }
+    }
 }
 
 impl Webhooks {
-    /// Reads the secrets from the environment.
-    #[must_use]
-    pub fn from_env() -> Self {
-        let secret = |name| std::env::var(name).ok().filter(|secret| !secret.is_empty()).map(SecretString::from);
-        Self { fireflies: secret("FIREFLIES_WEBHOOK_SECRET"), github: secret("GITHUB_WEBHOOK_SECRET"), cache: None }
+    /// Reads the secrets from the environment, `.env` and `bloodbank.toml`: `FIREFLIES_WEBHOOK_SECRET`,
+    /// `GITHUB_WEBHOOK_SECRET`, and the webhooks of the file that `BLOODBANK_WEBHOOKS_FILE` names. With `FIREFLIES_API_KEY`
+    /// transcripts are fetched.
+    ///
+    /// # Errors
+    /// An error names the setting, or the place in the file, and the remedy.
+    pub fn from_env() -> Result<Self, GatewayError> {
+        let mut reader = Reader::load().map_err(|error| GatewayError::new(error.to_string()))?;
+        let text = |value: &str| Ok(value.to_owned());
+        let secret = |value: &str| Ok(SecretString::from(value));
+        let webhooks = Self {
+            fireflies: reader.get("FIREFLIES_WEBHOOK_SECRET", secret),
+            fetches_transcripts: cfg!(feature = "fireflies-api") && reader.has("FIREFLIES_API_KEY"),
+            github: reader.get("GITHUB_WEBHOOK_SECRET", secret),
+            ..Self::default()
+        };
+        let file = reader.get("BLOODBANK_WEBHOOKS_FILE", text);
+        reader.finish().map_err(|error| GatewayError::new(error.to_string()))?;
+        let Some(file) = file else { return Ok(webhooks) };
+        let unreadable = |error| GatewayError::new(format!("BLOODBANK_WEBHOOKS_FILE: {file} cannot be read: {error}"));
+        let declared = fs::read_to_string(&file).map_err(unreadable)?;
+        webhooks.from_toml(&declared).map_err(|error| GatewayError::new(format!("{file}: {error}")))
+    }
+
+    /// Adds the webhooks that this text declares.
+    ///
+    /// # Errors
+    /// An error names the webhook and the remedy.
+    pub fn from_toml(mut self, text: &str) -> Result<Self, GatewayError> {
+        self.custom = custom::read(text)?;
+        Ok(self)
     }
 
     /// Enables the webhook of Fireflies with this secret.
     #[must_use]
     pub fn fireflies(mut self, secret: impl Into<SecretString>) -> Self {
         self.fireflies = Some(secret.into());
+        self
+    }
+
+    /// Makes a notification of Fireflies the command `fireflies.transcript.fetch` instead of the event
+    /// `fireflies.transcript.available`. Some program must execute it: one that links this crate with the feature
+    /// `fireflies-api`.
+    #[must_use]
+    pub fn fetch_transcripts(mut self) -> Self {
+        self.fetches_transcripts = true;
         self
     }
 
@@ -70,79 +149,33 @@ impl Webhooks {
         self
     }
 
-    /// Sets the cache for the texts of pull requests.
+    /// Sets the cache for the texts of pull requests; by default it is the one that the settings of the bus choose.
     #[must_use]
     pub fn cache(mut self, cache: ClaimCheck) -> Self {
-        self.cache = Some(cache);
+        self.cache = OnceLock::from(cache);
         self
     }
 
-    /// The endpoints `POST /webhooks/fireflies` and `POST /webhooks/github`, which check a signature instead of a token.
+    /// Sets the largest body in bytes; 1 MiB by default.
     #[must_use]
-    pub fn endpoints(self) -> [Endpoint<Gateway>; 2] {
-        let webhooks = Arc::new(self);
-        let fireflies = {
-            let webhooks = Arc::clone(&webhooks);
-            move |State(gateway): State<Gateway>, headers: HeaderMap, body: Body| {
-                fireflies::fireflies(gateway, webhooks, headers, body)
-            }
-        };
-        let github = move |State(gateway): State<Gateway>, headers: HeaderMap, body: Body| {
-            github::github(gateway, webhooks, headers, body)
-        };
-        [
-            Endpoint::post(
-                "/webhooks/fireflies",
-                Access::Public,
-                fireflies,
-                operation("fireflies", "Fireflies", "X-Hub-Signature"),
-            ),
-            Endpoint::post(
-                "/webhooks/github",
-                Access::Public,
-                github,
-                operation("github", "GitHub", "X-Hub-Signature-256"),
-            ),
-        ]
+    pub fn body_bytes(mut self, bytes: usize) -> Self {
+        self.body_bytes = bytes;
+        self
     }
-}
 
-/// Describes the webhook of a service, which signs it in this header.
-fn operation(id: &str, service: &str, header: &str) -> Operation {
-    let object = || json!({ "type": "object" });
-    Operation::new(format!("webhook_{id}"), format!("Takes a webhook of {service}"))
-        .parameter(json!({
-            "name": header, "in": "header", "required": true, "schema": { "type": "string" },
-            "description": "The HMAC-SHA256 of the body in hexadecimal digits.",
-        }))
-        .body(json!({ "application/json": { "schema": {} } }))
-        .json(200, "The webhook has no event.", object())
-        .json(202, "The event is on the bus.", object())
-        .problems([400, 401, 404, 413, 422])
-}
+    /// The endpoints of the webhooks: `POST /webhooks/{name}`, which check a signature instead of a token, the list of the
+    /// last deliveries, their redelivery, and `GET /claims/{key}` for the texts that events refer to.
+    #[must_use]
+    pub fn endpoints(self) -> Vec<Endpoint<Gateway>> {
+        endpoints::endpoints(self)
+    }
 
-/// Publishes the event of a webhook. A webhook that is delivered twice makes one event.
-async fn publish<E: Event>(
-    gateway: &Gateway,
-    app: &str,
-    event: E,
-    event_id: Option<Uuid>,
-    causes: Vec<Uuid>,
-) -> Result<Receipt, Problem> {
-    let publish = gateway.bus().publish(event).source(Source::new(TriggerType::Hook, app)).causes(causes);
-    let publish = match event_id {
-        Some(event_id) => publish.event_id(event_id),
-        None => publish,
-    };
-    Ok(publish.await?)
-}
-
-fn published(receipts: &[Receipt]) -> Response {
-    let ids: Vec<_> = receipts.iter().map(|receipt| receipt.event_id).collect();
-    let body = json!({ "status": "published", "event_id": ids.first(), "event_ids": ids });
-    (StatusCode::ACCEPTED, Json(body)).into_response()
-}
-
-fn ignored(why: &str) -> Response {
-    Json(json!({ "status": "ignored", "detail": why })).into_response()
+    /// One cache for the process, because a cache in memory would be lost otherwise.
+    fn cache_of(&self, bus: &Bus) -> Result<&ClaimCheck, Problem> {
+        if let Some(cache) = self.cache.get() {
+            return Ok(cache);
+        }
+        let cache = ClaimCheck::from_settings(bus.settings())?;
+        Ok(self.cache.get_or_init(|| cache))
+    }
 }

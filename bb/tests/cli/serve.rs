@@ -158,16 +158,23 @@ fn agents_that_are_run_do_not_see_what_services_know() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(
         folder.path().join("bloodbank.toml"),
-        "bloodbank_agent = \"exec\"\nbloodbank_agent_command = \"env\"\nbloodbank_agent_directory = \".\"\nservice_name = \"agents\"\n",
+        "bloodbank_token = \"sixteen-letters-at-least\"\nbloodbank_agent = \"exec\"\nbloodbank_agent_command = \"env\"\nbloodbank_agent_directory = \".\"\nservice_name = \"agents\"\n",
     )
     .unwrap();
     let bb = |args: &[&str]| {
         let mut bb = bb(folder.path(), args);
-        bb.env("BLOODBANK_TOKEN", "sixteen-letters-at-least").env("GITHUB_WEBHOOK_SECRET", "hush").env("KEPT", "yes");
+        bb.env("GITHUB_WEBHOOK_SECRET", "hush").env("KEPT", "yes");
         bb
     };
     let serve = Running::start(bb(&["serve", "--port", "0"]));
-    serve.line("/docs");
+    let line = serve.line("/docs");
+    // A token in a file is asked for as one in the environment is.
+    let address = line.split_once("http://").and_then(|(_, rest)| rest.split_once("/docs")).unwrap().0;
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    write!(stream, "GET /registry/domains HTTP/1.1\r\nhost: {address}\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    BufReader::new(stream).read_line(&mut answer).unwrap();
+    assert!(answer.contains(" 401 "), "{answer}");
     let seen = out(bb(&["publish-prompt", "me", "what do you see?", "--wait"]));
     assert!(seen.contains("KEPT=yes"), "{seen}");
     assert!(!seen.contains("sixteen-letters") && !seen.contains("hush"), "{seen}");

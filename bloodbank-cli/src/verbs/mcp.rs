@@ -38,7 +38,7 @@ impl Mcp {
             }
             let is_alone = settings.rabbit_url.is_none();
             let bus = Bus::connect(settings).await?;
-            let mut builder = (program.gateway)(Gateway::builder(bus.clone()));
+            let mut builder = (program.gateway)(Gateway::builder(bus.clone()))?;
             if !self.allow.is_empty() {
                 builder = builder.agents_may_publish(Patterns::from_iter(self.allow));
             }

@@ -8,7 +8,7 @@ mod publish;
 
 use std::time::Duration;
 
-use bloodbank_core::Settings;
+use bloodbank_core::{Settings, settings::Reader};
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::header::DATE;
 use uuid::Uuid;
@@ -63,7 +63,7 @@ impl GatewayClient {
             .no_proxy()
             .build()
             .map_err(|error| ClientError::GatewayUnreachable { url: url.clone(), reason: error.to_string() })?;
-        let token = std::env::var("BLOODBANK_TOKEN").ok().filter(|token| !token.is_empty());
+        let token = Reader::load()?.get("BLOODBANK_TOKEN", |token| Ok(token.to_owned()));
         Ok(Self { http, url, token })
     }
 

@@ -47,7 +47,7 @@ pub(super) const LOG_FORMAT: Field = field(&["BLOODBANK_LOG_FORMAT"]);
 
 /// The settings that `bloodbank.toml` may hold. The last ones are read by other parts of Bloodbank ([`super::Reader`]):
 /// programs with and without such a part share one file.
-const ALL: [Field; 35] = [
+const ALL: [Field; 43] = [
     SERVICE_NAME,
     ENVIRONMENT,
     RABBIT_URL,
@@ -83,6 +83,14 @@ const ALL: [Field; 35] = [
     field(&["BLOODBANK_AGENT_MODEL"]),
     field(&["BLOODBANK_AGENT_TIMEOUT_SECONDS"]),
     field(&["BLOODBANK_AGENT_MAX_OUTPUT_BYTES"]),
+    secret(&["FIREFLIES_WEBHOOK_SECRET"]),
+    secret(&["FIREFLIES_API_KEY"]),
+    field(&["FIREFLIES_API_URL"]),
+    secret(&["GITHUB_WEBHOOK_SECRET"]),
+    field(&["BLOODBANK_WEBHOOKS_FILE"]),
+    field(&["BLOODBANK_TOKENS_FILE"]),
+    secret(&["BLOODBANK_TOKENS"]),
+    secret(&["BLOODBANK_TOKEN"]),
 ];
 
 /// The setting with this name.
@@ -94,15 +102,6 @@ pub(super) fn named(name: &str) -> Option<Field> {
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
     ALL.iter().flat_map(|field| field.names).copied()
 }
-
-/// The variables that other parts of Bloodbank read from the environment alone.
-const OF_THE_ENVIRONMENT: [&str; 5] = [
-    "BLOODBANK_TOKENS_FILE",
-    "BLOODBANK_TOKENS",
-    "BLOODBANK_TOKEN",
-    "FIREFLIES_WEBHOOK_SECRET",
-    "GITHUB_WEBHOOK_SECRET",
-];
 
 /// The names that other programs use for what is a setting here.
 const ALIASES: [(&str, &[&str]); 4] = [
@@ -139,14 +138,13 @@ pub(super) fn meant_by(name: &str) -> Option<&'static str> {
     if let Some((name, _)) = alias {
         return Some(name);
     }
-    let everywhere = || names().chain(OF_THE_ENVIRONMENT);
-    if everywhere().any(|known| known == name) {
+    if names().any(|known| known == name) {
         return None;
     }
-    nearest_within(&upper, everywhere(), MOST_EDITS)
+    nearest_within(&upper, names(), MOST_EDITS)
 }
 
-/// All names of the setting with this name; the name itself where only the environment holds it.
+/// All names of the setting with this name.
 pub(super) fn synonyms(name: &'static str) -> Vec<&'static str> {
     named(name).map_or_else(|| vec![name], |field| field.names.to_vec())
 }

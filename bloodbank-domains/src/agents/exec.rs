@@ -24,7 +24,7 @@ const TEMPORARY: i32 = 75;
 /// The number of bytes of the program's standard error that are kept.
 const MAX_STDERR: usize = 4096;
 /// The environment variables of the service that the program does not get.
-const SECRETS: [&str; 9] = [
+const SECRETS: [&str; 11] = [
     "RABBIT_URL",
     "REDIS_URL",
     "REDIS_PASSWORD",
@@ -32,6 +32,8 @@ const SECRETS: [&str; 9] = [
     "BLOODBANK_TOKEN",
     "BLOODBANK_TOKENS",
     "BLOODBANK_TOKENS_FILE",
+    "BLOODBANK_WEBHOOKS_FILE",
+    "FIREFLIES_API_KEY",
     "FIREFLIES_WEBHOOK_SECRET",
     "GITHUB_WEBHOOK_SECRET",
 ];

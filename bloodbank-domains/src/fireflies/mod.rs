@@ -1,5 +1,7 @@
 //! Events of meetings recorded by Fireflies: from the upload of a recording to its transcript in a vector store.
 
+mod notification;
+mod numbers;
 mod webhook;
 
 use bloodbank_macros::Event;
@@ -9,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use notification::Notification;
 pub use webhook::{Webhook, WebhookError};
 
 /// A recording was uploaded to Fireflies for transcription.
@@ -32,6 +35,29 @@ pub struct FirefliesTranscriptUpload {
     pub user_id: Option<String>,
     /// The time of the upload.
     pub created_at: DateTime<Utc>,
+}
+
+/// Fireflies says that the transcript of a meeting can be fetched; this event does not hold it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate, Event)]
+#[event(routing_key = "fireflies.transcript.available", id(meeting_id), validate)]
+#[garde(allow_unvalidated)]
+pub struct FirefliesTranscriptAvailable {
+    /// The Fireflies id of the meeting.
+    #[garde(length(min = 1))]
+    pub meeting_id: String,
+    /// The reference that the uploader gave to Fireflies.
+    #[serde(default)]
+    pub client_reference_id: Option<String>,
+}
+
+/// Fetches the transcript of a meeting from Fireflies and publishes it as `fireflies.transcript.ready`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate, Event)]
+#[event(routing_key = "fireflies.transcript.fetch", command, reply = FirefliesTranscriptReady, id(meeting_id), validate)]
+#[garde(allow_unvalidated)]
+pub struct FirefliesTranscriptFetch {
+    /// The Fireflies id of the meeting.
+    #[garde(length(min = 1))]
+    pub meeting_id: String,
 }
 
 /// Fireflies finished the transcript of a meeting.

@@ -2,17 +2,18 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, Utc};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{FirefliesTranscriptReady, Participant, Sentence, User};
+use super::{FirefliesTranscriptReady, Participant, Sentence, User, numbers::normalise_numbers};
 
 /// A transcript as Fireflies sends it: at the top level, in `data`, or in `content.data` where n8n forwarded it.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Webhook {
     id: String,
-    title: String,
+    #[serde(default)]
+    title: Option<String>,
     date: Date,
     #[serde(default)]
     duration: Option<f64>,
@@ -29,10 +30,14 @@ pub struct Webhook {
     participants: Option<Vec<Person>>,
     #[serde(default)]
     speakers: Option<Vec<Person>>,
-    user: User,
-    host_email: String,
-    organizer_email: String,
-    privacy: String,
+    #[serde(default)]
+    user: Option<User>,
+    #[serde(default)]
+    host_email: Option<String>,
+    #[serde(default)]
+    organizer_email: Option<String>,
+    #[serde(default)]
+    privacy: Option<String>,
     #[serde(default)]
     meeting_link: Option<String>,
     #[serde(default)]
@@ -43,12 +48,13 @@ pub struct Webhook {
     meeting_info: Option<Map<String, Value>>,
 }
 
-/// A time as milliseconds since 1970, or in RFC 3339.
+/// A time as milliseconds since 1970, or in RFC 3339; without an offset it is UTC.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
 enum Date {
     Millis(i64),
     Text(DateTime<Utc>),
+    Local(NaiveDateTime),
 }
 
 /// A person with an email address, a name, or both.
@@ -79,10 +85,19 @@ impl Webhook {
             .into_iter()
             .enumerate()
             .map(|(index, item)| {
-                serde_json::from_value(unwrapped(item))
-                    .map_err(|error| WebhookError(format!("transcript {index} is no Fireflies transcript: {error}")))
+                Self::from_value(unwrapped(item))
+                    .map_err(|WebhookError(error)| WebhookError(format!("transcript {index}: {error}")))
             })
             .collect()
+    }
+
+    /// Reads a transcript as the interface of Fireflies gives it: numbers may be text, and whole numbers may end in `.0`.
+    ///
+    /// # Errors
+    /// [`WebhookError`] naming the fault.
+    pub fn from_value(mut transcript: Value) -> Result<Self, WebhookError> {
+        normalise_numbers(&mut transcript);
+        serde_json::from_value(transcript).map_err(|error| WebhookError(format!("no transcript of Fireflies: {error}")))
     }
 }
 
@@ -104,12 +119,33 @@ impl TryFrom<Webhook> for FirefliesTranscriptReady {
     fn try_from(webhook: Webhook) -> Result<Self, WebhookError> {
         let date = match webhook.date {
             Date::Text(date) => date,
+            Date::Local(date) => date.and_utc(),
             Date::Millis(millis) => DateTime::from_timestamp_millis(millis)
                 .ok_or_else(|| WebhookError(format!("date {millis} of transcript `{}` is out of range", webhook.id)))?,
         };
+        // The event has these, as on the Python side; who organised a meeting stands in for who is missing.
+        let Some(organizer) = webhook
+            .organizer_email
+            .or_else(|| webhook.host_email.clone())
+            .or_else(|| Some(webhook.user.as_ref()?.email.clone()))
+        else {
+            let id = webhook.id;
+            return Err(WebhookError(format!(
+                "transcript `{id}` names neither host, organizer nor user; one is needed"
+            )));
+        };
+        let host = webhook.host_email.unwrap_or_else(|| organizer.clone());
+        let user = webhook.user.unwrap_or_else(|| User {
+            user_id: organizer.clone(),
+            email: organizer.clone(),
+            name: organizer.clone(),
+            num_transcripts: None,
+            minutes_consumed: None,
+            is_admin: None,
+        });
         Ok(Self {
             id: webhook.id,
-            title: webhook.title,
+            title: webhook.title.filter(|title| !title.is_empty()).unwrap_or_else(|| "Untitled meeting".to_owned()),
             date,
             duration: webhook.duration.unwrap_or_default(),
             transcript_url: webhook.transcript_url,
@@ -123,10 +159,10 @@ impl TryFrom<Webhook> for FirefliesTranscriptReady {
             }),
             participants: webhook.participants.unwrap_or_default().into_iter().map(Participant::from).collect(),
             speakers: webhook.speakers.unwrap_or_default().into_iter().filter_map(Person::label).collect(),
-            user: webhook.user,
-            host_email: webhook.host_email,
-            organizer_email: webhook.organizer_email,
-            privacy: webhook.privacy,
+            user,
+            host_email: host,
+            organizer_email: organizer,
+            privacy: webhook.privacy.unwrap_or_default(),
             meeting_link: webhook.meeting_link,
             calendar_id: webhook.calendar_id,
             calendar_type: webhook.calendar_type,

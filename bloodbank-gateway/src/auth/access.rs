@@ -7,7 +7,9 @@ use crate::problem::Problem;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Access {
-    /// No token is needed: for probes, and for webhooks, which check a signature themselves.
+    /// No token is needed, and the limit of concurrent requests does not count.
+    Probe,
+    /// No token is needed: for webhooks, which check a signature themselves.
     Public,
     /// Any token is enough. The endpoint itself checks the routing keys that the token may publish or read.
     Token,
@@ -20,13 +22,13 @@ pub enum Access {
 impl Access {
     /// Whether a request without a token is refused.
     pub(crate) fn needs_token(self) -> bool {
-        self != Self::Public
+        !matches!(self, Self::Probe | Self::Public)
     }
 
     /// Refuses a caller whose token allows too little.
     pub(crate) fn check(self, caller: &Caller) -> Result<(), Problem> {
         match self {
-            Self::Public | Self::Token => Ok(()),
+            Self::Probe | Self::Public | Self::Token => Ok(()),
             Self::ReadAll => caller.check_read_all(),
             Self::ReadAndPublishAll => {
                 caller.check_read_all()?;

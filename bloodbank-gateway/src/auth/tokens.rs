@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, sync::Arc};
 
-use bloodbank_core::routing::BindingPattern;
+use bloodbank_core::{routing::BindingPattern, settings::Reader};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -148,20 +148,22 @@ impl Tokens {
         Self::from_toml(&text)
     }
 
-    /// Reads tokens from the environment: TOML in `BLOODBANK_TOKENS`, the name of a file in `BLOODBANK_TOKENS_FILE`, or in
-    /// `BLOODBANK_TOKEN` one secret that may do everything. There are no tokens where none of the variables is set.
+    /// Reads tokens from the environment, `.env` or `bloodbank.toml`: TOML in `BLOODBANK_TOKENS`, the name of a file in
+    /// `BLOODBANK_TOKENS_FILE`, or in `BLOODBANK_TOKEN` one secret that may do everything. There are no tokens where none of
+    /// the settings has a value.
     ///
     /// # Errors
-    /// Like [`Tokens::from_file`].
+    /// Like [`Tokens::from_file`], and when `.env` or `bloodbank.toml` cannot be read.
     pub fn from_env() -> Result<Self, GatewayError> {
-        let variable = |name| std::env::var(name).ok().filter(|text| !text.trim().is_empty());
-        if let Some(text) = variable("BLOODBANK_TOKENS") {
+        let mut reader = Reader::load().map_err(|error| GatewayError::new(error.to_string()))?;
+        let mut value = |name| reader.get(name, |text| Ok(text.to_owned()));
+        if let Some(text) = value("BLOODBANK_TOKENS") {
             return Self::from_toml(&text);
         }
-        if let Some(path) = variable("BLOODBANK_TOKENS_FILE") {
+        if let Some(path) = value("BLOODBANK_TOKENS_FILE") {
             return Self::from_file(Path::new(&path));
         }
-        let single = variable("BLOODBANK_TOKEN")
+        let single = value("BLOODBANK_TOKEN")
             .map(|secret| Token::new("token", secret).publish(Patterns::everything()).read(Patterns::everything()));
         Self::new(single)
     }

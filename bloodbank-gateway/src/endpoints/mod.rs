@@ -16,7 +16,7 @@ mod registry;
 mod stream;
 
 use crate::{
-    auth::Access::{Public, ReadAll, ReadAndPublishAll, Token},
+    auth::Access::{Probe, ReadAll, ReadAndPublishAll, Token},
     endpoint::Endpoint,
     gateway::Gateway,
 };
@@ -24,8 +24,8 @@ use crate::{
 /// Every endpoint of a gateway, except those that a program adds.
 pub(crate) fn table() -> Vec<Endpoint<Gateway>> {
     let table = vec![
-        Endpoint::get("/healthz", Public, health::healthz, health::healthz_operation()),
-        Endpoint::get("/readyz", Public, health::readyz, health::readyz_operation()),
+        Endpoint::get("/healthz", Probe, health::healthz, health::healthz_operation()),
+        Endpoint::get("/readyz", Probe, health::readyz, health::readyz_operation()),
         Endpoint::post_per_event("/events/{*key}", Token, event::event, event::operation),
         Endpoint::post("/events/custom", Token, envelope::envelope, envelope::operation()),
         Endpoint::post("/events/batch", Token, batch::batch, batch::operation()),

@@ -5,6 +5,7 @@ use std::{path::Path, process::Stdio};
 use bloodbank_core::{App, Bus, CommandManager, Settings, routing::BindingPattern};
 use bloodbank_domains::agents::{Agents, Echo};
 use bloodbank_gateway::Tokens;
+use bloodbank_webhooks::FirefliesApi;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::process::Command;
@@ -42,7 +43,10 @@ async fn an_agent_uses_every_tool_over_http() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("bus.db").to_str().unwrap().to_owned();
     let bus = Bus::connect(Settings::from_vars([("BLOODBANK_EMBEDDED_PATH", path)]).unwrap()).await.unwrap();
-    let agents = App::new("agents", bus.clone()).state(Agents::new(Echo)).commands(CommandManager::linked());
+    let agents = App::new("agents", bus.clone())
+        .state(Agents::new(Echo))
+        .state(FirefliesApi::default())
+        .commands(CommandManager::linked());
     let _agents = agents.start().await.unwrap();
     let patterns = ["llm.*", "artifact.*", "agent.#"].map(|pattern| BindingPattern::parse(pattern).unwrap());
     let gateway = serve_with(bus, |builder| builder.agents_may_publish(patterns.into_iter().collect())).await;

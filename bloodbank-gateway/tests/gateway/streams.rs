@@ -6,6 +6,7 @@ use bloodbank_core::{App, Bus, CommandManager, Settings};
 use bloodbank_domains::agents::{AgentFailure, AgentProvider, Agents, Answer, Echo, Question};
 use bloodbank_gateway::{Limits, Tokens};
 use bloodbank_harness::{Ending, Proxy, RabbitMq};
+use bloodbank_webhooks::FirefliesApi;
 use futures_util::{
     StreamExt,
     future::{BoxFuture, join_all},
@@ -315,8 +316,12 @@ async fn state_of(gateway: &Served, id: &str, wanted: &str) -> Value {
 async fn a_command_is_accepted_and_then_answered() {
     for bus in buses().await {
         let gateway = serve_with(bus.clone(), |builder| builder).await;
-        let executor =
-            |bus: &Bus| App::new("agents", bus.clone()).state(Agents::new(Echo)).commands(CommandManager::linked());
+        let executor = |bus: &Bus| {
+            App::new("agents", bus.clone())
+                .state(Agents::new(Echo))
+                .state(FirefliesApi::default())
+                .commands(CommandManager::linked())
+        };
         // Its queue outlives it.
         executor(&bus).start().await.unwrap().shutdown().await.unwrap();
         let id = publish(&gateway, "/events/agent/thread/prompt", &PROMPT).await;
@@ -357,8 +362,10 @@ async fn a_command_runs_and_then_fails() {
     for bus in buses().await {
         let go = Arc::new(Notify::new());
         let gateway = serve_with(bus.clone(), |builder| builder).await;
-        let agents =
-            App::new("agents", bus).state(Agents::new(Patient(Arc::clone(&go)))).commands(CommandManager::linked());
+        let agents = App::new("agents", bus)
+            .state(Agents::new(Patient(Arc::clone(&go))))
+            .state(FirefliesApi::default())
+            .commands(CommandManager::linked());
         let app = agents.layer(gateway.gateway.watch_commands()).start().await.unwrap();
         let id = publish(&gateway, "/events/agent/thread/prompt", &PROMPT).await;
         state_of(&gateway, &id, "running").await;

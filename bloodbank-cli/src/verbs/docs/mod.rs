@@ -46,7 +46,7 @@ impl Docs {
         let text = match self.format {
             Format::Markdown => markdown::page(),
             Format::Asyncapi => document(asyncapi_document(Registry::global()))?,
-            Format::Openapi => document(runtime::block_on(async { Ok(app::openapi(gateway).await?) })?)?,
+            Format::Openapi => document(runtime::block_on(app::openapi(gateway))?)?,
         };
         match &self.out {
             None => Ok(output::out().write_all(text.as_bytes())?),
