@@ -93,6 +93,23 @@ impl Running {
         }
     }
 
+    /// The next lines that contain these texts, in any order: each of the two outputs has a pipe of its own.
+    pub fn both(&self, parts: [&str; 2]) -> [String; 2] {
+        let mut found = [None, None];
+        loop {
+            let line =
+                self.lines.recv_timeout(TIMEOUT).unwrap_or_else(|_| panic!("not both of {parts:?}, but {found:?}"));
+            for (part, place) in parts.iter().zip(&mut found) {
+                if place.is_none() && line.contains(part) {
+                    *place = Some(line.clone());
+                }
+            }
+            if let [Some(one), Some(other)] = &found {
+                return [one.clone(), other.clone()];
+            }
+        }
+    }
+
     /// Sends a signal by its name.
     pub fn signal(&self, name: &str) {
         let id = self.child.id().to_string();

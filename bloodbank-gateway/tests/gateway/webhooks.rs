@@ -284,7 +284,9 @@ async fn a_full_gateway_answers_probes() {
     let gateway = serve_with(Bus::embedded(), |builder| builder.limits(limits)).await;
     let address = gateway.url.trim_start_matches("http://").to_owned();
     let mut sender = tokio::net::TcpStream::connect(&address).await.unwrap();
-    let head = format!("POST /events/custom HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{{");
+    let head = format!(
+        "POST /events/custom HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{{"
+    );
     sender.write_all(head.as_bytes()).await.unwrap();
     let is_full = async || {
         let status = gateway.get("/registry/domains").send().await.unwrap().status();
