@@ -187,6 +187,6 @@ fn a_topology_that_the_broker_would_refuse_is_known_before() {
     let compared: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
     let name = format!("queue `{}.ship`", shop.service);
     let queue = compared.iter().find(|item| item["item"] == name).unwrap();
-    assert_eq!(queue["found"]["state"], "different", "{queue}");
-    assert!(queue["found"]["detail"][0]["property"].as_str().unwrap().starts_with("x-"), "{queue}");
+    assert_eq!(queue["status"]["state"], "different", "{queue}");
+    assert!(queue["status"]["detail"][0]["property"].as_str().unwrap().starts_with("x-"), "{queue}");
 }
