@@ -164,6 +164,18 @@ async fn work_with_events(setup: &Setup, worker: &Running, place: &str) {
     ui.sees("1 redriven").await;
     worker.line("gave up");
     ui.sees_pressing("redriven 1×", "g").await;
+    // Mended, it is an event of its own, and the dead letter is closed.
+    ui.types("e").await;
+    ui.sees("Payload of a dead letter").await;
+    ui.types(&format!("{DOWN}{DOWN}{END}\x7f7\x10")).await;
+    ui.sees("published orders.order.placed").await;
+    ui.types(F5).await;
+    ui.sees("no dead letters").await;
+    ui.types(&format!("{F2}\t/article.count{ENTER}")).await;
+    ui.sees("CountArticle").await;
+    ui.types("\x12").await;
+    ui.sees("Reply: stock.article.counted").await;
+    ui.types(ENTER).await;
     ui.types("\x11").await;
     assert_eq!(ui.ends().await, Some(0));
 }
@@ -186,9 +198,15 @@ async fn on_rabbitmq() {
 
 #[tokio::test]
 async fn on_a_file_that_nobody_has_open_and_a_signal_ends_it() {
-    let setup = Setup::embedded("shop");
+    let mut setup = Setup::embedded("shop");
+    setup.settings.push(("EDITOR", "sed -i s/error-message/edited/".to_owned()));
     let mut ui = Terminal::open(&setup, &["ui"]);
     ui.sees("bus.db").await;
+    ui.types("\x05").await;
+    ui.sees("\"edited\"").await;
+    ui.types("\x13").await;
+    ui.sees("saved to mocks/orders.order.failed.json").await;
+    assert!(setup.folder.path().join("mocks/orders.order.failed.json").exists());
     ui.types("\x10").await;
     ui.sees("published").await;
     ui.types(F3).await;
@@ -241,8 +259,9 @@ async fn a_panic_gives_the_terminal_back_and_is_read_there() {
 
 #[tokio::test]
 async fn it_follows_the_size_of_the_terminal() {
-    let setup = Setup::embedded("shop");
-    let mut ui = Terminal::open(&setup, &["ui", "--theme", "plain"]);
+    let mut setup = Setup::embedded("shop");
+    setup.settings.push(("NO_COLOR", "1".to_owned()));
+    let mut ui = Terminal::open(&setup, &["ui"]);
     ui.sees("OrderFailed").await;
     ui.resize(20, 70);
     ui.sees("this terminal has 70×20").await;
@@ -250,6 +269,9 @@ async fn it_follows_the_size_of_the_terminal() {
     ui.sees("OrderFailed").await;
     ui.types("\x1b[<0;12;1M").await;
     ui.sees("nothing yet").await;
+    let written = String::from_utf8_lossy(&ui.seen.lock().unwrap().0).into_owned();
+    let has_colours = ["\x1b[38;5;", "\x1b[38;2;", "\x1b[48;5;"].iter().any(|colour| written.contains(colour));
+    assert!(!has_colours, "NO_COLOR is set");
     ui.types("q").await;
     assert_eq!(ui.ends().await, Some(0));
 }

@@ -49,8 +49,12 @@ pub(super) async fn keep(settings: &Settings, via: Via, way: &watch::Sender<Way>
 
 /// Where a gateway had the file open, the file is left for it: it could not start again otherwise.
 async fn open(settings: &Settings, via: Via, was_gateway: bool) -> Result<Connection, ClientError> {
-    let via = if was_gateway { Via::Http } else { via };
-    Connection::open(settings.clone(), via).await
+    if !was_gateway || via == Via::Http {
+        return Connection::open(settings.clone(), via).await;
+    }
+    let gateway = GatewayClient::find(settings).await?;
+    let away = || ClientError::Invalid("the gateway that had the file open has ended; start `serve` again".to_owned());
+    gateway.map(Connection::Gateway).ok_or_else(away)
 }
 
 async fn look_after(connection: &Connection, settings: &Settings) -> Link {

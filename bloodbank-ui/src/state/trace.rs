@@ -60,10 +60,12 @@ impl Trace {
             Ok(_) => (None, Some("nothing is known about this event".to_owned())),
             Err(fault) => (None, Some(fault)),
         };
-        self.is_from_seen = trace.is_none();
-        let trace = trace.or_else(|| seen(id, live));
-        self.fault = if trace.is_some() { None } else { fault };
-        self.trace = trace;
+        // A process that keeps links in its own memory knows nothing but its own events.
+        let known = trace.as_ref().map_or(0, |trace| trace.events.len());
+        let seen = seen(id, live).filter(|seen| seen.events.len() > known);
+        self.is_from_seen = seen.is_some();
+        self.trace = seen.or(trace);
+        self.fault = if self.trace.is_some() { None } else { fault };
         self.rebuild();
         let place = selected.unwrap_or(id);
         self.selection.index = self.rows.iter().position(|row| row.event.event_id == place).unwrap_or(0);

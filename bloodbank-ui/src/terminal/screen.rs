@@ -4,7 +4,6 @@ use std::{
     io::{self, IsTerminal, Stdout, stdout},
     panic,
     sync::Once,
-    thread,
 };
 
 use crossterm::{
@@ -12,6 +11,7 @@ use crossterm::{
     execute,
     terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
 };
+use parking_lot::Mutex;
 use ratatui::{Terminal, backend::CrosstermBackend};
 
 use crate::{state::State, view::view};
@@ -27,16 +27,12 @@ impl Screen {
         if !stdout().is_terminal() || !io::stdin().is_terminal() {
             return Err(io::Error::other("this needs a terminal, for its input and its output"));
         }
-        restore_on_panic();
+        keep_panics();
+        // From here on dropping it restores the terminal.
+        let screen = Self { terminal: Terminal::new(CrosstermBackend::new(stdout()))? };
+        *PANICS.lock() = Some(Vec::new());
         enter()?;
-        let terminal = Terminal::new(CrosstermBackend::new(stdout()));
-        match terminal {
-            Ok(terminal) => Ok(Self { terminal }),
-            Err(error) => {
-                leave();
-                Err(error)
-            }
-        }
+        Ok(screen)
     }
 
     pub(crate) fn draw(&mut self, state: &State) -> io::Result<()> {
@@ -52,15 +48,21 @@ impl Screen {
         leave();
     }
 
+    /// Takes the terminal over again, and draws everything anew. A new `Terminal` does, where `clear` would ask for the
+    /// position of the cursor, which not every terminal tells.
     pub(crate) fn resume(&mut self) -> io::Result<()> {
         enter()?;
-        self.terminal.clear()
+        self.terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
+        Ok(())
     }
 }
 
 impl Drop for Screen {
     fn drop(&mut self) {
         leave();
+        for panic in PANICS.lock().take().into_iter().flatten() {
+            eprintln!("{panic}");
+        }
     }
 }
 
@@ -76,17 +78,24 @@ fn leave() {
     let _ = disable_raw_mode();
 }
 
-/// A panic of the thread that draws is shown on a terminal that can show it. One of another thread ends up as an error of
-/// its task: printed, it would only spoil the screen.
-fn restore_on_panic() {
+/// What panics have said while the screen was open; `None`: it is closed.
+static PANICS: Mutex<Option<Vec<String>>> = Mutex::new(None);
+
+/// Keeps what panics say until the terminal can show it: printed at once, it would be lost with the screen. Where a panic
+/// does not unwind, nothing is dropped, and the terminal is restored right here.
+fn keep_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let this = thread::current().id();
         let before = panic::take_hook();
         panic::set_hook(Box::new(move |what| {
-            if thread::current().id() == this {
-                leave();
-                before(what);
+            let mut kept = PANICS.lock();
+            match &mut *kept {
+                Some(panics) if cfg!(panic = "unwind") => panics.push(what.to_string()),
+                Some(_) => {
+                    leave();
+                    before(what);
+                }
+                None => before(what),
             }
         }));
     });

@@ -48,7 +48,9 @@ fn a_trace_is_folded_and_what_is_alike_is_one_row() {
     user.press(KeyCode::Right);
     assert_eq!(user.state.trace.rows.len(), 3, "what was folded within stays folded");
     user.press(KeyCode::Enter);
-    user.sees("its payload is not known");
+    user.sees("h asks the bus");
+    user.press(KeyCode::Char('h'));
+    assert!(matches!(&user.effects[..], [Effect::History(_)]));
     user.press(KeyCode::Char('r'));
     assert_eq!(user.effects, [Effect::Trace(id(2))]);
 }
@@ -68,6 +70,9 @@ fn where_nobody_keeps_causes_the_stream_tells_them() {
     user.sees("\"carrier\": \"post\"");
     user.tell(Message::Traced { id: id(9), result: Ok(order()) });
     assert_eq!(user.state.trace.rows.len(), 2, "the answer to another question");
+    let alone = CausationTrace { around: id(2), events: vec![event(2, "orders.order.shipped", &[], &[])], ..order() };
+    user.tell(Message::Traced { id: id(2), result: Ok(alone) });
+    assert_eq!(user.state.trace.rows.len(), 2, "more was seen than is kept");
     user.press(KeyCode::Char('e'));
     assert_eq!(user.state.event.unwrap().routing_key(), "orders.order.shipped");
 }

@@ -124,8 +124,8 @@ fn tree(state: &mut State, code: KeyCode) {
         return;
     }
     match code {
-        KeyCode::Left | KeyCode::Char('h') => state.tree.set_open(false),
-        KeyCode::Right | KeyCode::Char('l') => state.tree.set_open(true),
+        KeyCode::Left => state.tree.set_open(false),
+        KeyCode::Right => state.tree.set_open(true),
         KeyCode::Char(' ') => state.tree.toggle(),
         KeyCode::Enter => {
             if state.tree.selected_event().is_some() {

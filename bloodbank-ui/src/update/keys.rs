@@ -64,6 +64,7 @@ pub(crate) const KEYS: &[(&str, &[Named])] = &[
             ("← →", "fold, unfold"),
             ("Enter", "the whole envelope, where it was seen"),
             ("e", "bring the payload into the editor"),
+            ("h", "the payloads of the last hour, where the bus remembers events"),
             ("r", "load again"),
         ],
     ),
@@ -116,9 +117,15 @@ pub(crate) fn actions(state: &State) -> &'static [Named] {
             ("e", "edit"),
             ("h", "history"),
         ],
-        (View::Trace, _) => {
-            &[("F1", "help"), ("q", "quit"), ("←→", "fold"), ("Enter", "whole"), ("e", "edit"), ("r", "reload")]
-        }
+        (View::Trace, _) => &[
+            ("F1", "help"),
+            ("q", "quit"),
+            ("←→", "fold"),
+            ("Enter", "whole"),
+            ("e", "edit"),
+            ("r", "reload"),
+            ("h", "history"),
+        ],
         (View::DeadLetters, _) => &[
             ("F1", "help"),
             ("q", "quit"),

@@ -17,8 +17,8 @@ pub(super) fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         return Vec::new();
     }
     match key.code {
-        KeyCode::Left | KeyCode::Char('h') => state.letters.set_open(false),
-        KeyCode::Right | KeyCode::Char('l') => state.letters.set_open(true),
+        KeyCode::Left => state.letters.set_open(false),
+        KeyCode::Right => state.letters.set_open(true),
         KeyCode::Enter => match (state.letters.selected(), state.letters.selected_letters()) {
             (Some(LetterRow::Group(_)), _) => state.letters.set_open(true),
             (Some(LetterRow::Letter(..)), [letter, ..]) => {

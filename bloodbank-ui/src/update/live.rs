@@ -34,10 +34,7 @@ pub(super) fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
             let pauses = !state.live.is_paused() && key.code != KeyCode::Esc;
             state.live.pause(pauses);
         }
-        KeyCode::Char('h') => {
-            state.say("asking for the last hour …");
-            return vec![Effect::History(state.now - TimeDelta::hours(1))];
-        }
+        KeyCode::Char('h') => return ask_for_history(state),
         KeyCode::Enter => {
             if let Some(event) = state.live.selected() {
                 state.live.pause(true);
@@ -52,6 +49,12 @@ pub(super) fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         _ => {}
     }
     Vec::new()
+}
+
+/// Asks the bus for the last hour.
+pub(super) fn ask_for_history(state: &mut State) -> Vec<Effect> {
+    state.say("asking for the last hour …");
+    vec![Effect::History(state.now - TimeDelta::hours(1))]
 }
 
 /// The whole envelope of an event.

@@ -2,12 +2,18 @@
 
 use crossterm::event::{KeyCode, KeyEvent};
 
+use ratatui::layout::Rect;
+
 use super::keys::KEYS;
 use crate::{
     document::Document,
+    layout,
     message::Effect,
     state::{Overlay, State},
 };
+
+/// The columns for the names of keys in the help.
+const KEY_WIDTH: usize = 20;
 
 pub(super) fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     let page = isize::try_from(state.list_height()).unwrap_or(1);
@@ -37,16 +43,38 @@ pub(super) fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
 
 /// Shows every key.
 pub(super) fn help(state: &mut State) -> Vec<Effect> {
+    let area = layout::overlay(Rect::new(0, 0, state.width, state.height));
+    // Its border, a column beside it, the indent and the space after the keys.
+    let width = usize::from(area.width).saturating_sub(KEY_WIDTH + 7);
     let mut text = String::new();
     for (part, keys) in KEYS {
         text.push_str(&format!("{part}\n"));
         for (key, does) in *keys {
-            text.push_str(&format!("  {key:<22} {does}\n"));
+            for (place, line) in wrapped(does, width).into_iter().enumerate() {
+                let key = if place == 0 { key } else { "" };
+                text.push_str(&format!("  {key:<KEY_WIDTH$} {line}\n"));
+            }
         }
         text.push('\n');
     }
     state.overlay = Some(Overlay::Help(Document::new("Keys", &text)));
     Vec::new()
+}
+
+/// The words of a text on lines of so many columns.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 /// Asks before something is done.

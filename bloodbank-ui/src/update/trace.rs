@@ -11,8 +11,9 @@ pub(super) fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         return Vec::new();
     }
     match key.code {
-        KeyCode::Left | KeyCode::Char('h') => state.trace.set_open(false),
-        KeyCode::Right | KeyCode::Char('l') => state.trace.set_open(true),
+        KeyCode::Left => state.trace.set_open(false),
+        KeyCode::Right => state.trace.set_open(true),
+        KeyCode::Char('h') => return live::ask_for_history(state),
         KeyCode::Char('r') => return state.trace.around.map(Effect::Trace).into_iter().collect(),
         KeyCode::Enter | KeyCode::Char('e') => {
             let seen = state.trace.selected().and_then(|row| state.live.find(row.event.event_id)).cloned();
@@ -21,9 +22,7 @@ pub(super) fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
                 (Some(event), _) => {
                     edit_envelope(state, &serde_json::from_slice(&event.body).unwrap_or_default());
                 }
-                (None, _) => {
-                    state.complain("this event was published before anybody watched: its payload is not known")
-                }
+                (None, _) => state.complain("this event was published before anybody watched; h asks the bus for it"),
             }
         }
         _ => {}

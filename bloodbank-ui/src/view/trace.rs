@@ -39,7 +39,7 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>, body: Rect) {
     let seen = selected.and_then(|row| state.live.find(row.event.event_id));
     live::envelope(frame, details, seen.map(|event| &**event), theme);
     if selected.is_some() && seen.is_none() {
-        let text = "this event was published before anybody watched: its payload is not known";
+        let text = "this event was published before anybody watched; h asks the bus for the last hour";
         remark(frame, layout::inside(details), text, theme);
     }
 }
