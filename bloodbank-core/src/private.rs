@@ -4,6 +4,7 @@ mod bounds;
 mod checks;
 mod fields;
 mod sentence;
+mod signature;
 
 pub use bounds::{Older, Supersedes, Validated, Variant, upcast};
 pub use checks::{check_pattern, check_superseded, check_variant};
@@ -12,6 +13,7 @@ pub use inventory;
 pub use schemars;
 pub use serde;
 pub use serde_json;
+pub use signature::{Is, IsNot, ReceivedFirst, TakenAfter};
 pub use std::{borrow::Cow, boxed::Box, option::Option, result::Result, string::String, vec::Vec};
 
 pub use futures_util::future::BoxFuture;
@@ -28,8 +30,8 @@ pub use crate::{
     },
     event_id::unique_key,
     handler::{
-        Context, ExtractFrom, Extractor, HandlerError, HandlerFailure, HandlerReturn, Input, Output, Satisfies,
-        Subscriber,
+        Context, ExtractFrom, Extractor, HandlerError, HandlerFailure, HandlerReturn, Handling, Input, Output,
+        Satisfies, Subscriber,
     },
     registry::{Backoff, EventDescriptor, OnFailure, RetryPolicy, SubscriberDescriptor, SubscriberOptions},
     routing::{BindingPattern, RoutingKey},

@@ -16,21 +16,30 @@ fn mistakes_do_not_compile() {
     // It runs them when it is dropped.
     drop(cases);
 
-    let mut lengths: Vec<_> = messages(Path::new("tests/ui")).iter().flat_map(|file| lines_per_error(file)).collect();
+    let messages = messages(Path::new("tests/ui"));
+    for (file, message) in &messages {
+        let lines = message.lines().count();
+        assert!(lines <= LONGEST_CASE, "{} has {lines} lines: nobody reads more than {LONGEST_CASE}", file.display());
+    }
+    let mut lengths: Vec<_> = messages.iter().flat_map(|(_, message)| lines_per_error(message)).collect();
     lengths.sort_unstable();
     let (median, longest) = (lengths[lengths.len() / 2], lengths[lengths.len() - 1]);
     println!("{} errors; lines of an error: median {median}, maximum {longest}", lengths.len());
 }
 
+/// The most lines that the messages of a case have.
+const LONGEST_CASE: usize = 40;
+
 /// The expected messages of all cases, one file after the other.
-fn messages(folder: &Path) -> Vec<String> {
+fn messages(folder: &Path) -> Vec<(PathBuf, String)> {
     let mut messages = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path: PathBuf = entry.unwrap().path();
         if path.is_dir() {
             messages.extend(self::messages(&path));
         } else if path.extension().is_some_and(|extension| extension == "stderr") {
-            messages.push(fs::read_to_string(path).unwrap());
+            let message = fs::read_to_string(&path).unwrap();
+            messages.push((path, message));
         }
     }
     messages

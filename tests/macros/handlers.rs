@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bloodbank::{
     FailureEvent, Registry, Subscriber,
+    handler::SubscriberFn,
     prelude::*,
     registry::{Backoff, OnFailure, SubscriberDescriptor},
     routing::{BindingPattern, RoutingKey},
@@ -132,12 +133,15 @@ async fn a_subscriber_can_be_called_as_the_function_it_is() {
 
 #[test]
 fn an_app_with_the_states_accepts_it() {
-    fn accepts<Provided, Index, S: Subscriber<Provided, Index>>(subscriber: S) -> &'static SubscriberDescriptor {
-        subscriber.descriptor()
+    fn accepts<Provided, Arguments, Index, F>(function: F) -> &'static SubscriberDescriptor
+    where
+        F: SubscriberFn<Arguments, Subscriber: Subscriber<Provided, Index>>,
+    {
+        function.subscriber().descriptor()
     }
-    assert_eq!(accepts::<(Unused, (Carrier, ())), _, _>(ship).name, "ship");
-    assert_eq!(accepts::<(), _, _>(log).name, "log");
-    assert_eq!(accepts::<(), _, _>(audit).name, "audit");
+    assert_eq!(accepts::<(Unused, (Carrier, ())), _, _, _>(ship).name, "ship");
+    assert_eq!(accepts::<(), _, _, _>(log).name, "log");
+    assert_eq!(accepts::<(), _, _, _>(audit).name, "audit");
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Event)]

@@ -112,8 +112,9 @@ impl fmt::Debug for HandlerError {
 /// policy.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the error of a subscriber",
-    label = "neither a failure event nor an error",
-    note = "derive `Event` with `#[event(…, failure)]`, or implement `std::error::Error`"
+    label = "neither an error that is `Send + Sync + 'static`, nor a failure event",
+    note = "implement `std::error::Error` for it, for example with `#[derive(thiserror::Error)]`; or derive `Event` with `#[event(…, failure)]`",
+    note = "in place of `Box<dyn Error>` write `Box<dyn Error + Send + Sync>`, `anyhow::Error` or `HandlerError`"
 )]
 pub trait HandlerFailure {
     /// Converts the failure into the error that the runtime settles by; `attempt` counts from 1.
@@ -123,6 +124,7 @@ pub trait HandlerFailure {
     fn declarations(_list: &mut Vec<&'static Declaration>) {}
 }
 
+#[diagnostic::do_not_recommend]
 impl<E: Into<BoxError>> HandlerFailure for E {
     fn into_handler_error(self, _attempt: u32) -> HandlerError {
         HandlerError::from_layer(self.into())

@@ -45,7 +45,7 @@ impl<S> DerefMut for State<S> {
     }
 }
 
-impl<S: Clone + Send + Sync + 'static> Extractor for State<S> {
+impl<S: 'static> Extractor for State<S> {
     type Requires = Needs<S>;
 
     fn extract(context: &Context) -> Result<Self, HandlerError> {
@@ -83,15 +83,12 @@ pub trait Satisfies<Requirement, Index> {}
 impl<Provided> Satisfies<(), ()> for Provided {}
 impl<Provided: Provides<S, Index>, S, Index> Satisfies<Needs<S>, Index> for Provided {}
 
-/// An argument that a subscriber can extract in an app with these states; the bound that `#[subscriber]` sets.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not an extractor",
-    label = "this subscriber takes `{Self}`",
-    note = "after the event come `State<S>`, `Context`, `Publisher`, or a type that implements `Extractor`"
-)]
-pub trait ExtractFrom<Provided, Index> {}
+/// An argument that a subscriber can extract in an app with these states; the bound that `#[subscriber]` sets. `FITS` is
+/// false where the subscriber itself was reported, so that the app is not reported too.
+pub trait ExtractFrom<Provided, Index, const FITS: bool> {}
 
-impl<Provided: Satisfies<E::Requires, Index>, Index, E: Extractor> ExtractFrom<Provided, Index> for E {}
+impl<Provided: Satisfies<E::Requires, Index>, Index, E: Extractor> ExtractFrom<Provided, Index, true> for E {}
+impl<Provided, E> ExtractFrom<Provided, Here, false> for E {}
 
 /// The states of an app include one of type `S`.
 #[diagnostic::on_unimplemented(
@@ -114,20 +111,26 @@ impl<S, Other, Rest: Provides<S, Index>, Index> Provides<S, There<Index>> for (O
 #[derive(Clone, Default)]
 pub struct States(Arc<Vec<(TypeId, Arc<dyn Any + Send + Sync>)>>);
 
+/// A state, and how it is cloned: only who provides it must know that, so that a type that is not `Clone` is reported once.
+struct Provided<S> {
+    state: S,
+    clone: fn(&S) -> S,
+}
+
 impl States {
     pub(crate) fn insert<S: Clone + Send + Sync + 'static>(&mut self, state: S) {
         let states = Arc::make_mut(&mut self.0);
         states.retain(|(id, _)| *id != TypeId::of::<S>());
-        states.push((TypeId::of::<S>(), Arc::new(state)));
+        states.push((TypeId::of::<S>(), Arc::new(Provided { state, clone: S::clone })));
     }
 
     /// A clone of the state of type `S`; `()` is always provided.
     #[must_use]
-    pub fn get<S: Clone + 'static>(&self) -> Option<S> {
-        match self.0.iter().find(|(id, _)| *id == TypeId::of::<S>()) {
-            Some((_, state)) => state.downcast_ref::<S>().cloned(),
-            None => (&() as &dyn Any).downcast_ref::<S>().cloned(),
-        }
+    pub fn get<S: 'static>(&self) -> Option<S> {
+        const NOTHING: &(dyn Any + Send + Sync) = &Provided { state: (), clone: |&()| () };
+        let found = self.0.iter().find(|(id, _)| *id == TypeId::of::<S>());
+        let provided = found.map_or(NOTHING, |(_, state)| &**state).downcast_ref::<Provided<S>>()?;
+        Some((provided.clone)(&provided.state))
     }
 
     pub(crate) fn has(&self, state: TypeId) -> bool {

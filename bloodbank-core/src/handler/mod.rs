@@ -3,6 +3,7 @@
 mod context;
 mod error;
 mod extract;
+mod function;
 mod input;
 mod output;
 mod publisher;
@@ -15,6 +16,7 @@ pub(crate) use context::{Delivered, Target};
 pub use error::{HandlerError, HandlerFailure};
 pub(crate) use error::{HandlerErrorKind, failure};
 pub use extract::{ExtractFrom, Extractor, Here, Needs, Provides, Satisfies, State, States, There};
+pub use function::{Handling, SubscriberFn};
 pub use input::Input;
 pub use output::{HandlerReturn, Output};
 pub use publisher::Publisher;
@@ -22,14 +24,9 @@ pub(crate) use time_limit::limited;
 
 use crate::{event::EventCollector, registry::SubscriberDescriptor};
 
-/// A function that handles events; `#[subscriber]` implements it.
+/// A subscriber: what `#[subscriber]` makes of a function that handles events ([`SubscriberFn`] leads from one to the other).
 ///
 /// `Provided` is the list of states of the app; the compiler infers `Index` to find each of them.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a subscriber of this app",
-    label = "not a subscriber",
-    note = "consider annotating the function with `#[subscriber]`"
-)]
 pub trait Subscriber<Provided, Index>: Send + Sync + 'static {
     /// The descriptor from the attribute.
     fn descriptor(&self) -> &'static SubscriberDescriptor;

@@ -80,13 +80,15 @@ tuples! {
     (A 0, B 1, C 2, D 3, E 4, F 5)
 }
 
-/// The return type of a subscriber: an [`Output`], or a `Result` of one.
+/// The return type of a subscriber: an [`Output`], or a `Result` of one (`RESULT`).
+///
+/// With the parameter exactly one implementation can be meant, so that the compiler reports what is missing for that one.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be published",
     label = "a subscriber cannot return this",
     note = "return `()`, a type that derives `Event`, an `Option`, `Vec` or tuple of those, or a `Result` of those"
 )]
-pub trait HandlerReturn {
+pub trait HandlerReturn<const RESULT: bool> {
     /// Collects the events to publish, or returns the error of the handler.
     ///
     /// # Errors
@@ -97,11 +99,9 @@ pub trait HandlerReturn {
     fn declarations() -> Vec<&'static Declaration>;
 }
 
-impl<O: Output> HandlerReturn for O {
+impl<O: Output> HandlerReturn<false> for O {
     fn finish(self, _context: &Context) -> Result<EventCollector, HandlerError> {
-        let mut events = EventCollector::default();
-        self.collect(&mut events);
-        events.checked().map_err(|error| HandlerError::invalid_follow_up(&error))
+        collect(self)
     }
 
     fn declarations() -> Vec<&'static Declaration> {
@@ -111,10 +111,10 @@ impl<O: Output> HandlerReturn for O {
     }
 }
 
-impl<O: Output, E: HandlerFailure> HandlerReturn for Result<O, E> {
+impl<O: Output, E: HandlerFailure> HandlerReturn<true> for Result<O, E> {
     fn finish(self, context: &Context) -> Result<EventCollector, HandlerError> {
         match self {
-            Ok(output) => output.finish(context),
+            Ok(output) => collect(output),
             Err(failure) => Err(failure.into_handler_error(context.attempt())),
         }
     }
@@ -125,4 +125,10 @@ impl<O: Output, E: HandlerFailure> HandlerReturn for Result<O, E> {
         E::declarations(&mut list);
         list
     }
+}
+
+fn collect(output: impl Output) -> Result<EventCollector, HandlerError> {
+    let mut events = EventCollector::default();
+    output.collect(&mut events);
+    events.checked().map_err(|error| HandlerError::invalid_follow_up(&error))
 }

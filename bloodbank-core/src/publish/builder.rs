@@ -33,14 +33,19 @@ pub struct Publish<'a, P> {
     bus: &'a Bus,
     payload: P,
     options: PublishOptions,
+    /// Kept from where the type was checked, so that one that is no event is reported there and not again at `.await`.
+    write: fn(P, &Bus, PublishOptions) -> Result<Prepared>,
 }
 
 /// A publish of an event known only at run time; see [`Bus::publish_value`].
 pub type PublishValue<'a> = Publish<'a, Untyped<'a>>;
 
 impl<'a, P> Publish<'a, P> {
-    pub(super) fn new(bus: &'a Bus, payload: P) -> Self {
-        Self { bus, payload, options: PublishOptions::default() }
+    pub(super) fn new(bus: &'a Bus, payload: P) -> Self
+    where
+        P: Publishable,
+    {
+        Self { bus, payload, options: PublishOptions::default(), write: P::prepare }
     }
 
     /// Gives the event an id derived from its cause, unless it has one of its own.
@@ -122,9 +127,7 @@ impl<'a, P> Publish<'a, P> {
     pub(super) fn parts(&mut self) -> (&'a Bus, &mut P, &mut PublishOptions) {
         (self.bus, &mut self.payload, &mut self.options)
     }
-}
 
-impl<P: Publishable> Publish<'_, P> {
     /// Checks and serialises the event without publishing it: returns the message as it would be sent.
     /// [`Bus::publish_prepared`] sends it.
     ///
@@ -133,11 +136,11 @@ impl<P: Publishable> Publish<'_, P> {
     /// [`crate::ErrorKind::InvalidEnvelope`], [`crate::ErrorKind::TooLarge`]; for a value also
     /// [`crate::ErrorKind::UnknownEvent`].
     pub fn prepare(self) -> Result<Prepared> {
-        self.payload.prepare(self.bus, self.options)
+        (self.write)(self.payload, self.bus, self.options)
     }
 }
 
-impl<'a, P: Publishable + Send + 'a> IntoFuture for Publish<'a, P> {
+impl<'a, P: Send + 'a> IntoFuture for Publish<'a, P> {
     type Output = Result<Receipt>;
     type IntoFuture = BoxFuture<'a, Result<Receipt>>;
 

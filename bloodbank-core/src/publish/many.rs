@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, pin::Pin};
 
-use futures_util::future::{Either, ready};
+use futures_util::future::{BoxFuture, Either, ready};
 
 use crate::{
     error::Result,
@@ -13,17 +13,18 @@ use crate::{
 impl Bus {
     /// Publishes events without waiting for each confirm: as many are in flight as the window allows. The receipts come
     /// in the order of the events; an event that fails does not stop those after it.
-    pub async fn publish_all<E: Event>(
-        &self,
-        events: impl IntoIterator<Item = E, IntoIter: Send> + Send,
-    ) -> Vec<Result<Receipt>> {
+    // No `async fn`: its future would repeat the bounds, and the compiler what does not satisfy them.
+    pub fn publish_all<'a, E: Event>(
+        &'a self,
+        events: impl IntoIterator<Item = E, IntoIter: Send + 'a>,
+    ) -> BoxFuture<'a, Vec<Result<Receipt>>> {
         // Handed over as they are written, so that what waits for the confirm holds no event and stays small.
         let send = |event| match self.publish(event).prepare() {
             Ok(prepared) => Either::Left(self.publish_prepared(prepared)),
             Err(error) => Either::Right(ready(Err(error))),
         };
         // Some wait for their turn, so that it can go on at once where others are confirmed.
-        in_order(events.into_iter(), self.window() + self.window() / 4, send).await
+        Box::pin(in_order(events.into_iter(), self.window() + self.window() / 4, send))
     }
 }
 

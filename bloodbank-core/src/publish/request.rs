@@ -5,7 +5,7 @@ use std::{fmt, future::IntoFuture, sync::Arc, time::Duration};
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
-use super::{Bus, Cause, Publish, PublishValue, payload::Publishable};
+use super::{Bus, Cause, Publish, PublishValue};
 use crate::{
     envelope::EventEnvelope,
     error::{Error, ErrorKind, Result},
@@ -23,19 +23,20 @@ impl Bus {
     /// let response = bus.execute(prompt).timeout(std::time::Duration::from_secs(60)).await?;
     /// # Ok(()) }
     /// ```
-    pub fn execute<C: CommandEvent>(&self, command: C) -> Execute<'_, C> {
-        Execute { publish: self.publish(command), timeout: Duration::from_secs(30) }
+    pub fn execute<C: CommandEvent>(&self, command: C) -> Execute<'_, C, C::Reply> {
+        Execute { publish: self.publish(command), timeout: Duration::from_secs(30), read: read::<C::Reply> }
     }
 }
 
-/// A request: awaiting it publishes the command, and resolves to the answer.
+/// A request: awaiting it publishes the command `C`, and resolves to the answer `R`.
 #[must_use = "a command is published when this is awaited"]
-pub struct Execute<'a, C> {
+pub struct Execute<'a, C, R> {
     publish: Publish<'a, C>,
     timeout: Duration,
+    read: fn(&Incoming) -> Result<R, ExecuteError>,
 }
 
-impl<'a, C: CommandEvent> Execute<'a, C> {
+impl<C, R> Execute<'_, C, R> {
     /// Sets how long to wait for the answer; default 30 s. The command is executed even if nobody waits any more.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
@@ -49,13 +50,13 @@ impl<'a, C: CommandEvent> Execute<'a, C> {
     }
 }
 
-impl<'a, C: CommandEvent> IntoFuture for Execute<'a, C> {
-    type Output = Result<C::Reply, ExecuteError>;
+impl<'a, C: Send + 'a, R: 'a> IntoFuture for Execute<'a, C, R> {
+    type Output = Result<R, ExecuteError>;
     type IntoFuture = BoxFuture<'a, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let Self { publish, timeout } = self;
-        Box::pin(async move { read::<C::Reply>(&ask(publish, timeout).await?) })
+        let Self { publish, timeout, read } = self;
+        Box::pin(async move { read(&ask(publish, timeout).await?) })
     }
 }
 
@@ -78,7 +79,7 @@ impl PublishValue<'_> {
 }
 
 /// Publishes a command and waits for the message that answers it.
-async fn ask<P: Publishable>(mut publish: Publish<'_, P>, timeout: Duration) -> Result<Incoming> {
+async fn ask<P>(mut publish: Publish<'_, P>, timeout: Duration) -> Result<Incoming> {
     let (bus, _, options) = publish.parts();
     options.mandatory = true;
     options.uncommon().reply_to = Some(Arc::clone(bus.replies().queue(bus).await?));

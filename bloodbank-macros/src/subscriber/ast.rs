@@ -7,6 +7,9 @@ use syn::{Attribute, FnArg, ItemFn, ReturnType, Type, spanned::Spanned};
 use super::attr::SubscriberAttr;
 use crate::ctxt::Ctxt;
 
+/// The number of arguments for which `SubscriberFn` is implemented.
+const MOST_ARGUMENTS: usize = 12;
+
 pub(crate) struct Subscriber {
     pub(crate) attr: SubscriberAttr,
     pub(crate) function: ItemFn,
@@ -40,6 +43,9 @@ impl Subscriber {
             }
         }
         check_signature(cx, &function);
+        if let Some(argument) = function.sig.inputs.iter().nth(MOST_ARGUMENTS) {
+            cx.error(argument, format!("a subscriber takes at most {MOST_ARGUMENTS} arguments; put some into one type that implements `Extractor`"));
+        }
         let mut types = types.into_iter();
         let input = types.next();
         if input.is_none() {
@@ -61,7 +67,7 @@ impl Subscriber {
         })
     }
 
-    /// The attributes for the unit struct: those that concern the function as a named item. The others concern its body.
+    /// The attributes that concern the function as a named item. The others concern its body.
     pub(crate) fn outer_attrs(&self) -> impl Iterator<Item = &Attribute> {
         self.function.attrs.iter().filter(|attr| is_outer(attr))
     }

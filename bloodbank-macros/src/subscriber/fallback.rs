@@ -5,24 +5,30 @@ use quote::quote;
 
 use super::{
     ast::Subscriber,
-    expand::{function, unit_struct},
+    expand::{body, marker},
 };
 
 pub(crate) fn expand(subscriber: &Subscriber, errors: &TokenStream) -> TokenStream {
     let facade = &subscriber.attr.facade;
     let name = &subscriber.function.sig.ident;
-    let unit_struct = unit_struct(subscriber);
-    let cfgs = subscriber.cfgs();
-    let function = function(subscriber);
+    let marker = marker(subscriber);
+    let vis = &subscriber.function.vis;
+    let cfgs: Vec<_> = subscriber.cfgs().collect();
+    let body = body(subscriber);
     quote! {
         #errors
-        #unit_struct
+        #marker
+        #(#cfgs)*
+        #[allow(dead_code, reason = "the macro reported a mistake")]
+        #vis fn #name() -> #facade::__private::Handling<#name, ()> {
+            ::core::panic!()
+        }
         #(#cfgs)*
         const _: () = {
             use #facade::__private as __bb;
             // Not called, but its own mistakes are reported too.
             #[allow(dead_code, reason = "the macro reported a mistake")]
-            #function
+            #body
             impl<__Provided> __bb::Subscriber<__Provided, ()> for #name {
                 fn descriptor(&self) -> &'static __bb::SubscriberDescriptor {
                     ::core::panic!()
