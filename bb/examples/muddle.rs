@@ -58,6 +58,6 @@ async fn listen(Elsewhere::Other(event): Elsewhere) {
 
 fn main() -> ExitCode {
     bloodbank_cli::Program::new()
-        .app(|bus| Ok(App::new("muddle", bus).subscribe(ping).subscribe(pong).subscribe(listen)))
+        .app(async |bus| Ok(App::new("muddle", bus).subscribe(ping).subscribe(pong).subscribe(listen)))
         .run()
 }

@@ -80,9 +80,9 @@ impl Command for CountArticle {
 
 fn main() -> ExitCode {
     bloodbank_cli::Program::new()
-        .app(|bus| {
-            let service = bus.settings().service_name.clone();
-            Ok(App::new(service, bus).subscribe(ship).commands(CommandManager::linked()))
+        .app(async |bus| {
+            let app = App::new(bus.service_name(), bus.clone());
+            Ok(app.subscribe(ship).commands(CommandManager::linked()))
         })
         .run()
 }

@@ -15,9 +15,8 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     Program::new()
-        .app(|bus| {
-            let service = bus.settings().service_name.clone();
-            Ok(App::new(service, bus)
+        .app(async |bus| {
+            Ok(App::new(bus.service_name(), bus.clone())
                 .state(Agents::from_env()?)
                 .state(FirefliesApi::from_env()?)
                 .commands(CommandManager::linked()))

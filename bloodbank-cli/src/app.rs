@@ -5,13 +5,13 @@ use std::sync::Arc;
 use bloodbank_core::{App, Bus, Result, RunningApp, Settings, app::BusBuilder, transport::Topology};
 use bloodbank_embedded::Embedded;
 use bloodbank_gateway::{Gateway, GatewayBuilder, GatewayError, WatchCommands};
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, LocalBoxFuture};
 use serde_json::Value;
 
 use crate::error::CliError;
 
 /// Builds the app of a program on a bus.
-pub(crate) type AppFactory = Box<dyn FnOnce(Bus) -> Result<Box<dyn AnyApp>>>;
+pub(crate) type AppFactory = Box<dyn FnOnce(Bus) -> LocalBoxFuture<'static, Result<Box<dyn AnyApp>>>>;
 
 /// Adds what a program has besides to its gateway.
 pub(crate) type GatewayFactory = Box<dyn FnOnce(GatewayBuilder) -> std::result::Result<GatewayBuilder, GatewayError>>;
@@ -45,13 +45,13 @@ impl<Provided: 'static> AnyApp for App<Provided> {
 }
 
 /// An app of a known type as one of any type.
-pub(crate) fn boxed<Provided: 'static>(app: impl FnOnce(Bus) -> Result<App<Provided>> + 'static) -> AppFactory {
-    Box::new(|bus| Ok(Box::new(app(bus)?)))
+pub(crate) fn boxed<Provided: 'static>(app: impl AsyncFnOnce(Bus) -> Result<App<Provided>> + 'static) -> AppFactory {
+    Box::new(|bus| Box::pin(async move { Ok(Box::new(app(bus).await?) as Box<dyn AnyApp>) }))
 }
 
 /// What an app needs on the broker, without asking the broker.
 pub(crate) async fn topology(app: AppFactory) -> Result<Topology> {
-    Ok(app(detached_bus().await?)?.topology())
+    Ok(app(detached_bus().await?).await?.topology())
 }
 
 /// The endpoints of a gateway as an OpenAPI document.

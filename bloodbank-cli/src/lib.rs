@@ -6,6 +6,7 @@ mod args;
 mod command_line;
 mod connect;
 mod error;
+mod linked;
 mod output;
 mod program;
 mod program_name;

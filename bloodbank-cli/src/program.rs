@@ -31,15 +31,20 @@ impl Program {
     /// A program whose app executes the linked commands.
     #[expect(clippy::new_without_default, reason = "a program is run, not stored")]
     pub fn new() -> Self {
-        let app = boxed(|bus: Bus| {
-            let service = bus.settings().service_name.clone();
-            Ok(App::new(service, bus).commands(CommandManager::linked()))
-        });
+        let app =
+            boxed(async |bus: Bus| Ok(App::new(bus.service_name(), bus.clone()).commands(CommandManager::linked())));
         Self { composition: Composition { app, gateway: Box::new(Ok) } }
     }
 
-    /// Sets the app that `work` runs and `topology` shows: its states, its subscribers, its commands.
-    pub fn app<Provided: 'static>(mut self, app: impl FnOnce(Bus) -> Result<App<Provided>> + 'static) -> Self {
+    /// Sets the app that `work` runs and `topology` shows: its states, its subscribers, its commands. It may wait, for a database
+    /// for example.
+    ///
+    /// ```no_run
+    /// # use bloodbank_core::App;
+    /// # async fn connect() -> bloodbank_core::Result<String> { Ok(String::new()) }
+    /// bloodbank_cli::Program::new().app(async |bus| Ok(App::new("shipping", bus).state(connect().await?))).run();
+    /// ```
+    pub fn app<Provided: 'static>(mut self, app: impl AsyncFnOnce(Bus) -> Result<App<Provided>> + 'static) -> Self {
         self.composition.app = boxed(app);
         self
     }

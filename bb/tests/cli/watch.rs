@@ -2,13 +2,30 @@
 
 use std::{fs, path::Path, process::Command};
 
-use crate::support::{Running, bb, out};
+use crate::support::{Running, bb, command, example, fails, out};
 use serde_json::Value;
 
 fn watch(folder: &Path, args: &[&str]) -> Command {
     let mut command = bb(folder, args);
     command.env("BLOODBANK_EMBEDDED_PATH", folder.join("bus.db"));
     command
+}
+
+#[test]
+fn a_program_without_the_events_says_at_the_start_which_crate_has_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = |args: &[&str]| command(example("muddle"), folder.path(), args);
+    for (args, key) in
+        [(&["watch", "."][..], "artifact.created"), (&["publish-prompt", "me", "why?"], "agent.thread.prompt")]
+    {
+        let error = fails(program(args), 2);
+        assert!(error.contains(key) && error.contains("`use bloodbank_domains as _;`"), "{error}");
+    }
+    // What is wrapped runs all the same.
+    let wrapped = program(&["wrap", "echo", "--", "here"]).output().unwrap();
+    let said = String::from_utf8(wrapped.stderr).unwrap();
+    assert_eq!(String::from_utf8(wrapped.stdout).unwrap(), "here\n");
+    assert!(said.contains("nothing will be published") && said.contains("llm.prompt"), "{said}");
 }
 
 #[test]

@@ -45,7 +45,7 @@ impl Mcp {
             let gateway = builder.build();
             // Nobody else can be on this bus to execute what the agent asks for.
             let running = if is_alone {
-                Some((program.app)(bus.clone())?.watched(gateway.watch_commands()).start().await?)
+                Some((program.app)(bus.clone()).await?.watched(gateway.watch_commands()).start().await?)
             } else {
                 None
             };

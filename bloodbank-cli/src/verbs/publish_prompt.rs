@@ -12,7 +12,7 @@ use crate::{
     args::Via,
     connect,
     error::{CliError, Result},
-    output,
+    linked, output,
     receipt::{manual_source, print_receipt},
     runtime,
 };
@@ -73,6 +73,7 @@ impl PublishPrompt {
             "tags": self.tag,
         });
         runtime::block_on(async {
+            linked::require("publish-prompt", &[KEY], self.via).await?;
             let connection = connect::open(self.via).await?;
             let request = PublishRequest::new(KEY, &payload, manual_source());
             let done = if self.wait {

@@ -84,7 +84,7 @@ impl Serve {
     async fn on(&self, bus: &Bus, program: Composition, settings: &Settings, options: ServeOptions) -> Result {
         let mut signals = StopSignals::listen()?;
         let gateway = (program.gateway)(Gateway::builder(bus.clone()).tokens(Tokens::from_env()?))?.build();
-        let running = (program.app)(bus.clone())?.watched(gateway.watch_commands()).start().await?;
+        let running = (program.app)(bus.clone()).await?.watched(gateway.watch_commands()).start().await?;
         let (stop, stopped) = oneshot::channel::<()>();
         let options = options.until(async {
             let _ = stopped.await;

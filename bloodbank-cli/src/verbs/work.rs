@@ -16,7 +16,7 @@ impl Work {
     pub(crate) fn run(self, app: AppFactory) -> Result {
         runtime::block_on_service(async {
             let bus = connect::bus().await?;
-            let app = app(bus)?;
+            let app = app(bus).await?;
             let topology = app.topology();
             let mut signals = StopSignals::listen()?;
             let Some(running) = signals.let_finish(app.start()).await else { return Ok(()) };

@@ -111,7 +111,9 @@ async fn look(app: AppFactory) -> Vec<Finding> {
         State::Ok,
         format!(
             "service {}, environment {}, exchange {}",
-            settings.service_name, settings.environment, settings.exchange_name
+            settings.service_name.as_deref().unwrap_or("named by its app"),
+            settings.environment,
+            settings.exchange_name
         ),
     ));
     findings.push(probe_app(app).await);

@@ -21,7 +21,7 @@ use crate::{
     args::Via,
     connect,
     error::{CliError, Result},
-    output,
+    linked, output,
     program_name::program_name,
     receipt::print_receipt,
     runtime,
@@ -56,11 +56,14 @@ pub(crate) struct Watch {
     json: bool,
 }
 
+const KEYS: [&str; 3] = ["artifact.created", "artifact.updated", "artifact.deleted"];
+
 /// Changes without a pause are published all the same, after this many debounce times.
 const MAX_DEBOUNCES: u32 = 10;
 
 impl Watch {
     pub(crate) fn run(self) -> Result {
+        runtime::block_on(linked::require("watch", &KEYS, self.via))?;
         let root = self
             .path
             .canonicalize()

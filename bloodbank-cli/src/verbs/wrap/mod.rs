@@ -26,7 +26,7 @@ use crate::{
     args::Via,
     connect::{self, LASTING_BUS},
     error::{CliError, Result},
-    output,
+    linked, output,
     program_name::program_name,
     runtime,
 };
@@ -80,12 +80,18 @@ struct Prompt {
     published: Result,
 }
 
+const KEYS: [&str; 3] = ["llm.prompt", "llm.response", "llm.error"];
+
 /// A bus that does not answer keeps this process no longer than this after the program has ended.
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Wrap {
     pub(crate) fn run(self) -> Result {
         runtime::block_on_quietly(async {
+            // The program runs all the same.
+            if let Err(error) = linked::require("wrap", &KEYS, self.via).await {
+                output::note(&format!("nothing will be published: {error}"));
+            }
             let wrap = Arc::new(self);
             let (started, start) = (Utc::now(), Instant::now());
             let (stdin_seen, given) = mpsc::channel(1);
