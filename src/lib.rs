@@ -11,10 +11,12 @@ pub use bloodbank_core::{
     Receipt, Registry, Result, RoutingSegment, RunningApp, Settings, State, Subscriber,
 };
 pub use bloodbank_macros::{Event, EventSet, RoutingSegment, command, pattern, routing_key, subscriber};
+/// The crate of event ids, in the version that the public interface uses.
+pub use uuid;
 
 /// The app at work: health, signals, and a bus of parts of your own.
 pub mod app {
-    pub use bloodbank_core::app::{BusBuilder, Health, HealthState, StopSignals};
+    pub use bloodbank_core::app::{BusBuilder, Health, HealthProbe, HealthState, StopSignals};
 }
 
 /// Claim check: a large payload stays in a store, and the event carries a reference to it.
@@ -66,8 +68,8 @@ pub mod handler {
     pub use bloodbank_core::{
         consume::HandlerService,
         handler::{
-            ExtractFrom, Extractor, HandlerFailure, HandlerReturn, Here, Input, Needs, Output, Provides, Satisfies,
-            States, There,
+            ExtractFrom, Extractor, HandlerFailure, HandlerReturn, Handling, Here, Input, Needs, Output, Provides,
+            Satisfies, States, SubscriberFn, There,
         },
     };
 }
@@ -209,6 +211,11 @@ mod macro_docs {
         Pattern "../bloodbank-macros/src/docs/pattern.md"
     }
 }
+
+/// The examples of the book's page about middleware.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/src/middleware.md")]
+mod middleware_docs {}
 
 /// The examples of the book's page about testing.
 #[cfg(all(doctest, feature = "testing"))]

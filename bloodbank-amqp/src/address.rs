@@ -30,7 +30,7 @@ impl Address {
         let Some(url) = &settings.rabbit_url else {
             return Err(Error::new(ErrorKind::Settings, format!("RABBIT_URL is not set; set it to {EXAMPLE}")));
         };
-        let mut address = Self::parse(url.expose_secret(), &settings.service_name)?;
+        let mut address = Self::parse(url.expose_secret(), settings.service_name.as_deref().unwrap_or("bloodbank"))?;
         let TlsFiles { ca, identity } = TlsFiles::read(settings)?;
         address.tls = OwnedTLSConfig {
             identity: identity.map(|(pem, key)| OwnedIdentity::PKCS8 { pem: pem.into_bytes(), key: key.into_bytes() }),

@@ -88,3 +88,8 @@ pub use router::router;
 pub use serve::{ServeOptions, Server, serve};
 #[cfg(feature = "tls")]
 pub use tls::Tls;
+
+/// The example of the book's page about axum.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/src/axum.md")]
+mod axum_docs {}

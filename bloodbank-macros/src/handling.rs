@@ -60,7 +60,7 @@ impl HandlingOptions {
                 let retry = Retry::read(cx, group(input)?);
                 self.set(quote!(retry(#retry)));
             }
-            // dedupe(within = "24h")
+            // dedupe(within = "24h"), dedupe(off)
             "dedupe" => self.read_dedupe(cx, name, group(input)?),
             // on_failure = dead_letter
             "on_failure" => {
@@ -81,14 +81,16 @@ impl HandlingOptions {
 
     fn read_dedupe(&mut self, cx: &Ctxt, name: &Ident, tokens: TokenStream) {
         let empty = tokens.is_empty();
-        Options::new(cx, &[("within", "within = \"24h\"")]).read(tokens, |_, input| {
-            if let Some(within) = positive(cx, &value(input)?) {
+        Options::new(cx, &[("within", "within = \"24h\""), ("off", "off")]).read(tokens, |word, input| {
+            if word == "off" {
+                self.set(quote!(dedupe_within(::core::time::Duration::ZERO)));
+            } else if let Some(within) = positive(cx, &value(input)?) {
                 self.set(quote!(dedupe_within(#within)));
             }
             Ok(())
         });
         if empty {
-            cx.error(name, "for how long? write `dedupe(within = \"24h\")`");
+            cx.error(name, "for how long? write `dedupe(within = \"24h\")`, or `dedupe(off)`");
         }
     }
 

@@ -23,6 +23,7 @@ on_every_bus! {
     a_requester_is_told_of_a_panic,
     a_request_that_nobody_executes_is_an_error_at_once,
     two_apps_execute_a_command_once,
+    a_command_that_is_published_twice_is_executed_once,
 }
 
 /// Asks for `steps` steps; what goes wrong depends on `fault`.
@@ -126,6 +127,23 @@ async fn start(bus: &Bus) -> Fixture {
         .await
         .unwrap();
     Fixture { app, workshop, events }
+}
+
+async fn a_command_that_is_published_twice_is_executed_once(bus: Bus) {
+    let fixture = start(&bus).await;
+    let event_id = uuid::Uuid::new_v4();
+    for _ in 0..2 {
+        bus.publish(job(0, None)).event_id(event_id).await.unwrap();
+    }
+    // One after the other: when this one is answered, the others are through.
+    bus.execute(job(0, None)).timeout(PATIENCE).await.unwrap();
+    assert_eq!(fixture.workshop.executed.load(Ordering::SeqCst), 2);
+
+    let payload = json!(job(0, None));
+    let again = bus.publish_value("work.job.run", &payload).event_id(event_id).execute(PATIENCE).await;
+    let error = again.unwrap_err().to_string();
+    assert!(error.contains(&format!("command {event_id} was executed before")), "{error}");
+    fixture.app.shutdown().await.unwrap();
 }
 
 fn job(steps: u32, fault: Option<Fault>) -> RunJob {

@@ -72,7 +72,7 @@ async fn what_is_published_arrives_as_it_was_said(bus: Bus) {
     assert_eq!(properties.message_id, Some(receipt.event_id));
     assert_eq!(properties.correlation_id, Some(parent));
     assert_eq!(properties.event_type.as_deref(), Some("library.book.lent"));
-    assert_eq!(properties.app_id.as_deref(), Some("bloodbank"));
+    assert_eq!(properties.app_id.as_deref(), Some(bus.service_name()), "that of its first app");
     assert_eq!(Cause::event_id(&context), receipt.event_id);
     assert_eq!((context.attempt(), context.redelivered()), (1, false));
     app.shutdown().await.unwrap();

@@ -8,7 +8,8 @@ use std::{
 
 use crate::common::{soon, take};
 use bloodbank::{
-    envelope::{AgentContext, AgentType},
+    Settings,
+    envelope::{AgentContext, AgentType, RawEnvelope},
     message::{HeaderValue, Outgoing, names},
     prelude::*,
 };
@@ -466,7 +467,8 @@ async fn a_layer_wraps_every_subscriber(bus: Bus) {
         .layer(tower::layer::layer_fn(move |inner: bloodbank::handler::HandlerService| {
             let through = through.clone();
             tower::ServiceExt::map_request(inner, move |context: Context| {
-                through.send(context.event_id()).unwrap();
+                // Before the handler has read it.
+                through.send(context.head().unwrap().event_id).unwrap();
                 context
             })
         }))
@@ -483,6 +485,32 @@ async fn a_layer_wraps_every_subscriber(bus: Bus) {
     let parked = take(&bus, &format!("{service}.refuse_odd.dlq"), 1).await;
     assert_eq!(parked[0].properties.headers.text(names::REASON), Some("failed"));
     app.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_service_has_one_name() {
+    let source = |bus: &Bus| {
+        let prepared = bus.publish(order(1)).prepare().unwrap();
+        let said = (prepared.message().properties.app_id.clone().unwrap(), prepared.message().body.clone());
+        (said.0.to_string(), RawEnvelope::read(&said.1).unwrap().source.app.unwrap())
+    };
+    let bus = crate::common::memory().await;
+    let _app = App::new("greeter", bus.clone());
+    assert_eq!((source(&bus), bus.service_name()), (("greeter".into(), "greeter".into()), "greeter"));
+
+    let settings = Settings::from_vars([("SERVICE_NAME", "reception")]).unwrap();
+    let bus = Bus::connect(settings).await.unwrap();
+    let _app = App::new("greeter", bus.clone());
+    assert_eq!(source(&bus), ("reception".into(), "reception".into()), "the settings win");
+}
+
+#[tokio::test]
+async fn a_probe_outlives_the_app() {
+    let app = App::new("svc", crate::common::memory().await).start().await.unwrap();
+    let probe = app.probe();
+    assert!(probe.health().ready);
+    app.shutdown().await.unwrap();
+    assert!(!probe.health().ready);
 }
 
 #[subscriber(queue = "the same")]

@@ -220,7 +220,7 @@ impl Scenario for RabbitScenario {
         let (proxy, redis_proxy) = (Proxy::to(broker.port()).unwrap(), Proxy::to(redis.port()).unwrap());
         let exchange = unique("faults");
         let mut settings = Settings::default();
-        settings.service_name = SERVICE.to_owned();
+        settings.service_name = Some(SERVICE.to_owned());
         settings.exchange_name.clone_from(&exchange);
         settings.rabbit_url = Some(broker.url().into());
         let ledger = Arc::new(Ledger::default());

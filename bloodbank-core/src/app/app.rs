@@ -11,7 +11,7 @@ use crate::{
     dispatch::CommandManager,
     error::{BoxError, Error, ErrorKind, Result},
     event::EventCollector,
-    handler::{Context, States, Subscriber},
+    handler::{Context, States, Subscriber, SubscriberFn},
     publish::Bus,
     registry::Registry,
     transport::Topology,
@@ -34,9 +34,14 @@ pub struct App<Provided = ()> {
 impl App {
     /// Creates an app without subscribers. The name is the first part of the names of its queues: two apps of the same
     /// name share the work, two apps of different names each receive every event.
+    ///
+    /// It is also the name under which the service publishes ([`Bus::service_name`]), unless `SERVICE_NAME` is set or another
+    /// app came first.
     pub fn new(service: impl Into<Arc<str>>, bus: Bus) -> Self {
+        let service = service.into();
+        bus.name_service(&service);
         Self {
-            service: service.into(),
+            service,
             bus,
             states: States::default(),
             subscribers: Vec::new(),
@@ -56,12 +61,13 @@ impl<Provided: 'static> App<Provided> {
     }
 
     /// Adds a subscriber: a function with `#[subscriber]`.
-    pub fn subscribe<S, Index>(mut self, subscriber: S) -> Self
+    pub fn subscribe<F, Arguments, Index>(mut self, function: F) -> Self
     where
-        S: Subscriber<Provided, Index>,
+        F: SubscriberFn<Arguments>,
+        F::Subscriber: Subscriber<Provided, Index>,
         Index: 'static,
     {
-        self.subscribers.push(SubscriberSpec::of_subscriber(&self.service, subscriber));
+        self.subscribers.push(SubscriberSpec::of_subscriber(&self.service, function.subscriber()));
         self
     }
 

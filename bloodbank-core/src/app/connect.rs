@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tracing::info;
+
 #[cfg(feature = "redis")]
 use crate::store::redis::{RedisClaims, RedisConnection, RedisLeases, RedisLinks};
 use crate::{
@@ -12,7 +14,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     publish::Bus,
     settings::{ClaimStoreKind, Settings},
-    store::FileClaims,
+    store::{FileClaims, memory::MemoryLeases},
     transport::{Topology, Transport, TransportProvider},
 };
 
@@ -190,6 +192,9 @@ impl CorrelationTracker {
     }
 }
 
+/// The number of commands that a process recognises where nothing outlives it: some 15 MB.
+const REMEMBERED_COMMANDS: usize = 100_000;
+
 impl Dedupe {
     /// Creates deduplication in the Redis of the settings, or without one in the embedded bus.
     ///
@@ -206,6 +211,20 @@ impl Dedupe {
                 ErrorKind::Settings,
                 "`dedupe` needs a store that outlives the process: set REDIS_URL, or give the app one with `App::dedupe`",
             )),
+        }
+    }
+
+    /// Creates deduplication for an app that has none. Where nothing outlives this process, commands are recognised within it,
+    /// unless something `asks` for more than their default.
+    pub(super) fn for_app(bus: &Bus, asks: bool) -> Result<Self> {
+        match Self::of(bus) {
+            Err(_) if !asks && bus.settings().redis_url.is_none() => {
+                info!(
+                    "a command that is published twice is recognised by this process only, among its last {REMEMBERED_COMMANDS}; set REDIS_URL"
+                );
+                Ok(Self::in_store(Arc::new(MemoryLeases::of_the_last(REMEMBERED_COMMANDS))))
+            }
+            found => found,
         }
     }
 }

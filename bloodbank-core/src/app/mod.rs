@@ -11,5 +11,5 @@ mod signals;
 pub use app::App;
 pub use connect::BusBuilder;
 pub use health::{Health, HealthState};
-pub use running::RunningApp;
+pub use running::{HealthProbe, RunningApp};
 pub use signals::StopSignals;

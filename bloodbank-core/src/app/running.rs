@@ -25,16 +25,41 @@ pub struct RunningApp {
     stop: CancellationToken,
     cancel: CancellationToken,
     workers: JoinSet<()>,
-    /// The queues of subscribers that ended although the app was not told to stop.
     ended: Arc<Mutex<Vec<Arc<str>>>>,
     drain: Duration,
+}
+
+/// A handle to the health of a running app, for probes: it stays when the app is waited for or has stopped. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct HealthProbe {
+    bus: Bus,
+    stop: CancellationToken,
+    /// The queues of subscribers that ended although the app was not told to stop.
+    ended: Arc<Mutex<Vec<Arc<str>>>>,
+}
+
+impl HealthProbe {
+    /// The health of the app. An app whose subscribers have ended, or that is told to stop, is not ready.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        let mut health = self.bus.health();
+        for queue in &*self.ended.lock() {
+            health.live = false;
+            health
+                .worsen(HealthState::Unhealthy, format!("the subscriber of `{queue}` has ended; start the app again"));
+        }
+        if self.stop.is_cancelled() {
+            health.worsen(HealthState::Unhealthy, "it is told to stop".to_owned());
+        }
+        health
+    }
 }
 
 pub(super) async fn start<Provided>(app: App<Provided>) -> Result<RunningApp> {
     let App { service, bus, states, subscribers, drain, mut dedupe, .. } = app;
     // Before anything is declared: an app without a place to remember in does not start.
-    if dedupe.is_none() && subscribers.iter().any(|spec| spec.options.dedupe_within.is_some()) {
-        dedupe = Some(Dedupe::of(&bus)?);
+    if dedupe.is_none() && subscribers.iter().any(|spec| spec.dedupe_within.is_some()) {
+        dedupe = Some(Dedupe::for_app(&bus, subscribers.iter().any(SubscriberSpec::asks_for_dedupe))?);
     }
     let (stop, cancel) = (CancellationToken::new(), CancellationToken::new());
     let mut workers = JoinSet::new();
@@ -58,11 +83,8 @@ pub(super) async fn start<Provided>(app: App<Provided>) -> Result<RunningApp> {
             cancellation: cancel.clone(),
             timeout: spec.options.timeout,
         });
-        let guard = spec
-            .options
-            .dedupe_within
-            .zip(dedupe.clone())
-            .map(|(within, dedupe)| Guard::new(dedupe, &spec.queue, within));
+        let guard =
+            spec.dedupe_within.zip(dedupe.clone()).map(|(within, dedupe)| Guard::new(dedupe, &spec.queue, within));
         let end = End { queue: Arc::clone(&spec.queue), stop: stop.clone(), ended: Arc::clone(&ended) };
         let worker = consume::run(target, spec, guard, deliveries, stop.clone());
         workers.spawn(async move {
@@ -118,16 +140,22 @@ impl RunningApp {
     /// The health of the app, for probes. An app whose subscribers have ended, or that is told to stop, is not ready.
     #[must_use]
     pub fn health(&self) -> Health {
-        let mut health = self.bus.health();
-        for queue in &*self.ended.lock() {
-            health.live = false;
-            health
-                .worsen(HealthState::Unhealthy, format!("the subscriber of `{queue}` has ended; start the app again"));
-        }
-        if self.stop.is_cancelled() {
-            health.worsen(HealthState::Unhealthy, "it is told to stop".to_owned());
-        }
-        health
+        self.probe().health()
+    }
+
+    /// A handle to the health of the app, which leaves the app to be waited for:
+    ///
+    /// ```
+    /// # use bloodbank_core::{Result, RunningApp};
+    /// # async fn example(app: RunningApp, gateway: impl Fn(Box<dyn Fn() -> bool + Send + Sync>)) -> Result<()> {
+    /// let probe = app.probe();
+    /// gateway(Box::new(move || probe.health().ready));
+    /// app.wait().await
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn probe(&self) -> HealthProbe {
+        HealthProbe { bus: self.bus.clone(), stop: self.stop.clone(), ended: Arc::clone(&self.ended) }
     }
 
     /// The bus that the app consumes from.

@@ -11,7 +11,9 @@ use tracing::Instrument;
 
 use crate::{
     consume::{
-        HandlerService, dedupe,
+        HandlerService,
+        answer::{Answer, answer},
+        dedupe,
         settle::{Outcome, settle},
         spec::SubscriberSpec,
     },
@@ -199,6 +201,9 @@ impl Worker {
                 self.work(context, settlement, None).await
             }
             Begun::Duplicate => {
+                // Its reply went to whoever asked first, and is on the bus.
+                let done = format!("command {} was executed before, and is not executed again", context.event_id());
+                answer(context, Answer::Error(done)).await;
                 settlement.ack();
                 Outcome::Duplicate
             }

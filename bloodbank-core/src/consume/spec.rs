@@ -1,6 +1,6 @@
 //! The specification of a subscriber for the runtime: a queue, patterns, options, and a tower service.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tower::{Layer, Service, ServiceExt, service_fn, util::BoxCloneSyncService};
 
@@ -23,6 +23,8 @@ pub(crate) struct SubscriberSpec {
     pub(crate) queue: Arc<str>,
     pub(crate) patterns: Vec<Arc<str>>,
     pub(crate) options: SubscriberOptions,
+    /// The time for which a second delivery is recognised.
+    pub(crate) dedupe_within: Option<Duration>,
     pub(crate) service: HandlerService,
     /// The lane of an event (`ordered_by`): events of one lane are handled one after the other.
     pub(crate) lane: Option<Lane>,
@@ -54,10 +56,16 @@ impl SubscriberSpec {
             queue,
             patterns: descriptor.patterns(),
             options,
+            dedupe_within: options.dedupe_within.filter(|within| !within.is_zero()),
             service: BoxCloneSyncService::new(handler),
             lane,
             command: None,
         }
+    }
+
+    /// Whether the declaration asks for second deliveries to be recognised, and not only the default of commands.
+    pub(crate) fn asks_for_dedupe(&self) -> bool {
+        self.dedupe_within.is_some() && self.options.dedupe_within.is_some()
     }
 
     /// Puts a layer around the handler.

@@ -54,6 +54,8 @@ impl Executor {
             queue: command.queue(exchange),
             patterns: vec![command.pattern()],
             options: *command.options(),
+            dedupe_within: Some(command.options().dedupe_within.unwrap_or(SubscriberOptions::COMMAND_DEDUPE))
+                .filter(|within| !within.is_zero()),
             // The command itself watches the time and the panics, because it rolls back after both.
             service: BoxCloneSyncService::new(service_fn(move |context: Context| (self.run)(context))),
             lane: None,

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::{
     dedupe::DedupeMark,
-    envelope::{AgentContext, EnvelopeHead},
+    envelope::{AgentContext, EnvelopeHead, RawEnvelope},
     handler::States,
     message::{Headers, Incoming, names},
     publish::{Bus, Cause, FollowUp, TraceContext},
@@ -71,9 +71,14 @@ impl Context {
         known.or(self.message().properties.message_id).unwrap_or_default()
     }
 
-    /// The envelope without its payload; `None` until it is decoded.
+    /// The envelope without its payload; `None` where the message is no envelope. A layer that asks before the handler has
+    /// decoded the message pays for reading it.
     #[must_use]
     pub fn head(&self) -> Option<&EnvelopeHead> {
+        if self.0.head.get().is_none() {
+            let (head, _payload) = RawEnvelope::read(self.body()).ok()?.split();
+            self.set_head(head);
+        }
         self.0.head.get()
     }
 

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -35,14 +35,30 @@ struct Inner {
     transport: Arc<dyn Transport>,
     settings: Settings,
     exchange: Arc<str>,
-    service: Arc<str>,
-    /// The source of this service, serialised as in envelopes.
-    source: WrittenSource,
+    /// The service that publishes: that of the settings, or else the first app on this bus.
+    service: OnceLock<Service>,
+    unnamed: Service,
     correlation: Option<CorrelationTracker>,
     replies: Replies,
     keys: Keys,
     closed: AtomicBool,
 }
+
+/// A service as a publisher.
+struct Service {
+    name: Arc<str>,
+    /// The source of its events, serialised as in envelopes.
+    source: WrittenSource,
+}
+
+impl Service {
+    fn named(name: &str) -> Self {
+        Self { name: name.into(), source: Source::new(TriggerType::Hook, name).into() }
+    }
+}
+
+/// The name of a service that has none: neither `SERVICE_NAME` is set, nor does an app run.
+const UNNAMED: &str = "bloodbank";
 
 impl Bus {
     /// Assembles a bus from parts that are connected already; nothing is declared on the transport.
@@ -52,12 +68,12 @@ impl Bus {
         transport: Arc<dyn Transport>,
         correlation: Option<CorrelationTracker>,
     ) -> Self {
-        let service: Arc<str> = settings.service_name.as_str().into();
+        let service = settings.service_name.as_deref().map(Service::named);
         Self(Arc::new(Inner {
             transport,
             exchange: settings.exchange_name.as_str().into(),
-            source: Source::new(TriggerType::Hook, &*service).into(),
-            service,
+            service: service.map_or_else(OnceLock::new, OnceLock::from),
+            unnamed: Service::named(UNNAMED),
             correlation,
             replies: Replies::default(),
             keys: Keys::default(),
@@ -69,6 +85,21 @@ impl Bus {
     /// Publishes an event; await the result for the confirm.
     pub fn publish<E: Event>(&self, event: E) -> Publish<'_, E> {
         Publish::new(self, event)
+    }
+
+    /// The name of this service as a publisher: `SERVICE_NAME`, or else that of the first app on this bus.
+    #[must_use]
+    pub fn service_name(&self) -> &str {
+        &self.service().name
+    }
+
+    fn service(&self) -> &Service {
+        self.0.service.get().unwrap_or(&self.0.unnamed)
+    }
+
+    /// Gives the service the name of its app, unless it has a name.
+    pub(crate) fn name_service(&self, app: &str) {
+        self.0.service.get_or_init(|| Service::named(app));
     }
 
     /// The settings that the bus was made from.
@@ -124,7 +155,7 @@ impl Bus {
 
     /// Serialises an event into the message that will carry it.
     pub(crate) fn prepare<T: Serialize>(&self, key: &str, payload: &T, options: PublishOptions) -> Result<Prepared> {
-        let inner = &*self.0;
+        let (inner, service) = (&*self.0, self.service());
         let PublishOptions { event_id, timestamp, causes, mandatory, source, follow_up, uncommon } = options;
         let Uncommon { agent_context, trace, mut headers, metadata, expires_in, reply_to } =
             uncommon.map_or_else(Uncommon::default, |uncommon| *uncommon);
@@ -138,7 +169,7 @@ impl Bus {
             event_id.or_else(|| follow_up.map(|follow_up| follow_up.event_id(key))).unwrap_or_else(Uuid::new_v4);
         let parents = merge_parents(event_id, causes)?;
         let timestamp = timestamp.unwrap_or_else(envelope::now);
-        let source = source.as_ref().unwrap_or(&inner.source);
+        let source = source.as_ref().unwrap_or(&service.source);
         let head = envelope::Head {
             event_id,
             event_type: key,
@@ -184,7 +215,7 @@ impl Bus {
                     correlation_id,
                     event_type: Some(event_type),
                     timestamp: Some(timestamp),
-                    app_id: Some(Arc::clone(&inner.service)),
+                    app_id: Some(Arc::clone(&service.name)),
                     reply_to,
                     expiration: expires_in,
                     headers,
@@ -286,7 +317,7 @@ impl fmt::Debug for Bus {
         f.debug_struct("Bus")
             .field("system", &self.0.transport.system())
             .field("exchange", &self.0.exchange)
-            .field("service", &self.0.service)
+            .field("service", &self.service_name())
             .finish_non_exhaustive()
     }
 }

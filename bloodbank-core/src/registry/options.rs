@@ -27,7 +27,8 @@ pub struct SubscriberOptions {
     pub timeout: Duration,
     /// The retry policy: when and how often to try again.
     pub retry: RetryPolicy,
-    /// The time for which a second delivery of the same event is recognised and not handled again.
+    /// The time for which a second delivery of the same event is recognised and not handled again: zero is never. `None` is
+    /// never for a subscriber, and [`COMMAND_DEDUPE`](Self::COMMAND_DEDUPE) for a command.
     pub dedupe_within: Option<Duration>,
     /// The treatment of an event that failed for good.
     pub on_failure: OnFailure,
@@ -46,6 +47,9 @@ impl SubscriberOptions {
         dedupe_within: None,
         on_failure: OnFailure::DeadLetter,
     };
+
+    /// The time for which a second delivery of the same command is recognised where its executor says nothing: 24 h.
+    pub const COMMAND_DEDUPE: Duration = Duration::from_secs(24 * 60 * 60);
 
     /// Sets the binding pattern.
     #[must_use]
@@ -96,7 +100,7 @@ impl SubscriberOptions {
         self
     }
 
-    /// Sets the time for which a second delivery of the same event is not handled again.
+    /// Sets the time for which a second delivery of the same event is not handled again; zero is never.
     #[must_use]
     pub const fn dedupe_within(mut self, time: Duration) -> Self {
         self.dedupe_within = Some(time);

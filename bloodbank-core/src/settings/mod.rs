@@ -36,9 +36,10 @@ use crate::error::Result;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Settings {
-    /// `SERVICE_NAME`: the name of this service as a publisher: `source.app` of its events, and `app_id` of its messages.
-    /// `[a-z0-9][a-z0-9_.-]*`. The first part of its queues is the name given to [`App::new`](crate::App::new).
-    pub service_name: String,
+    /// `SERVICE_NAME`: the name of this service as a publisher: `app_id` of its messages and `source.app` of its events;
+    /// unset: the name of its app. `[a-z0-9][a-z0-9_.-]*`. The first part of its queues is the name given to
+    /// [`App::new`](crate::App::new) in any case.
+    pub service_name: Option<String>,
     /// `ENVIRONMENT`: the name of the environment. Outside of `dev` and `test` a bus in memory is refused, unless
     /// [`allow_memory`](Self::allow_memory) is set.
     pub environment: String,
@@ -89,7 +90,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            service_name: "bloodbank".to_owned(),
+            service_name: None,
             environment: "dev".to_owned(),
             rabbit_url: None,
             exchange_name: "bloodbank.events.v1".to_owned(),

@@ -38,7 +38,7 @@ pub(super) fn settings(mut reader: Reader) -> Result<Settings> {
     let claim_store = reader.claim_store(redis_url.is_some(), claim_directory.is_some());
     let correlation_ttl = reader.field(field::CORRELATION_TTL_DAYS, ttl).unwrap_or(default.correlation_ttl);
     let settings = Settings {
-        service_name: reader.field(field::SERVICE_NAME, service_name).unwrap_or(default.service_name),
+        service_name: reader.field(field::SERVICE_NAME, service_name),
         environment: reader.field(field::ENVIRONMENT, text).unwrap_or(default.environment),
         rabbit_url: reader.field(field::RABBIT_URL, urls::rabbit),
         exchange_name: reader.field(field::EXCHANGE_NAME, exchange_name).unwrap_or(default.exchange_name),

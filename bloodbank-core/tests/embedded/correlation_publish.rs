@@ -51,7 +51,7 @@ async fn the_program_is_that_of_the_source() {
     let tracker = bus.correlation().unwrap();
     let own = bus.publish(Noted { number: 1 }).await.unwrap();
     let entry = tracker.entry(own.event_id).await.unwrap().unwrap();
-    assert_eq!(entry.app(), Some(&*bus.settings().service_name));
+    assert_eq!(entry.app(), Some(bus.service_name()));
     assert_eq!(entry.event_type(), Some("notes.note.taken"));
 
     let other = bus.publish(Noted { number: 2 }).source(Source::new(TriggerType::Manual, "desk")).await.unwrap();

@@ -67,7 +67,7 @@ async fn files_choose_where_the_environment_does_not() {
     write("bloodbank.toml", "bloodbank_agent = \"echo\"\nservice_name = \"x\"\n");
     write(".env", "");
     let settings = bloodbank_core::Settings::load_from(folder.path(), Vec::<(String, String)>::new()).unwrap();
-    assert_eq!(settings.service_name, "x");
+    assert_eq!(settings.service_name.as_deref(), Some("x"));
 }
 
 #[test]

@@ -21,7 +21,7 @@ pub(super) async fn healthz(State(gateway): State<Gateway>) -> Json<Value> {
     Json(json!({
         "status": "healthy",
         "ok": true,
-        "service": gateway.bus().settings().service_name,
+        "service": gateway.bus().service_name(),
         "version": env!("CARGO_PKG_VERSION"),
     }))
 }
@@ -50,7 +50,7 @@ pub(super) async fn readyz(State(gateway): State<Gateway>) -> Response {
     let body = json!({
         "status": if ok { "ready" } else { "not ready" },
         "ok": ok,
-        "service": bus.settings().service_name,
+        "service": bus.service_name(),
         "version": env!("CARGO_PKG_VERSION"),
         "bus": { "status": if bus_ok { "ok" } else { "away" }, "system": bus.transport().system() },
         "correlation": correlation,

@@ -187,7 +187,7 @@ impl PublishRequest {
     }
 
     fn prepare<'a>(&'a mut self, gateway: &'a Gateway, caller: &Caller) -> PublishValue<'a> {
-        let source = self.source.take().unwrap_or_else(|| source(&gateway.bus().settings().service_name, caller));
+        let source = self.source.take().unwrap_or_else(|| source(gateway.bus().service_name(), caller));
         let causes = std::mem::take(&mut self.causes);
         let bus = gateway.bus();
         let mut publish = bus.publish_value(&self.key, &self.payload).causes(causes).source(source);

@@ -1,7 +1,7 @@
 //! A lease store in memory.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -19,6 +19,8 @@ type Clock = Arc<dyn Fn() -> Duration + Send + Sync>;
 /// A lease store in memory, forgotten with the process. An event takes some 150 bytes until its time is over.
 pub struct MemoryLeases {
     clock: Clock,
+    /// The number of events that were done whose marks are kept.
+    most: usize,
     marks: Mutex<Marks>,
 }
 
@@ -27,6 +29,8 @@ struct Marks {
     by_key: HashMap<LeaseKey, Mark>,
     /// The number of marks at which expired ones are removed.
     clean_at: usize,
+    /// The events that were done, oldest first, where only so many are kept.
+    done: VecDeque<LeaseKey>,
 }
 
 struct Mark {
@@ -49,7 +53,13 @@ impl MemoryLeases {
     /// Creates a store whose leases end by this clock, which counts from any moment.
     #[must_use]
     pub fn with_clock(clock: Clock) -> Self {
-        Self { clock, marks: Mutex::default() }
+        Self { clock, most: usize::MAX, marks: Mutex::default() }
+    }
+
+    /// Creates a store that remembers no more than the last so many events that were done.
+    #[must_use]
+    pub fn of_the_last(events: usize) -> Self {
+        Self { most: events, ..Self::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Marks> {
@@ -71,6 +81,21 @@ impl Marks {
             self.clean_at = self.by_key.len() * 2;
         }
         self.by_key.insert(key.clone(), Mark { token, until: now.saturating_add(lasting) });
+    }
+
+    /// Forgets the events that were done before the last so many, of which `key` is the newest.
+    fn forget_beyond(&mut self, most: usize, key: &LeaseKey) {
+        if most == usize::MAX {
+            return;
+        }
+        self.done.push_back(key.clone());
+        while self.done.len() > most
+            && let Some(oldest) = self.done.pop_front()
+        {
+            if self.by_key.get(&oldest).is_some_and(|mark| mark.token.is_none()) {
+                self.by_key.remove(&oldest);
+            }
+        }
     }
 }
 
@@ -107,6 +132,7 @@ impl LeaseStore for MemoryLeases {
             let is_free = known.is_none_or(|holder| holder.is_none_or(|holder| holder == token));
             if is_free {
                 marks.set(key, None, now, within);
+                marks.forget_beyond(self.most, key);
             }
             is_free
         });
@@ -128,6 +154,20 @@ mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
 
     use super::*;
+
+    #[tokio::test]
+    async fn only_the_last_are_remembered() {
+        let store = MemoryLeases::of_the_last(2);
+        let key = |number| LeaseKey { queue: "q".into(), event_id: Uuid::from_u128(number) };
+        for number in 1..=3 {
+            store.finish(&key(number), Uuid::nil(), Duration::from_secs(10)).await.unwrap();
+        }
+        let done = async |number| {
+            let acquired = store.acquire(&key(number), Uuid::from_u128(7), Duration::from_secs(1)).await.unwrap();
+            matches!(acquired, Acquired::Done)
+        };
+        assert_eq!((done(1).await, done(2).await, done(3).await), (false, true, true));
+    }
 
     #[tokio::test]
     async fn what_is_over_is_forgotten() {
