@@ -16,7 +16,7 @@ pub use uuid;
 
 /// The app at work: health, signals, and a bus of parts of your own.
 pub mod app {
-    pub use bloodbank_core::app::{BusBuilder, Health, HealthProbe, HealthState, StopSignals};
+    pub use bloodbank_core::app::{BusBuilder, Health, HealthProbe, HealthState, StopSignals, SubscriberHealth};
 }
 
 /// Claim check: a large payload stays in a store, and the event carries a reference to it.
@@ -34,7 +34,10 @@ pub mod correlation {
 
 /// Dead letters: listing, redriving, discarding.
 pub mod dead_letter {
-    pub use bloodbank_core::dead_letter::{DeadLetter, Filter, Mode, Report, Settled};
+    pub use bloodbank_core::dead_letter::{
+        DeadLetter, DeadLetterDetail, DeadLetterEntry, Filter, Handle, InvalidHandle, Mode, Report, Settled,
+        SweepReport, SweptDeadLetter,
+    };
 }
 
 /// Deduplication: an event that a subscriber has handled is not handled by it again.
@@ -76,7 +79,9 @@ pub mod handler {
 
 /// Messages between a transport and the rest, with their properties and headers.
 pub mod message {
-    pub use bloodbank_core::message::{HeaderValue, Headers, Incoming, Outgoing, Properties, Published, Text};
+    pub use bloodbank_core::message::{
+        ForeignProperties, HeaderValue, Headers, Incoming, Outgoing, Properties, Published, Text,
+    };
 
     /// The names of the headers that Bloodbank sets.
     pub mod names {
@@ -141,7 +146,8 @@ pub mod store {
 pub mod transport {
     pub use bloodbank_core::transport::{
         BoxQueueBrowser, Connected, Connection, ConnectionState, Consume, Deliveries, Delivery, Difference, Publish,
-        QueueBrowser, Settle, Settlement, Topology, TopologyDiff, TopologyStatus, Transport, TransportProvider,
+        QueueBrowser, QueueStatus, Settle, Settlement, Topology, TopologyDiff, TopologyStatus, Transport,
+        TransportProvider,
     };
 
     /// Topology: exchanges, queues and bindings as data.
@@ -152,6 +158,10 @@ pub mod transport {
         };
     }
 }
+
+// Linked where the feature is on: `BLOODBANK_PROBES` alone starts the server.
+#[cfg(feature = "probes")]
+use bloodbank_probes as _;
 
 /// The RabbitMQ transport.
 #[cfg(feature = "amqp")]

@@ -13,13 +13,14 @@ use crate::{
     broker_fault::BrokerFault,
     declare_error,
     session::Session,
+    subscriber_mark,
     timeout::{CALL_TIMEOUT, CLOSE_TIMEOUT, with_timeout},
 };
 use bloodbank_core::{
     Error, ErrorKind, Result,
     settings::QueueKind,
     transport::{
-        Topology, TopologyDiff, TopologyStatus,
+        Difference, QueueStatus, Topology, TopologyDiff, TopologyStatus,
         topology::{Binding, Exchange, ExchangeKind, Queue},
     },
 };
@@ -76,9 +77,9 @@ pub(super) async fn compare(session: &Session, topology: &Topology) -> Result<Ve
             }
             Some(Ok(())) => match item.declare(&channel).await? {
                 Ok(()) => TopologyStatus::Equal,
-                Err(fault) => status(session, fault)?,
+                Err(fault) => status(session, &item, fault)?,
             },
-            Some(Err(fault)) => status(session, fault)?,
+            Some(Err(fault)) => status(session, &item, fault)?,
         };
         if !channel.status().connected() {
             channel = session.channel().await.map_err(AttemptError::ConnectionLost)?;
@@ -89,11 +90,54 @@ pub(super) async fn compare(session: &Session, topology: &Topology) -> Result<Ve
     Ok(compared)
 }
 
+/// The state of a queue, as a passive declaration answers it; `None`: there is no such queue.
+pub(super) async fn queue_status(session: &Session, queue: &str) -> Result<Option<QueueStatus>, AttemptError> {
+    let Ok(name) = ShortString::try_new(queue) else { return Ok(None) };
+    let channel = session.channel().await.map_err(AttemptError::ConnectionLost)?;
+    let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+    let declared = with_timeout(CALL_TIMEOUT, channel.queue_declare(name, options, FieldTable::default())).await;
+    let Some(declared) = unless_missing(session, queue, declared)? else { return Ok(None) };
+    close(&channel).await;
+    Ok(Some(QueueStatus::new(queue, declared.message_count().into(), declared.consumer_count().into())))
+}
+
+/// Makes a queue forget its subscriber.
+pub(super) async fn release(session: &Session, queue: &str) -> Result<(), AttemptError> {
+    if queue_status(session, queue).await?.is_none() {
+        let text = format!("there is no queue `{queue}`; correct its name");
+        return Err(AttemptError::Refused(Error::new(ErrorKind::Topology, text)));
+    }
+    let channel = session.channel().await.map_err(AttemptError::ConnectionLost)?;
+    let removed = subscriber_mark::remove(&channel, queue).await;
+    unless_missing(session, queue, removed)?;
+    close(&channel).await;
+    Ok(())
+}
+
+/// The answer to a question about a queue; `None`: what is asked about does not exist.
+fn unless_missing<T>(
+    session: &Session,
+    queue: &str,
+    answer: Result<T, BrokerFault>,
+) -> Result<Option<T>, AttemptError> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(BrokerFault::Channel { code: 404, .. }) => Ok(None),
+        Err(fault @ (BrokerFault::Channel { .. } | BrokerFault::Unresponsive)) => {
+            Err(AttemptError::Refused(declare_error::declare_error(&format!("queue `{queue}`"), &fault)))
+        }
+        Err(fault) => {
+            session.fail(&fault);
+            Err(AttemptError::ConnectionLost(fault))
+        }
+    }
+}
+
 /// The state of an item whose comparison failed.
-fn status(session: &Session, fault: BrokerFault) -> Result<TopologyStatus, AttemptError> {
+fn status(session: &Session, item: &Item<'_>, fault: BrokerFault) -> Result<TopologyStatus, AttemptError> {
     match &fault {
         BrokerFault::Channel { code: 404, .. } => Ok(TopologyStatus::Missing),
-        BrokerFault::Channel { text, .. } => Ok(match declare_error::difference(text) {
+        BrokerFault::Channel { text, .. } => Ok(match item.difference(text) {
             Some(difference) => TopologyStatus::Different(vec![difference]),
             None => TopologyStatus::Unknown(text.to_string()),
         }),
@@ -108,9 +152,10 @@ fn status(session: &Session, fault: BrokerFault) -> Result<TopologyStatus, Attem
 /// The error of an attempt to declare an item.
 fn refusal(session: &Session, item: &Item<'_>, fault: BrokerFault) -> AttemptError {
     match fault {
-        BrokerFault::Channel { .. } | BrokerFault::Unresponsive => {
-            AttemptError::Refused(declare_error::declare_error(&item.name(), &fault))
-        }
+        BrokerFault::Channel { .. } | BrokerFault::Unresponsive => AttemptError::Refused(match item {
+            Item::Subscriber(queue) => subscriber_mark::refusal(&queue.name, &fault),
+            _ => declare_error::declare_error(&item.name(), &fault),
+        }),
         BrokerFault::Protocol { .. } => {
             session.fail(&fault);
             AttemptError::Refused(declare_error::declare_error(&item.name(), &fault))
@@ -131,6 +176,8 @@ async fn close(channel: &Channel) {
 enum Item<'a> {
     Exchange(&'a Exchange),
     Queue(&'a Queue),
+    /// The subscriber that a queue belongs to.
+    Subscriber(&'a Queue),
     Binding(&'a Binding),
 }
 
@@ -138,8 +185,13 @@ enum Item<'a> {
 fn items(topology: &Topology) -> impl Iterator<Item = Item<'_>> {
     let exchanges = topology.exchanges.iter().filter(|exchange| !exchange.name.is_empty());
     let queues = topology.queues.iter();
+    let owned = topology.queues.iter().filter(|queue| queue.subscriber.is_some());
     let bindings = topology.bindings.iter();
-    exchanges.map(Item::Exchange).chain(queues.map(Item::Queue)).chain(bindings.map(Item::Binding))
+    exchanges
+        .map(Item::Exchange)
+        .chain(queues.map(Item::Queue))
+        .chain(owned.map(Item::Subscriber))
+        .chain(bindings.map(Item::Binding))
 }
 
 impl Item<'_> {
@@ -148,10 +200,19 @@ impl Item<'_> {
         match self {
             Self::Exchange(exchange) => format!("exchange `{}`", exchange.name),
             Self::Queue(queue) => format!("queue `{}`", queue.name),
+            Self::Subscriber(queue) => format!("the subscriber of queue `{}`", queue.name),
             Self::Binding(binding) => format!(
                 "the binding of queue `{}` to exchange `{}` by `{}`",
                 binding.queue, binding.exchange, binding.pattern
             ),
+        }
+    }
+
+    /// The difference that the broker reports.
+    fn difference(&self, text: &str) -> Option<Difference> {
+        match self {
+            Self::Subscriber(_) => subscriber_mark::difference(text),
+            _ => declare_error::difference(text),
         }
     }
 
@@ -174,6 +235,7 @@ impl Item<'_> {
                     .await
                     .map(drop)
             }
+            Self::Subscriber(queue) => subscriber_mark::exists(channel, &queue.name).await,
             Self::Binding(_) => return Ok(None),
         };
         Ok(Some(answer))
@@ -206,6 +268,10 @@ impl Item<'_> {
                     with_timeout(CALL_TIMEOUT, channel.queue_declare(name, options, queue_arguments(queue))).await;
                 Ok(declared.map(drop))
             }
+            Self::Subscriber(queue) => match &queue.subscriber {
+                Some(subscriber) => Ok(subscriber_mark::declare(channel, &queue.name, subscriber).await),
+                None => Ok(Ok(())),
+            },
             Self::Binding(binding) => {
                 let (queue, exchange) = (self.short(&binding.queue)?, self.short(&binding.exchange)?);
                 let pattern = self.short(&binding.pattern)?;

@@ -20,6 +20,13 @@ impl DeclaredTopology {
         merge(&mut known.bindings, topology.bindings, PartialEq::eq);
     }
 
+    /// Forgets which subscriber a queue belongs to.
+    pub(super) fn release(&self, queue: &str) {
+        for known in self.0.lock().queues.iter_mut().filter(|known| &*known.name == queue) {
+            known.subscriber = None;
+        }
+    }
+
     /// The whole topology.
     pub(super) fn all(&self) -> Topology {
         self.0.lock().clone()

@@ -25,6 +25,7 @@ mod liveness_probe;
 mod outgoing;
 mod publish;
 mod session;
+mod subscriber_mark;
 mod supervisor;
 mod timeout;
 
@@ -46,8 +47,8 @@ use bloodbank_core::{
     settings::Settings,
     store::Stores,
     transport::{
-        BoxQueueBrowser, Connection, ConnectionState, Consume, Deliveries, Publish, Topology, TopologyDiff, Transport,
-        TransportProvider,
+        BoxQueueBrowser, Connection, ConnectionState, Consume, Deliveries, Publish, QueueStatus, Topology,
+        TopologyDiff, Transport, TransportProvider,
     },
 };
 
@@ -112,6 +113,18 @@ impl Consume for Amqp {
 
     fn compare(&self, topology: Topology) -> BoxFuture<'_, Result<Vec<TopologyDiff>>> {
         Box::pin(self.consumers.compare(topology))
+    }
+
+    fn release(&self, queue: Arc<str>) -> BoxFuture<'_, Result<()>> {
+        Box::pin(self.consumers.release(queue))
+    }
+
+    fn queue(&self, queue: Arc<str>) -> BoxFuture<'_, Result<Option<QueueStatus>>> {
+        Box::pin(self.consumers.queue(queue))
+    }
+
+    fn queues(&self) -> BoxFuture<'_, Result<Option<Vec<QueueStatus>>>> {
+        Box::pin(std::future::ready(Ok(None)))
     }
 }
 

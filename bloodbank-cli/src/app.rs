@@ -1,16 +1,21 @@
-//! The app and the gateway of a program, as the verbs get them.
+//! The apps and the gateway of a program, as the verbs get them.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
-use bloodbank_core::{App, Bus, Result, RunningApp, Settings, app::BusBuilder, transport::Topology};
+use bloodbank_core::{
+    App, Bus, CommandManager, Result, RunningApp, Settings,
+    app::{BusBuilder, Health, HealthProbe, StopSignals},
+    event::Location,
+    transport::Topology,
+};
 use bloodbank_embedded::Embedded;
 use bloodbank_gateway::{Gateway, GatewayBuilder, GatewayError, WatchCommands};
-use futures_util::future::{BoxFuture, LocalBoxFuture};
+use futures_util::future::{BoxFuture, LocalBoxFuture, join_all};
 use serde_json::Value;
 
 use crate::error::CliError;
 
-/// Builds the app of a program on a bus.
+/// Builds an app of a program on a bus.
 pub(crate) type AppFactory = Box<dyn FnOnce(Bus) -> LocalBoxFuture<'static, Result<Box<dyn AnyApp>>>>;
 
 /// Adds what a program has besides to its gateway.
@@ -18,21 +23,143 @@ pub(crate) type GatewayFactory = Box<dyn FnOnce(GatewayBuilder) -> std::result::
 
 /// What a program consists of beside its command line.
 pub(crate) struct Composition {
-    pub(crate) app: AppFactory,
+    pub(crate) apps: AppFactories,
     pub(crate) gateway: GatewayFactory,
+}
+
+/// What builds the apps of a program.
+#[derive(Default)]
+pub(crate) struct AppFactories(Vec<AppFactory>);
+
+impl AppFactories {
+    pub(crate) fn add<Provided: 'static>(&mut self, app: impl AsyncFnOnce(Bus) -> Result<App<Provided>> + 'static) {
+        self.0.push(Box::new(|bus| Box::pin(async move { Ok(Box::new(app(bus).await?) as Box<dyn AnyApp>) })));
+    }
+
+    /// Whether the program names no app of its own: then one executes the commands that are linked.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) async fn build(mut self, bus: &Bus) -> Result<Apps> {
+        if self.is_empty() {
+            self.add(async |bus: Bus| Ok(App::new(bus.service_name(), bus.clone()).commands(CommandManager::linked())));
+        }
+        let mut apps = Vec::new();
+        for app in self.0 {
+            apps.push(app(bus.clone()).await?);
+        }
+        Ok(Apps { apps, bus: bus.clone() })
+    }
+
+    /// What the apps need on the broker, without asking the broker.
+    pub(crate) async fn topology(self) -> Result<Topology> {
+        Ok(self.build(&detached_bus().await?).await?.topology())
+    }
+
+    /// Where the handlers are declared that the apps run.
+    pub(crate) async fn handlers(self) -> Result<BTreeSet<Location>> {
+        let apps = self.build(&detached_bus().await?).await?;
+        Ok(apps.apps.iter().flat_map(|app| app.handlers()).collect())
+    }
+}
+
+/// The apps of a program on one bus.
+pub(crate) struct Apps {
+    apps: Vec<Box<dyn AnyApp>>,
+    bus: Bus,
+}
+
+impl Apps {
+    pub(crate) fn topology(&self) -> Topology {
+        let mut topology = Topology::default();
+        for app in &self.apps {
+            topology.merge(app.topology());
+        }
+        topology
+    }
+
+    /// The same apps, whose commands a gateway sees.
+    pub(crate) fn watched(mut self, by: &WatchCommands) -> Self {
+        self.apps = self.apps.into_iter().map(|app| app.watched(by.clone())).collect();
+        self
+    }
+
+    pub(crate) async fn start(self) -> Result<RunningApps> {
+        let mut running = RunningApps { apps: Vec::new(), bus: self.bus };
+        for app in self.apps {
+            match app.start().await {
+                Ok(app) => running.apps.push(app),
+                Err(error) => {
+                    // What is in hand is finished; the error says why nothing else begins.
+                    let _ = running.shutdown().await;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(running)
+    }
+}
+
+/// The apps of a program at work.
+pub(crate) struct RunningApps {
+    apps: Vec<RunningApp>,
+    bus: Bus,
+}
+
+impl RunningApps {
+    pub(crate) fn bus(&self) -> &Bus {
+        &self.bus
+    }
+
+    /// A view of the health of all apps.
+    pub(crate) fn probes(&self) -> Probes {
+        Probes(self.apps.iter().map(RunningApp::probe).collect())
+    }
+
+    /// Stops taking events and finishes those in progress; the bus stays open.
+    pub(crate) async fn shutdown(self) -> Result<()> {
+        join_all(self.apps.into_iter().map(RunningApp::shutdown)).await.into_iter().collect()
+    }
+
+    /// Works until a signal arrives, finishes what is in hand, and closes the bus; a second signal stops at once.
+    pub(crate) async fn wait_for(self, mut signals: StopSignals) -> Result<()> {
+        signals.next().await;
+        let bus = self.bus.clone();
+        let stopped = tokio::select! {
+            stopped = self.shutdown() => stopped,
+            () = signals.next() => Ok(()),
+        };
+        bus.close().await;
+        stopped
+    }
+}
+
+/// A view of the health of the apps of a program.
+pub(crate) struct Probes(Vec<HealthProbe>);
+
+impl Probes {
+    /// The health of all apps together; a program has at least one.
+    pub(crate) fn health(&self) -> Option<Health> {
+        self.0.iter().map(HealthProbe::health).reduce(Health::and)
+    }
 }
 
 /// An app, whatever its states.
 pub(crate) trait AnyApp: Send {
     fn topology(&self) -> Topology;
+    fn handlers(&self) -> Vec<Location>;
     fn start(self: Box<Self>) -> BoxFuture<'static, Result<RunningApp>>;
-    /// The same app, whose commands a gateway sees.
     fn watched(self: Box<Self>, by: WatchCommands) -> Box<dyn AnyApp>;
 }
 
 impl<Provided: 'static> AnyApp for App<Provided> {
     fn topology(&self) -> Topology {
         Self::topology(self)
+    }
+
+    fn handlers(&self) -> Vec<Location> {
+        Self::handlers(self).collect()
     }
 
     fn start(self: Box<Self>) -> BoxFuture<'static, Result<RunningApp>> {
@@ -42,16 +169,6 @@ impl<Provided: 'static> AnyApp for App<Provided> {
     fn watched(self: Box<Self>, by: WatchCommands) -> Box<dyn AnyApp> {
         Box::new(self.layer(by))
     }
-}
-
-/// An app of a known type as one of any type.
-pub(crate) fn boxed<Provided: 'static>(app: impl AsyncFnOnce(Bus) -> Result<App<Provided>> + 'static) -> AppFactory {
-    Box::new(|bus| Box::pin(async move { Ok(Box::new(app(bus).await?) as Box<dyn AnyApp>) }))
-}
-
-/// What an app needs on the broker, without asking the broker.
-pub(crate) async fn topology(app: AppFactory) -> Result<Topology> {
-    Ok(app(detached_bus().await?).await?.topology())
 }
 
 /// The endpoints of a gateway as an OpenAPI document.

@@ -7,7 +7,7 @@ use crate::{
     error::Result,
     verbs::{
         Check, Completions, Dlq, Docs, Doctor, Flow, ListCommands, ListEvents, Mcp, New, Publish, PublishPrompt,
-        Schema, Serve, Show, Tail, Topology, Trace, Watch, Work,
+        Queues, Schema, Serve, Show, Tail, Topology, Trace, Watch, Work,
     },
 };
 
@@ -75,6 +75,7 @@ pub(crate) enum Verb {
     Trace(Trace),
     #[cfg(feature = "ui")]
     Ui(crate::verbs::Ui),
+    Queues(Queues),
     Dlq(Dlq),
     Check(Check),
     Flow(Flow),
@@ -94,7 +95,7 @@ impl Verb {
         match self {
             Self::ListEvents(verb) => verb.run(),
             Self::ListCommands(verb) => verb.run(),
-            Self::Show(verb) => verb.run(),
+            Self::Show(verb) => verb.run(program.apps),
             Self::Publish(verb) => verb.run(),
             Self::PublishPrompt(verb) => verb.run(),
             #[cfg(unix)]
@@ -103,18 +104,19 @@ impl Verb {
             Self::Tail(verb) => verb.run(),
             Self::Trace(verb) => verb.run(),
             #[cfg(feature = "ui")]
-            Self::Ui(verb) => verb.run(program.app),
-            Self::Dlq(verb) => verb.run(program.app),
-            Self::Check(verb) => verb.run(),
-            Self::Flow(verb) => verb.run(),
-            Self::Topology(verb) => verb.run(program.app),
+            Self::Ui(verb) => verb.run(program.apps),
+            Self::Queues(verb) => verb.run(),
+            Self::Dlq(verb) => verb.run(program.apps),
+            Self::Check(verb) => verb.run(program.apps),
+            Self::Flow(verb) => verb.run(program.apps),
+            Self::Topology(verb) => verb.run(program.apps),
             Self::Schema(verb) => verb.run(),
-            Self::Docs(verb) => verb.run(program.gateway),
+            Self::Docs(verb) => verb.run(program),
             Self::Serve(verb) => verb.run(program),
-            Self::Work(verb) => verb.run(program.app),
+            Self::Work(verb) => verb.run(program.apps),
             Self::Mcp(verb) => verb.run(program),
             Self::New(verb) => verb.run(),
-            Self::Doctor(verb) => verb.run(program.app),
+            Self::Doctor(verb) => verb.run(program.apps),
             Self::Completions(verb) => verb.run(CommandLine::command()),
         }
     }

@@ -2,12 +2,12 @@
 
 use std::process::ExitCode;
 
-use bloodbank_core::{App, Bus, CommandManager, Result};
+use bloodbank_core::{App, Bus, Result};
 use bloodbank_gateway::{GatewayBuilder, GatewayError};
 use clap::FromArgMatches;
 
 use crate::{
-    app::{Composition, boxed},
+    app::{AppFactories, Composition},
     command_line::CommandLine,
     program_name::program_name,
 };
@@ -28,16 +28,14 @@ pub fn main() -> ExitCode {
 }
 
 impl Program {
-    /// A program whose app executes the linked commands.
+    /// A program without an app of its own: one executes the linked commands.
     #[expect(clippy::new_without_default, reason = "a program is run, not stored")]
     pub fn new() -> Self {
-        let app =
-            boxed(async |bus: Bus| Ok(App::new(bus.service_name(), bus.clone()).commands(CommandManager::linked())));
-        Self { composition: Composition { app, gateway: Box::new(Ok) } }
+        Self { composition: Composition { apps: AppFactories::default(), gateway: Box::new(Ok) } }
     }
 
-    /// Sets the app that `work` runs and `topology` shows: its states, its subscribers, its commands. It may wait, for a database
-    /// for example.
+    /// Adds an app that `work` and `serve` run and `topology` shows: its states, its subscribers, its commands. It may wait,
+    /// for a database for example. A program may have several.
     ///
     /// ```no_run
     /// # use bloodbank_core::App;
@@ -45,7 +43,7 @@ impl Program {
     /// bloodbank_cli::Program::new().app(async |bus| Ok(App::new("shipping", bus).state(connect().await?))).run();
     /// ```
     pub fn app<Provided: 'static>(mut self, app: impl AsyncFnOnce(Bus) -> Result<App<Provided>> + 'static) -> Self {
-        self.composition.app = boxed(app);
+        self.composition.apps.add(app);
         self
     }
 

@@ -69,6 +69,13 @@ pub enum ClientError {
         /// How long the client waited for it.
         waited: Duration,
     },
+    /// The management API of RabbitMQ does not list the queues.
+    NoManagement {
+        /// The address.
+        url: String,
+        /// Why.
+        reason: String,
+    },
     /// No queue receives a command, so that nobody can execute it.
     NoExecutor {
         /// The key of the command.
@@ -102,6 +109,7 @@ impl ClientError {
             | Self::GatewayUnreachable { .. }
             | Self::InvalidAnswer { .. }
             | Self::StreamEnded { .. }
+            | Self::NoManagement { .. }
             | Self::NoExecutor { .. }
             | Self::NoReply { .. }
             | Self::NoQueue { .. } => false,
@@ -164,6 +172,10 @@ impl fmt::Display for ClientError {
             Self::StreamEnded { url, waited } => {
                 write!(f, "the gateway at {url} ended the stream of events and was not back after {waited:?}")
             }
+            Self::NoManagement { url, reason } => write!(
+                f,
+                "the management API of RabbitMQ at {url} does not list its queues: {reason}; enable the plugin `rabbitmq_management`, set RABBIT_MANAGEMENT_URL, or name the queues"
+            ),
             Self::NoExecutor { routing_key } => write!(f, "no queue receives `{routing_key}`; start its executor"),
             Self::NoReply { routing_key, timeout } => write!(
                 f,

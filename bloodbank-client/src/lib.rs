@@ -32,17 +32,20 @@ mod describe;
 mod error;
 mod flow;
 mod gateway;
+mod management;
 mod payload;
 mod project;
 mod publish;
 mod trace;
 
+// The one format of dead letters, which the methods of a connection answer with.
+pub use bloodbank_core::dead_letter::{DeadLetterDetail, DeadLetterEntry, SweepReport, SweptDeadLetter};
 pub use connection::{Connection, Via, is_in_memory};
-pub use dead_letter::{DeadLetterDetail, DeadLetterEntry, SweepAction, SweepReport, SweptDeadLetter};
+pub use dead_letter::SweepAction;
 pub use describe::{EventDetails, EventSummary, documentation, find_event, kind_name, summary_line};
 pub use error::{ClientError, Result};
 pub use flow::{Flow, Handler, HandlerKind};
-pub use gateway::{GatewayAddress, GatewayClient, GatewayEvent, GatewayFile, default_bus_file};
+pub use gateway::{GatewayAddress, GatewayClient, GatewayEvent, GatewayFile, McpSession, default_bus_file};
 pub use payload::{Assignment, CheckedEvent, PayloadBuilder, SchemaNode, mock_payload};
 pub use project::Project;
 pub use publish::{PublishReceipt, PublishRequest};

@@ -51,6 +51,11 @@ fn properties(declared: &Queue, existing: &Queue) -> Vec<Option<Difference>> {
         property("x-message-ttl", &declared.message_ttl, &existing.message_ttl),
         property("x-max-length", &declared.max_length, &existing.max_length),
         property("x-expires", &declared.expires, &existing.expires),
+        declared
+            .subscriber
+            .as_ref()
+            .zip(existing.subscriber.as_ref())
+            .and_then(|(declared, existing)| property("subscriber", declared, existing)),
     ]
 }
 

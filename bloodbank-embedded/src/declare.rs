@@ -29,7 +29,8 @@ impl State {
             }
         }
         for spec in &topology.queues {
-            if self.names.contains_key(&spec.name) {
+            if let Some(id) = self.names.get(&spec.name).copied() {
+                new.queues.extend(self.take_over(id, spec.subscriber.as_ref()));
                 continue;
             }
             let id = self.queues.len();
@@ -72,7 +73,7 @@ impl State {
             let known = self.names.get(&spec.name).and_then(|id| self.queues.get(*id)?.as_ref());
             let earlier = topology.queues[..index].iter().find(|other| other.name == spec.name);
             if let Some(other) = known.map(|queue| &queue.spec).or(earlier)
-                && other != spec
+                && *other != spec.clone().subscriber(other.subscriber.clone())
             {
                 return Err(Error::new(
                     ErrorKind::Topology,
@@ -81,6 +82,15 @@ impl State {
                         spec.name
                     ),
                 ));
+            }
+        }
+        for spec in &topology.queues {
+            let known = self.names.get(&spec.name).and_then(|id| self.queues.get(*id)?.as_ref());
+            let owner = known.and_then(|queue| queue.spec.subscriber.as_ref());
+            if let (Some(owner), Some(other)) = (owner, &spec.subscriber)
+                && owner != other
+            {
+                return Err(topology::belongs_to_another(&spec.name, owner, other));
             }
         }
         for binding in &topology.bindings {
@@ -95,6 +105,31 @@ impl State {
             if !has_queue {
                 return Err(missing_queue(&binding.queue, "binding"));
             }
+        }
+        Ok(())
+    }
+
+    /// Notes the first subscriber of a queue that has none; the queue as it is then, where a file is to keep it.
+    fn take_over(&mut self, id: QueueId, subscriber: Option<&Arc<str>>) -> Option<(QueueId, Spec)> {
+        let queue = self.queues.get_mut(id)?.as_mut()?;
+        if queue.spec.subscriber.is_some() {
+            return None;
+        }
+        queue.spec.subscriber = Some(Arc::clone(subscriber?));
+        queue.is_durable().then(|| (id, queue.spec.clone()))
+    }
+
+    /// Makes a queue forget its subscriber.
+    pub(super) fn release(&mut self, name: &str) -> Result<()> {
+        self.check_open()?;
+        let id = self.names.get(name).copied();
+        let queue = id.and_then(|id| self.queues.get_mut(id)?.as_mut());
+        let Some((id, queue)) = id.zip(queue) else { return Err(missing_queue(name, "releasing it")) };
+        queue.spec.subscriber = None;
+        if queue.is_durable() {
+            let mut changed = DeclaredTopology::default();
+            changed.queues.push((id, queue.spec.clone()));
+            self.changes.append(|| Record::Declared(changed));
         }
         Ok(())
     }

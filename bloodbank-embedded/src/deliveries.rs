@@ -85,6 +85,10 @@ impl QueueBrowser for EmbeddedBrowser {
         Box::pin(ready(self.take()))
     }
 
+    fn flush(&mut self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(self.settler.engine.flush())
+    }
+
     fn finish(self: Box<Self>) -> BoxFuture<'static, Result<()>> {
         Box::pin(async move { self.settler.engine.flush().await })
     }

@@ -8,6 +8,7 @@
 mod changes;
 mod clock;
 mod compare;
+mod death;
 mod declare;
 mod deliveries;
 mod engine;
@@ -17,6 +18,7 @@ mod queue;
 mod settle;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod status;
 #[cfg(test)]
 mod tests;
 mod wakers;
@@ -42,7 +44,8 @@ use bloodbank_core::{
     settings::Settings,
     store::{Stores, memory::MemoryLeases},
     transport::{
-        BoxQueueBrowser, Connection, Consume, Deliveries, Publish, Topology, TopologyDiff, Transport, TransportProvider,
+        BoxQueueBrowser, Connection, Consume, Deliveries, Publish, QueueStatus, Topology, TopologyDiff, Transport,
+        TransportProvider,
     },
 };
 
@@ -208,6 +211,22 @@ impl Consume for Embedded {
 
     fn compare(&self, topology: Topology) -> BoxFuture<'_, Result<Vec<TopologyDiff>>> {
         Box::pin(ready(self.engine.lock().compare(&topology)))
+    }
+
+    fn release(&self, queue: Arc<str>) -> BoxFuture<'_, Result<()>> {
+        let released = self.engine.lock().release(&queue);
+        Box::pin(async move {
+            released?;
+            self.engine.flush().await
+        })
+    }
+
+    fn queue(&self, queue: Arc<str>) -> BoxFuture<'_, Result<Option<QueueStatus>>> {
+        Box::pin(ready(self.engine.lock().status(&queue)))
+    }
+
+    fn queues(&self) -> BoxFuture<'_, Result<Option<Vec<QueueStatus>>>> {
+        Box::pin(ready(self.engine.lock().statuses().map(Some)))
     }
 }
 

@@ -223,6 +223,15 @@ impl Queue {
         self.consumers.values_mut().filter_map(|consumer| consumer.waker.take())
     }
 
+    /// The message that waits longest.
+    pub(super) fn first(&self) -> Option<&Entry> {
+        self.ready.front()
+    }
+
+    pub(super) fn consumer_count(&self) -> usize {
+        self.consumers.len()
+    }
+
     pub(super) fn has_consumers(&self) -> bool {
         !self.consumers.is_empty()
     }

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     changes::Record,
     clock::Clock,
+    death,
     engine::State,
     queue::{Entry, Queue, QueueId},
     wakers::Wakers,
@@ -81,12 +82,7 @@ impl State {
             let key = target.routing_key.as_ref().unwrap_or(&entry.message.routing_key);
             let route = self.route(&target.exchange, key);
             let mut message = (*entry.message).clone();
-            let headers = &mut message.properties.headers;
-            if headers.get("x-first-death-reason").is_none() {
-                headers.set("x-first-death-reason", reason);
-                headers.set("x-first-death-queue", &*name);
-                headers.set("x-first-death-exchange", &*message.exchange);
-            }
+            death::record(&mut message, &name, reason);
             message.exchange = Arc::clone(&target.exchange);
             message.routing_key = Arc::clone(key);
             message.properties.expiration = None;

@@ -1,6 +1,6 @@
 //! The builder of a gateway.
 
-use bloodbank_core::Bus;
+use bloodbank_core::{Bus, app::Health};
 
 #[cfg(feature = "mcp")]
 use crate::auth::Patterns;
@@ -10,7 +10,6 @@ use crate::{
     endpoints,
     gateway::{Gateway, GatewayConfig},
     limits::Limits,
-    metrics,
 };
 
 /// A builder of a [`Gateway`].
@@ -67,9 +66,17 @@ impl GatewayBuilder {
         self
     }
 
-    /// Sets the check whether the workers of this process are alive, for `/readyz`. Default: the process has no workers.
-    pub fn workers(mut self, alive: impl Fn() -> bool + Send + Sync + 'static) -> Self {
-        self.0.workers = Some(Box::new(alive));
+    /// Sets where the health of this process's workers is asked for, for `/healthz` and `/readyz`; default: the process
+    /// has no workers.
+    ///
+    /// ```
+    /// # async fn example(app: bloodbank_core::RunningApp) -> bloodbank_core::Result<()> {
+    /// let probe = app.probe();
+    /// let gateway = bloodbank_gateway::Gateway::builder(app.bus().clone()).workers(move || probe.health()).build();
+    /// # Ok(()) }
+    /// ```
+    pub fn workers(mut self, health: impl Fn() -> Health + Send + Sync + 'static) -> Self {
+        self.0.workers = Some(Box::new(health));
         self
     }
 
@@ -91,7 +98,7 @@ impl GatewayBuilder {
     /// Builds the gateway. From now on it records metrics for `/metrics`, unless the program has a recorder of its own.
     #[must_use]
     pub fn build(self) -> Gateway {
-        metrics::install();
+        bloodbank_probes::install_recorder();
         let Self(config) = self;
         let specs = endpoints::table().iter().chain(&config.endpoints).map(|endpoint| endpoint.spec.clone()).collect();
         Gateway::new(config, specs)

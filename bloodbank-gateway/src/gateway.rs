@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use bloodbank_core::Bus;
+use bloodbank_core::{Bus, app::Health};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -20,8 +20,8 @@ use crate::{
 #[derive(Clone)]
 pub struct Gateway(Arc<Inner>);
 
-/// A check whether the workers of this process are alive.
-pub(crate) type WorkersProbe = Box<dyn Fn() -> bool + Send + Sync>;
+/// Asks for the health of the workers of this process.
+pub(crate) type WorkersProbe = Box<dyn Fn() -> Health + Send + Sync>;
 
 /// The configuration of a gateway, which its builder fills in.
 pub(crate) struct GatewayConfig {
@@ -104,8 +104,8 @@ impl Gateway {
         self.0.config.allow_unregistered
     }
 
-    pub(crate) fn workers(&self) -> Option<&WorkersProbe> {
-        self.0.config.workers.as_ref()
+    pub(crate) fn workers(&self) -> Option<Health> {
+        self.0.config.workers.as_ref().map(|health| health())
     }
 
     /// The endpoints that the program adds to the table.

@@ -12,8 +12,8 @@ use bloodbank_core::{
     settings::Settings,
     store::Stores,
     transport::{
-        BoxQueueBrowser, Connection, Consume, Deliveries, Delivery, Publish, QueueBrowser, Settle, Settlement,
-        Topology, TopologyDiff, Transport, topology::DEAD_LETTER_EXCHANGE,
+        BoxQueueBrowser, Connection, Consume, Deliveries, Delivery, Publish, QueueBrowser, QueueStatus, Settle,
+        Settlement, Topology, TopologyDiff, Transport, topology::DEAD_LETTER_EXCHANGE,
     },
 };
 use bloodbank_embedded::Embedded;
@@ -129,6 +129,18 @@ impl Consume for Recorder {
     fn compare(&self, topology: Topology) -> BoxFuture<'_, Result<Vec<TopologyDiff>>> {
         self.embedded.compare(topology)
     }
+
+    fn release(&self, queue: Arc<str>) -> BoxFuture<'_, Result<()>> {
+        self.embedded.release(queue)
+    }
+
+    fn queue(&self, queue: Arc<str>) -> BoxFuture<'_, Result<Option<QueueStatus>>> {
+        self.embedded.queue(queue)
+    }
+
+    fn queues(&self) -> BoxFuture<'_, Result<Option<Vec<QueueStatus>>>> {
+        self.embedded.queues()
+    }
 }
 
 /// Browses a queue; what it settles is a change, but no step in the life of an event.
@@ -151,6 +163,10 @@ impl QueueBrowser for RecordedBrowser {
                 Delivery::new(message, redelivered, Arc::new(settling), 0)
             }))
         })
+    }
+
+    fn flush(&mut self) -> BoxFuture<'_, Result<()>> {
+        self.inner.flush()
     }
 
     fn finish(self: Box<Self>) -> BoxFuture<'static, Result<()>> {

@@ -11,8 +11,8 @@ use std::{
 use crate::common::soon;
 use bloodbank::{
     DeadLetters, ErrorKind, RunningApp,
-    dead_letter::{Filter, Mode},
-    message::{Outgoing, Properties, names},
+    dead_letter::{DeadLetterDetail, DeadLetterEntry, Filter, Mode},
+    message::{ForeignProperties, HeaderValue, Headers, Outgoing, Properties, names},
     prelude::*,
     routing::BindingPattern,
 };
@@ -28,6 +28,8 @@ on_every_bus! {
     two_redrives_at_once_neither_double_nor_lose,
     what_has_no_queue_to_go_to_stays,
     discarded_letters_are_gone,
+    a_message_of_somebody_else_keeps_what_it_came_with_and_has_a_handle,
+    the_oldest_are_first_however_often_somebody_looks,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Event)]
@@ -178,7 +180,8 @@ async fn a_redriven_event_comes_to_the_subscriber_that_failed_alone(bus: Bus) {
     office.strike.0.store(false, Ordering::SeqCst);
     // Spawned: it can run anywhere.
     let letters = office.letters();
-    let filter = Filter { event_ids: ids[1..4].to_vec(), ..Filter::default() };
+    let handles = ids[1..4].iter().map(|id| (*id).into()).collect();
+    let filter = Filter { handles, ..Filter::default() };
     let report = tokio::spawn(async move { letters.redrive(&filter, Mode::Apply).await }).await.unwrap().unwrap();
     assert_eq!((report.looked_at, report.done(), report.failed()), (5, 3, 0));
     assert!(report.interrupted.is_none());
@@ -273,6 +276,104 @@ async fn discarded_letters_are_gone(bus: Bus) {
     let report = office.letters().discard(&Filter::default(), Mode::Apply).await.unwrap();
     assert_eq!(report.done(), 3);
     assert_eq!(office.letters().count().await.unwrap(), 0);
+    office.app.shutdown().await.unwrap();
+}
+
+/// Keys and exchanges that the post received, and whether the headers were there.
+type Came = mpsc::UnboundedSender<(String, String, Option<HeaderValue>)>;
+
+/// Fails twice, and notes what each attempt came with.
+#[subscriber(pattern = "mail.#", retry(max_attempts = 2, backoff = "1ms..2ms"))]
+async fn sorter(_: Written, context: Context, State(came): State<Came>) -> Result<(), HandlerError> {
+    let message = context.message();
+    let tags = context.headers().get("tags").cloned();
+    came.send((message.exchange.to_string(), message.routing_key.to_string(), tags)).unwrap();
+    Err(HandlerError::retry("not today"))
+}
+
+async fn a_message_of_somebody_else_keeps_what_it_came_with_and_has_a_handle(bus: Bus) {
+    let service = unique("office");
+    let (came, mut calls) = mpsc::unbounded_channel();
+    let app = App::new(&*service, bus.clone()).state(came).subscribe(sorter).start().await.unwrap();
+    let mut table = Headers::default();
+    table.set("weight", HeaderValue::Float(0.5));
+    let tags = HeaderValue::List(vec!["a".into(), HeaderValue::Void, HeaderValue::Table(table)]);
+    let text = |text: &str| Arc::<str>::from(text);
+    let foreign = ForeignProperties::default().message_id(text("order 17")).content_type(text("text/plain"));
+    let mut properties = Properties::default().priority(4).foreign(foreign);
+    properties.headers.set("tags", tags.clone());
+    properties.headers.set("sent", HeaderValue::Timestamp(chrono::DateTime::UNIX_EPOCH));
+    let envelope = serde_json::json!({
+        "event_id": Uuid::new_v4(), "event_type": "mail.letter.written", "timestamp": "2025-10-18T12:00:00Z",
+        "payload": { "number": 1 },
+    });
+    let send = async |key: &str, body: String| {
+        let message = Outgoing::new(Arc::clone(bus.exchange()), key, body).properties(properties.clone()).mandatory();
+        bus.transport().publish(message).await.unwrap();
+    };
+    // Each attempt sees what the message came with, although the second came through another exchange.
+    send("mail.letter.written", envelope.to_string()).await;
+    for _ in 0..2 {
+        let (exchange, key, got) = soon("a call", calls.recv()).await.unwrap();
+        assert_eq!((exchange, &*key, got), (bus.exchange().to_string(), "mail.letter.written", Some(tags.clone())));
+    }
+    for body in ["hello", "\u{1F48C}"] {
+        send("mail.postcard", body.to_owned()).await;
+    }
+    let letters = DeadLetters::of(&bus, format!("{service}.sorter"));
+    soon("both", async {
+        while letters.count().await.unwrap() < 3 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let postcards = || Filter { event_type: Some(BindingPattern::from_static("mail.postcard")), ..Filter::default() };
+    let listed = letters.list(&postcards()).await.unwrap();
+    let handles: Vec<_> = listed.iter().map(|letter| letter.handle).collect();
+    assert!(handles[0] != handles[1] && handles[0].to_string().starts_with("m-"), "{handles:?}");
+    let again = letters.list(&postcards()).await.unwrap();
+    assert_eq!(again.iter().map(|letter| letter.handle).collect::<Vec<_>>(), handles, "it stays the same");
+    let letter = &letters.list(&Filter::handle(handles[0])).await.unwrap()[0];
+    assert_eq!((&*letter.routing_key, &*letter.exchange), ("mail.postcard", &**bus.exchange()));
+    assert_eq!(letter.event_type, "mail.postcard");
+    let got = &letter.message.properties;
+    assert_eq!((got.priority, &got.foreign), (Some(4), &properties.foreign));
+    for name in ["tags", "sent"] {
+        assert_eq!(got.headers.get(name), properties.headers.get(name), "{name}");
+    }
+    let entry = serde_json::to_value(DeadLetterEntry::of(letter, DeadLetterDetail::Message)).unwrap();
+    assert_eq!((&entry["message"], &entry["routing_key"]), (&"hello".into(), &"mail.postcard".into()), "{entry}");
+    assert_eq!(entry["properties"]["foreign"]["message_id"], "order 17", "{entry}");
+    let read: DeadLetterEntry = serde_json::from_value(entry).unwrap();
+    assert_eq!(read, DeadLetterEntry::of(letter, DeadLetterDetail::Message));
+    // By its handle alone it is brought back, with the key it had, and the other one is dropped.
+    assert_eq!(letters.redrive(&Filter::handle(handles[0]), Mode::Apply).await.unwrap().done(), 1);
+    soon("it is given up again", async {
+        while letters.list(&postcards()).await.unwrap().iter().all(|letter| letter.redriven == 0) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(letters.list(&postcards()).await.unwrap().len(), 2);
+    assert_eq!(letters.discard(&Filter::handle(handles[1]), Mode::Apply).await.unwrap().done(), 1);
+    app.shutdown().await.unwrap();
+}
+
+async fn the_oldest_are_first_however_often_somebody_looks(bus: Bus) {
+    let mut office = Office::open(bus).await;
+    let ids = office.give_up(6).await;
+    let letters = office.letters();
+    let first = Filter { limit: Some(2), ..Filter::default() };
+    for _ in 0..5 {
+        let listed = letters.list(&first).await.unwrap();
+        assert_eq!(listed.iter().map(|letter| letter.event_id.unwrap()).collect::<Vec<_>>(), ids[..2]);
+    }
+    // What is looked at and left in the middle may change its place in the queue, and in no listing.
+    letters.list(&Filter { limit: Some(1), ..Filter::event(ids[3]) }).await.unwrap();
+    let report = letters.discard(&first, Mode::Apply).await.unwrap();
+    assert_eq!(report.letters.iter().map(|done| done.letter.event_id.unwrap()).collect::<Vec<_>>(), ids[..2]);
+    let listed = letters.list(&Filter::default()).await.unwrap();
+    assert_eq!(listed.iter().map(|letter| letter.event_id.unwrap()).collect::<Vec<_>>(), ids[2..]);
     office.app.shutdown().await.unwrap();
 }
 

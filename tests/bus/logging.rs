@@ -18,7 +18,9 @@ use bloodbank::{
     prelude::*,
     store::Stores,
     testing::TestBus,
-    transport::{BoxQueueBrowser, Connection, Consume, Deliveries, Publish, Topology, TopologyDiff, Transport},
+    transport::{
+        BoxQueueBrowser, Connection, Consume, Deliveries, Publish, QueueStatus, Topology, TopologyDiff, Transport,
+    },
 };
 use futures_util::{FutureExt, future::BoxFuture};
 use parking_lot::Mutex;
@@ -248,6 +250,18 @@ impl Consume for Full {
 
     fn compare(&self, topology: Topology) -> BoxFuture<'_, Result<Vec<TopologyDiff>>> {
         self.inner.compare(topology)
+    }
+
+    fn release(&self, queue: Arc<str>) -> BoxFuture<'_, Result<()>> {
+        self.inner.release(queue)
+    }
+
+    fn queue(&self, queue: Arc<str>) -> BoxFuture<'_, Result<Option<QueueStatus>>> {
+        self.inner.queue(queue)
+    }
+
+    fn queues(&self) -> BoxFuture<'_, Result<Option<Vec<QueueStatus>>>> {
+        self.inner.queues()
     }
 }
 

@@ -8,7 +8,10 @@ mod dead_letters;
 mod dedupe;
 #[cfg(feature = "testing")]
 mod logging;
+#[cfg(feature = "probes")]
+mod probes;
 mod publishing;
+mod queues;
 mod subscribers;
 #[cfg(feature = "testing")]
 mod test_bus;

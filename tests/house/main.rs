@@ -39,7 +39,7 @@ const STAGES: [&str; 20] = [
 ];
 
 /// The crates whose files are looked at for circles.
-const CRATES: [&str; 13] = [
+const CRATES: [&str; 14] = [
     "bloodbank-amqp",
     "bloodbank-cli",
     "bloodbank-client",
@@ -49,6 +49,7 @@ const CRATES: [&str; 13] = [
     "bloodbank-gateway",
     "bloodbank-harness",
     "bloodbank-macros",
+    "bloodbank-probes",
     "bloodbank-routing",
     "bloodbank-testing",
     "bloodbank-ui",
@@ -102,7 +103,10 @@ fn no_files_of_different_folders_form_a_circle() {
                 graph.entry(from).or_default().insert(to);
             }
         }
-        assert!(graph.len() > 1 || name == "bloodbank-webhooks", "nothing was read of {name}");
+        assert!(
+            graph.len() > 1 || ["bloodbank-probes", "bloodbank-webhooks"].contains(&name),
+            "nothing was read of {name}"
+        );
         let circle = circle_of(&graph);
         if !circle.is_empty() {
             circles.push(format!("{name}: {}", circle.join(", ")));

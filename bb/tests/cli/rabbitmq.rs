@@ -63,7 +63,10 @@ fn a_command_is_answered() {
 fn a_command_that_nobody_executes_fails_at_once() {
     let shop = Shop::new();
     let error = fails(shop.run(&["publish", "stock.article.count", "--mock", "--wait"]), 1);
-    assert!(error.contains("no queue receives `stock.article.count`"), "{error}");
+    assert!(
+        error.contains("no queue receives `stock.article.count`") && error.contains("start its executor"),
+        "{error}"
+    );
     let error = fails(shop.run(&["publish", "orders.order.placed", "--mock", "--wait"]), 2);
     assert!(error.contains("no command"), "{error}");
 }
@@ -136,7 +139,8 @@ impl Shop {
 #[test]
 fn dead_letters_on_the_broker() {
     let shop = Shop::new();
-    assert_eq!(out(shop.run(&["dlq", "list"])), "no dead letters\n", "before it ever ran");
+    let none = out(shop.run(&["dlq", "list"]));
+    assert!(none.contains("no dead-letter queue of this program exists; not on the bus yet: "), "{none}");
     let nobody = fails(shop.run(&["dlq", "list", "--queue", "nobody.listens"]), 1);
     assert!(nobody.contains("nobody.listens"), "{nobody}");
     shop.give_up(3);
@@ -146,6 +150,9 @@ fn dead_letters_on_the_broker() {
     assert_eq!((&found[0]["reason"], &found[0]["attempts"]), (&"failed".into(), &1.into()));
     assert_eq!(letters().len(), 3, "looking takes nothing away");
     let ids: Vec<_> = found.iter().map(|letter| letter["event_id"].as_str().unwrap()).collect();
+    let queues: Vec<Value> =
+        serde_json::from_str(&out(shop.run(&["queues", &format!("{}.ship", shop.service), "--json"]))).unwrap();
+    assert_eq!((&queues[0]["waiting"], &queues[0]["dead_letters"]), (&0.into(), &3.into()), "{queues:?}");
     let shown = out(shop.run(&["dlq", "show", ids[0]]));
     assert!(shown.contains("\"order_id\": \"o-0\""), "{shown}");
     assert!(out(shop.run(&["dlq", "list", "--error", "nothing of the kind"])).contains("no dead letters"));

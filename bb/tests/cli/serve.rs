@@ -40,8 +40,8 @@ fn the_other_verbs_go_through_the_gateway() {
 
     let error = fails(shop(&["serve", "--port", "0"]), 1);
     assert!(error.contains("another process has it open; stop it, or set BLOODBANK_EMBEDDED_PATH"), "{error}");
-    let error = fails(shop(&["mcp"]), 1);
-    assert!(error.contains("/mcp"), "{error}");
+    let error = fails(shop(&["mcp", "--allow", "orders.#"]), 2);
+    assert!(error.contains("leave out --allow"), "{error}");
     for verb in [&["topology", "diff"][..], &["topology", "declare"], &["work"]] {
         let error = fails(shop(verb), 1);
         assert!(error.contains("the gateway at http://127.0.0.1:") && error.contains("stop it first"), "{error}");
@@ -99,7 +99,8 @@ fn dead_letters_behind_a_gateway() {
     let shop = |args: &[&str]| shop(folder.path(), args);
     let serve = Running::start(shop(&["serve", "--port", "0"]));
     serve.line("/docs");
-    assert_eq!(out(shop(&["dlq", "list"])), "no dead letters\n");
+    let none = out(shop(&["dlq", "list"]));
+    assert!(none.contains("no dead letters: looked at") && none.contains("shop.ship.dlq"), "{none}");
     let ids: Vec<String> = ["order_id=o-1", "order_id=o-2"]
         .map(|order| {
             let args = ["publish", "orders.order.placed", "--set", order, "--set", "total_cents=0", "--json"];
@@ -128,7 +129,59 @@ fn dead_letters_behind_a_gateway() {
     serve.line("gave up");
     let discarded: Value = serde_json::from_str(&out(shop(&["dlq", "discard", "--all", "--json"]))).unwrap();
     assert_eq!(discarded, json!({"dry_run": false, "done": 2, "failed": [], "interrupted": []}));
-    assert_eq!(out(shop(&["dlq", "list"])), "no dead letters\n");
+    assert!(out(shop(&["dlq", "list"])).starts_with("no dead letters: "));
+    // A program that knows nothing of the shop sees its queues and what they gave up.
+    out(shop(&["publish", "orders.order.placed", "--set", "order_id=o-3", "--set", "total_cents=0"]));
+    serve.line("gave up");
+    let bb = |args: &[&str]| {
+        let mut bb = bb(folder.path(), args);
+        bb.env("BLOODBANK_EMBEDDED_PATH", folder.path().join("bus.db"));
+        bb
+    };
+    let queues: Vec<Value> = serde_json::from_str(&out(bb(&["queues", "--json"]))).unwrap();
+    let ship = queues.iter().find(|queue| queue["name"] == "shop.ship").unwrap();
+    assert_eq!((&ship["consumers"], &ship["waiting"], &ship["dead_letters"]), (&json!(1), &json!(0), &json!(1)));
+    assert!(out(bb(&["queues"])).contains("shop.ship"));
+    let one = out(bb(&["queues", "shop.ship"]));
+    assert!(one.contains("shop.ship") && !one.contains("stock"), "{one}");
+    assert!(fails(bb(&["queues", "nobody.listens"]), 1).contains("there is no queue `nobody.listens`"));
+    let listed = bb(&["dlq", "list"]).output().unwrap();
+    let note = String::from_utf8(listed.stderr).unwrap();
+    assert!(note.contains("1 more dead letters lie in 1 queue that is not of this program"), "{note}");
+    let everywhere = out(bb(&["dlq", "list", "--everywhere"]));
+    assert!(everywhere.contains("shop.ship.dlq  1"), "{everywhere}");
+    assert!(out(bb(&["dlq", "discard", "--all", "--everywhere"])).contains("1 discarded"));
+}
+
+#[test]
+fn the_workers_of_serve_are_seen_by_probes() {
+    let folder = tempfile::tempdir().unwrap();
+    let serve = Running::start(shop(folder.path(), &["serve", "--port", "0"]));
+    let docs = serve.line("/docs");
+    let address = docs.split("http://").nth(1).unwrap().split('/').next().unwrap();
+    let ready = get(address, "/readyz");
+    for part in ["\"shop.ship\"", "\"status\":\"ok\"", "stock.article.count"] {
+        assert!(ready.contains(part), "{ready} lacks {part}");
+    }
+    drop(serve);
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut work = shop(folder.path(), &["work"]);
+    let work = Running::start({
+        work.env("BLOODBANK_PROBES", format!("127.0.0.1:{port}"));
+        work
+    });
+    work.line("working");
+    let address = format!("127.0.0.1:{port}");
+    assert!(get(&address, "/readyz").contains("shop.ship"));
+    assert!(get(&address, "/healthz").contains("healthy"));
+    assert!(get(&address, "/metrics").contains("200 OK"));
+}
+
+/// The answer to a request, head and body.
+fn get(address: &str, path: &str) -> String {
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
+    std::io::read_to_string(stream).unwrap()
 }
 
 #[test]
@@ -226,7 +279,22 @@ fn without_settings_the_bus_is_a_file_of_the_user_and_prompts_are_answered() {
 #[test]
 fn an_agent_speaks_mcp_over_stdio() {
     let folder = tempfile::tempdir().unwrap();
-    let mut mcp = shop(folder.path(), &["mcp", "--allow", "orders.#", "--allow", "stock.article.count"]);
+    let published = speak_mcp(folder.path(), &["mcp", "--allow", "orders.#", "--allow", "stock.article.count"], true);
+    let trace = out(shop(folder.path(), &["trace", &published]));
+    assert!(trace.contains("└─ orders.order.shipped"), "{trace}");
+    let error = fails(shop(folder.path(), &["mcp", "--allow", "Orders.#"]), 2);
+    assert!(error.contains("Orders.#"), "{error}");
+    // Beside a gateway the same tools are there, through it.
+    let serve = Running::start(shop(folder.path(), &["serve", "--port", "0"]));
+    serve.line("/docs");
+    let published = speak_mcp(folder.path(), &["mcp"], false);
+    let trace = out(shop(folder.path(), &["trace", &published, "--limit", "1"]));
+    assert!(trace.contains("there is more than is shown"), "{trace}");
+}
+
+/// Speaks MCP with a program; the id of the event that is published. `is_restricted`: not every event may be.
+fn speak_mcp(folder: &Path, args: &[&str], is_restricted: bool) -> String {
+    let mut mcp = shop(folder, args);
     let mut mcp = mcp.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut to = mcp.stdin.take().unwrap();
     let mut lines = BufReader::new(mcp.stdout.take().unwrap()).lines();
@@ -258,7 +326,8 @@ fn an_agent_speaks_mcp_over_stdio() {
     let counted = json!({"sku": "A-1", "left": 1});
     let (refused, result) = call("publish_event", json!({"key": "stock.article.counted", "payload": counted}));
     let said = result["content"][0]["text"].as_str().unwrap();
-    assert!(refused && said.contains("agents may not publish `stock.article.counted`"), "{result}");
+    assert_eq!(refused, is_restricted, "{result}");
+    assert!(!refused || said.contains("agents may not publish `stock.article.counted`"), "{result}");
     // The embedded bus is in this process alone, so this process executes.
     let (refused, result) = call(
         "execute_command",
@@ -267,10 +336,7 @@ fn an_agent_speaks_mcp_over_stdio() {
     assert!(!refused && result["structuredContent"]["reply"]["payload"]["left"] == 3, "{result}");
     drop(to);
     assert!(mcp.wait().unwrap().success());
-    let trace = out(shop(folder.path(), &["trace", published["structuredContent"]["event_id"].as_str().unwrap()]));
-    assert!(trace.contains("└─ orders.order.shipped"), "{trace}");
-    let error = fails(shop(folder.path(), &["mcp", "--allow", "Orders.#"]), 2);
-    assert!(error.contains("Orders.#"), "{error}");
+    published["structuredContent"]["event_id"].as_str().unwrap().to_owned()
 }
 
 #[test]

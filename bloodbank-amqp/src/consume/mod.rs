@@ -27,7 +27,7 @@ use crate::{
 };
 use bloodbank_core::{
     Error, ErrorKind, Result,
-    transport::{BoxQueueBrowser, Deliveries, Topology, TopologyDiff},
+    transport::{BoxQueueBrowser, Deliveries, QueueStatus, Topology, TopologyDiff},
 };
 
 /// The time for which declaring, browsing and starting to consume wait for a connection.
@@ -97,6 +97,24 @@ impl Consumers {
             async move { declare::compare(&session, &topology).await }
         };
         self.retry_until_timeout("comparing", compare).await
+    }
+
+    pub(super) async fn release(&self, queue: Arc<str>) -> Result<()> {
+        let release = |session: Arc<Session>| {
+            let queue = Arc::clone(&queue);
+            async move { declare::release(&session, &queue).await }
+        };
+        self.retry_until_timeout("releasing a queue", release).await?;
+        self.declared.release(&queue);
+        Ok(())
+    }
+
+    pub(super) async fn queue(&self, queue: Arc<str>) -> Result<Option<QueueStatus>> {
+        let look = |session: Arc<Session>| {
+            let queue = Arc::clone(&queue);
+            async move { declare::queue_status(&session, &queue).await }
+        };
+        self.retry_until_timeout("looking at a queue", look).await
     }
 
     /// Repeats an attempt in one session after the other, until one succeeds or is refused; `doing` names it in errors.

@@ -187,6 +187,10 @@ impl QueueBrowser for AmqpQueueBrowser {
         Box::pin(self.next_delivery())
     }
 
+    fn flush(&mut self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(self.send_settlements())
+    }
+
     fn finish(mut self: Box<Self>) -> BoxFuture<'static, Result<()>> {
         Box::pin(async move {
             self.send_settlements().await?;

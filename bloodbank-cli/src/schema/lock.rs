@@ -58,7 +58,7 @@ impl fmt::Display for LockError {
         match self {
             Self::Missing(path) => write!(f, "there is no {}; `schema lock` writes it", path.display()),
             Self::Unreadable(path, why) => {
-                write!(f, "{} cannot be read: {why}; restore it, or write it anew with `schema lock`", path.display())
+                write!(f, "{} cannot be read: {why}; restore it from git", path.display())
             }
         }
     }

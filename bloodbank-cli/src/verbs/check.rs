@@ -2,17 +2,19 @@
 
 use std::{collections::BTreeSet, io::Write};
 
-use bloodbank_client::Flow;
+use bloodbank_client::{Flow, HandlerKind};
 use bloodbank_core::{EventKind, Registry};
 use clap::ValueEnum;
 use serde::Serialize;
 
 use crate::{
+    app::AppFactories,
     error::{CliError, Result},
     output::{
         self,
         style::{BAD, DIM, GOOD, WARN, paint},
     },
+    runtime,
 };
 
 /// Check the whole program: keys, patterns, handlers, cycles
@@ -50,6 +52,8 @@ enum Kind {
     Unhandled,
     /// A command that this program does not execute
     Unexecuted,
+    /// A subscriber or an executor that is linked, and that no app of this program runs
+    Unsubscribed,
 }
 
 #[derive(Debug, Serialize)]
@@ -60,9 +64,11 @@ struct Finding {
 }
 
 impl Check {
-    pub(crate) fn run(self) -> Result {
+    pub(crate) fn run(self, apps: AppFactories) -> Result {
         let registry = Registry::global();
-        let mut findings = findings(registry);
+        let subscribed = runtime::block_on(async { Ok(apps.handlers().await?) })?;
+        let flow = Flow::of(registry, &subscribed);
+        let mut findings = findings(registry, &flow);
         findings.retain(|finding| !self.allow.contains(&finding.kind));
         for finding in &mut findings {
             finding.is_error |= self.strict;
@@ -82,8 +88,8 @@ impl Check {
                 out,
                 "{verdict}: {}, {}, {}; {}, {}",
                 count(registry.events().len(), "event"),
-                count(registry.subscribers().len(), "subscriber"),
-                count(registry.executors().len(), "executor"),
+                running(&flow, HandlerKind::Subscriber, "subscriber"),
+                running(&flow, HandlerKind::Executor, "executor"),
                 count(errors, "error"),
                 count(findings.len() - errors, "warning"),
             )?;
@@ -96,8 +102,14 @@ fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
-fn findings(registry: &Registry) -> Vec<Finding> {
-    let flow = Flow::of(registry);
+/// How many handlers of a kind the apps run, and of how many that are linked.
+fn running(flow: &Flow, kind: HandlerKind, what: &str) -> String {
+    let linked = flow.handlers.iter().filter(|handler| handler.kind == kind);
+    let (linked, runs) = (linked.clone().count(), linked.filter(|handler| handler.is_subscribed).count());
+    if runs == linked { count(runs, what) } else { format!("{runs} of {} at work", count(linked, what)) }
+}
+
+fn findings(registry: &Registry, flow: &Flow) -> Vec<Finding> {
     let mut findings: Vec<_> = registry
         .check()
         .faults
@@ -115,6 +127,20 @@ fn findings(registry: &Registry) -> Vec<Finding> {
                 ),
             });
         }
+    }
+    for handler in flow.handlers.iter().filter(|handler| !handler.is_subscribed) {
+        let remedy = match handler.kind {
+            HandlerKind::Executor => "`.commands(CommandManager::linked())`".to_owned(),
+            _ => format!("`.subscribe({})`", handler.name),
+        };
+        findings.push(Finding {
+            kind: Kind::Unsubscribed,
+            is_error: false,
+            message: format!(
+                "`{}` at {} is linked, but no app of this program runs it; give one {remedy}",
+                handler.name, handler.location
+            ),
+        });
     }
     for cycle in flow.cycles() {
         findings.push(Finding {
@@ -137,7 +163,7 @@ fn findings(registry: &Registry) -> Vec<Finding> {
                 is_error: false,
                 message: format!("nothing in this program handles `{key}`, declared at {}", event.location()),
             }),
-            EventKind::Command if !registry.executors().iter().any(|one| one.declaration().routing_key == key) => {
+            EventKind::Command if !handled => {
                 findings.push(Finding {
                     kind: Kind::Unexecuted,
                     is_error: false,

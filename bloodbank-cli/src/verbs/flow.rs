@@ -8,11 +8,13 @@ use clap::ValueEnum;
 use serde_json::json;
 
 use crate::{
+    app::AppFactories,
     error::{CliError, Result},
     output::{
         self,
         style::{DIM, KEY, paint},
     },
+    runtime,
 };
 
 /// Draw the flow of events through the subscribers and commands of this program
@@ -49,8 +51,14 @@ enum Format {
 }
 
 impl Flow {
-    pub(crate) fn run(self) -> Result {
-        let mut flow = bloodbank_client::Flow::of(Registry::global());
+    pub(crate) fn run(self, apps: AppFactories) -> Result {
+        let handlers = runtime::block_on(async { Ok(apps.handlers().await?) })?;
+        let linked = bloodbank_client::Flow::of(Registry::global(), &handlers);
+        let idle = linked.handlers.iter().filter(|handler| !handler.is_subscribed).count();
+        if idle > 0 {
+            output::note(&format!("{idle} linked handlers are left out, because no app runs them; `check` names them"));
+        }
+        let mut flow = linked.subscribed();
         if let Some(pattern) = &self.from {
             flow = flow.starting_from(pattern);
             if flow.events.is_empty() {

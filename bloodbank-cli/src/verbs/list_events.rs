@@ -75,10 +75,15 @@ impl ListEvents {
         }
         if events.is_empty() {
             let what = if self.kind == Some(Kind::Command) { "commands" } else { "events" };
-            writeln!(
-                out,
-                "no {what} are linked into this program; name the crate that declares them: `use its_crate as _;`"
-            )?;
+            match &self.domain {
+                Some(domain) => {
+                    writeln!(out, "domain `{domain}` has no {what}; `list-events --domain {domain}` shows what it has")?
+                }
+                None => writeln!(
+                    out,
+                    "no {what} are linked into this program; name the crate that declares them: `use its_crate as _;`"
+                )?,
+            }
         }
         Ok(())
     }

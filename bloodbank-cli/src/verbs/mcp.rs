@@ -1,8 +1,15 @@
 //! `bb mcp`.
 
-use bloodbank_client::GatewayClient;
+use std::io::Write;
+
+use bloodbank_client::{GatewayClient, McpSession};
 use bloodbank_core::{Bus, Settings, routing::BindingPattern};
 use bloodbank_gateway::{Gateway, McpServer, Patterns};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    task::JoinSet,
+};
 
 use crate::{
     app::Composition,
@@ -14,7 +21,7 @@ use crate::{
 ///
 /// --allow limits what an agent may publish. On the embedded bus, which one process has to itself, the subscribers and
 /// commands of the program run too; on RabbitMQ they run where `work` or `serve` does. The gateway of `serve` offers the
-/// same tools over HTTP, at /mcp.
+/// same tools over HTTP, at /mcp; beside a running gateway this verb passes through to it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -31,10 +38,13 @@ impl Mcp {
         runtime::block_on(async {
             let settings = Settings::load()?;
             if let Some(gateway) = GatewayClient::find(&settings).await? {
-                return Err(CliError::failed(format!(
-                    "a gateway has this bus; let the agent use {}/mcp, or stop the gateway",
-                    gateway.url()
-                )));
+                if !self.allow.is_empty() {
+                    return Err(CliError::usage(format!(
+                        "the gateway at {} has this bus, and its tokens say what an agent may publish; leave out --allow, or stop the gateway",
+                        gateway.url()
+                    )));
+                }
+                return pass_through(gateway.mcp()).await;
             }
             let is_alone = settings.rabbit_url.is_none();
             let bus = Bus::connect(settings).await?;
@@ -45,7 +55,7 @@ impl Mcp {
             let gateway = builder.build();
             // Nobody else can be on this bus to execute what the agent asks for.
             let running = if is_alone {
-                Some((program.app)(bus.clone()).await?.watched(gateway.watch_commands()).start().await?)
+                Some(program.apps.build(&bus).await?.watched(&gateway.watch_commands()).start().await?)
             } else {
                 None
             };
@@ -59,4 +69,38 @@ impl Mcp {
             Ok(stopped?)
         })
     }
+}
+
+/// Passes what the agent says to a gateway, and what comes back to the agent, until the agent says no more.
+async fn pass_through(session: McpSession) -> Result {
+    let mut lines = BufReader::new(tokio::io::stdin()).lines();
+    let mut under_way = JoinSet::new();
+    while let Some(line) = lines.next_line().await? {
+        if line.trim().is_empty() {
+            continue;
+        }
+        let was_initialized = session.is_initialized();
+        let session = session.clone();
+        let pass = async move {
+            let id = serde_json::from_str::<Value>(&line).map_or(Value::Null, |message| message["id"].clone());
+            if let Err(error) = session.send(line, answer).await {
+                let error = json!({"code": GATEWAY_FAILED, "message": error.to_string()});
+                answer(json!({"jsonrpc": "2.0", "id": id, "error": error}).to_string());
+            }
+        };
+        // The first answer names the session of all that follows; then a slow command holds up nobody.
+        if was_initialized { drop(under_way.spawn(pass)) } else { pass.await }
+    }
+    while under_way.join_next().await.is_some() {}
+    Ok(())
+}
+
+/// A code that JSON-RPC leaves to servers.
+const GATEWAY_FAILED: i32 = -32000;
+
+/// Writes one message to the agent, on one line.
+fn answer(message: String) {
+    let mut out = std::io::stdout().lock();
+    // An agent that is gone ends the standard input too.
+    let _ = writeln!(out, "{}", message.replace(['\n', '\r'], " ")).and_then(|()| out.flush());
 }

@@ -1,6 +1,11 @@
 //! `bb serve`.
 
-use std::{fs, io::Write, pin::pin};
+use std::{
+    fs,
+    io::Write,
+    pin::pin,
+    sync::{Arc, OnceLock},
+};
 
 use bloodbank_client::{GatewayFile, default_bus_file, is_in_memory};
 use bloodbank_core::{Bus, Settings, app::StopSignals};
@@ -8,7 +13,7 @@ use bloodbank_gateway::{Gateway, ServeOptions, Server, Tokens};
 use tokio::sync::oneshot;
 
 use crate::{
-    app::Composition,
+    app::{Composition, Probes},
     error::{CliError, Result},
     output::{
         self,
@@ -83,8 +88,15 @@ impl Serve {
 
     async fn on(&self, bus: &Bus, program: Composition, settings: &Settings, options: ServeOptions) -> Result {
         let mut signals = StopSignals::listen()?;
-        let gateway = (program.gateway)(Gateway::builder(bus.clone()).tokens(Tokens::from_env()?))?.build();
-        let running = (program.app)(bus.clone()).await?.watched(gateway.watch_commands()).start().await?;
+        // The apps are built with a layer of the gateway, which asks for their health once they run.
+        let probes = Arc::new(OnceLock::new());
+        let builder = Gateway::builder(bus.clone()).tokens(Tokens::from_env()?).workers({
+            let (probes, bus) = (Arc::clone(&probes), bus.clone());
+            move || probes.get().and_then(Probes::health).unwrap_or_else(|| bus.health())
+        });
+        let gateway = (program.gateway)(builder)?.build();
+        let running = program.apps.build(bus).await?.watched(&gateway.watch_commands()).start().await?;
+        let _ = probes.set(running.probes());
         let (stop, stopped) = oneshot::channel::<()>();
         let options = options.until(async {
             let _ = stopped.await;

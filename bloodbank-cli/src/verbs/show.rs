@@ -9,11 +9,13 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
+    app::AppFactories,
     error::Result,
     output::{
         self, Table,
         style::{DIM, HEADING, KEY, paint},
     },
+    runtime,
 };
 
 /// Show an event: what it is, who handles it, its schema, an example
@@ -42,17 +44,18 @@ struct Shown<'a> {
 }
 
 impl Show {
-    pub(crate) fn run(self) -> Result {
+    pub(crate) fn run(self, apps: AppFactories) -> Result {
         let event = find_event(&self.event)?;
         let details = EventDetails::of(event);
-        let flow = Flow::of(Registry::global());
+        let subscribed = runtime::block_on(async { Ok(apps.handlers().await?) })?;
+        let flow = Flow::of(Registry::global(), &subscribed);
         let handlers: Vec<_> = flow.handlers_of(event.routing_key()).collect();
         let example = mock_payload(event).ok();
         let is_declared = event.example().is_some();
         if self.json {
             let handlers = handlers
                 .iter()
-                .map(|handler| json!({"name": label(handler), "location": handler.location.to_string(), "publishes": handler.outputs}))
+                .map(|handler| json!({"name": label(handler), "location": handler.location.to_string(), "publishes": handler.outputs, "subscribed": handler.is_subscribed}))
                 .collect();
             let example = json!({"declared": is_declared, "payload": example});
             return Ok(output::json(&Shown { details: &details, handlers, example })?);
@@ -88,7 +91,8 @@ fn facts(details: &EventDetails, handlers: &[&Handler]) -> Table {
     fact("supersedes", details.supersedes.join(", "));
     fact("published", if details.external { "outside of this code base".to_owned() } else { String::new() });
     for handler in handlers {
-        fact("handled by", format!("{} at {}", label(handler), handler.location));
+        let idle = if handler.is_subscribed { "" } else { ", which no app of this program runs" };
+        fact("handled by", format!("{} at {}{idle}", label(handler), handler.location));
     }
     let follow_ups: BTreeSet<_> = handlers.iter().flat_map(|handler| handler.outputs.iter().copied()).collect();
     fact("follow-ups", follow_ups.into_iter().collect::<Vec<_>>().join(", "));

@@ -10,7 +10,7 @@ use bloodbank_core::transport::{
 use serde_json::json;
 
 use crate::{
-    app::{self, AppFactory},
+    app::AppFactories,
     connect,
     error::{CliError, Result},
     output::{
@@ -43,6 +43,11 @@ pub(crate) struct Topology {
 enum Action {
     /// Make sure that all of it exists; what exists otherwise is named with its difference
     Declare,
+    /// Make a queue forget its subscriber, so that another one can have it
+    Release {
+        /// The queue
+        queue: String,
+    },
     /// Compare it with the broker without changing anything; a difference ends with exit code 1
     Diff {
         /// As JSON
@@ -52,13 +57,14 @@ enum Action {
 }
 
 impl Topology {
-    pub(crate) fn run(self, app: AppFactory) -> Result {
+    pub(crate) fn run(self, apps: AppFactories) -> Result {
         runtime::block_on(async {
-            let topology = app::topology(app).await?;
+            let topology = apps.topology().await?;
             match self.action {
                 None if self.json => Ok(json(&topology)?),
                 None => Ok(output::out().write_all(text(&topology).as_bytes())?),
                 Some(Action::Declare) => declare(topology).await,
+                Some(Action::Release { queue }) => release(queue).await,
                 Some(Action::Diff { json }) => diff(topology, json).await,
             }
         })
@@ -73,6 +79,14 @@ async fn declare(topology: transport::Topology) -> Result {
     declared?;
     writeln!(output::out(), "{} {exchanges} exchanges, {queues} queues, {bindings} bindings", paint(GOOD, "declared"))?;
     Ok(())
+}
+
+async fn release(queue: String) -> Result {
+    let bus = connect::bus().await?;
+    let released = bus.transport().release(queue.as_str().into()).await;
+    bus.close().await;
+    released?;
+    Ok(writeln!(output::out(), "{} {queue}: the next subscriber that declares it has it", paint(GOOD, "released"))?)
 }
 
 /// The ladder of delays is the same for every service: one line says it.

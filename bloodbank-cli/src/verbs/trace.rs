@@ -71,7 +71,7 @@ impl Trace {
             if settings.redis_url.is_none()
                 && let Some(gateway) = GatewayClient::find(&settings).await?
             {
-                let text = gateway.trace(self.id, self.format.name()).await?;
+                let text = gateway.trace(self.id, self.format.name(), self.limit).await?;
                 return Ok(writeln!(output::out(), "{}", text.trim_end())?);
             }
             let trace = correlation::Trace::load_at_most(&tracker(&settings).await?, self.id, self.limit).await?;

@@ -4,13 +4,7 @@ use bloodbank_core::Settings;
 use bloodbank_ui::{Options, Theme};
 use clap::ValueEnum;
 
-use crate::{
-    app::{self, AppFactory},
-    args::Via,
-    error::Result,
-    program_name::program_name,
-    runtime,
-};
+use crate::{app::AppFactories, args::Via, error::Result, program_name::program_name, runtime};
 
 /// The bus in a terminal: events, schemas, an editor, the live stream, traces, dead letters
 ///
@@ -41,7 +35,7 @@ enum ThemeName {
 }
 
 impl Ui {
-    pub(crate) fn run(self, app: AppFactory) -> Result {
+    pub(crate) fn run(self, apps: AppFactories) -> Result {
         let theme = match self.theme {
             Some(ThemeName::Dark) => Theme::dark(),
             Some(ThemeName::Light) => Theme::light(),
@@ -50,7 +44,7 @@ impl Ui {
         };
         runtime::block_on_quietly(async {
             let settings = Settings::load()?;
-            let topology = app::topology(app).await?;
+            let topology = apps.topology().await?;
             let queues = topology.queues.iter().filter_map(|queue| queue.name.strip_suffix(".dlq"));
             let options = Options::new(program_name()).queues(queues).theme(theme).via(self.via.into());
             Ok(bloodbank_ui::run(settings, options).await?)

@@ -2,7 +2,7 @@
 
 use bloodbank_core::app::StopSignals;
 
-use crate::{app::AppFactory, connect, error::Result, output, runtime};
+use crate::{app::AppFactories, connect, error::Result, output, runtime};
 
 /// Run the subscribers and commands of this program until SIGTERM or Ctrl-C
 #[derive(Debug, clap::Args)]
@@ -13,13 +13,13 @@ Examples:
 pub(crate) struct Work {}
 
 impl Work {
-    pub(crate) fn run(self, app: AppFactory) -> Result {
+    pub(crate) fn run(self, apps: AppFactories) -> Result {
         runtime::block_on_service(async {
             let bus = connect::bus().await?;
-            let app = app(bus).await?;
-            let topology = app.topology();
+            let apps = apps.build(&bus).await?;
+            let topology = apps.topology();
             let mut signals = StopSignals::listen()?;
-            let Some(running) = signals.let_finish(app.start()).await else { return Ok(()) };
+            let Some(running) = signals.let_finish(apps.start()).await else { return Ok(()) };
             let running = running?;
             let system = running.bus().transport().system();
             for binding in topology.bindings.iter().filter(|binding| binding.exchange == *running.bus().exchange()) {

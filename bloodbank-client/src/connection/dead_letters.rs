@@ -2,14 +2,11 @@
 
 use bloodbank_core::{
     DeadLetters,
-    dead_letter::{Filter, Mode},
+    dead_letter::{DeadLetterDetail, DeadLetterEntry, Filter, Mode, SweepReport},
 };
 
 use super::Connection;
-use crate::{
-    dead_letter::{DeadLetterDetail, DeadLetterEntry, SweepAction, SweepReport},
-    error::Result,
-};
+use crate::{dead_letter::SweepAction, error::Result};
 
 impl Connection {
     /// The dead letters of a subscriber's queue that pass a filter, the oldest first. They stay where they are.

@@ -3,6 +3,7 @@
 mod dead_letters;
 mod events;
 mod history;
+mod queues;
 mod trace;
 
 use std::time::Duration;

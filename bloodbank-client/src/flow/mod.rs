@@ -1,4 +1,4 @@
-//! The flow of events through the subscribers and commands that are linked into a program.
+//! The flow of events through the subscribers and commands of a program.
 
 mod cycles;
 mod diagram;
@@ -27,6 +27,8 @@ pub struct Handler {
     pub kind: HandlerKind,
     /// Where the handler is declared.
     pub location: Location,
+    /// Whether an app of the program runs it; `false`: it is only linked.
+    pub is_subscribed: bool,
     /// The keys of the registered events that it receives.
     pub inputs: BTreeSet<&'static str>,
     /// The keys of the events that it may publish by returning them.
@@ -46,15 +48,16 @@ pub enum HandlerKind {
 }
 
 impl Flow {
-    /// The flow through everything in a registry.
+    /// The flow through everything in a registry, of which the apps of the program run the handlers at `subscribed`.
     #[must_use]
-    pub fn of(registry: &Registry) -> Self {
+    pub fn of(registry: &Registry, subscribed: &BTreeSet<Location>) -> Self {
         let executors = registry.executors().iter().map(|executor| {
             let declaration = executor.declaration();
             Handler {
                 name: declaration.name.to_owned(),
                 kind: HandlerKind::Executor,
                 location: *executor.location(),
+                is_subscribed: subscribed.contains(executor.location()),
                 inputs: [declaration.routing_key].into(),
                 outputs: executor.outputs().iter().map(|output| output.routing_key).collect(),
                 unmatched_patterns: Vec::new(),
@@ -74,6 +77,7 @@ impl Flow {
                 name: subscriber.name.to_owned(),
                 kind: HandlerKind::Subscriber,
                 location: subscriber.location,
+                is_subscribed: subscribed.contains(&subscriber.location),
                 inputs,
                 outputs: (subscriber.outputs)().iter().map(|output| output.routing_key).collect(),
                 unmatched_patterns,
@@ -83,6 +87,13 @@ impl Flow {
         handlers.sort_by(|one, other| one.name.cmp(&other.name));
         let events = registry.events().iter().map(|event| (event.routing_key(), event.kind())).collect();
         Self { events, handlers }
+    }
+
+    /// The flow without the handlers that are only linked.
+    #[must_use]
+    pub fn subscribed(mut self) -> Self {
+        self.handlers.retain(|handler| handler.is_subscribed);
+        self
     }
 
     /// The handlers that receive an event, sorted by name.

@@ -1,11 +1,11 @@
 //! Dead letters through a gateway.
 
-use bloodbank_core::dead_letter::{Filter, Mode};
+use bloodbank_core::dead_letter::{DeadLetterDetail, DeadLetterEntry, Filter, Mode, SweepReport};
 use serde::Deserialize;
 
 use super::GatewayClient;
 use crate::{
-    dead_letter::{DeadLetterDetail, DeadLetterEntry, SweepAction, SweepReport, query},
+    dead_letter::{SweepAction, query},
     error::{ClientError, Result},
 };
 

@@ -4,7 +4,9 @@ mod address;
 mod dead_letters;
 mod events;
 mod http;
+mod mcp;
 mod publish;
+mod queues;
 
 use std::time::Duration;
 
@@ -16,6 +18,7 @@ use uuid::Uuid;
 pub use self::{
     address::{GatewayAddress, GatewayFile, default_bus_file},
     events::GatewayEvent,
+    mcp::McpSession,
 };
 use crate::error::{ClientError, Result};
 
@@ -90,13 +93,13 @@ impl GatewayClient {
         Ok(time.map(|time| time.to_utc() + TimeDelta::milliseconds(500)))
     }
 
-    /// Everything around an event, as the gateway draws it: `text`, `mermaid`, `dot` or `json`.
+    /// Everything around an event, at most so many events, as the gateway draws it: `text`, `mermaid`, `dot` or `json`.
     ///
     /// # Errors
     /// When the gateway does not know the event, refuses the token, or does not answer.
-    pub async fn trace(&self, id: Uuid, format: &str) -> Result<String> {
-        let url = format!("{}/debug/correlation/{id}/graph?format={format}", self.url);
-        let response = self.send(self.http.get(url)).await?;
+    pub async fn trace(&self, id: Uuid, format: &str, limit: usize) -> Result<String> {
+        let request = self.http.get(self.url_of(&["debug", "correlation", &id.to_string(), "graph"])?);
+        let response = self.send(request.query(&[("format", format), ("limit", &limit.to_string())])).await?;
         response.text().await.map_err(|error| self.unreachable(&error))
     }
 }

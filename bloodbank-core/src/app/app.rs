@@ -10,7 +10,7 @@ use crate::{
     dedupe::Dedupe,
     dispatch::CommandManager,
     error::{BoxError, Error, ErrorKind, Result},
-    event::EventCollector,
+    event::{EventCollector, Location},
     handler::{Context, States, Subscriber, SubscriberFn},
     publish::Bus,
     registry::Registry,
@@ -28,6 +28,7 @@ pub struct App<Provided = ()> {
     pub(super) subscribers: Vec<SubscriberSpec>,
     pub(super) drain: Duration,
     pub(super) dedupe: Option<Dedupe>,
+    pub(super) probes: Option<String>,
     provided: PhantomData<fn() -> Provided>,
 }
 
@@ -47,6 +48,7 @@ impl App {
             subscribers: Vec::new(),
             drain: Duration::from_secs(30),
             dedupe: None,
+            probes: None,
             provided: PhantomData,
         }
     }
@@ -56,8 +58,8 @@ impl<Provided: 'static> App<Provided> {
     /// Provides a state to the subscribers and commands that are added after it; each of them gets a clone.
     pub fn state<S: Clone + Send + Sync + 'static>(mut self, state: S) -> App<(S, Provided)> {
         self.states.insert(state);
-        let Self { service, bus, states, subscribers, drain, dedupe, provided: _ } = self;
-        App { service, bus, states, subscribers, drain, dedupe, provided: PhantomData }
+        let Self { service, bus, states, subscribers, drain, dedupe, probes, provided: _ } = self;
+        App { service, bus, states, subscribers, drain, dedupe, probes, provided: PhantomData }
     }
 
     /// Adds a subscriber: a function with `#[subscriber]`.
@@ -104,16 +106,27 @@ impl<Provided: 'static> App<Provided> {
         self
     }
 
+    /// Answers `/healthz`, `/readyz` and `/metrics` over HTTP at an address, `host:port` or `:port`, unless
+    /// `BLOODBANK_PROBES` names another one. Needs the feature `probes`.
+    pub fn probes(mut self, address: impl Into<String>) -> Self {
+        self.probes = Some(address.into());
+        self
+    }
+
     /// The topology that the app needs on the broker: the exchange, its queues with their bindings, their dead-letter
     /// queues and retry delays.
     #[must_use]
     pub fn topology(&self) -> Topology {
-        let kind = self.bus.settings().queue_kind;
         let mut topology = Topology::events(self.bus.exchange());
         for spec in &self.subscribers {
-            topology.merge(Topology::subscriber(self.bus.exchange(), &spec.queue, kind, &spec.patterns));
+            topology.merge(spec.topology(&self.bus));
         }
         topology
+    }
+
+    /// The locations of the subscribers and commands that were added: what the app runs, of all that is linked.
+    pub fn handlers(&self) -> impl Iterator<Item = Location> {
+        self.subscribers.iter().map(|subscriber| subscriber.location)
     }
 
     /// Starts the subscribers and returns the running app.

@@ -1,6 +1,6 @@
 //! The health of a program, for probes, dashboards and people.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde::Serialize;
 
@@ -24,6 +24,18 @@ pub struct Health {
     pub reasons: Vec<String>,
     /// The connections to the broker, by name; none on the embedded bus.
     pub connections: Vec<(&'static str, ConnectionState)>,
+    /// The subscribers of the app, by queue; none for a bus alone.
+    pub subscribers: Vec<SubscriberHealth>,
+}
+
+/// The health of a subscriber.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct SubscriberHealth {
+    /// The queue of the subscriber.
+    pub queue: Arc<str>,
+    /// Whether it takes events.
+    pub running: bool,
 }
 
 /// The overall state of a program.
@@ -58,6 +70,7 @@ impl Health {
             state: HealthState::Healthy,
             reasons: Vec::new(),
             connections: Vec::new(),
+            subscribers: Vec::new(),
         };
         if !health.live {
             health.worsen(HealthState::Unhealthy, "the bus is closed; make a new one".to_owned());
@@ -88,6 +101,27 @@ impl Health {
             health.worsen(HealthState::Degraded, "correlation is not recorded; check its store".to_owned());
         }
         health
+    }
+
+    /// The health of two apps of one program together.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        let Self { live, ready, state, reasons, connections, subscribers } = other;
+        self.live &= live;
+        self.ready &= ready;
+        self.state = self.state.max(state);
+        for reason in reasons {
+            if !self.reasons.contains(&reason) {
+                self.reasons.push(reason);
+            }
+        }
+        for connection in connections {
+            if !self.connections.contains(&connection) {
+                self.connections.push(connection);
+            }
+        }
+        self.subscribers.extend(subscribers);
+        self
     }
 
     pub(super) fn worsen(&mut self, state: HealthState, reason: String) {

@@ -5,11 +5,13 @@ mod app;
 mod connect;
 mod health;
 mod place;
+mod probe;
 mod running;
 mod signals;
 
 pub use app::App;
 pub use connect::BusBuilder;
-pub use health::{Health, HealthState};
-pub use running::{HealthProbe, RunningApp};
+pub use health::{Health, HealthState, SubscriberHealth};
+pub use probe::{HealthProbe, ProbeGuard, ProbeServer};
+pub use running::RunningApp;
 pub use signals::StopSignals;

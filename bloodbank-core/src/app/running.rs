@@ -1,6 +1,6 @@
 //! A running app, and its shutdown.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use tokio::task::JoinSet;
@@ -8,13 +8,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::{
-    app::{App, Health, HealthState, StopSignals},
+    app::{App, Health, HealthProbe, ProbeGuard, ProbeServer, StopSignals},
     consume::{self, SubscriberSpec},
     dedupe::{Dedupe, Guard},
     error::{Error, ErrorKind, Result},
     handler::Target,
     publish::Bus,
-    transport::Topology,
 };
 
 /// A running app. Dropping it stops it at once; events in progress are delivered again.
@@ -25,38 +24,22 @@ pub struct RunningApp {
     stop: CancellationToken,
     cancel: CancellationToken,
     workers: JoinSet<()>,
-    ended: Arc<Mutex<Vec<Arc<str>>>>,
     drain: Duration,
+    probe: HealthProbe,
+    _probes: Probes,
 }
 
-/// A handle to the health of a running app, for probes: it stays when the app is waited for or has stopped. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct HealthProbe {
-    bus: Bus,
-    stop: CancellationToken,
-    /// The queues of subscribers that ended although the app was not told to stop.
-    ended: Arc<Mutex<Vec<Arc<str>>>>,
-}
+/// The server that answers probes, for as long as the app runs.
+struct Probes(Option<ProbeGuard>);
 
-impl HealthProbe {
-    /// The health of the app. An app whose subscribers have ended, or that is told to stop, is not ready.
-    #[must_use]
-    pub fn health(&self) -> Health {
-        let mut health = self.bus.health();
-        for queue in &*self.ended.lock() {
-            health.live = false;
-            health
-                .worsen(HealthState::Unhealthy, format!("the subscriber of `{queue}` has ended; start the app again"));
-        }
-        if self.stop.is_cancelled() {
-            health.worsen(HealthState::Unhealthy, "it is told to stop".to_owned());
-        }
-        health
+impl fmt::Debug for Probes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Probes").field(&self.0.is_some()).finish()
     }
 }
 
 pub(super) async fn start<Provided>(app: App<Provided>) -> Result<RunningApp> {
-    let App { service, bus, states, subscribers, drain, mut dedupe, .. } = app;
+    let App { service, bus, states, subscribers, drain, mut dedupe, probes, .. } = app;
     // Before anything is declared: an app without a place to remember in does not start.
     if dedupe.is_none() && subscribers.iter().any(|spec| spec.dedupe_within.is_some()) {
         dedupe = Some(Dedupe::for_app(&bus, subscribers.iter().any(SubscriberSpec::asks_for_dedupe))?);
@@ -64,10 +47,16 @@ pub(super) async fn start<Provided>(app: App<Provided>) -> Result<RunningApp> {
     let (stop, cancel) = (CancellationToken::new(), CancellationToken::new());
     let mut workers = JoinSet::new();
     let ended: Arc<Mutex<Vec<Arc<str>>>> = Arc::default();
-    let kind = bus.settings().queue_kind;
+    let probe = HealthProbe::new(&bus, &stop, &ended);
+    // Before all that may take its time: it lives, and is not ready yet.
+    let served = match bus.settings().probes.as_ref().or(probes.as_ref()) {
+        Some(address) => Probes(Some(ProbeServer::serve(address, &probe).await?)),
+        None => Probes(None),
+    };
+    let queues = subscribers.iter().map(|spec| Arc::clone(&spec.queue)).collect();
     // All queues exist before the first event is handled: a follow-up of one subscriber reaches the others.
     for spec in &subscribers {
-        let declared = bus.declare(Topology::subscriber(bus.exchange(), &spec.queue, kind, &spec.patterns)).await;
+        let declared = bus.declare(spec.topology(&bus)).await;
         if let Err(error) = declared {
             return Err(with_every_conflict(&bus, &subscribers, error).await);
         }
@@ -93,8 +82,9 @@ pub(super) async fn start<Provided>(app: App<Provided>) -> Result<RunningApp> {
             worker.await;
         });
     }
+    probe.set_started(queues);
     info!(%service, subscribers = workers.len(), "started");
-    Ok(RunningApp { bus, stop, cancel, workers, ended, drain })
+    Ok(RunningApp { bus, stop, cancel, workers, drain, probe, _probes: served })
 }
 
 /// Adds every topology conflict to an error that names only the first: a broker reports the first difference, and the
@@ -105,8 +95,7 @@ async fn with_every_conflict(bus: &Bus, subscribers: &[SubscriberSpec], error: E
     }
     let mut conflicts: Vec<String> = Vec::new();
     for spec in subscribers {
-        let wanted = Topology::subscriber(bus.exchange(), &spec.queue, bus.settings().queue_kind, &spec.patterns);
-        for compared in bus.transport().compare(wanted).await.unwrap_or_default() {
+        for compared in bus.transport().compare(spec.topology(bus)).await.unwrap_or_default() {
             let shown = compared.to_string();
             if compared.conflicts() && !conflicts.contains(&shown) {
                 conflicts.push(shown);
@@ -140,22 +129,13 @@ impl RunningApp {
     /// The health of the app, for probes. An app whose subscribers have ended, or that is told to stop, is not ready.
     #[must_use]
     pub fn health(&self) -> Health {
-        self.probe().health()
+        self.probe.health()
     }
 
-    /// A handle to the health of the app, which leaves the app to be waited for:
-    ///
-    /// ```
-    /// # use bloodbank_core::{Result, RunningApp};
-    /// # async fn example(app: RunningApp, gateway: impl Fn(Box<dyn Fn() -> bool + Send + Sync>)) -> Result<()> {
-    /// let probe = app.probe();
-    /// gateway(Box::new(move || probe.health().ready));
-    /// app.wait().await
-    /// # }
-    /// ```
+    /// A view of the health of the app that goes on while [`RunningApp::wait`] has the app.
     #[must_use]
     pub fn probe(&self) -> HealthProbe {
-        HealthProbe { bus: self.bus.clone(), stop: self.stop.clone(), ended: Arc::clone(&self.ended) }
+        self.probe.clone()
     }
 
     /// The bus that the app consumes from.

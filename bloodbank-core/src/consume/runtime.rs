@@ -40,6 +40,7 @@ struct Counters {
     dead_lettered: Counter,
     kept: Counter,
     waiting: Counter,
+    expired: Counter,
     seconds: Histogram,
 }
 
@@ -51,6 +52,7 @@ impl Counters {
             dead_lettered: counter!("bloodbank_dead_lettered_total", "queue" => Arc::clone(queue)),
             kept: counter!("bloodbank_kept_total", "queue" => Arc::clone(queue)),
             waiting: counter!("bloodbank_put_off_total", "queue" => Arc::clone(queue)),
+            expired: counter!("bloodbank_expired_total", "queue" => Arc::clone(queue)),
             seconds: histogram!("bloodbank_handler_seconds", "queue" => Arc::clone(queue)),
         }
     }
@@ -170,18 +172,24 @@ async fn in_lanes(worker: Worker, concurrency: usize, mut deliveries: Deliveries
 
 impl Worker {
     fn context(&self, delivery: Delivery) -> (Context, Settlement) {
-        let Delivery { message, redelivered, settlement } = delivery;
+        let Delivery { mut message, redelivered, settlement } = delivery;
+        message.restore_origin();
         (Context::new(Arc::clone(&self.target), Delivered { message, redelivered }), settlement)
     }
 
     async fn handle(&mut self, context: Context, settlement: Settlement) {
         // Boxes keep what is rare out of the future that every event fills anew.
         let outcome = match self.guard.clone() {
+            _ if context.has_expired() => {
+                settlement.ack();
+                Outcome::Expired
+            }
             None => self.work(&context, settlement, None).await,
             Some(guard) => Box::pin(self.once(&guard, &context, settlement)).await,
         };
         match outcome {
             Outcome::Duplicate => {}
+            Outcome::Expired => self.counters.expired.increment(1),
             Outcome::Ack => self.counters.handled.increment(1),
             Outcome::Retry => self.counters.retried.increment(1),
             Outcome::DeadLetter => self.counters.dead_lettered.increment(1),

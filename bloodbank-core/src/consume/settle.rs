@@ -36,6 +36,8 @@ pub(super) enum Outcome {
     Kept,
     /// A duplicate of an event that was handled before.
     Duplicate,
+    /// An event whose time to live is over, dropped.
+    Expired,
     /// Deferred: comes back to this queue in a moment, unchanged, because it is not yet known whether it is a
     /// duplicate.
     PutOff,
@@ -245,10 +247,12 @@ fn failed_copy(context: &Context, failure: &HandlerError, exchange: &str) -> Out
 pub(super) fn copy(context: &Context, exchange: &str) -> Outgoing {
     let mut properties = context.message().properties.clone();
     // Old death certificates make the broker drop the copy as a cycle, and an old lifetime would cut the delay short.
-    properties.headers.remove_all(|name| {
-        name.starts_with("x-death") || name.starts_with("x-first-death") || name.starts_with("x-last-death")
-    });
+    properties.headers.remove_all(names::is_added_by_broker);
     properties.expiration = None;
+    // The copy comes through another exchange, with another key.
+    let original = context.message();
+    properties.headers.set(names::EXCHANGE, &*original.exchange);
+    properties.headers.set(names::ROUTING_KEY, &*original.routing_key);
     Outgoing {
         exchange: exchange.into(),
         routing_key: context.queue().into(),

@@ -6,9 +6,11 @@ use tower::{Layer, Service, ServiceExt, service_fn, util::BoxCloneSyncService};
 
 use crate::{
     error::BoxError,
-    event::EventCollector,
+    event::{EventCollector, Location},
     handler::{Context, HandlerError, Subscriber, limited},
+    publish::Bus,
     registry::{CommandDescriptor, SubscriberOptions},
+    transport::Topology,
 };
 
 /// The handler of a subscriber as a tower service: any `tower::Layer` can be put around it.
@@ -21,6 +23,9 @@ pub(crate) struct SubscriberSpec {
     /// The name of the subscriber, which is part of the ids of follow-ups: the same after a restart.
     pub(crate) name: Arc<str>,
     pub(crate) queue: Arc<str>,
+    /// The name by which the queue remembers its subscriber: `{app}.{subscriber}`, or the command, which every service
+    /// that links its executor may execute.
+    pub(crate) owner: Arc<str>,
     pub(crate) patterns: Vec<Arc<str>>,
     pub(crate) options: SubscriberOptions,
     /// The time for which a second delivery is recognised.
@@ -28,6 +33,8 @@ pub(crate) struct SubscriberSpec {
     pub(crate) service: HandlerService,
     /// The lane of an event (`ordered_by`): events of one lane are handled one after the other.
     pub(crate) lane: Option<Lane>,
+    /// The location of the function, or of the `#[command]`.
+    pub(crate) location: Location,
     /// The command that the subscriber executes, if any.
     pub(crate) command: Option<&'static CommandDescriptor>,
 }
@@ -54,11 +61,13 @@ impl SubscriberSpec {
         Self {
             name: descriptor.name.into(),
             queue,
+            owner: format!("{service}.{}", descriptor.name).into(),
             patterns: descriptor.patterns(),
             options,
             dedupe_within: options.dedupe_within.filter(|within| !within.is_zero()),
             service: BoxCloneSyncService::new(handler),
             lane,
+            location: descriptor.location,
             command: None,
         }
     }
@@ -66,6 +75,15 @@ impl SubscriberSpec {
     /// Whether the declaration asks for second deliveries to be recognised, and not only the default of commands.
     pub(crate) fn asks_for_dedupe(&self) -> bool {
         self.dedupe_within.is_some() && self.options.dedupe_within.is_some()
+    }
+
+    /// What the subscriber needs on a broker.
+    pub(crate) fn topology(&self, bus: &Bus) -> Topology {
+        let mut topology = Topology::subscriber(bus.exchange(), &self.queue, bus.settings().queue_kind, &self.patterns);
+        for queue in topology.queues.iter_mut().filter(|queue| queue.name == self.queue) {
+            queue.subscriber = Some(Arc::clone(&self.owner));
+        }
+        topology
     }
 
     /// Puts a layer around the handler.

@@ -3,14 +3,14 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::DeadLetter;
+use super::{DeadLetter, Handle};
 use crate::routing::BindingPattern;
 
 /// A filter for dead letters; the default selects all of them. Every condition must hold.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// The event ids to select; empty: any.
-    pub event_ids: Vec<Uuid>,
+    /// The handles to select; empty: any.
+    pub handles: Vec<Handle>,
     /// A pattern that the event type matches.
     pub event_type: Option<BindingPattern>,
     /// The reason for which the message was given up: `failed`, `attempts`, `undecodable`, `delivery_limit`, …
@@ -31,16 +31,22 @@ impl Filter {
     /// A filter for one event.
     #[must_use]
     pub fn event(event_id: Uuid) -> Self {
-        Self { event_ids: vec![event_id], ..Self::default() }
+        Self::handle(event_id.into())
+    }
+
+    /// A filter for one dead letter, or for several that share a handle.
+    #[must_use]
+    pub fn handle(handle: Handle) -> Self {
+        Self { handles: vec![handle], ..Self::default() }
     }
 
     /// Whether a dead letter passes the filter, the limit aside.
     #[must_use]
     pub fn matches(&self, letter: &DeadLetter) -> bool {
-        let Self { event_ids, event_type, reason, error, since, before, decodes, limit: _ } = self;
+        let Self { handles, event_type, reason, error, since, before, decodes, limit: _ } = self;
         // A time that nobody knows is on neither side of another.
-        let failed = letter.last_failed.or(letter.published);
-        (event_ids.is_empty() || letter.event_id.is_some_and(|id| event_ids.contains(&id)))
+        let failed = letter.time();
+        (handles.is_empty() || handles.contains(&letter.handle))
             && event_type.as_ref().is_none_or(|pattern| pattern.matches(&letter.event_type))
             && reason.as_ref().is_none_or(|reason| *reason == letter.reason)
             && error.as_ref().is_none_or(|text| letter.error.as_ref().is_some_and(|error| error.contains(text.as_str())))

@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use super::{Handle, death::Death};
 use crate::{
     envelope::{EventEnvelope, RawEnvelope},
     error::Result,
@@ -16,10 +17,16 @@ use crate::{
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct DeadLetter {
+    /// The handle, by which the dead letter is shown, redriven or discarded.
+    pub handle: Handle,
     /// The id of the event; `None`: the message does not name it.
     pub event_id: Option<Uuid>,
     /// The type of the event; if the message does not name it, the routing key it came with.
     pub event_type: String,
+    /// The exchange that the message came through before it was given up.
+    pub exchange: Arc<str>,
+    /// The routing key that the message came with before it was given up.
+    pub routing_key: Arc<str>,
     /// The queue of the subscriber that gave it up.
     pub queue: Arc<str>,
     /// The reason: one of Bloodbank's (`failed`, `attempts`, `max-age`, `timed-out`, `panicked`, `undecodable`,
@@ -37,12 +44,18 @@ pub struct DeadLetter {
     pub published: Option<DateTime<Utc>>,
     /// The number of times the message was redriven before.
     pub redriven: u32,
-    /// The message as it is in the dead-letter queue.
+    /// The message in the dead-letter queue, with its first exchange and key.
     pub message: Incoming,
 }
 
 impl DeadLetter {
-    pub(super) fn new(queue: &Arc<str>, message: Incoming) -> Self {
+    pub(super) fn new(queue: &Arc<str>, mut message: Incoming) -> Self {
+        let death = Death::latest(&message.properties.headers);
+        if let Some(first) = Death::first(&message.properties.headers) {
+            message.exchange = first.exchange.unwrap_or(message.exchange);
+            message.routing_key = first.routing_key.unwrap_or(message.routing_key);
+        }
+        message.restore_origin();
         let properties = &message.properties;
         let headers = &properties.headers;
         let head = if properties.message_id.is_none() || properties.event_type.is_none() {
@@ -52,21 +65,36 @@ impl DeadLetter {
         };
         let text = |name: &str| headers.text(name).map(str::to_owned);
         let event_type = properties.event_type.as_deref().or(head.as_ref().map(|head| head.event_type.as_str()));
-        Self {
-            event_id: properties.message_id.or(head.as_ref().map(|head| head.event_id)),
+        let event_id = properties.message_id.or(head.as_ref().map(|head| head.event_id));
+        let mut letter = Self {
+            handle: Handle::Event(event_id.unwrap_or_default()),
+            event_id,
             event_type: event_type.unwrap_or(&message.routing_key).to_owned(),
+            exchange: Arc::clone(&message.exchange),
+            routing_key: Arc::clone(&message.routing_key),
             queue: Arc::clone(queue),
             reason: text(names::REASON)
+                .or_else(|| death.as_ref()?.reason.clone())
                 .or_else(|| text("x-first-death-reason"))
                 .unwrap_or_else(|| "unknown".to_owned()),
             error: text(names::ERROR),
             attempts: number(headers, names::ATTEMPT).max(1),
             first_failed: time(headers, names::FIRST_FAILED),
-            last_failed: time(headers, names::LAST_FAILED),
+            last_failed: time(headers, names::LAST_FAILED).or_else(|| death.as_ref()?.time),
             published: properties.timestamp,
             redriven: number(headers, names::REDRIVEN),
             message,
+        };
+        if event_id.is_none() {
+            letter.handle = Handle::of_content(&letter);
         }
+        letter
+    }
+
+    /// The time of the last failure; the time of publishing stands in for an unknown one.
+    #[must_use]
+    pub fn time(&self) -> Option<DateTime<Utc>> {
+        self.last_failed.or(self.published)
     }
 
     /// Decodes the event as the type that this program has registered for it: shows whether it would decode now, and
@@ -97,7 +125,7 @@ impl fmt::Display for DeadLetter {
         let Self { event_type, queue, reason, attempts, .. } = self;
         match self.event_id {
             Some(id) => write!(f, "{event_type} {id}")?,
-            None => write!(f, "{event_type} without an id")?,
+            None => write!(f, "{event_type} without an id ({})", self.handle)?,
         }
         write!(f, " in `{queue}`: {reason} after {attempts} attempts")?;
         match &self.error {

@@ -17,13 +17,18 @@
 //! way too, with the same event id. Each call holds the messages it has fetched; two concurrent redrives share the dead
 //! letters between them, and each is redriven once.
 
+mod death;
+mod entry;
 mod filter;
+mod handle;
 mod letter;
 mod sweep;
 
 use std::sync::Arc;
 
+pub use entry::{DeadLetterDetail, DeadLetterEntry, SweepReport, SweptDeadLetter};
 pub use filter::Filter;
+pub use handle::{Handle, InvalidHandle};
 pub use letter::DeadLetter;
 use sweep::Action;
 pub use sweep::{Mode, Report, Settled};
@@ -76,7 +81,8 @@ impl DeadLetters {
         Ok(count)
     }
 
-    /// Lists the dead letters that pass a filter, the oldest first. They stay in the queue.
+    /// Lists the dead letters that pass a filter, the oldest first by the time of their last failure. They stay in the
+    /// queue.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Topology`] when there is no such queue, [`crate::ErrorKind::Connection`],

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use futures_util::{StreamExt, stream::FuturesOrdered};
 
 use super::{DeadLetter, DeadLetters, Filter};
@@ -63,14 +64,11 @@ pub struct Settled {
 const WINDOW: usize = 64;
 
 pub(super) async fn list(letters: &DeadLetters, filter: &Filter) -> Result<Vec<DeadLetter>> {
-    let mut sweep = Sweep::begin(letters, filter).await?;
-    let mut found = Vec::new();
-    while let Some((letter, settlement)) = sweep.next().await? {
-        sweep.held.push(settlement);
-        found.push(letter);
-    }
+    let selection = Selection::take(letters, filter).await?;
+    let (found, settlements) = selection.chosen.into_iter().unzip::<_, _, Vec<_>, Vec<_>>();
+    drop((settlements, selection.held));
     // Whoever looks next sees them all again. That they are back shows then; what was found is found.
-    let _ = sweep.finish().await;
+    let _ = selection.browser.finish().await;
     Ok(found)
 }
 
@@ -83,38 +81,36 @@ pub(super) enum Action {
 
 /// Replaces the selected dead letters, several at once, and acknowledges each that is replaced.
 pub(super) async fn sweep(letters: &DeadLetters, filter: &Filter, action: Action, mode: Mode) -> Result<Report> {
-    let mut sweep = Sweep::begin(letters, filter).await?;
-    let mut report = Report { mode, looked_at: 0, letters: Vec::new(), interrupted: None };
+    let Selection { chosen, mut held, mut browser, looked_at } = Selection::take(letters, filter).await?;
+    let mut report = Report { mode, looked_at, letters: Vec::new(), interrupted: None };
+    let mut waiting = chosen.into_iter();
     let mut under_way = FuturesOrdered::new();
+    let mut is_over = false;
     loop {
-        let next = match sweep.next().await {
-            Ok(next) => next,
-            Err(error) => {
-                report.interrupted = Some(error);
-                None
-            }
-        };
-        let is_end = next.is_none();
-        if let Some((letter, settlement)) = next {
+        while !is_over && under_way.len() < WINDOW {
+            let Some((letter, settlement)) = waiting.next() else { break };
             under_way.push_back(replace(letters.bus.clone(), letter, settlement, action, mode));
         }
-        while under_way.len() >= if is_end { 1 } else { WINDOW } {
-            let Some((letter, settlement, result)) = under_way.next().await else { break };
-            if mode == Mode::Apply && result.is_ok() {
-                settlement.ack();
-            } else {
-                sweep.held.push(settlement);
-            }
-            // Without the bus the others fail too, each after its deadline.
-            sweep.over |= result.as_ref().is_err_and(Error::is_retryable);
-            report.letters.push(Settled { letter, result });
+        let Some((letter, settlement, result)) = under_way.next().await else { break };
+        if mode == Mode::Apply && result.is_ok() {
+            settlement.ack();
+        } else {
+            held.push(settlement);
         }
-        if is_end {
-            break;
+        // Without the bus the others fail too, each after its deadline.
+        is_over |= result.as_ref().is_err_and(Error::is_retryable);
+        report.letters.push(Settled { letter, result });
+        // What is replaced leaves the queue soon: it would come again if this process ended now.
+        if report.letters.len().is_multiple_of(WINDOW)
+            && let Err(error) = browser.flush().await
+        {
+            report.interrupted.get_or_insert(error);
+            is_over = true;
         }
     }
-    report.looked_at = sweep.looked_at;
-    if let Err(error) = sweep.finish().await {
+    held.extend(waiting.map(|(_, settlement)| settlement));
+    drop(held);
+    if let Err(error) = browser.finish().await {
         report.interrupted.get_or_insert(error);
     }
     Ok(report)
@@ -134,43 +130,56 @@ async fn replace(
     (letter, settlement, result)
 }
 
-/// A pass through a queue; holds the messages it has seen, so that it sees none twice.
-struct Sweep<'a> {
-    letters: &'a DeadLetters,
-    filter: &'a Filter,
-    browser: BoxQueueBrowser,
+/// The dead letters that a filter selects, the oldest first. The whole queue is held meanwhile, so that no message is seen
+/// twice, and goes back as a whole.
+struct Selection {
+    chosen: Vec<(DeadLetter, Settlement)>,
+    /// The messages that were not chosen.
     held: Vec<Settlement>,
+    browser: BoxQueueBrowser,
     looked_at: usize,
-    found: usize,
-    over: bool,
 }
 
-impl<'a> Sweep<'a> {
-    async fn begin(letters: &'a DeadLetters, filter: &'a Filter) -> Result<Self> {
-        let browser = letters.bus.transport().browse(Arc::clone(&letters.parked)).await?;
-        Ok(Self { letters, filter, browser, held: Vec::new(), looked_at: 0, found: 0, over: false })
-    }
-
-    /// Returns the next selected dead letter. Dead letters that arrive during the sweep are not selected: one that is
-    /// redriven and fails again would be redriven without end.
-    async fn next(&mut self) -> Result<Option<(DeadLetter, Settlement)>> {
-        while !self.over && self.filter.limit.is_none_or(|limit| self.found < limit) {
-            let Some(delivery) = self.browser.next().await? else { break };
-            self.looked_at += 1;
-            let letter = DeadLetter::new(&self.letters.queue, delivery.message);
-            if self.filter.matches(&letter) {
-                self.found += 1;
-                return Ok(Some((letter, delivery.settlement)));
+impl Selection {
+    /// Looks at all that waits now, and at nothing that arrives later: a dead letter that is redriven and fails again would
+    /// be redriven without end.
+    ///
+    /// The order of the queue says little: on some brokers what was looked at goes back to the end. So the oldest are those
+    /// that failed first, and to know them all must be seen.
+    async fn take(letters: &DeadLetters, filter: &Filter) -> Result<Self> {
+        let mut browser = letters.bus.transport().browse(Arc::clone(&letters.parked)).await?;
+        let limit = filter.limit.unwrap_or(usize::MAX);
+        let (mut chosen, mut held, mut looked_at) = (Vec::new(), Vec::new(), 0);
+        // A message that says no time stands behind the one it was found behind.
+        let mut time = DateTime::<Utc>::MIN_UTC;
+        while let Some(delivery) = browser.next().await? {
+            looked_at += 1;
+            let letter = DeadLetter::new(&letters.queue, delivery.message);
+            time = letter.time().unwrap_or(time);
+            if !filter.matches(&letter) {
+                held.push(delivery.settlement);
+                continue;
             }
-            self.held.push(delivery.settlement);
+            chosen.push((time, letter, delivery.settlement));
+            if !filter.handles.is_empty() && chosen.len() >= limit {
+                // No other is meant.
+                break;
+            }
+            // Not after each, or it would be sorted again and again.
+            if chosen.len() >= limit.saturating_mul(2).saturating_add(WINDOW) {
+                keep_oldest(&mut chosen, limit, &mut held);
+            }
         }
-        Ok(None)
+        keep_oldest(&mut chosen, limit, &mut held);
+        let chosen = chosen.into_iter().map(|(_, letter, settlement)| (letter, settlement)).collect();
+        Ok(Self { chosen, held, browser, looked_at })
     }
+}
 
-    /// Returns the held messages to the queue.
-    async fn finish(self) -> Result<()> {
-        drop(self.held);
-        self.browser.finish().await
+fn keep_oldest(chosen: &mut Vec<(DateTime<Utc>, DeadLetter, Settlement)>, limit: usize, held: &mut Vec<Settlement>) {
+    chosen.sort_by_key(|(time, ..)| *time);
+    if chosen.len() > limit {
+        held.extend(chosen.drain(limit..).map(|(.., settlement)| settlement));
     }
 }
 
@@ -185,10 +194,13 @@ fn redriven(letter: &DeadLetter) -> Outgoing {
         names::RETURNED,
         names::FIRST_FAILED,
         names::LAST_FAILED,
+        // Whoever brings it back wants it handled.
+        names::EXPIRES_AT,
     ];
-    // The broker's own would make it believe that the copy goes in a circle.
-    properties.headers.remove_all(|name| name.starts_with("x-") || of_the_failure.contains(&name));
+    properties.headers.remove_all(|name| names::is_added_by_broker(name) || of_the_failure.contains(&name));
     properties.headers.set(names::REDRIVEN, letter.redriven.saturating_add(1));
+    properties.headers.set(names::EXCHANGE, &*letter.exchange);
+    properties.headers.set(names::ROUTING_KEY, &*letter.routing_key);
     properties.expiration = None;
     Outgoing {
         exchange: "".into(),

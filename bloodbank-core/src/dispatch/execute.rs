@@ -52,6 +52,7 @@ impl Executor {
         SubscriberSpec {
             name: format!("command {}", command.declaration().routing_key).into(),
             queue: command.queue(exchange),
+            owner: format!("command {}", command.declaration().routing_key).into(),
             patterns: vec![command.pattern()],
             options: *command.options(),
             dedupe_within: Some(command.options().dedupe_within.unwrap_or(SubscriberOptions::COMMAND_DEDUPE))
@@ -59,6 +60,7 @@ impl Executor {
             // The command itself watches the time and the panics, because it rolls back after both.
             service: BoxCloneSyncService::new(service_fn(move |context: Context| (self.run)(context))),
             lane: None,
+            location: *command.location(),
             command: Some(command),
         }
     }

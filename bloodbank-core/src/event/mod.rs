@@ -148,7 +148,7 @@ pub struct Superseded {
 }
 
 /// A location in source code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Location {
     /// The crate.
     pub crate_name: &'static str,

@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -155,6 +156,12 @@ impl Context {
     #[must_use]
     pub fn timeout(&self) -> Duration {
         self.0.target.timeout
+    }
+
+    /// Whether the time to live of the event is over.
+    pub(crate) fn has_expired(&self) -> bool {
+        let end = self.headers().text(names::EXPIRES_AT).and_then(|end| DateTime::parse_from_rfc3339(end).ok());
+        end.is_some_and(|end| end < Utc::now())
     }
 
     /// Starts the attempt, unless it has started, and returns the time of its start. An event that waits for its lane

@@ -112,7 +112,9 @@ impl<'a, P> Publish<'a, P> {
         self
     }
 
-    /// Sets the time to live of the event; queues drop it afterwards.
+    /// Sets the time to live of the event. A subscriber that receives it later drops it without handling it, counted by
+    /// `bloodbank_expired_total`: it becomes no dead letter. Until then it waits in the queue like every other. The clocks
+    /// of publisher and subscriber are compared.
     pub fn expires_in(mut self, lifetime: Duration) -> Self {
         self.options.uncommon().expires_in = Some(lifetime);
         self

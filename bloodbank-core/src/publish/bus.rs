@@ -9,6 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use chrono::{SecondsFormat, TimeDelta, Utc};
 use futures_util::future::Either;
 use serde::Serialize;
 use tracing::Instrument;
@@ -195,6 +196,13 @@ impl Bus {
                 headers.set(names::TRACESTATE, state);
             }
         }
+        if let Some(lifetime) = expires_in {
+            // From now on, whatever time the envelope names. Beyond the end of the calendar it never expires.
+            let end = TimeDelta::from_std(lifetime).ok().and_then(|lifetime| Utc::now().checked_add_signed(lifetime));
+            if let Some(end) = end {
+                headers.set(names::EXPIRES_AT, end.to_rfc3339_opts(SecondsFormat::Millis, true));
+            }
+        }
         let event_type = inner.keys.share(key);
         let correlation_id = parents.first().copied();
         let link = inner.correlation.is_some().then(|| CausationLink {
@@ -217,8 +225,8 @@ impl Bus {
                     timestamp: Some(timestamp),
                     app_id: Some(Arc::clone(&service.name)),
                     reply_to,
-                    expiration: expires_in,
                     headers,
+                    ..Properties::default()
                 },
                 body: Bytes::from(body),
                 mandatory: true,

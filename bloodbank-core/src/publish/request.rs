@@ -86,7 +86,15 @@ async fn ask<P>(mut publish: Publish<'_, P>, timeout: Duration) -> Result<Incomi
     let command = publish.prepare()?;
     let mut waiter = bus.replies().wait_for(command.event_id());
     let key = Arc::clone(command.event_type());
-    bus.publish_prepared(command).await?;
+    bus.publish_prepared(command).await.map_err(|error| match error.kind() {
+        ErrorKind::Unrouted => Error::new(
+            ErrorKind::Unrouted,
+            format!(
+                "no queue receives the command `{key}`, so nobody executes it; start its executor, an app with `.commands(…)`"
+            ),
+        ),
+        _ => error,
+    })?;
     match tokio::time::timeout(timeout, &mut waiter.answer).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(_)) => Err(Error::new(ErrorKind::Closed, "the bus was closed before the answer came")),

@@ -21,6 +21,7 @@ const fn secret(names: &'static [&'static str]) -> Field {
 pub(super) const SERVICE_NAME: Field = field(&["SERVICE_NAME"]);
 pub(super) const ENVIRONMENT: Field = field(&["ENVIRONMENT"]);
 pub(super) const RABBIT_URL: Field = secret(&["RABBIT_URL"]);
+pub(super) const MANAGEMENT_URL: Field = secret(&["RABBIT_MANAGEMENT_URL"]);
 pub(super) const EXCHANGE_NAME: Field = field(&["EXCHANGE_NAME", "RABBIT_EXCHANGE"]);
 pub(super) const QUEUE_TYPE: Field = field(&["BLOODBANK_QUEUE_TYPE"]);
 pub(super) const REDIS_URL: Field = secret(&["REDIS_URL"]);
@@ -31,6 +32,7 @@ pub(super) const REDIS_PASSWORD: Field = secret(&["REDIS_PASSWORD"]);
 pub(super) const CORRELATION_TTL_DAYS: Field = field(&["CORRELATION_TTL_DAYS", "REDIS_TTL_DAYS"]);
 pub(super) const HTTP_HOST: Field = field(&["HTTP_HOST"]);
 pub(super) const HTTP_PORT: Field = field(&["HTTP_PORT"]);
+pub(super) const PROBES: Field = field(&["BLOODBANK_PROBES"]);
 pub(super) const EMBEDDED_PATH: Field = field(&["BLOODBANK_EMBEDDED_PATH"]);
 pub(super) const TLS_CA: Field = field(&["BLOODBANK_TLS_CA"]);
 pub(super) const TLS_CERT: Field = field(&["BLOODBANK_TLS_CERT"]);
@@ -47,10 +49,11 @@ pub(super) const LOG_FORMAT: Field = field(&["BLOODBANK_LOG_FORMAT"]);
 
 /// The settings that `bloodbank.toml` may hold. The last ones are read by other parts of Bloodbank ([`super::Reader`]):
 /// programs with and without such a part share one file.
-const ALL: [Field; 43] = [
+const ALL: [Field; 45] = [
     SERVICE_NAME,
     ENVIRONMENT,
     RABBIT_URL,
+    MANAGEMENT_URL,
     EXCHANGE_NAME,
     QUEUE_TYPE,
     REDIS_URL,
@@ -61,6 +64,7 @@ const ALL: [Field; 43] = [
     CORRELATION_TTL_DAYS,
     HTTP_HOST,
     HTTP_PORT,
+    PROBES,
     EMBEDDED_PATH,
     TLS_CA,
     TLS_CERT,

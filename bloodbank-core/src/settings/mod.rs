@@ -45,6 +45,9 @@ pub struct Settings {
     pub environment: String,
     /// `RABBIT_URL`: `amqp://user:password@host:port/vhost`; unset: the embedded bus.
     pub rabbit_url: Option<SecretString>,
+    /// `RABBIT_MANAGEMENT_URL`: `http://user:password@host:port`, the management API of RabbitMQ, which lists its queues;
+    /// unset: port 15672 of the host of `RABBIT_URL`, with its user.
+    pub management_url: Option<SecretString>,
     /// `EXCHANGE_NAME`, also `RABBIT_EXCHANGE`: the topic exchange of all events.
     pub exchange_name: String,
     /// `BLOODBANK_QUEUE_TYPE`: `quorum` or `classic`.
@@ -58,6 +61,8 @@ pub struct Settings {
     pub http_host: String,
     /// `HTTP_PORT`: the port of the gateway.
     pub http_port: u16,
+    /// `BLOODBANK_PROBES`: `host:port` or `:port`, where an app answers `/healthz`, `/readyz` and `/metrics`; unset: nowhere.
+    pub probes: Option<String>,
     /// `BLOODBANK_EMBEDDED_PATH`: the file of the embedded bus; unset: memory.
     pub embedded_path: Option<PathBuf>,
     /// `BLOODBANK_TLS_CA`: a PEM file with the authorities to trust in place of those of the system, for `amqps://` and `rediss://`.
@@ -93,12 +98,14 @@ impl Default for Settings {
             service_name: None,
             environment: "dev".to_owned(),
             rabbit_url: None,
+            management_url: None,
             exchange_name: "bloodbank.events.v1".to_owned(),
             queue_kind: QueueKind::Quorum,
             redis_url: None,
             correlation_ttl: Duration::from_secs(30 * 24 * 60 * 60),
             http_host: "127.0.0.1".to_owned(),
             http_port: 8682,
+            probes: None,
             embedded_path: None,
             tls_ca: None,
             tls_cert: None,

@@ -41,12 +41,14 @@ pub(super) fn settings(mut reader: Reader) -> Result<Settings> {
         service_name: reader.field(field::SERVICE_NAME, service_name),
         environment: reader.field(field::ENVIRONMENT, text).unwrap_or(default.environment),
         rabbit_url: reader.field(field::RABBIT_URL, urls::rabbit),
+        management_url: reader.field(field::MANAGEMENT_URL, urls::management),
         exchange_name: reader.field(field::EXCHANGE_NAME, exchange_name).unwrap_or(default.exchange_name),
         queue_kind: reader.field(field::QUEUE_TYPE, queue_kind).unwrap_or(default.queue_kind),
         redis_url,
         correlation_ttl,
         http_host: reader.field(field::HTTP_HOST, host).unwrap_or(default.http_host),
         http_port: reader.field(field::HTTP_PORT, port).unwrap_or(default.http_port),
+        probes: reader.field(field::PROBES, address),
         tls_ca: reader.field(field::TLS_CA, |path| Ok(path.into())),
         tls_cert: reader.field(field::TLS_CERT, |path| Ok(path.into())),
         tls_key: reader.field(field::TLS_KEY, |path| Ok(path.into())),
@@ -304,6 +306,13 @@ fn host(value: &str) -> Result<String, String> {
         return Err("a host name or an address, without a port".to_owned());
     }
     Ok(value.to_owned())
+}
+
+fn address(value: &str) -> Result<String, String> {
+    let allowed = || "`host:port` or `:port`, such as `:9090`".to_owned();
+    let (host, port) = value.rsplit_once(':').ok_or_else(allowed)?;
+    let is_host = host.is_empty() || self::host(host).is_ok();
+    if is_host && port.parse::<u16>().is_ok() { Ok(value.to_owned()) } else { Err(allowed()) }
 }
 
 fn port(value: &str) -> Result<u16, String> {

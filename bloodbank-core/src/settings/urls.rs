@@ -14,6 +14,16 @@ pub(super) fn rabbit(value: &str) -> Result<SecretString, String> {
     )
 }
 
+/// Checks the address of RabbitMQ's management API: `http://user:password@host:port`.
+pub(super) fn management(value: &str) -> Result<SecretString, String> {
+    checked(
+        value,
+        &["http", "https"],
+        "http://user:password@host:15672",
+        "percent-encode `/`, `@`, `:`, `#`, `?` and `%` in user and password",
+    )
+}
+
 /// Checks a Redis address: `redis://user:password@host:port/db`.
 pub(super) fn redis(value: &str) -> Result<SecretString, String> {
     checked(

@@ -17,6 +17,12 @@ pub trait QueueBrowser: Send {
     /// [`crate::ErrorKind::Connection`] or [`crate::ErrorKind::Closed`]: what was held goes back to the queue.
     fn next(&mut self) -> BoxFuture<'_, Result<Option<Delivery>>>;
 
+    /// Tells the bus what was settled so far; the other messages stay held.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Connection`] when it cannot be told.
+    fn flush(&mut self) -> BoxFuture<'_, Result<()>>;
+
     /// Resolves when the bus knows of every settlement. Without this call, the messages acknowledged last may come
     /// again.
     ///

@@ -5,6 +5,7 @@ mod browser;
 mod comparison;
 mod connection;
 mod provider;
+mod queue_status;
 pub mod topology;
 
 use std::{fmt, pin::Pin, sync::Arc};
@@ -15,6 +16,7 @@ pub use browser::{BoxQueueBrowser, QueueBrowser};
 pub use comparison::{Difference, TopologyDiff, TopologyStatus};
 pub use connection::{Connection, ConnectionState};
 pub use provider::{Connected, InMemory, TransportProvider};
+pub use queue_status::QueueStatus;
 pub use topology::Topology;
 
 use crate::{
@@ -62,6 +64,25 @@ pub trait Consume: Send + Sync + 'static {
     /// # Errors
     /// [`crate::ErrorKind::Connection`] or [`crate::ErrorKind::Closed`].
     fn compare(&self, topology: Topology) -> BoxFuture<'_, Result<Vec<TopologyDiff>>>;
+
+    /// Makes a queue forget which subscriber it belongs to, so that another one can have it.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Topology`] when there is no such queue, [`crate::ErrorKind::Connection`],
+    /// [`crate::ErrorKind::Closed`].
+    fn release(&self, queue: Arc<str>) -> BoxFuture<'_, Result<()>>;
+
+    /// The state of a queue; `None`: there is no such queue.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Connection`] or [`crate::ErrorKind::Closed`].
+    fn queue(&self, queue: Arc<str>) -> BoxFuture<'_, Result<Option<QueueStatus>>>;
+
+    /// The state of every queue, sorted by name; `None` where the transport cannot list them: AMQP has no such method.
+    ///
+    /// # Errors
+    /// Like [`Consume::queue`].
+    fn queues(&self) -> BoxFuture<'_, Result<Option<Vec<QueueStatus>>>>;
 }
 
 /// A transport: the bus below the typed one. No method has a default body: a transport that forgets one does not

@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::settings::QueueKind;
+use crate::{
+    error::{Error, ErrorKind},
+    settings::QueueKind,
+};
 
 /// The kind of an exchange: how it routes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -55,6 +58,10 @@ pub struct Queue {
     /// nothing comes between it and its consumers.
     #[serde(default)]
     pub expires: Option<Duration>,
+    /// The subscriber that the queue belongs to, `{app}.{subscriber}`; another one is refused, because each would get half
+    /// of the events. `None`: anybody may consume, and what the queue remembers stays.
+    #[serde(default)]
+    pub subscriber: Option<Arc<str>>,
 }
 
 impl Queue {
@@ -69,6 +76,7 @@ impl Queue {
             message_ttl: None,
             max_length: None,
             expires: None,
+            subscriber: None,
         }
     }
 
@@ -107,6 +115,13 @@ impl Queue {
         self
     }
 
+    /// Sets the subscriber that the queue belongs to.
+    #[must_use]
+    pub fn subscriber(mut self, subscriber: impl Into<Option<Arc<str>>>) -> Self {
+        self.subscriber = subscriber.into();
+        self
+    }
+
     /// Sets the time after which the queue is deleted when nobody consumes from it.
     #[must_use]
     pub fn expires(mut self, unused: impl Into<Option<Duration>>) -> Self {
@@ -136,6 +151,17 @@ pub struct Topology {
     pub queues: Vec<Queue>,
     /// The bindings.
     pub bindings: Vec<Binding>,
+}
+
+/// The error of declaring a queue that belongs to another subscriber.
+#[must_use]
+pub fn belongs_to_another(queue: &str, owner: &str, other: &str) -> Error {
+    Error::new(
+        ErrorKind::Topology,
+        format!(
+            "queue `{queue}` belongs to the subscriber `{owner}`; `{other}` would take half of its events: name another queue with `queue = \"…\"`, or, where `{other}` takes the place of `{owner}` for good, run `bb topology release {queue}` first"
+        ),
+    )
 }
 
 /// The dead-letter exchange, which leads given-up messages to the dead-letter queue of their queue.

@@ -34,6 +34,7 @@ const FEATURES: &[Feature] = &[Feature::DeliveryLimit];
 
 notices! {
     keeps_payload_headers_and_properties: LosesHeaders LosesExpiration InventsAProperty;
+    keeps_the_properties_of_foreign_messages: InventsAProperty;
     keeps_what_is_absent_absent: InventsAProperty;
     carries_bodies_of_megabytes: CutsBodies;
     publishes_in_the_order_of_the_caller: ReordersSome LosesSome PublishesSomeTwice;

@@ -59,13 +59,13 @@ async fn as_text() {
         text,
         "\
 2026-01-05 (UTC)
-fireflies.transcript.upload           6f1c2a9e  12:00:00.123  webhook
-└─ fireflies.transcript.ready         a81f03c2  12:00:41.007  webhook
-   ├─ fireflies.transcript.processed  0b7e55d1  12:00:41.950  rag
-   │  └─ reports.digest.sent          77aa0010  12:00:50.123  reports  caused by 0b7e55d1, 5e2a7b40
-   └─ agent.thread.prompt             c03d91aa  12:00:42.003  agents
-      └─ agent.thread.response        5e2a7b40  12:00:44.681  agents   ◀
-         └─ reports.digest.sent       77aa0010  ↑ above
+fireflies.transcript.upload           6f1c2a9e-0000-0000-0000-000000000007  12:00:00.123  webhook
+└─ fireflies.transcript.ready         a81f03c2-0000-0000-0000-000000000007  12:00:41.007  webhook
+   ├─ fireflies.transcript.processed  0b7e55d1-0000-0000-0000-000000000007  12:00:41.950  rag
+   │  └─ reports.digest.sent          77aa0010-0000-0000-0000-000000000007  12:00:50.123  reports  caused by 0b7e55d1-0000-0000-0000-000000000007, 5e2a7b40-0000-0000-0000-000000000007
+   └─ agent.thread.prompt             c03d91aa-0000-0000-0000-000000000007  12:00:42.003  agents
+      └─ agent.thread.response        5e2a7b40-0000-0000-0000-000000000007  12:00:44.681  agents   ◀
+         └─ reports.digest.sent       77aa0010-0000-0000-0000-000000000007  ↑ above
 "
     );
 }
@@ -122,22 +122,22 @@ async fn two_roots_unknown_causes_and_more_than_one_day() {
     assert_eq!(
         text,
         "\
-orders.order.placed      00000001  2026-01-05 12:00:00.123  shop
-└─ orders.order.shipped  00000002  2026-01-06 12:00:00.123  shop  ◀ caused by 00000001, 00000003
-(unknown)                00000003
-└─ orders.order.shipped  00000002  ↑ above
+orders.order.placed      00000001-0000-0000-0000-000000000007  2026-01-05 12:00:00.123  shop
+└─ orders.order.shipped  00000002-0000-0000-0000-000000000007  2026-01-06 12:00:00.123  shop  ◀ caused by 00000001-0000-0000-0000-000000000007, 00000003-0000-0000-0000-000000000007
+(unknown)                00000003-0000-0000-0000-000000000007
+└─ orders.order.shipped  00000002-0000-0000-0000-000000000007  ↑ above
 "
     );
 }
 
 #[tokio::test]
-async fn ids_are_as_long_as_needed_to_tell_them_apart() {
+async fn ids_in_drawings_are_as_long_as_needed_to_tell_them_apart() {
     let story = Story::new();
     let [one, two] = [1, 2].map(Uuid::from_u128);
     story.event(one, "a.b", "x", &[], 0);
     story.event(two, "a.c", "x", &[one], 1);
-    let text = Trace::load(&story.tracker, one).await.unwrap().to_text();
-    assert!(text.contains(&one.to_string()) && text.contains(&two.to_string()), "{text}");
+    let drawn = Trace::load(&story.tracker, one).await.unwrap().to_mermaid();
+    assert!(drawn.contains(&one.to_string()) && drawn.contains(&two.to_string()), "{drawn}");
 }
 
 #[tokio::test]

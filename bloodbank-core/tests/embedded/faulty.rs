@@ -17,7 +17,7 @@ use bloodbank_core::{
     settings::{QueueKind, Settings},
     store::Stores,
     transport::{
-        BoxQueueBrowser, Connection, Consume, Deliveries, Delivery, Publish, Settle, Settlement, Topology,
+        BoxQueueBrowser, Connection, Consume, Deliveries, Delivery, Publish, QueueStatus, Settle, Settlement, Topology,
         TopologyDiff, Transport, topology::ExchangeKind,
     },
 };
@@ -246,6 +246,18 @@ impl Consume for FaultyTransport {
             Ok(browser)
         }
         .boxed()
+    }
+
+    fn release(&self, queue: Arc<str>) -> BoxFuture<'_, Result<()>> {
+        self.inner.release(queue)
+    }
+
+    fn queue(&self, queue: Arc<str>) -> BoxFuture<'_, Result<Option<QueueStatus>>> {
+        self.inner.queue(queue)
+    }
+
+    fn queues(&self) -> BoxFuture<'_, Result<Option<Vec<QueueStatus>>>> {
+        self.inner.queues()
     }
 
     fn compare(&self, topology: Topology) -> BoxFuture<'_, Result<Vec<TopologyDiff>>> {

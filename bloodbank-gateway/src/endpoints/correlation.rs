@@ -22,6 +22,11 @@ const DEFAULT_DEPTH: usize = 100;
 /// The depth that a request may ask for.
 const MOST_DEPTH: usize = 10_000;
 
+/// The number of events in a graph where the request asks for no other.
+const DEFAULT_EVENTS: usize = 1000;
+/// The number of events in a graph that a request may ask for.
+const MOST_EVENTS: usize = 100_000;
+
 /// Answers with everything that the correlation store knows about an event.
 pub(super) async fn dump(State(gateway): State<Gateway>, PathParam(id): PathParam) -> Result<Json<Dump>, Problem> {
     let (tracker, id) = known(&gateway, &id)?;
@@ -82,7 +87,15 @@ pub(super) async fn graph(
     if !matches!(format, "json" | "mermaid" | "dot" | "text") {
         return Err(Problem::bad_request("`format` must be `json`, `mermaid`, `dot` or `text`"));
     }
-    let trace = Trace::load(tracker, id).await?;
+    let limit = match query.one("limit")? {
+        None => DEFAULT_EVENTS,
+        Some(text) => text
+            .parse()
+            .ok()
+            .filter(|limit| (1..=MOST_EVENTS).contains(limit))
+            .ok_or_else(|| Problem::bad_request(format!("`limit` is not a number from 1 to {MOST_EVENTS}")))?,
+    };
+    let trace = Trace::load_at_most(tracker, id, limit).await?;
     // An unknown event is alone in its trace, and has no type.
     if trace.events.iter().all(|event| event.event_type.is_none()) && trace.events.len() < 2 {
         return Err(unknown(id));
@@ -145,6 +158,10 @@ pub(super) fn graph_operation() -> Operation {
     Operation::new("correlation_graph", "Draws the causes and effects of an event")
         .parameter(component("parameters", "Id"))
         .parameter(json!({ "name": "format", "in": "query", "schema": { "enum": ["json", "mermaid", "dot", "text"] } }))
+        .parameter(json!({
+            "name": "limit", "in": "query",
+            "schema": { "type": "integer", "minimum": 1, "maximum": MOST_EVENTS, "default": DEFAULT_EVENTS },
+        }))
         .response(200, json!({ "description": "The graph.", "content": content }))
         .problems([400, 404])
 }

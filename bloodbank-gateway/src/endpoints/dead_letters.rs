@@ -3,14 +3,12 @@
 use axum::{Json, extract::State};
 use bloodbank_core::{
     DeadLetters, ErrorKind,
-    dead_letter::{Filter, Mode},
+    dead_letter::{DeadLetterDetail, DeadLetterEntry, Filter, InvalidHandle, Mode, SweepReport},
     routing::BindingPattern,
 };
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use crate::{
-    dead_letter::{DeadLetterView, SweepReport},
     gateway::Gateway,
     operation::Operation,
     params::{PathParam, QueryParams},
@@ -28,14 +26,14 @@ pub(super) async fn list(
     PathParam(queue): PathParam,
     params: QueryParams,
 ) -> Result<Json<Value>, Problem> {
-    let is_whole = flag(&params, "whole")?;
+    let detail = if flag(&params, "whole")? { DeadLetterDetail::Message } else { DeadLetterDetail::Summary };
     let mut filter = filter(&params)?;
-    if is_whole {
+    if detail == DeadLetterDetail::Message {
         filter.limit = filter.limit.map(|limit| limit.min(MOST_WHOLE_LETTERS));
     }
     let letters = DeadLetters::of(gateway.bus(), queue).list(&filter).await.map_err(problem)?;
-    let letter = if is_whole { DeadLetterView::whole } else { DeadLetterView::summary };
-    Ok(Json(json!({ "letters": letters.iter().map(letter).collect::<Vec<_>>() })))
+    let letters: Vec<_> = letters.iter().map(|letter| DeadLetterEntry::of(letter, detail)).collect();
+    Ok(Json(json!({ "letters": letters })))
 }
 
 /// Brings dead letters back to the subscriber that gave them up.
@@ -71,11 +69,11 @@ fn filter(params: &QueryParams) -> Result<Filter, Problem> {
         let read = text.map(|text| text.parse().map_err(|_| Problem::bad_request(format!("`{name}` is not {what}"))));
         read.transpose()
     }
-    let ids = params.all("id").map(Uuid::parse_str).collect::<Result<_, _>>();
+    let handles = params.all("id").map(str::parse).collect::<Result<_, _>>();
     let pattern = params.one("type")?.map(BindingPattern::parse_wire).transpose();
     let limit = read(params, "limit", "a number")?.unwrap_or(MOST_LETTERS);
     Ok(Filter {
-        event_ids: ids.map_err(|_| Problem::bad_request("`id` is not a UUID"))?,
+        handles: handles.map_err(|fault: InvalidHandle| Problem::bad_request(format!("`id` is no handle: {fault}")))?,
         event_type: pattern.map_err(|fault| Problem::bad_request(format!("`type` is not a valid pattern: {fault}")))?,
         reason: params.one("reason")?.map(str::to_owned),
         error: params.one("error")?.map(str::to_owned),
@@ -140,13 +138,17 @@ fn filter_parameters() -> Vec<Value> {
     let query = |name: &str, description: &str, schema: Value| json!({ "name": name, "in": "query", "description": description, "schema": schema });
     let text = || json!({ "type": "string" });
     let time = || json!({ "type": "string", "format": "date-time" });
-    let ids = json!({ "type": "array", "items": { "type": "string", "format": "uuid" } });
+    let ids = json!({ "type": "array", "items": { "type": "string" } });
     vec![
         json!({
             "name": "queue", "in": "path", "required": true, "schema": text(),
             "description": "The queue of the subscriber.",
         }),
-        query("id", "Only these events. May be given several times.", ids),
+        query(
+            "id",
+            "Only the letters with these handles, which are the ids of their events. May be given several times.",
+            ids,
+        ),
         query("type", "Only event types that match this pattern.", text()),
         query("reason", "Only letters with this reason.", text()),
         query("error", "Only letters whose last error contains this text.", text()),

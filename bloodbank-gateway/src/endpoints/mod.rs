@@ -12,6 +12,7 @@ mod health;
 #[cfg(feature = "mcp")]
 mod mcp;
 mod metrics;
+mod queues;
 mod registry;
 mod stream;
 
@@ -31,6 +32,8 @@ pub(crate) fn table() -> Vec<Endpoint<Gateway>> {
         Endpoint::post("/events/batch", Token, batch::batch, batch::operation()),
         Endpoint::get("/events/stream", Token, stream::stream, stream::operation()),
         Endpoint::get("/commands/{id}", Token, command::command, command::operation()),
+        Endpoint::get("/queues", ReadAll, queues::list, queues::list_operation()),
+        Endpoint::get("/queues/{queue}", ReadAll, queues::queue, queues::queue_operation()),
         Endpoint::get("/dead-letters/{queue}", ReadAll, dead_letters::list, dead_letters::list_operation()),
         Endpoint::post(
             "/dead-letters/{queue}/redrive",

@@ -1,7 +1,7 @@
 //! Requests that are refused, and requests that only read.
 
 use axum::extract::State;
-use bloodbank_core::{Bus, Registry};
+use bloodbank_core::{App, Bus, Registry};
 use bloodbank_gateway::{Access, Endpoint, Gateway, Limits, Operation, Tokens};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -12,7 +12,13 @@ use crate::support::{PROMPT, buses, json_of, serve, serve_with};
 #[tokio::test(flavor = "multi_thread")]
 async fn health_and_readiness_tell_what_works() {
     for bus in buses().await {
-        let gateway = serve_with(bus.clone(), |builder| builder.workers(|| true)).await;
+        let gateway = serve_with(bus.clone(), |builder| {
+            builder.workers({
+                let bus = bus.clone();
+                move || bus.health()
+            })
+        })
+        .await;
         let (status, body) = json_of(gateway.get("/healthz")).await;
         assert_eq!(status, StatusCode::OK);
         let version = env!("CARGO_PKG_VERSION");
@@ -30,7 +36,10 @@ async fn health_and_readiness_tell_what_works() {
             assert_eq!(response.json::<Value>().await.unwrap()["bus"]["status"], "away");
         }
     }
-    let gateway = serve_with(Bus::embedded(), |builder| builder.workers(|| false)).await;
+    // Its app was dropped, and handles nothing any more.
+    let bus = Bus::embedded();
+    let probe = App::new("ended", bus.clone()).start().await.unwrap().probe();
+    let gateway = serve_with(bus, |builder| builder.workers(move || probe.health())).await;
     assert_eq!(gateway.get("/readyz").send().await.unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
 }
 

@@ -1,13 +1,13 @@
 //! Parts of a message: body, headers, properties.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use chrono::DateTime;
 use uuid::Uuid;
 
 use crate::conformance::{Bench, bench::numbered};
-use bloodbank_core::message::{HeaderValue, Headers, Properties};
+use bloodbank_core::message::{ForeignProperties, HeaderValue, Headers, Properties};
 
 /// Payload, headers of every type and all properties arrive as they were sent.
 pub async fn keeps_payload_headers_and_properties(bench: &mut Bench) {
@@ -23,6 +23,15 @@ pub async fn keeps_payload_headers_and_properties(bench: &mut Bench) {
     headers.set("largest", i64::MAX);
     headers.set("yes", true);
     headers.set("no", false);
+    headers.set("float", HeaderValue::Float(0.1));
+    headers.set("decimal", HeaderValue::Decimal { scale: 2, value: 5 });
+    headers.set("time", HeaderValue::Timestamp(DateTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000)));
+    headers.set("bytes", HeaderValue::Bytes(Bytes::from_static(&[0, 0xff])));
+    headers.set("nothing", HeaderValue::Void);
+    headers.set("list", HeaderValue::List(vec![HeaderValue::Void, "one".into()]));
+    let mut table = Headers::default();
+    table.set("inner", HeaderValue::List(vec![HeaderValue::Boolean(true)]));
+    headers.set("table", HeaderValue::Table(table));
     headers.set("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
     let sent = Properties::default()
         .message_id(Uuid::new_v4())
@@ -32,6 +41,7 @@ pub async fn keeps_payload_headers_and_properties(bench: &mut Bench) {
         .app_id("shop")
         .reply_to("shop.answers")
         .expiration(Duration::from_secs(600))
+        .priority(3)
         .headers(headers);
     let body: Bytes = (0..=255_u8).cycle().take(1024).collect();
     let message = numbered(&exchange, "orders.order.placed", 0).properties(sent.clone()).body(body.clone());
@@ -51,7 +61,28 @@ pub async fn keeps_payload_headers_and_properties(bench: &mut Bench) {
     assert_eq!(got.app_id, sent.app_id, "app id");
     assert_eq!(got.reply_to, sent.reply_to, "reply to");
     assert_eq!(got.expiration, sent.expiration, "expiration");
+    assert_eq!(got.priority, sent.priority, "priority");
+    assert_eq!(got.foreign, None, "foreign properties");
     assert_eq!(foreign(&got.headers), foreign(&sent.headers), "headers");
+    delivery.ack();
+}
+
+/// A message of somebody else keeps its ids and its media type.
+pub async fn keeps_the_properties_of_foreign_messages(bench: &mut Bench) {
+    let (exchange, queue) = bench.events().await;
+    let mut subscription = bench.subscribe(&queue, 10).await;
+    let foreign = ForeignProperties::default()
+        .message_id(Arc::<str>::from("order 17"))
+        .correlation_id(Arc::<str>::from("basket 4"))
+        .content_type(Arc::<str>::from("text/csv"));
+    let properties = Properties::default().foreign(foreign);
+    let sent = properties.foreign.clone();
+    bench.publish(numbered(&exchange, "orders.order.placed", 0).properties(properties)).await;
+
+    let delivery = subscription.next().await;
+    assert_eq!(delivery.message.properties.message_id, None, "message id");
+    assert_eq!(delivery.message.properties.app_id, None, "app id");
+    assert_eq!(delivery.message.properties.foreign, sent, "foreign properties");
     delivery.ack();
 }
 

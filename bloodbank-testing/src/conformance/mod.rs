@@ -108,7 +108,10 @@ pub mod properties {
             closes_once_for_all, continues_after_a_subscriber_closes, forgets_a_transient_queue_with_its_consumer,
             survives_cancellation,
         },
-        messages::{carries_bodies_of_megabytes, keeps_payload_headers_and_properties, keeps_what_is_absent_absent},
+        messages::{
+            carries_bodies_of_megabytes, keeps_payload_headers_and_properties,
+            keeps_the_properties_of_foreign_messages, keeps_what_is_absent_absent,
+        },
         publishing::{
             publishes_in_the_order_of_the_caller, refuses_when_the_queue_is_full, reports_what_no_queue_receives,
             survives_a_missing_exchange, survives_dropped_publishes,

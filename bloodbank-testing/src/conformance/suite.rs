@@ -91,6 +91,7 @@ macro_rules! __conformance {
     (always $fixture:tt $kind:tt) => {
         $crate::__conformance! { tests $fixture $kind
             keeps_payload_headers_and_properties
+            keeps_the_properties_of_foreign_messages
             keeps_what_is_absent_absent
             carries_bodies_of_megabytes
             publishes_in_the_order_of_the_caller

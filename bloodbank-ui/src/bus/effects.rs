@@ -119,7 +119,8 @@ impl Work {
     /// Redrives or discards dead letters of one queue.
     async fn sweep(&self, action: SweepAction, letters: &[LetterId]) -> Result<SweepReport, ClientError> {
         let queue = letters.first().map(|letter| letter.queue.as_str()).unwrap_or_default();
-        let filter = Filter { event_ids: letters.iter().map(|letter| letter.event_id).collect(), ..Filter::default() };
+        let filter =
+            Filter { handles: letters.iter().map(|letter| letter.event_id.into()).collect(), ..Filter::default() };
         self.connection()?.sweep_dead_letters(queue, &filter, action, Mode::Apply).await
     }
 }

@@ -12,7 +12,10 @@ use crate::{
 
 pub(super) fn letter(number: u128, error: &str) -> DeadLetterEntry {
     serde_json::from_value(json!({
+        "handle": id(number),
         "event_id": id(number),
+        "exchange": "bloodbank.events.v1",
+        "routing_key": "orders.order.placed",
         "event_type": "orders.order.placed",
         "queue": "shop.ship",
         "reason": "failed",

@@ -1,27 +1,32 @@
 //! Arguments that say which dead letters are meant.
 
-use bloodbank_core::{dead_letter::Filter, routing::BindingPattern};
-use uuid::Uuid;
+use bloodbank_core::{
+    dead_letter::{Filter, Handle},
+    routing::BindingPattern,
+};
 
 use crate::{
-    args::{PastTime, event_id},
+    args::PastTime,
     error::{CliError, Result},
 };
 
 /// The queues that are looked at.
 #[derive(Debug, clap::Args)]
 pub(super) struct QueueArgs {
-    /// Only the dead letters of this queue; default: those of every queue of the app of this program
-    #[arg(long, value_name = "QUEUE")]
+    /// Only the dead letters of this queue; default: those of every queue of the apps of this program
+    #[arg(long, value_name = "QUEUE", conflicts_with = "everywhere")]
     pub(super) queue: Vec<String>,
+    /// Those of every queue of the bus; `list` and `show` do so by themselves in a program without an app
+    #[arg(long)]
+    pub(super) everywhere: bool,
 }
 
 /// The dead letters that are meant.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct FilterArgs {
-    /// Only these events
-    #[arg(long, value_name = "ID", value_parser = event_id)]
-    id: Vec<Uuid>,
+    /// Only these dead letters, by the handle that `list` prints: the id of the event, or `m-…` where it has none
+    #[arg(long, value_name = "HANDLE")]
+    id: Vec<Handle>,
     /// Only events whose type matches, such as `orders.#`
     #[arg(short = 't', long = "type", value_name = "PATTERN")]
     event_type: Option<String>,
@@ -49,6 +54,11 @@ pub(super) struct FilterArgs {
 }
 
 impl FilterArgs {
+    /// Whether single dead letters are named.
+    pub(super) fn names_letters(&self) -> bool {
+        !self.id.is_empty()
+    }
+
     /// Whether every dead letter passes.
     pub(super) fn is_empty(&self) -> bool {
         let Self { id, event_type, reason, error, since, before, readable, unreadable, limit } = self;
@@ -68,7 +78,7 @@ impl FilterArgs {
         let pattern =
             |text: &String| BindingPattern::parse_wire(&**text).map_err(|error| CliError::usage(error.to_string()));
         Ok(Filter {
-            event_ids: self.id.clone(),
+            handles: self.id.clone(),
             event_type: self.event_type.as_ref().map(pattern).transpose()?,
             reason: self.reason.clone(),
             error: self.error.clone(),

@@ -3,8 +3,7 @@
 use std::io::Write;
 
 use anstyle::Style;
-use bloodbank_client::{DeadLetterDetail, DeadLetterEntry};
-use bloodbank_core::dead_letter::Filter;
+use bloodbank_core::dead_letter::{DeadLetterDetail, DeadLetterEntry, Filter};
 
 use super::queues::DeadLetterQueues;
 use crate::{
@@ -16,21 +15,25 @@ use crate::{
 };
 
 pub(super) async fn run(queues: &DeadLetterQueues, filter: &Filter, as_json: bool) -> Result {
-    let listings = queues.list(filter, DeadLetterDetail::Summary).await;
+    let looked = queues.list(filter, DeadLetterDetail::Summary).await;
+    let elsewhere = queues.elsewhere().await;
     queues.close().await;
-    let listings = listings?;
+    let looked = looked?;
+    if let Some(elsewhere) = elsewhere {
+        output::note(&elsewhere);
+    }
     if as_json {
-        let entries: Vec<_> = listings.iter().flat_map(|listing| &listing.entries).collect();
-        return Ok(output::json(&entries)?);
+        output::note(&looked.place());
+        return Ok(output::json(&looked.entries().collect::<Vec<_>>())?);
     }
     let mut out = output::out();
-    for listing in listings.iter().filter(|listing| !listing.entries.is_empty()) {
+    for listing in looked.listings.iter().filter(|listing| !listing.entries.is_empty()) {
         let mut table = Table::default();
         for entry in &listing.entries {
             table.styled([
                 (time(entry), DIM),
                 (escape_controls(&entry.event_type).into_owned(), KEY),
-                (entry.event_id.map_or_else(|| "no id".to_owned(), |id| id.to_string()), Style::new()),
+                (entry.handle.to_string(), Style::new()),
                 (format!("{}, {}", escape_controls(&entry.reason), attempts(entry.attempts)), BAD),
                 (escape_controls(entry.error.as_deref().unwrap_or_default()).into_owned(), Style::new()),
             ]);
@@ -38,8 +41,8 @@ pub(super) async fn run(queues: &DeadLetterQueues, filter: &Filter, as_json: boo
         let (name, count) = (listing.dead_letter_queue(), listing.entries.len());
         writeln!(out, "{}  {count}\n{}", paint(HEADING, name), table.render(2).trim_end())?;
     }
-    if listings.iter().all(|listing| listing.entries.is_empty()) {
-        writeln!(out, "no dead letters")?;
+    if looked.entries().next().is_none() {
+        writeln!(out, "no dead letters: {}", looked.place())?;
     }
     Ok(())
 }

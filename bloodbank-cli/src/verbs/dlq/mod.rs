@@ -7,18 +7,19 @@ mod show;
 mod sweep;
 
 use bloodbank_client::SweepAction;
-use uuid::Uuid;
+use bloodbank_core::dead_letter::Handle;
 
 use self::{
     args::{FilterArgs, QueueArgs},
     queues::DeadLetterQueues,
     sweep::Sweep,
 };
-use crate::{app::AppFactory, args::event_id, error::Result, runtime};
+use crate::{app::AppFactories, error::Result, runtime};
 
 /// List, show, redrive or discard dead letters: the events that subscribers gave up
 ///
-/// Without --queue, the dead letters of every queue of the app of this program are meant.
+/// Without --queue, the dead letters of every queue of the apps of this program are meant; in a program without an app,
+/// those of the whole bus are listed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -47,9 +48,8 @@ enum Action {
     },
     /// Show one dead letter: why it was given up, whether this program can read it now, its headers, its envelope
     Show {
-        /// The id of the event
-        #[arg(value_parser = event_id)]
-        id: Uuid,
+        /// The handle that `list` prints: the id of the event, or `m-…` where it has none
+        handle: Handle,
         #[command(flatten)]
         queues: QueueArgs,
         /// As JSON
@@ -63,18 +63,18 @@ enum Action {
 }
 
 impl Dlq {
-    pub(crate) fn run(self, app: AppFactory) -> Result {
+    pub(crate) fn run(self, apps: AppFactories) -> Result {
         runtime::block_on(async {
             match self.action {
                 Action::List { queues, filter, json } => {
                     let filter = filter.filter()?;
-                    list::run(&DeadLetterQueues::open(&queues, app).await?, &filter, json).await
+                    list::run(&DeadLetterQueues::open(&queues, apps, true).await?, &filter, json).await
                 }
-                Action::Show { id, queues, json } => {
-                    show::run(&DeadLetterQueues::open(&queues, app).await?, id, json).await
+                Action::Show { handle, queues, json } => {
+                    show::run(&DeadLetterQueues::open(&queues, apps, true).await?, handle, json).await
                 }
-                Action::Redrive(sweep) => sweep.run(app, SweepAction::Redrive).await,
-                Action::Discard(sweep) => sweep.run(app, SweepAction::Discard).await,
+                Action::Redrive(sweep) => sweep.run(apps, SweepAction::Redrive).await,
+                Action::Discard(sweep) => sweep.run(apps, SweepAction::Discard).await,
             }
         })
     }

@@ -3,9 +3,11 @@
 use std::io::Write;
 
 use anstyle::Style;
-use bloodbank_client::{DeadLetterDetail, DeadLetterEntry};
-use bloodbank_core::dead_letter::Filter;
-use uuid::Uuid;
+use bloodbank_core::{
+    dead_letter::{DeadLetterDetail, DeadLetterEntry, Filter, Handle},
+    message::Headers,
+};
+use serde_json::Value;
 
 use super::{list, queues::DeadLetterQueues};
 use crate::{
@@ -16,17 +18,21 @@ use crate::{
     },
 };
 
-pub(super) async fn run(queues: &DeadLetterQueues, id: Uuid, as_json: bool) -> Result {
-    let listings = queues.list(&Filter::event(id), DeadLetterDetail::Message).await;
+pub(super) async fn run(queues: &DeadLetterQueues, handle: Handle, as_json: bool) -> Result {
+    let looked = queues.list(&Filter::handle(handle), DeadLetterDetail::Message).await;
     queues.close().await;
-    let letters: Vec<_> = listings?.into_iter().flat_map(|listing| listing.entries).collect();
+    let looked = looked?;
+    let letters: Vec<_> = looked.entries().collect();
     if letters.is_empty() {
-        return Err(CliError::failed(format!("event {id} is no dead letter; `dlq list` shows the dead letters")));
+        return Err(CliError::failed(format!(
+            "there is no dead letter {handle}; {}; `dlq list` shows those there are",
+            looked.place()
+        )));
     }
     if as_json {
         return Ok(output::json(&letters)?);
     }
-    for letter in &letters {
+    for letter in letters {
         show(letter)?;
     }
     Ok(())
@@ -41,6 +47,7 @@ fn show(letter: &DeadLetterEntry) -> Result {
     };
     let time = |time: Option<chrono::DateTime<chrono::Utc>>| time.map(|time| time.to_rfc3339()).unwrap_or_default();
     fact("given up by", &letter.queue);
+    fact("came with", &format!("{} through {}", letter.routing_key, exchange_name(&letter.exchange)));
     fact("reason", &format!("{}, {}", letter.reason, list::attempts(letter.attempts)));
     fact("error", letter.error.as_deref().unwrap_or_default());
     fact("published", &time(letter.published));
@@ -49,12 +56,25 @@ fn show(letter: &DeadLetterEntry) -> Result {
     if letter.redriven > 0 {
         fact("redriven", &format!("{} times before", letter.redriven));
     }
-    for (name, value) in letter.headers.iter().flatten().filter(|(name, _)| !name.starts_with("bloodbank-")) {
+    // What is said above already.
+    let is_said = |name: &str| ["message_id", "event_type", "timestamp"].contains(&name);
+    let properties = letter.properties.iter().flat_map(Value::as_object).flatten();
+    for (name, value) in properties.filter(|(name, _)| !is_said(name)) {
+        if name == "foreign" {
+            for (name, value) in value.as_object().into_iter().flatten() {
+                fact(name, &serde_json::to_string(value)?);
+            }
+        } else {
+            fact(name, &serde_json::to_string(value)?);
+        }
+    }
+    for (name, value) in
+        letter.headers.iter().flat_map(Headers::iter).filter(|(name, _)| !name.starts_with("bloodbank-"))
+    {
         fact(name, &serde_json::to_string(value)?);
     }
     let mut out = output::out();
-    let id = letter.event_id.map(|id| id.to_string()).unwrap_or_default();
-    writeln!(out, "{} {id}\n{}", paint(KEY, escape_controls(&letter.event_type)), facts.render(2))?;
+    writeln!(out, "{} {}\n{}", paint(KEY, escape_controls(&letter.event_type)), letter.handle, facts.render(2))?;
     match &letter.unreadable_because {
         None => writeln!(out, "{}: this program reads it", paint(GOOD, "readable"))?,
         Some(why) => writeln!(out, "{}: {}", paint(BAD, "unreadable"), escape_controls(why))?,
@@ -66,4 +86,9 @@ fn show(letter: &DeadLetterEntry) -> Result {
         output::highlighted(&letter.message.clone().unwrap_or_default())?
     )?;
     Ok(())
+}
+
+/// The name of an exchange; that of the default exchange is empty.
+fn exchange_name(exchange: &str) -> &str {
+    if exchange.is_empty() { "the default exchange" } else { exchange }
 }

@@ -2,17 +2,17 @@
 
 use std::io::Write;
 
-use bloodbank_client::{DeadLetterDetail, SweepAction, SweepReport};
-use bloodbank_core::dead_letter::{Filter, Mode};
+use bloodbank_client::SweepAction;
+use bloodbank_core::dead_letter::{DeadLetterDetail, Filter, Mode, SweepReport};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::{
     args::{FilterArgs, QueueArgs},
-    queues::{DeadLetterQueues, Listing},
+    queues::{DeadLetterQueues, Listing, Looked},
 };
 use crate::{
-    app::AppFactory,
+    app::AppFactories,
     error::{CliError, Result},
     output::{
         self, escape_controls,
@@ -38,17 +38,18 @@ pub(super) struct Sweep {
     json: bool,
 }
 
-/// The number of dead letters in one request: between two of them the progress bar moves.
-const STEP: usize = 256;
+/// The number of dead letters in one request: between two of them the progress bar moves, and their handles fit into an
+/// address.
+const STEP: usize = 128;
 
 impl Sweep {
-    pub(super) async fn run(&self, app: AppFactory, action: SweepAction) -> Result {
+    pub(super) async fn run(&self, apps: AppFactories, action: SweepAction) -> Result {
         if self.filter.is_empty() && !self.all {
             return Err(CliError::usage("say which dead letters: with a filter such as --type or --id, or --all"));
         }
         // A wrong filter is refused before anything is opened.
         let filter = self.filter.filter()?;
-        let queues = DeadLetterQueues::open(&self.queues, app).await?;
+        let queues = DeadLetterQueues::open(&self.queues, apps, self.filter.names_letters()).await?;
         let reports = self.sweep(&queues, &filter, action).await;
         queues.close().await;
         self.print(&reports?, action)
@@ -56,7 +57,7 @@ impl Sweep {
 
     async fn sweep(&self, queues: &DeadLetterQueues, filter: &Filter, action: SweepAction) -> Result<Vec<SweepReport>> {
         // What is there now is what is meant: a dead letter that comes back meanwhile is not swept twice.
-        let listings = queues.list(filter, DeadLetterDetail::Summary).await?;
+        let Looked { listings, .. } = queues.list(filter, DeadLetterDetail::Summary).await?;
         let mut reports = Vec::new();
         for listing in listings.iter().filter(|listing| !listing.entries.is_empty()) {
             let (connection, queue) = (&queues.connection, &*listing.queue);
@@ -65,16 +66,15 @@ impl Sweep {
                 continue;
             }
             let progress = progress(listing);
-            let mut left = listing.entries.len();
-            while left > 0 {
-                let filter = Filter { limit: Some(left.min(STEP)), ..filter.clone() };
+            for entries in listing.entries.chunks(STEP) {
+                let handles = entries.iter().map(|entry| entry.handle).collect();
+                let filter = Filter { handles, limit: Some(entries.len()), ..filter.clone() };
                 let report = connection.sweep_dead_letters(queue, &filter, action, Mode::Apply).await?;
                 let met = report.letters.len();
                 let failed = report.letters.iter().filter(|letter| letter.error.is_some()).count();
                 let is_over = met == 0 || failed > 0 || report.interrupted.is_some();
                 progress.inc((met - failed) as u64);
                 reports.push(report);
-                left = left.saturating_sub(met);
                 if is_over {
                     break;
                 }
@@ -90,7 +90,9 @@ impl Sweep {
         let failed: Vec<_> = letters().filter_map(|letter| Some((letter, letter.error.as_ref()?))).collect();
         let interrupted: Vec<_> = reports.iter().filter_map(|report| report.interrupted.as_ref()).collect();
         if self.json {
-            let failures = failed.iter().map(|(letter, error)| json!({"event_id": letter.event_id, "error": error}));
+            let failures = failed
+                .iter()
+                .map(|(letter, error)| json!({"handle": letter.handle, "event_id": letter.event_id, "error": error}));
             output::json(&json!({
                 "dry_run": self.dry_run,
                 "done": done,
@@ -101,8 +103,8 @@ impl Sweep {
             let mut out = output::out();
             if self.dry_run {
                 for letter in letters() {
-                    let id = letter.event_id.map(|id| id.to_string()).unwrap_or_default();
-                    writeln!(out, "{} {id} {}", paint(KEY, escape_controls(&letter.event_type)), letter.queue)?;
+                    let (event_type, handle) = (escape_controls(&letter.event_type), letter.handle);
+                    writeln!(out, "{} {handle} {}", paint(KEY, event_type), letter.queue)?;
                 }
             }
             let word = match (action, self.dry_run) {
@@ -113,9 +115,8 @@ impl Sweep {
             };
             writeln!(out, "{done} {word}")?;
             for (letter, error) in &failed {
-                let id = letter.event_id.map(|id| id.to_string()).unwrap_or_default();
                 let (event_type, error) = (escape_controls(&letter.event_type), escape_controls(error));
-                writeln!(out, "{} {event_type} {id} in {}: {error}", paint(BAD, "stays"), letter.queue)?;
+                writeln!(out, "{} {event_type} {} in {}: {error}", paint(BAD, "stays"), letter.handle, letter.queue)?;
             }
         }
         match interrupted.first() {

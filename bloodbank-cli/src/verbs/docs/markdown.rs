@@ -6,9 +6,8 @@ use bloodbank_client::{Flow, HandlerKind, SchemaNode, documentation, kind_name, 
 use bloodbank_core::{Registry, registry::EventDescriptor};
 
 /// Every event by domain, and the flow between them.
-pub(super) fn page() -> String {
+pub(super) fn page(flow: &Flow) -> String {
     let registry = Registry::global();
-    let flow = Flow::of(registry);
     let mut page = String::from("# Events\n");
     for domain in registry.domains() {
         let _ = write!(page, "\n## {domain}\n\n| routing key | kind | |\n|---|---|---|\n");
@@ -24,7 +23,7 @@ pub(super) fn page() -> String {
             );
         }
         for event in registry.events_in(domain) {
-            section(&mut page, event, &flow);
+            section(&mut page, event, flow);
         }
     }
     if !flow.handlers.is_empty() {

@@ -4,13 +4,14 @@ mod markdown;
 
 use std::{fs, io::Write, path::PathBuf};
 
+use bloodbank_client::Flow;
 use bloodbank_core::Registry;
 use bloodbank_gateway::asyncapi_document;
 use clap::ValueEnum;
 use serde_json::Value;
 
 use crate::{
-    app::{self, GatewayFactory},
+    app::{self, Composition},
     error::{CliError, Result},
     output, runtime,
 };
@@ -42,11 +43,14 @@ enum Format {
 }
 
 impl Docs {
-    pub(crate) fn run(self, gateway: GatewayFactory) -> Result {
+    pub(crate) fn run(self, program: Composition) -> Result {
         let text = match self.format {
-            Format::Markdown => markdown::page(),
+            Format::Markdown => {
+                let handlers = runtime::block_on(async { Ok(program.apps.handlers().await?) })?;
+                markdown::page(&Flow::of(Registry::global(), &handlers).subscribed())
+            }
             Format::Asyncapi => document(asyncapi_document(Registry::global()))?,
-            Format::Openapi => document(runtime::block_on(app::openapi(gateway))?)?,
+            Format::Openapi => document(runtime::block_on(app::openapi(program.gateway))?)?,
         };
         match &self.out {
             None => Ok(output::out().write_all(text.as_bytes())?),

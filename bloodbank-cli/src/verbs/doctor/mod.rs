@@ -28,7 +28,7 @@ use uuid::Uuid;
 
 use self::clock::OtherClock;
 use crate::{
-    app::{self, AppFactory},
+    app::AppFactories,
     error::{CliError, Result},
     output::{
         self,
@@ -74,9 +74,9 @@ fn finding(what: &'static str, state: State, says: impl Into<String>) -> Finding
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Doctor {
-    pub(crate) fn run(self, app: AppFactory) -> Result {
+    pub(crate) fn run(self, apps: AppFactories) -> Result {
         runtime::block_on(async {
-            let findings = look(app).await;
+            let findings = look(apps).await;
             if self.json {
                 output::json(&findings)?;
             } else {
@@ -96,7 +96,7 @@ impl Doctor {
     }
 }
 
-async fn look(app: AppFactory) -> Vec<Finding> {
+async fn look(apps: AppFactories) -> Vec<Finding> {
     let mut findings = vec![versions(), events()];
     let settings = match Settings::load() {
         Ok(settings) => settings,
@@ -116,7 +116,7 @@ async fn look(app: AppFactory) -> Vec<Finding> {
             settings.exchange_name
         ),
     ));
-    findings.push(probe_app(app).await);
+    findings.push(probe_app(apps).await);
     let mut clocks = Vec::new();
     let mut add = |(found, clock): (Finding, Option<OtherClock>)| {
         findings.push(found);
@@ -146,8 +146,8 @@ async fn look(app: AppFactory) -> Vec<Finding> {
 }
 
 /// Whether it can be made: its own settings are read then.
-async fn probe_app(app: AppFactory) -> Finding {
-    match app::topology(app).await {
+async fn probe_app(apps: AppFactories) -> Finding {
+    match apps.topology().await {
         Ok(topology) => {
             let queues = topology.queues.iter().filter(|queue| queue.name.ends_with(".dlq")).count();
             let says = format!("{queues} queue{} of subscribers and commands", if queues == 1 { "" } else { "s" });

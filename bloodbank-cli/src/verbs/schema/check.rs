@@ -4,6 +4,7 @@ use std::{io::Write, path::Path};
 
 use bloodbank_core::Registry;
 
+use super::WAYS_ON;
 use crate::{
     error::{CliError, Result},
     output::{
@@ -33,6 +34,9 @@ pub(super) fn run(file: &Path, mode: Compatibility, as_json: bool) -> Result {
                 locked.events.len(),
                 file.display()
             )?;
+        }
+        if !changes.is_empty() {
+            output::note(&format!("{WAYS_ON}; when nobody uses the old one any more: `schema lock --force`"));
         }
         let missing = locked.missing(&now);
         if !missing.is_empty() {

@@ -31,14 +31,14 @@ struct Next<'a> {
 
 impl Trace {
     /// The trace as a tree: causes first, their effects indented below them. An event with several causes is shown in
-    /// full below the first of them and mentioned below the others.
+    /// full below the first of them and mentioned below the others. Ids are whole, so that each can be traced in turn.
     ///
     /// ```text
-    /// fireflies.transcript.upload              6f1c2a9e  12:00:00.123  webhook
-    /// └─ fireflies.transcript.ready            a81f03c2  12:00:41.007  webhook
-    ///    ├─ fireflies.transcript.processed     0b7e55d1  12:00:41.950  rag      ◀
-    ///    └─ agent.thread.prompt                c03d91aa  12:00:42.003  agents
-    ///       └─ agent.thread.response           5e2a7b40  12:00:44.681  agents
+    /// fireflies.transcript.upload              6f1c2a9e-…  12:00:00.123  webhook
+    /// └─ fireflies.transcript.ready            a81f03c2-…  12:00:41.007  webhook
+    ///    ├─ fireflies.transcript.processed     0b7e55d1-…  12:00:41.950  rag      ◀
+    ///    └─ agent.thread.prompt                c03d91aa-…  12:00:42.003  agents
+    ///       └─ agent.thread.response           5e2a7b40-…  12:00:44.681  agents
     /// ```
     #[must_use]
     pub fn to_text(&self) -> String {
@@ -100,13 +100,14 @@ impl Trace {
         let mut note = if event.event_id == self.around { "◀" } else { "" }.to_owned();
         let details = if is_first {
             if event.parents.len() > 1 {
-                let parents: Vec<_> = event.parents.iter().map(|parent| labels.id(*parent)).collect();
+                let parents: Vec<_> = event.parents.iter().map(Uuid::to_string).collect();
                 note = format!("{note} caused by {}", parents.join(", ")).trim_start().to_owned();
             }
-            labels.details(event).into()
+            let [_, time, app] = labels.details(event);
+            vec![event.event_id.to_string(), time, app]
         } else {
             note = "↑ above".to_owned();
-            vec![labels.id(event.event_id)]
+            vec![event.event_id.to_string()]
         };
         Line { branches: next.branches(), name: label::name(event).into_owned(), details, note }
     }

@@ -1,0 +1,170 @@
+//! `bb queues`.
+
+use std::{collections::BTreeMap, io::Write};
+
+use anstyle::Style;
+use bloodbank_client::Connection;
+use bloodbank_core::{Settings, transport::QueueStatus};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use crate::{
+    args::Via,
+    connect::{self, LASTING_BUS},
+    error::{CliError, Result},
+    output::{
+        self, Table, escape_controls,
+        style::{BAD, DIM, HEADING, KEY, WARN, paint},
+    },
+    runtime,
+};
+
+/// Show the queues of the whole system: what waits, for how long, who takes it, what was given up
+///
+/// On RabbitMQ the management API lists the queues; without it, name those that are to be looked at. Delays between attempts
+/// and queues for answers are summed up.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  bb queues
+  bb queues shipping.ship billing.charge
+  bb queues --json")]
+pub(crate) struct Queues {
+    /// Only these queues
+    #[arg(value_name = "QUEUE")]
+    names: Vec<String>,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// A queue with its dead letters.
+#[derive(Debug, Serialize)]
+struct Row {
+    #[serde(flatten)]
+    status: QueueStatus,
+    /// For how long the oldest message waits.
+    lag_seconds: Option<i64>,
+    /// What waits in the dead-letter queue; `None`: there is none.
+    dead_letters: Option<u64>,
+}
+
+impl Queues {
+    pub(crate) fn run(self) -> Result {
+        runtime::block_on(async {
+            let settings = Settings::load()?;
+            let connection = connect::open_lasting(Via::Auto).await?.ok_or_else(|| {
+                CliError::usage(format!("a bus in memory has no queues when a command begins; {LASTING_BUS}"))
+            })?;
+            let found = self.look(&connection, &settings).await;
+            connection.close().await;
+            let rows = rows(found?, Utc::now());
+            if self.json {
+                return Ok(output::json(&rows)?);
+            }
+            print(rows)
+        })
+    }
+
+    async fn look(&self, connection: &Connection, settings: &Settings) -> Result<Vec<QueueStatus>> {
+        if self.names.is_empty() {
+            return Ok(connection.queues(settings).await?);
+        }
+        let mut found = Vec::new();
+        for name in &self.names {
+            let name = name.strip_suffix(DEAD).unwrap_or(name);
+            let queue = connection.queue(name).await?;
+            let dead = connection.queue(&format!("{name}{DEAD}")).await?;
+            if queue.is_none() && dead.is_none() {
+                return Err(CliError::failed(format!(
+                    "there is no queue `{name}`; correct its name, or start what declares it"
+                )));
+            }
+            found.extend(queue.into_iter().chain(dead));
+        }
+        Ok(found)
+    }
+}
+
+/// What the name of a dead-letter queue ends with.
+const DEAD: &str = ".dlq";
+
+/// Every queue with its dead letters; a dead-letter queue without its queue is a row of its own.
+fn rows(found: Vec<QueueStatus>, now: DateTime<Utc>) -> Vec<Row> {
+    let mut dead: BTreeMap<String, QueueStatus> = BTreeMap::new();
+    let mut rows = Vec::new();
+    for status in found {
+        match status.name.strip_suffix(DEAD) {
+            Some(queue) => drop(dead.insert(queue.to_owned(), status)),
+            None => {
+                let lag_seconds = status.oldest.map(|oldest| (now - oldest).num_seconds().max(0));
+                rows.push(Row { status, lag_seconds, dead_letters: None });
+            }
+        }
+    }
+    for row in &mut rows {
+        row.dead_letters = dead.remove(&row.status.name).map(|dead| dead.waiting);
+    }
+    rows.extend(dead.into_values().map(|status| {
+        let waiting = status.waiting;
+        Row { status, lag_seconds: None, dead_letters: Some(waiting) }
+    }));
+    rows
+}
+
+fn print(rows: Vec<Row>) -> Result {
+    let mut out = output::out();
+    let is_of_all =
+        |row: &Row| ["bloodbank.retry.", "bloodbank.reply."].iter().any(|name| row.status.name.starts_with(name));
+    let (of_all, rows): (Vec<_>, Vec<_>) = rows.into_iter().partition(is_of_all);
+    let mut table = Table::default();
+    table.styled(
+        ["queue", "waiting", "in hand", "consumers", "oldest", "in/s", "done/s", "dead letters"]
+            .map(|name| (name.to_owned(), HEADING)),
+    );
+    for row in &rows {
+        let Row { status, lag_seconds, dead_letters } = row;
+        let number = |number: Option<u64>| number.map_or_else(|| "?".to_owned(), |number| number.to_string());
+        let rate = |rate: Option<f64>| rate.map_or_else(String::new, |rate| format!("{rate:.1}"));
+        let is_dead = status.name.ends_with(DEAD);
+        let alone = status.consumers == 0 && !is_dead;
+        table.styled([
+            (escape_controls(&status.name).into_owned(), KEY),
+            (status.waiting.to_string(), if alone && status.waiting > 0 { WARN } else { Style::new() }),
+            (number(status.unsettled), Style::new()),
+            (status.consumers.to_string(), if alone { BAD } else { Style::new() }),
+            (age(*lag_seconds, status), DIM),
+            (rate(status.arrivals), DIM),
+            (rate(status.acknowledgements), DIM),
+            (
+                dead_letters.map_or_else(String::new, |count| count.to_string()),
+                if dead_letters.is_some_and(|count| count > 0) { BAD } else { Style::new() },
+            ),
+        ]);
+    }
+    if rows.is_empty() {
+        writeln!(out, "the bus has no queues yet; `work` or `topology declare` makes those of an app")?;
+    } else {
+        write!(out, "{}", table.render(0))?;
+    }
+    let sum = |name: &str| {
+        of_all.iter().filter(|row| row.status.name.starts_with(name)).map(|row| row.status.waiting).sum::<u64>()
+    };
+    if !of_all.is_empty() {
+        writeln!(out, "{} wait for their next attempt", paint(HEADING, sum("bloodbank.retry.")))?;
+    }
+    Ok(())
+}
+
+/// For how long the oldest message waits; where that cannot be seen, how long those that wait will take.
+fn age(lag_seconds: Option<i64>, status: &QueueStatus) -> String {
+    let duration = |seconds: u64| humantime::format_duration(std::time::Duration::from_secs(seconds)).to_string();
+    match (lag_seconds, status.acknowledgements) {
+        (Some(seconds), _) => duration(seconds.unsigned_abs()),
+        (None, Some(rate)) if rate > 0.0 && status.waiting > 0 => {
+            let seconds = (status.waiting as f64 / rate).min(1e9);
+            format!("{} to go", duration(seconds as u64))
+        }
+        (None, _) => String::new(),
+    }
+}

@@ -1,0 +1,41 @@
+//! The names of the headers that Bloodbank sets, and of those that the broker adds.
+
+/// The number of the attempt, from 1; set on copies that wait for a retry, and on dead letters.
+pub const ATTEMPT: &str = "bloodbank-attempt";
+/// The queue of the subscriber that failed.
+pub const QUEUE: &str = "bloodbank-queue";
+/// The exchange that the event came through first; set on copies, which come through another one.
+pub const EXCHANGE: &str = "bloodbank-exchange";
+/// The routing key that the event came with first; set on copies, which come with the name of their queue.
+pub const ROUTING_KEY: &str = "bloodbank-routing-key";
+/// The time after which the event is worth nothing, RFC 3339; a subscriber drops it then without handling it.
+pub const EXPIRES_AT: &str = "bloodbank-expires-at";
+/// The error of the last attempt.
+pub const ERROR: &str = "bloodbank-error";
+/// The reason for the dead letter: `undecodable`, `invalid`, `failed`, `attempts`, `panicked`, …
+pub const REASON: &str = "bloodbank-reason";
+/// The time at which the first attempt failed, RFC 3339.
+pub const FIRST_FAILED: &str = "bloodbank-first-failed-at";
+/// The time at which the last attempt failed, RFC 3339.
+pub const LAST_FAILED: &str = "bloodbank-last-failed-at";
+/// The number of times the message was redriven from the dead-letter queue.
+pub const REDRIVEN: &str = "bloodbank-redriven";
+/// The number of times a consumer died while it handled the message; set on copies that wait for a lease to end.
+pub const RETURNED: &str = "bloodbank-returned";
+/// Marks a failure event that no further attempt follows.
+pub const FINAL: &str = "bloodbank-final";
+/// The kind of an answer to a requester: `reply`, `failure` or `error`; set on the copy that is sent to it.
+pub const REPLY: &str = "bloodbank-reply";
+/// The W3C trace context.
+pub const TRACEPARENT: &str = "traceparent";
+/// The vendors' part of the W3C trace context.
+pub const TRACESTATE: &str = "tracestate";
+
+/// Whether the broker adds this header to what it gives up or delivers again: `x-death`, `x-first-death-…`,
+/// `x-last-death-…`, `x-delivery-count`, `x-acquired-count`. On a copy, an old death would make the broker drop the copy
+/// as a cycle.
+#[must_use]
+pub fn is_added_by_broker(name: &str) -> bool {
+    let prefixes = ["x-death", "x-first-death", "x-last-death", "x-delivery-count", "x-acquired-count"];
+    prefixes.iter().any(|prefix| name.starts_with(prefix))
+}
