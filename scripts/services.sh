@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A private RabbitMQ and Redis to try things with: prints their addresses and stays until Ctrl-C.
+# A private RabbitMQ, Redis and PostgreSQL to try things with: prints their addresses and stays until Ctrl-C.
 #
 #   ./scripts/services.sh
 set -euo pipefail

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Everything that must hold before a change is merged: formatting, lints, the oldest supported Rust, all
-# tests against a private RabbitMQ and Redis, doctests, documentation, dependencies.
+# tests against a private RabbitMQ, Redis and PostgreSQL, doctests, documentation, dependencies.
 #
 #   ./scripts/test.sh          all of it
 #   ./scripts/test.sh quick    formatting, lints, and the tests that need no server
 #
-# Installs rabbitmq-server, redis-server and python3 from the distribution when they are missing and it may. The
+# Installs rabbitmq-server, redis-server, postgresql and python3 from the distribution when they are missing and it may. The
 # servers of the tests are private ones on free ports; a broker that already runs here is left alone. What the
 # gateway is tested with is installed from PyPI and npm, below the target directory, while Rust compiles.
 set -euo pipefail
@@ -53,6 +53,7 @@ prerequisites() {
     local packages=()
     [ -x "${BLOODBANK_RABBITMQ_SCRIPTS:-/usr/lib/rabbitmq/bin}/rabbitmq-server" ] || packages+=(rabbitmq-server)
     command -v redis-server >/dev/null || packages+=(redis-server)
+    compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || command -v postgres >/dev/null || packages+=(postgresql)
     # SQLite is compiled from source.
     command -v cc >/dev/null || packages+=(gcc libc6-dev)
     # The official validators and clients that the gateway is tested with come from PyPI, and Node.js too.
@@ -119,7 +120,7 @@ nextest() {
     return "$status"
 }
 
-# Runs under `services run`, which gives the tests their RabbitMQ and Redis and stops them afterwards.
+# Runs under `services run`, which gives the tests their RabbitMQ, Redis and PostgreSQL and stops them afterwards.
 with_services() {
     step "tests"
     if cargo nextest --version >/dev/null 2>&1; then
@@ -202,7 +203,7 @@ step "what the gateway is tested with, from PyPI and npm"
 wait "$installing" || fail "scripts/node.sh could not install it"
 trap - EXIT
 
-step "starting RabbitMQ and Redis"
+step "starting RabbitMQ, Redis and PostgreSQL"
 export BLOODBANK_NOT_CHECKED="${not_checked[*]:-}"
 # In place of this shell, so that a signal to it ends the tests and the servers.
 exec "$(target_directory)/debug/services" run -- ./scripts/test.sh --with-services

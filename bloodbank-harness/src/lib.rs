@@ -1,6 +1,6 @@
-//! Private RabbitMQ and Redis servers for tests and benchmarks, and a network that misbehaves on request.
+//! Private RabbitMQ, Redis and PostgreSQL servers for tests and benchmarks, and a network that misbehaves on request.
 //!
-//! Everything runs from the installed packages (`rabbitmq-server`, `redis-server`) on loopback, on free
+//! Everything runs from the installed packages (`rabbitmq-server`, `redis-server`, `postgresql`) on loopback, on free
 //! ports, with its data in a temporary folder. Nothing outlives the process that started it: dropping a
 //! server kills it and removes its folder, and a watching shell does the same when the process dies
 //! without dropping anything, `kill -9` included.
@@ -39,6 +39,7 @@
 mod error;
 mod names;
 mod ports;
+mod postgres;
 mod process;
 mod proxy;
 mod rabbit;
@@ -50,9 +51,13 @@ mod wait;
 
 pub use error::HarnessError;
 pub use names::unique;
+pub use postgres::Postgres;
 pub use proxy::{Direction, Ending, Proxy};
 pub use rabbit::{RabbitMq, TlsFiles};
 pub use random::Random;
 pub use redis::Redis;
-pub use shared::{RABBIT_URL_VARIABLE, REDIS_URL_VARIABLE, shared_rabbit_url, shared_redis_url};
+pub use shared::{
+    POSTGRES_URL_VARIABLE, RABBIT_URL_VARIABLE, REDIS_URL_VARIABLE, shared_postgres_url, shared_rabbit_url,
+    shared_redis_url,
+};
 pub use wait::until;

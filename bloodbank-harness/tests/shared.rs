@@ -2,8 +2,8 @@
 
 mod support;
 
-use bloodbank_harness::{shared_rabbit_url, shared_redis_url, unique};
-use support::{amqp_answer, redis_answer};
+use bloodbank_harness::{shared_postgres_url, shared_rabbit_url, shared_redis_url, unique};
+use support::{amqp_answer, postgres_answer, redis_answer};
 
 #[test]
 fn shared_servers_answer_and_stay_the_same() {
@@ -11,6 +11,7 @@ fn shared_servers_answer_and_stay_the_same() {
     let port = |url: &str| url.rsplit_once(':').unwrap().1.split('/').next().unwrap().parse().unwrap();
     assert_eq!(amqp_answer(port(&rabbit)), Some(1));
     assert_eq!(redis_answer(port(&redis), "PING").unwrap(), "+PONG\r\n");
+    assert_eq!(postgres_answer(port(&shared_postgres_url())), Some(b'R'));
     assert_eq!((rabbit, redis), (shared_rabbit_url(), shared_redis_url()));
 }
 

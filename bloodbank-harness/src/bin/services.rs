@@ -1,9 +1,10 @@
-//! Starts a private RabbitMQ and Redis, for one command or until it is stopped.
+//! Starts a private RabbitMQ, Redis and PostgreSQL, for one command or until it is stopped.
 //!
 //! ```text
-//! services run -- COMMAND…   COMMAND finds them in BLOODBANK_TEST_RABBIT_URL and BLOODBANK_TEST_REDIS_URL;
-//!                            its exit code is passed on
-//! services up                prints `export RABBIT_URL=… REDIS_URL=…` and stays until Ctrl-C or SIGTERM
+//! services run -- COMMAND…   COMMAND finds them in BLOODBANK_TEST_RABBIT_URL, BLOODBANK_TEST_REDIS_URL and
+//!                            BLOODBANK_TEST_POSTGRES_URL; its exit code is passed on
+//! services up                prints `export RABBIT_URL=… REDIS_URL=… DATABASE_URL=…` and stays until Ctrl-C or
+//!                            SIGTERM
 //! ```
 #![forbid(unsafe_code)]
 
@@ -17,7 +18,9 @@ use std::{
     thread,
 };
 
-use bloodbank_harness::{HarnessError, RABBIT_URL_VARIABLE, REDIS_URL_VARIABLE, RabbitMq, Redis};
+use bloodbank_harness::{
+    HarnessError, POSTGRES_URL_VARIABLE, Postgres, RABBIT_URL_VARIABLE, REDIS_URL_VARIABLE, RabbitMq, Redis,
+};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
@@ -42,18 +45,24 @@ fn main() -> ExitCode {
     })
 }
 
-fn start() -> Result<(RabbitMq, Redis), HarnessError> {
-    // Redis first: it takes no time, and a missing package is noticed before the broker's five seconds.
-    let redis = Redis::start()?;
-    Ok((RabbitMq::start()?, redis))
+struct Servers {
+    rabbit: RabbitMq,
+    redis: Redis,
+    postgres: Postgres,
+}
+
+fn start() -> Result<Servers, HarnessError> {
+    // The broker last: a missing package is noticed before its five seconds.
+    let (redis, postgres) = (Redis::start()?, Postgres::start()?);
+    Ok(Servers { rabbit: RabbitMq::start()?, redis, postgres })
 }
 
 fn up() -> Result<ExitCode, Box<dyn Error>> {
     let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
-    eprintln!("services: starting RabbitMQ and Redis …");
-    let (rabbit, redis) = start()?;
+    eprintln!("services: starting RabbitMQ, Redis and PostgreSQL …");
+    let Servers { rabbit, redis, postgres } = start()?;
     let mut out = io::stdout();
-    writeln!(out, "export RABBIT_URL={} REDIS_URL={}", rabbit.url(), redis.url())?;
+    writeln!(out, "export RABBIT_URL={} REDIS_URL={} DATABASE_URL={}", rabbit.url(), redis.url(), postgres.url())?;
     out.flush()?;
     eprintln!("services: up; Ctrl-C stops them");
     signals.forever().next();
@@ -64,12 +73,16 @@ fn up() -> Result<ExitCode, Box<dyn Error>> {
 fn run(command: &[OsString]) -> Result<ExitCode, Box<dyn Error>> {
     // From here on a signal does not end this process; the command's end does.
     let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
-    let (rabbit, redis) = start()?;
+    let Servers { rabbit, redis, postgres } = start()?;
     if let Some(signal) = signals.pending().next() {
         return Ok(code_of_signal(signal));
     }
     let mut process = Command::new(&command[0]);
-    process.args(&command[1..]).env(RABBIT_URL_VARIABLE, rabbit.url()).env(REDIS_URL_VARIABLE, redis.url());
+    process
+        .args(&command[1..])
+        .env(RABBIT_URL_VARIABLE, rabbit.url())
+        .env(REDIS_URL_VARIABLE, redis.url())
+        .env(POSTGRES_URL_VARIABLE, postgres.url());
     // At a terminal the command stays in the foreground and hears Ctrl-C by itself. Elsewhere it gets a
     // process group, so that a signal reaches all of it.
     let at_terminal = io::stdin().is_terminal();

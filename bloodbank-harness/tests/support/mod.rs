@@ -32,6 +32,16 @@ pub(crate) fn redis_answer(port: u16, command: &str) -> Option<String> {
     Some(String::from_utf8_lossy(&answer[..read]).into_owned())
 }
 
+/// The first byte that PostgreSQL answers to a start-up packet: `R` where it accepts the connection.
+pub(crate) fn postgres_answer(port: u16) -> Option<u8> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+    stream.write_all(b"\0\0\0\x29\0\x03\0\0user\0postgres\0database\0postgres\0\0").ok()?;
+    let mut first = [0];
+    stream.read_exact(&mut first).ok()?;
+    Some(first[0])
+}
+
 /// State and parent of a process; `None` when there is none.
 fn stat(pid: u32) -> Option<(char, u32)> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
