@@ -16,7 +16,9 @@ pub use uuid;
 
 /// The app at work: health, signals, and a bus of parts of your own.
 pub mod app {
-    pub use bloodbank_core::app::{BusBuilder, Health, HealthProbe, HealthState, StopSignals, SubscriberHealth};
+    pub use bloodbank_core::app::{
+        AppTask, BusBuilder, Health, HealthProbe, HealthState, StartedTask, StopSignals, SubscriberHealth,
+    };
 }
 
 /// Claim check: a large payload stays in a store, and the event carries a reference to it.
@@ -71,8 +73,8 @@ pub mod handler {
     pub use bloodbank_core::{
         consume::HandlerService,
         handler::{
-            ExtractFrom, Extractor, HandlerFailure, HandlerReturn, Handling, Here, Input, Needs, Output, Provides,
-            Satisfies, States, SubscriberFn, There,
+            ExtractFrom, Extractor, HandlerFailure, HandlerReturn, HandlerTransaction, Handling, Here, Input, Interrupted,
+            Kept, Needs, OpenTransaction, Opened, Output, Provides, Satisfies, States, SubscriberFn, There,
         },
     };
 }
@@ -95,7 +97,8 @@ pub mod message {
 /// Publishing: builders, causes, prepared events, requests.
 pub mod publish {
     pub use bloodbank_core::publish::{
-        Cause, Execute, JsonPayload, Prepared, Publish, PublishValue, Publishable, TraceContext, Untyped,
+        Broker, Cause, Destination, Execute, JsonPayload, Prepared, Publish, PublishValue, Publishable, TraceContext,
+        Untyped,
     };
 }
 
@@ -173,6 +176,15 @@ pub mod amqp {
 #[cfg(feature = "embedded")]
 pub mod embedded {
     pub use bloodbank_embedded::Embedded;
+}
+
+/// SQL: the user's transaction, the event and the mark in one commit.
+#[cfg(any(feature = "sql-postgres", feature = "sql-sqlite"))]
+pub mod sql {
+    pub use bloodbank_sql::{
+        AppExt, AsConnection, BusExt, Database, Dialect, Schema, SchemaStatus, Tx, Value,
+        outbox::{Backlog, INSERT, InTransaction, Outbox, OutboxEntry, OutboxReceipt, OutboxRow, OutboxTable, Relay},
+    };
 }
 
 /// `TestBus`, and the conformance suites for transports and stores.

@@ -30,8 +30,8 @@ pub use crate::{
     },
     event_id::unique_key,
     handler::{
-        Context, ExtractFrom, Extractor, HandlerError, HandlerFailure, HandlerReturn, Handling, Input, Output,
-        Satisfies, Subscriber,
+        Context, ExtractFrom, Extractor, HandlerError, HandlerFailure, HandlerReturn, Handling, Input, OpenTransaction,
+        Output, Satisfies, Subscriber, check_no_transaction, in_transaction, the_transaction,
     },
     registry::{Backoff, EventDescriptor, OnFailure, RetryPolicy, SubscriberDescriptor, SubscriberOptions},
     routing::{BindingPattern, RoutingKey},

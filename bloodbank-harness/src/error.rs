@@ -1,7 +1,8 @@
 use std::{fmt, io, time::Duration};
 
 /// The remedy for a missing program.
-pub(crate) const REMEDY: &str = "install with `apt-get install rabbitmq-server redis-server postgresql`, or run ./scripts/test.sh";
+pub(crate) const REMEDY: &str =
+    "install with `apt-get install rabbitmq-server redis-server postgresql`, or run ./scripts/test.sh";
 
 /// An error of a server, of a command on it, or of the proxy.
 #[derive(Debug)]

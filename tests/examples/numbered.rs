@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, process::Stdio, time::Duration};
 
-use bloodbank_harness::{shared_rabbit_url, shared_redis_url, unique};
+use bloodbank_harness::{shared_postgres_url, shared_rabbit_url, shared_redis_url, unique};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
@@ -137,6 +137,27 @@ async fn e10_testing() {
 #[tokio::test]
 async fn e11_versions() {
     assert_prints("e11_versions", &["welcome, Ada Lovelace", "welcome, Grace Hopper"]).await;
+}
+
+const OUTBOX: [&str; 3] = ["thank you for order o-", "charged 1 time", "└─ orders.order.charged"];
+
+#[tokio::test]
+async fn e13_outbox_on_a_file_of_sqlite() {
+    assert_prints("e13_outbox", &OUTBOX).await;
+}
+
+#[tokio::test]
+async fn e13_outbox_on_postgresql_and_rabbitmq() {
+    let mut command = example("e13_outbox");
+    command
+        .env("DATABASE_URL", tokio::task::spawn_blocking(shared_postgres_url).await.unwrap())
+        .env("RABBIT_URL", tokio::task::spawn_blocking(shared_rabbit_url).await.unwrap())
+        .env("EXCHANGE_NAME", unique("e13"))
+        .env("BLOODBANK_QUEUE_TYPE", "classic");
+    let out = output(command).await;
+    for part in OUTBOX {
+        assert!(out.contains(part), "e13_outbox does not print {part:?}:\n{out}");
+    }
 }
 
 /// The chain as it is printed, from the first event to the last.

@@ -5,7 +5,7 @@ use std::{collections::HashMap, fmt, marker::PhantomData, sync::Arc, time::Durat
 use tower::{Layer, Service};
 
 use crate::{
-    app::{RunningApp, StopSignals, running},
+    app::{AppTask, RunningApp, StopSignals, running},
     consume::{HandlerService, SubscriberSpec},
     dedupe::Dedupe,
     dispatch::CommandManager,
@@ -29,6 +29,7 @@ pub struct App<Provided = ()> {
     pub(super) drain: Duration,
     pub(super) dedupe: Option<Dedupe>,
     pub(super) probes: Option<String>,
+    pub(super) tasks: Vec<Box<dyn AppTask>>,
     provided: PhantomData<fn() -> Provided>,
 }
 
@@ -49,6 +50,7 @@ impl App {
             drain: Duration::from_secs(30),
             dedupe: None,
             probes: None,
+            tasks: Vec::new(),
             provided: PhantomData,
         }
     }
@@ -58,8 +60,8 @@ impl<Provided: 'static> App<Provided> {
     /// Provides a state to the subscribers and commands that are added after it; each of them gets a clone.
     pub fn state<S: Clone + Send + Sync + 'static>(mut self, state: S) -> App<(S, Provided)> {
         self.states.insert(state);
-        let Self { service, bus, states, subscribers, drain, dedupe, probes, provided: _ } = self;
-        App { service, bus, states, subscribers, drain, dedupe, probes, provided: PhantomData }
+        let Self { service, bus, states, subscribers, drain, dedupe, probes, tasks, provided: _ } = self;
+        App { service, bus, states, subscribers, drain, dedupe, probes, tasks, provided: PhantomData }
     }
 
     /// Adds a subscriber: a function with `#[subscriber]`.
@@ -110,6 +112,12 @@ impl<Provided: 'static> App<Provided> {
     /// `BLOODBANK_PROBES` names another one. Needs the feature `probes`.
     pub fn probes(mut self, address: impl Into<String>) -> Self {
         self.probes = Some(address.into());
+        self
+    }
+
+    /// Adds a task that runs beside the subscribers from the start of the app to its end.
+    pub fn task(mut self, task: impl AppTask) -> Self {
+        self.tasks.push(Box::new(task));
         self
     }
 

@@ -8,6 +8,7 @@ mod place;
 mod probe;
 mod running;
 mod signals;
+mod task;
 
 pub use app::App;
 pub use connect::BusBuilder;
@@ -15,3 +16,4 @@ pub use health::{Health, HealthState, SubscriberHealth};
 pub use probe::{HealthProbe, ProbeGuard, ProbeServer};
 pub use running::RunningApp;
 pub use signals::StopSignals;
+pub use task::{AppTask, StartedTask};

@@ -30,13 +30,31 @@ struct Inner {
     stop: CancellationToken,
     /// The queues of the subscribers; `None` until all of them are at work.
     queues: Mutex<Option<Vec<Arc<str>>>>,
-    /// The queues of subscribers that ended although the app was not told to stop.
-    ended: Arc<Mutex<Vec<Arc<str>>>>,
+    /// What ended although the app was not told to stop.
+    ended: Arc<Mutex<Vec<Part>>>,
+}
+
+/// A part of an app that can end by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Part {
+    /// The subscriber of a queue.
+    Subscriber(Arc<str>),
+    /// A task, by its name.
+    Task(Arc<str>),
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Subscriber(queue) => write!(f, "the subscriber of `{queue}`"),
+            Self::Task(name) => write!(f, "the task `{name}`"),
+        }
+    }
 }
 
 impl HealthProbe {
     /// A probe of an app that is about to start.
-    pub(super) fn new(bus: &Bus, stop: &CancellationToken, ended: &Arc<Mutex<Vec<Arc<str>>>>) -> Self {
+    pub(super) fn new(bus: &Bus, stop: &CancellationToken, ended: &Arc<Mutex<Vec<Part>>>) -> Self {
         let (bus, stop, ended) = (bus.clone(), stop.clone(), Arc::clone(ended));
         Self(Arc::new(Inner { bus, stop, queues: Mutex::new(None), ended }))
     }
@@ -63,16 +81,15 @@ impl HealthProbe {
             Some(queues) => {
                 let subscribers = queues.iter().map(|queue| SubscriberHealth {
                     queue: Arc::clone(queue),
-                    running: !stop.is_cancelled() && !ended.contains(queue),
+                    running: !stop.is_cancelled() && !ended.contains(&Part::Subscriber(Arc::clone(queue))),
                 });
                 health.subscribers = subscribers.collect();
             }
             None => health.worsen(HealthState::Unhealthy, "it is starting".to_owned()),
         }
-        for queue in &*ended {
+        for part in &*ended {
             health.live = false;
-            health
-                .worsen(HealthState::Unhealthy, format!("the subscriber of `{queue}` has ended; start the app again"));
+            health.worsen(HealthState::Unhealthy, format!("{part} has ended; start the app again"));
         }
         if stop.is_cancelled() {
             health.worsen(HealthState::Unhealthy, "it is told to stop".to_owned());

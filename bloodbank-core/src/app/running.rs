@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::{
-    app::{App, Health, HealthProbe, ProbeGuard, ProbeServer, StopSignals},
+    app::{App, Health, HealthProbe, ProbeGuard, ProbeServer, StopSignals, probe::Part},
     consume::{self, SubscriberSpec},
     dedupe::{Dedupe, Guard},
     error::{Error, ErrorKind, Result},
@@ -39,14 +39,14 @@ impl fmt::Debug for Probes {
 }
 
 pub(super) async fn start<Provided>(app: App<Provided>) -> Result<RunningApp> {
-    let App { service, bus, states, subscribers, drain, mut dedupe, probes, .. } = app;
+    let App { service, bus, states, subscribers, drain, mut dedupe, probes, tasks, .. } = app;
     // Before anything is declared: an app without a place to remember in does not start.
     if dedupe.is_none() && subscribers.iter().any(|spec| spec.dedupe_within.is_some()) {
         dedupe = Some(Dedupe::for_app(&bus, subscribers.iter().any(SubscriberSpec::asks_for_dedupe))?);
     }
     let (stop, cancel) = (CancellationToken::new(), CancellationToken::new());
     let mut workers = JoinSet::new();
-    let ended: Arc<Mutex<Vec<Arc<str>>>> = Arc::default();
+    let ended: Arc<Mutex<Vec<Part>>> = Arc::default();
     let probe = HealthProbe::new(&bus, &stop, &ended);
     // Before all that may take its time: it lives, and is not ready yet.
     let served = match bus.settings().probes.as_ref().or(probes.as_ref()) {
@@ -54,6 +54,14 @@ pub(super) async fn start<Provided>(app: App<Provided>) -> Result<RunningApp> {
         None => Probes(None),
     };
     let queues = subscribers.iter().map(|spec| Arc::clone(&spec.queue)).collect();
+    for task in tasks {
+        let end = End { part: Part::Task(task.name().into()), stop: stop.clone(), ended: Arc::clone(&ended) };
+        let work = task.start(bus.clone(), stop.clone()).await?;
+        workers.spawn(async move {
+            let _end = end;
+            work.await;
+        });
+    }
     // All queues exist before the first event is handled: a follow-up of one subscriber reaches the others.
     for spec in &subscribers {
         let declared = bus.declare(spec.topology(&bus)).await;
@@ -61,6 +69,7 @@ pub(super) async fn start<Provided>(app: App<Provided>) -> Result<RunningApp> {
             return Err(with_every_conflict(&bus, &subscribers, error).await);
         }
     }
+    let count = subscribers.len();
     for spec in subscribers {
         let prefetch = spec.options.effective_prefetch().max(spec.options.concurrency);
         let deliveries = bus.transport().consume(Arc::clone(&spec.queue), prefetch).await?;
@@ -71,10 +80,11 @@ pub(super) async fn start<Provided>(app: App<Provided>) -> Result<RunningApp> {
             states: states.clone(),
             cancellation: cancel.clone(),
             timeout: spec.options.timeout,
+            dedupe_within: spec.options.dedupe_within,
         });
         let guard =
             spec.dedupe_within.zip(dedupe.clone()).map(|(within, dedupe)| Guard::new(dedupe, &spec.queue, within));
-        let end = End { queue: Arc::clone(&spec.queue), stop: stop.clone(), ended: Arc::clone(&ended) };
+        let end = End { part: Part::Subscriber(Arc::clone(&spec.queue)), stop: stop.clone(), ended: Arc::clone(&ended) };
         let worker = consume::run(target, spec, guard, deliveries, stop.clone());
         workers.spawn(async move {
             // Dropped last, also by a panic.
@@ -83,7 +93,7 @@ pub(super) async fn start<Provided>(app: App<Provided>) -> Result<RunningApp> {
         });
     }
     probe.set_started(queues);
-    info!(%service, subscribers = workers.len(), "started");
+    info!(%service, subscribers = count, "started");
     Ok(RunningApp { bus, stop, cancel, workers, drain, probe, _probes: served })
 }
 
@@ -110,17 +120,17 @@ async fn with_every_conflict(bus: &Bus, subscribers: &[SubscriberSpec], error: E
     Error::new(ErrorKind::Topology, format!("{error}. All that differs: {all}"))
 }
 
-/// Records, when dropped, that a subscriber ended although the app was not told to stop.
+/// Records, when dropped, that a subscriber or a task ended although the app was not told to stop.
 struct End {
-    queue: Arc<str>,
+    part: Part,
     stop: CancellationToken,
-    ended: Arc<Mutex<Vec<Arc<str>>>>,
+    ended: Arc<Mutex<Vec<Part>>>,
 }
 
 impl Drop for End {
     fn drop(&mut self) {
         if !self.stop.is_cancelled() {
-            self.ended.lock().push(Arc::clone(&self.queue));
+            self.ended.lock().push(self.part.clone());
         }
     }
 }

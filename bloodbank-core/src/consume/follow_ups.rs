@@ -1,32 +1,50 @@
 //! Publishing of a handler's follow-up events.
 
 use futures_util::future::join_all;
+use tracing::debug;
 
 use crate::{
     error::Result,
     event::{EventCollector, PendingEvent},
     event_id,
-    handler::Context,
+    handler::{Committed, Context, caused_by, prepare_collected},
     message::{Outgoing, names},
-    publish::PublishOptions,
+    publish::{Prepared, PublishOptions},
 };
 
 /// Publishes the events that a handler collected, in order, as children of the handled event. Resolves when all are
 /// confirmed; returns the message that answers a requester.
 pub(super) async fn publish_collected(events: EventCollector, cause: &Context) -> Result<Option<Outgoing>> {
-    let bus = cause.bus();
-    let (events, reply) = events.into_parts();
-    let mut prepared = Vec::with_capacity(events.len());
-    for event in events {
-        let follow_up = Some(cause.next_follow_up());
-        let options = PublishOptions { event_id: event.event_id, follow_up, ..caused_by(cause) };
-        prepared.push(bus.prepare(&event.routing_key, &event.payload, options)?);
+    let (prepared, answer) = prepare_collected(events, cause)?;
+    publish_all(prepared, cause).await?;
+    Ok(answer)
+}
+
+/// Publishes the follow-ups that a transaction has committed, and forgets them once they are confirmed. What cannot be
+/// published now is left to the relay. Returns the message that answers a requester.
+pub(super) async fn publish_committed(committed: Committed, cause: &Context) -> Option<Outgoing> {
+    let Committed { follow_ups, reply, kept } = committed;
+    if !follow_ups.is_empty() {
+        match publish_all(follow_ups, cause).await {
+            Ok(()) => {
+                if let Some(forget) = kept {
+                    forget().await;
+                }
+            }
+            Err(error) => {
+                debug!(queue = cause.queue(), event_id = %cause.event_id(), %error, "follow-ups are left to the relay of the outbox");
+            }
+        }
     }
-    let answer = reply.and_then(|index| prepared.get(index)).map(|event| event.message.clone());
+    reply
+}
+
+async fn publish_all(prepared: Vec<Prepared>, cause: &Context) -> Result<()> {
+    let bus = cause.bus();
     for published in join_all(prepared.into_iter().map(|event| bus.publish_prepared(event))).await {
         published?;
     }
-    Ok(answer)
+    Ok(())
 }
 
 /// Publishes the failure event of an attempt; `last`: no further attempt follows.
@@ -42,10 +60,4 @@ pub(super) async fn publish_failure(event: &PendingEvent, cause: &Context, last:
     let answer = prepared.message.clone();
     bus.publish_prepared(prepared).await?;
     Ok(answer)
-}
-
-fn caused_by(cause: &Context) -> PublishOptions {
-    let mut options = PublishOptions::default();
-    options.caused_by(cause);
-    options
 }

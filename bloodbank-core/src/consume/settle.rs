@@ -4,17 +4,19 @@
 use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use metrics::counter;
 use tracing::{error, warn};
 
 use crate::{
     consume::{
         answer::{Answer, answer},
-        follow_ups::{publish_collected, publish_failure},
+        dedupe::put_off,
+        follow_ups::{publish_collected, publish_committed, publish_failure},
     },
     dedupe::Lease,
     error::{Error, ErrorKind, Result},
     event::EventCollector,
-    handler::{Context, HandlerError, HandlerErrorKind},
+    handler::{Committed, Context, HandlerError, HandlerErrorKind},
     message::{Outgoing, names},
     registry::{OnFailure, SubscriberOptions},
     transport::{
@@ -51,7 +53,14 @@ pub(super) async fn settle(
     result: Result<EventCollector, HandlerError>,
     lease: Option<&Lease>,
 ) -> Outcome {
+    if let Some(committed) = context.take_committed() {
+        return Box::pin(settle_committed(settlement, context, committed)).await;
+    }
     let failure = match result {
+        Err(failure) if matches!(failure.kind, HandlerErrorKind::Deferred) => {
+            warn!(queue = context.queue(), event_id = %context.event_id(), error = %failure, "an event waits");
+            return Box::pin(put_off(settlement, context, options, LADDER[1])).await;
+        }
         Ok(events) => match finish(events, context).await {
             Ok(()) => {
                 if let Some(lease) = lease {
@@ -65,6 +74,19 @@ pub(super) async fn settle(
         Err(failure) => failure,
     };
     Box::pin(replace(settlement, context, || give_up(&failure, context, options), lease)).await
+}
+
+/// Settles a delivery whose effects are committed: follow-ups are published, or left to the relay.
+async fn settle_committed(settlement: Settlement, context: &Context, committed: Committed) -> Outcome {
+    let is_duplicate = committed.kept.is_none();
+    let reply = publish_committed(committed, context).await;
+    if is_duplicate {
+        counter!("bloodbank_duplicates_total", "queue" => context.queue().to_owned()).increment(1);
+    } else {
+        answer(context, Answer::Reply(reply)).await;
+    }
+    settlement.ack();
+    if is_duplicate { Outcome::Duplicate } else { Outcome::Ack }
 }
 
 /// Acknowledges a delivery once a replacement is published; until then it is kept.
@@ -126,6 +148,7 @@ pub(super) async fn give_up(failure: &HandlerError, context: &Context, options: 
         HandlerErrorKind::Failure { retryable: false, .. } => Err("failed"),
         HandlerErrorKind::Failure { retryable: true, .. } => next_attempt(context, options, None),
         HandlerErrorKind::Retryable { after } => next_attempt(context, options, *after),
+        HandlerErrorKind::Deferred => next_attempt(context, options, None),
         HandlerErrorKind::TimedOut => next_attempt(context, options, None).map_err(|_| "timed-out"),
         HandlerErrorKind::Panicked => next_attempt(context, options, None).map_err(|_| "panicked"),
     };
@@ -133,6 +156,7 @@ pub(super) async fn give_up(failure: &HandlerError, context: &Context, options: 
         HandlerErrorKind::Failure { event, .. } => Some(publish_failure(event, context, next.is_err()).await?),
         HandlerErrorKind::Permanent { .. }
         | HandlerErrorKind::Retryable { .. }
+        | HandlerErrorKind::Deferred
         | HandlerErrorKind::TimedOut
         | HandlerErrorKind::Panicked => None,
     };

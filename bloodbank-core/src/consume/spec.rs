@@ -64,7 +64,7 @@ impl SubscriberSpec {
             owner: format!("{service}.{}", descriptor.name).into(),
             patterns: descriptor.patterns(),
             options,
-            dedupe_within: options.dedupe_within.filter(|within| !within.is_zero()),
+            dedupe_within: options.lease_within().filter(|within| !within.is_zero()),
             service: BoxCloneSyncService::new(handler),
             lane,
             location: descriptor.location,

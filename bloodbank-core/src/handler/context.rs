@@ -1,6 +1,7 @@
 //! The context of the event that a handler handles.
 
 use std::{
+    any::Any,
     fmt,
     sync::{
         Arc, OnceLock,
@@ -10,13 +11,14 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
     dedupe::DedupeMark,
     envelope::{AgentContext, EnvelopeHead, RawEnvelope},
-    handler::States,
+    handler::{Committed, States},
     message::{Headers, Incoming, names},
     publish::{Bus, Cause, FollowUp, TraceContext},
     telemetry::Handled,
@@ -34,6 +36,14 @@ struct Inner {
     unchecked: AtomicBool,
     begun: OnceLock<Instant>,
     mark: OnceLock<DedupeMark>,
+    transaction: Mutex<TransactionState>,
+}
+
+/// The transaction of a transactional subscriber, on its way to the handler and back.
+#[derive(Default)]
+struct TransactionState {
+    handle: Option<Box<dyn Any + Send>>,
+    committed: Option<Committed>,
 }
 
 /// The part of the context that all deliveries of a subscriber share.
@@ -44,6 +54,7 @@ pub(crate) struct Target {
     pub(crate) states: States,
     pub(crate) cancellation: CancellationToken,
     pub(crate) timeout: Duration,
+    pub(crate) dedupe_within: Option<Duration>,
 }
 
 /// The part of the context that belongs to one delivery.
@@ -62,6 +73,7 @@ impl Context {
             unchecked: AtomicBool::new(false),
             begun: OnceLock::new(),
             mark: OnceLock::new(),
+            transaction: Mutex::default(),
         }))
     }
 
@@ -134,6 +146,39 @@ impl Context {
         Handled { queue: self.queue(), event_id: self.event_id(), key: self.key(), attempt: self.attempt() }
     }
 
+    /// Takes the transaction of a transactional subscriber, where it has this type: an extractor that stands for a
+    /// transaction calls it. `None`: there is none, or it was taken before.
+    #[must_use]
+    pub fn take_transaction<T: 'static>(&self) -> Option<T> {
+        let mut state = self.0.transaction.lock();
+        match state.handle.take()?.downcast::<T>() {
+            Ok(handle) => Some(*handle),
+            Err(other) => {
+                state.handle = Some(other);
+                None
+            }
+        }
+    }
+
+    pub(super) fn begin_transaction(&self, handle: Box<dyn Any + Send>) {
+        // The handler may run again: its follow-ups have the same ids then.
+        self.0.position.store(0, Ordering::Relaxed);
+        self.0.transaction.lock().handle = Some(handle);
+    }
+
+    pub(super) fn end_transaction(&self) {
+        let unused = self.0.transaction.lock().handle.take();
+        drop(unused);
+    }
+
+    pub(super) fn set_committed(&self, committed: Committed) {
+        self.0.transaction.lock().committed = Some(committed);
+    }
+
+    pub(crate) fn take_committed(&self) -> Option<Committed> {
+        self.0.transaction.lock().committed.take()
+    }
+
     /// The queue that the event came from.
     #[must_use]
     pub fn queue(&self) -> &str {
@@ -162,6 +207,12 @@ impl Context {
     pub(crate) fn has_expired(&self) -> bool {
         let end = self.headers().text(names::EXPIRES_AT).and_then(|end| DateTime::parse_from_rfc3339(end).ok());
         end.is_some_and(|end| end < Utc::now())
+    }
+
+    /// The time for which the subscriber wants an event to be remembered (`dedupe(within = …)`).
+    #[must_use]
+    pub fn dedupe_within(&self) -> Option<Duration> {
+        self.0.target.dedupe_within
     }
 
     /// Starts the attempt, unless it has started, and returns the time of its start. An event that waits for its lane

@@ -36,6 +36,8 @@ pub(crate) enum HandlerErrorKind {
     Permanent { reason: &'static str },
     /// A failure event, which itself says whether another attempt can help.
     Failure { event: Box<PendingEvent>, retryable: bool },
+    /// It is not known whether the event was handled, or it could not be tried: it waits, and uses up no attempt.
+    Deferred,
     /// The handler exceeded its time limit.
     TimedOut,
     /// The handler panicked.

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::handler::{Context, HandlerError, Publisher};
+use crate::handler::{Context, HandlerError, OpenTransaction, Publisher};
 
 /// An argument that a subscriber can ask for besides the event: [`State`], [`Context`], [`Publisher`], or a type of
 /// your own.
@@ -19,6 +19,10 @@ use crate::handler::{Context, HandlerError, Publisher};
 pub trait Extractor: Sized {
     /// The requirement on the app: `()`, or [`Needs<S>`] for a state.
     type Requires;
+
+    /// Opens the transaction that the argument stands for, around the handler; `None` for every other argument. Only
+    /// subscribers with `transactional` can take one that has it.
+    const TRANSACTION: Option<OpenTransaction> = None;
 
     /// Extracts the argument from the context of the event.
     ///

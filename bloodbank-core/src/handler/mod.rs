@@ -3,11 +3,13 @@
 mod context;
 mod error;
 mod extract;
+mod follow_ups;
 mod function;
 mod input;
 mod output;
 mod publisher;
 mod time_limit;
+mod transaction;
 
 use futures_util::future::BoxFuture;
 
@@ -16,11 +18,17 @@ pub(crate) use context::{Delivered, Target};
 pub use error::{HandlerError, HandlerFailure};
 pub(crate) use error::{HandlerErrorKind, failure};
 pub use extract::{ExtractFrom, Extractor, Here, Needs, Provides, Satisfies, State, States, There};
+pub(crate) use follow_ups::{caused_by, prepare_collected};
 pub use function::{Handling, SubscriberFn};
 pub use input::Input;
 pub use output::{HandlerReturn, Output};
 pub use publisher::Publisher;
 pub(crate) use time_limit::limited;
+pub(crate) use transaction::Committed;
+pub use transaction::{
+    HandlerFunction, HandlerTransaction, Interrupted, Kept, OpenTransaction, Opened, check_no_transaction,
+    in_transaction, the_transaction,
+};
 
 use crate::{event::EventCollector, registry::SubscriberDescriptor};
 

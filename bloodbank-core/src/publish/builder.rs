@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{
-    Bus, Cause, FollowUp, Prepared, PublishOptions, Receipt, TraceContext,
+    Broker, Bus, Cause, Destination, FollowUp, Prepared, PublishOptions, TraceContext,
     payload::{Publishable, Untyped},
 };
 use crate::{
@@ -27,14 +27,15 @@ use crate::{
 /// # Ok(()) }
 /// ```
 ///
-/// `P` is the event, or its JSON payload ([`PublishValue`]); the options are the same for both.
+/// `P` is the event, or its JSON payload ([`PublishValue`]); the options are the same for both, and for every destination.
 #[must_use = "an event is published when this is awaited"]
-pub struct Publish<'a, P> {
+pub struct Publish<'a, P, To = Broker> {
     bus: &'a Bus,
     payload: P,
     options: PublishOptions,
     /// Kept from where the type was checked, so that one that is no event is reported there and not again at `.await`.
     write: fn(P, &Bus, PublishOptions) -> Result<Prepared>,
+    destination: To,
 }
 
 /// A publish of an event known only at run time; see [`Bus::publish_value`].
@@ -45,9 +46,17 @@ impl<'a, P> Publish<'a, P> {
     where
         P: Publishable,
     {
-        Self { bus, payload, options: PublishOptions::default(), write: P::prepare }
+        Self { bus, payload, options: PublishOptions::default(), write: P::prepare, destination: Broker }
     }
 
+    /// Sends the event somewhere else than to the broker, such as to an outbox, which publishes it later.
+    pub fn via<To: Destination<'a>>(self, destination: To) -> Publish<'a, P, To> {
+        let Self { bus, payload, options, write, destination: Broker } = self;
+        Publish { bus, payload, options, write, destination }
+    }
+}
+
+impl<'a, P, To> Publish<'a, P, To> {
     /// Gives the event an id derived from its cause, unless it has one of its own.
     pub(crate) fn follow_up(mut self, follow_up: FollowUp) -> Self {
         self.options.follow_up = Some(follow_up);
@@ -129,7 +138,9 @@ impl<'a, P> Publish<'a, P> {
     pub(super) fn parts(&mut self) -> (&'a Bus, &mut P, &mut PublishOptions) {
         (self.bus, &mut self.payload, &mut self.options)
     }
+}
 
+impl<P, To> Publish<'_, P, To> {
     /// Checks and serialises the event without publishing it: returns the message as it would be sent.
     /// [`Bus::publish_prepared`] sends it.
     ///
@@ -142,12 +153,12 @@ impl<'a, P> Publish<'a, P> {
     }
 }
 
-impl<'a, P: Send + 'a> IntoFuture for Publish<'a, P> {
-    type Output = Result<Receipt>;
-    type IntoFuture = BoxFuture<'a, Result<Receipt>>;
+impl<'a, P: Send + 'a, To: Destination<'a>> IntoFuture for Publish<'a, P, To> {
+    type Output = Result<To::Receipt>;
+    type IntoFuture = BoxFuture<'a, Result<To::Receipt>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let bus = self.bus;
-        Box::pin(async move { bus.publish_prepared(self.prepare()?).await })
+        let Self { bus, payload, options, write, destination } = self;
+        Box::pin(async move { destination.send(bus, write(payload, bus, options)?).await })
     }
 }

@@ -3,6 +3,7 @@
 mod builder;
 mod bus;
 mod cause;
+mod destination;
 mod keys;
 mod many;
 mod measure;
@@ -15,6 +16,7 @@ mod request;
 pub use builder::{Publish, PublishValue};
 pub use bus::Bus;
 pub use cause::{Cause, TraceContext};
+pub use destination::{Broker, Destination};
 pub(crate) use options::{FollowUp, PublishOptions, Uncommon};
 pub use payload::{JsonPayload, Publishable, Untyped};
 pub use prepared::{Prepared, Receipt};

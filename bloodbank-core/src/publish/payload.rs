@@ -77,7 +77,7 @@ pub struct Untyped<'a> {
     unregistered: bool,
 }
 
-impl PublishValue<'_> {
+impl<To> Publish<'_, Untyped<'_>, To> {
     /// Also publishes an event that is not registered in this program; its payload is then not checked.
     pub fn allow_unregistered(mut self) -> Self {
         self.parts().1.unregistered = true;

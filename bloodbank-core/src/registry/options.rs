@@ -30,6 +30,8 @@ pub struct SubscriberOptions {
     /// The time for which a second delivery of the same event is recognised and not handled again: zero is never. `None` is
     /// never for a subscriber, and [`COMMAND_DEDUPE`](Self::COMMAND_DEDUPE) for a command.
     pub dedupe_within: Option<Duration>,
+    /// Whether the handler runs in a transaction of the user's database, with the mark of the event and its follow-ups.
+    pub transactional: bool,
     /// The treatment of an event that failed for good.
     pub on_failure: OnFailure,
 }
@@ -45,6 +47,7 @@ impl SubscriberOptions {
         timeout: Duration::from_secs(30),
         retry: RetryPolicy::DEFAULT,
         dedupe_within: None,
+        transactional: false,
         on_failure: OnFailure::DeadLetter,
     };
 
@@ -107,11 +110,25 @@ impl SubscriberOptions {
         self
     }
 
+    /// Runs the handler in a transaction of the user's database.
+    #[must_use]
+    pub const fn transactional(mut self) -> Self {
+        self.transactional = true;
+        self
+    }
+
     /// Sets the treatment of an event that failed for good.
     #[must_use]
     pub const fn on_failure(mut self, treatment: OnFailure) -> Self {
         self.on_failure = treatment;
         self
+    }
+
+    /// The time for which handled events are remembered in the lease store; `None` where they are not, because there is no
+    /// `dedupe`, or because the mark is in the transaction of the handler.
+    #[must_use]
+    pub fn lease_within(&self) -> Option<Duration> {
+        self.dedupe_within.filter(|_| !self.transactional)
     }
 
     /// The number of deliveries that the broker sends ahead: the configured one, or enough to keep every handler busy.

@@ -11,9 +11,10 @@ use crate::{
     options::{Facade, KnownOption, Options, names, value},
 };
 
-const KNOWN: [KnownOption; 10] = [
+const KNOWN: [KnownOption; 11] = [
     ("pattern", "pattern = \"orders.#\""),
     ("ordered_by", "ordered_by(order_id)"),
+    ("transactional", "transactional"),
     QUEUE,
     CONCURRENCY,
     PREFETCH,
@@ -27,14 +28,20 @@ const KNOWN: [KnownOption; 10] = [
 pub(crate) struct SubscriberAttr {
     pub(crate) pattern: Option<LitStr>,
     pub(crate) ordered_by: Option<Ident>,
+    pub(crate) transactional: Option<Ident>,
     pub(crate) handling: HandlingOptions,
     pub(crate) facade: Facade,
 }
 
 impl SubscriberAttr {
     pub(crate) fn read(cx: &Ctxt, tokens: TokenStream) -> Self {
-        let mut this =
-            Self { pattern: None, ordered_by: None, handling: HandlingOptions::default(), facade: Facade::DEFAULT };
+        let mut this = Self {
+            pattern: None,
+            ordered_by: None,
+            transactional: None,
+            handling: HandlingOptions::default(),
+            facade: Facade::DEFAULT,
+        };
         Options::new(cx, &KNOWN).read(tokens, |name, input| this.read_one(cx, name, input));
         this
     }
@@ -64,6 +71,11 @@ impl SubscriberAttr {
                     (_, Some(second)) => cx.error(second, "events are ordered by one field; remove the others"),
                     (None, None) => cx.error(name, "ordered by which field? write `ordered_by(order_id)`"),
                 }
+            }
+            // #[subscriber(transactional)]
+            "transactional" => {
+                self.handling.set(quote!(transactional()));
+                self.transactional = Some(name.clone());
             }
             // #[subscriber(crate = "::bloodbank")]
             "crate" => self.facade = Facade::parse(input)?,

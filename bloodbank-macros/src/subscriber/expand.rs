@@ -16,6 +16,7 @@ pub(crate) fn expand(subscriber: &Subscriber) -> TokenStream {
     let questions = questions(subscriber);
     let pattern_check = pattern_check(subscriber);
     let descriptor = descriptor(subscriber);
+    let transaction = transaction(subscriber);
     let implementation = implementation(subscriber);
     quote! {
         #marker
@@ -27,6 +28,7 @@ pub(crate) fn expand(subscriber: &Subscriber) -> TokenStream {
             #[allow(clippy::needless_update, reason = "every option may be given")]
             const __DESCRIPTOR: __bb::SubscriberDescriptor = #descriptor;
             #pattern_check
+            #transaction
             #implementation
             __bb::inventory::submit! { __DESCRIPTOR }
         };
@@ -163,6 +165,24 @@ fn pattern_check(subscriber: &Subscriber) -> Option<TokenStream> {
     Some(quote!(const _: () = #check;))
 }
 
+/// Generates the one transaction of a transactional subscriber, or the check that there is none.
+fn transaction(subscriber: &Subscriber) -> TokenStream {
+    let of = |extractor| quote_spanned!(call_site_at(extractor)=> <#extractor as __bb::Extractor>::TRANSACTION);
+    let transactions: Vec<_> = subscriber.extractors.iter().map(of).collect();
+    match &subscriber.attr.transactional {
+        Some(option) => {
+            let the_transaction = quote_spanned!(call_site_at(option)=> __bb::the_transaction(&[#(#transactions),*]));
+            quote!(const __OPEN: __bb::OpenTransaction = #the_transaction;)
+        }
+        None => {
+            let checks = subscriber.extractors.iter().zip(transactions).map(|(extractor, transaction)| {
+                quote_spanned!(call_site_at(extractor)=> const _: () = __bb::check_no_transaction(#transaction);)
+            });
+            quote!(#(#checks)*)
+        }
+    }
+}
+
 fn implementation(subscriber: &Subscriber) -> TokenStream {
     let name = &subscriber.function.sig.ident;
     let output = &subscriber.output;
@@ -178,16 +198,23 @@ fn implementation(subscriber: &Subscriber) -> TokenStream {
     let finish = quote_spanned!(call_site_at(output)=> <#output as __bb::HandlerReturn<{ __RESULT }>>::finish);
     let arguments = arguments(subscriber);
     let (lane_function, lane) = lane(subscriber).unzip();
+    let handling = quote! {
+        __bb::Box::pin(async move {
+            #(let #arguments = #take_functions(&context)?;)*
+            #finish(#name(#(#arguments),*).await, &context)
+        })
+    };
+    let call = match subscriber.attr.transactional {
+        Some(_) => quote!(__bb::in_transaction(context, __OPEN, |context| #handling)),
+        None => handling,
+    };
     quote! {
         // Neither generic nor asynchronous, so that the compiler knows the answers to the questions.
         #(#takes)*
         fn __call(
             context: __bb::Context,
         ) -> __bb::BoxFuture<'static, __bb::Result<__bb::EventCollector, __bb::HandlerError>> {
-            __bb::Box::pin(async move {
-                #(let #arguments = #take_functions(&context)?;)*
-                #finish(#name(#(#arguments),*).await, &context)
-            })
+            #call
         }
         #lane_function
         impl<__Provided #(, #indices)*> __bb::Subscriber<__Provided, (#(#indices,)*)> for #name

@@ -1,0 +1,34 @@
+use bloodbank::{
+    HandlerError,
+    handler::{Extractor, Interrupted, OpenTransaction, Opened},
+    prelude::*,
+};
+use std::{future::Future, pin::Pin};
+
+#[derive(Serialize, Deserialize, JsonSchema, Event)]
+#[event(routing_key = "orders.order.placed")]
+struct OrderPlaced {
+    order_id: String,
+}
+
+/// Stands for `bloodbank::sql::Tx`, without a database.
+struct Tx;
+
+fn open(_: &Context) -> Pin<Box<dyn Future<Output = Result<Opened, Interrupted>> + Send + '_>> {
+    unimplemented!()
+}
+
+impl Extractor for Tx {
+    type Requires = ();
+
+    const TRANSACTION: Option<OpenTransaction> = Some(open);
+
+    fn extract(_: &Context) -> Result<Self, HandlerError> {
+        unimplemented!()
+    }
+}
+
+#[subscriber]
+async fn charge(_order: OrderPlaced, _tx: Tx) {}
+
+fn main() {}

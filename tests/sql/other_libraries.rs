@@ -1,0 +1,28 @@
+//! Rows written by other libraries than sqlx: a statement and its parameters.
+
+use bloodbank::{
+    sql::{INSERT, OutboxRow, Relay},
+    testing::TestBus,
+};
+use sqlx::Sqlite;
+
+use crate::{OrderPlaced, database::migrated, placed};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rusqlite_writes_the_row_in_its_own_transaction() {
+    let (pool, folder) = migrated::<Sqlite>().await;
+    let bus = TestBus::new();
+    let mut connection = rusqlite::Connection::open(folder.path().join("app.db")).unwrap();
+    for (number, commit) in [(1, true), (2, false)] {
+        let prepared = bus.publish(placed(number)).header("tenant", "acme").prepare().unwrap();
+        let OutboxRow { event_id, event_type, message, order_key, .. } = OutboxRow::of(&prepared).unwrap();
+        let transaction = connection.transaction().unwrap();
+        let parameters = rusqlite::params![event_id.to_string(), event_type, message, order_key];
+        transaction.execute(INSERT, parameters).unwrap();
+        if commit {
+            transaction.commit().unwrap();
+        }
+    }
+    assert_eq!(Relay::new(pool).run_once(&bus).await.unwrap(), 1);
+    assert_eq!(bus.published::<OrderPlaced>()[0].payload, placed(1));
+}

@@ -1,0 +1,213 @@
+//! Transactional subscribers: the mark, what the handler writes, and its follow-ups are one commit.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use bloodbank::{
+    App, Context, HandlerError,
+    prelude::*,
+    sql::{AppExt, BusExt, OutboxTable, Relay, Tx},
+    testing::TestBus,
+};
+use sqlx::{Executor, Pool, Postgres, Sqlite};
+
+use crate::{
+    OrderPlaced,
+    database::{TestDatabase, execute, migrated},
+    placed,
+};
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Event)]
+#[event(routing_key = "orders.order.charged")]
+struct OrderCharged {
+    cents: i64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Event)]
+#[event(routing_key = "orders.order.noted")]
+struct OrderNoted {
+    cents: i64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Event)]
+#[event(routing_key = "orders.order.failed", failure)]
+struct OrderFailed {
+    error_message: String,
+    is_retryable: bool,
+    retry_count: u32,
+}
+
+/// What the handlers are told, and how often they ran.
+#[derive(Clone, Default)]
+struct Script {
+    runs: Arc<AtomicU32>,
+    fails: bool,
+    panics: bool,
+}
+
+/// The same body for each database: the macro needs a type with a name.
+macro_rules! bodies {
+    ($module:ident $database:ident) => {
+        mod $module {
+            use super::*;
+
+            #[subscriber(transactional, retry(max_attempts = 2, backoff = "1s"), dedupe(within = "1h"))]
+            async fn charge(
+                order: OrderPlaced,
+                State(script): State<Script>,
+                mut tx: Tx<$database>,
+            ) -> Result<OrderCharged, OrderFailed> {
+                script.runs.fetch_add(1, Ordering::Relaxed);
+                let statement = format!("INSERT INTO orders VALUES ('{}', {})", order.order_id, order.cents);
+                tx.execute(sqlx::AssertSqlSafe(statement)).await.unwrap();
+                tx.publish(OrderNoted { cents: order.cents }).await.unwrap();
+                assert!(!script.panics, "as the script says");
+                if script.fails {
+                    let error_message = "no money".to_owned();
+                    return Err(OrderFailed { error_message, is_retryable: true, retry_count: 0 });
+                }
+                Ok(OrderCharged { cents: order.cents })
+            }
+
+            async fn started(bus: &TestBus, script: Script) -> (bloodbank::RunningApp, Pool<$database>, impl Sized) {
+                let (pool, guard) = migrated::<$database>().await;
+                let app = App::new("shop", bus.bus()).state(script).outbox(pool.clone()).subscribe(charge);
+                (app.start().await.unwrap(), pool, guard)
+            }
+
+            async fn orders(pool: &Pool<$database>) -> i64 {
+                $database::number(pool, "SELECT count(*) FROM orders").await
+            }
+
+            /// Waits until the relay has published what `Tx::publish` wrote.
+            async fn noted(bus: &TestBus, count: usize) {
+                let begun = std::time::Instant::now();
+                while bus.published::<OrderNoted>().len() < count {
+                    assert!(begun.elapsed() < Duration::from_secs(20));
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn an_event_that_comes_three_times_has_one_effect() {
+                let (bus, script) = (TestBus::new(), Script::default());
+                let (app, pool, _guard) = started(&bus, script.clone()).await;
+                let cause = bus.publish(placed(7)).await.unwrap();
+                for _ in 0..2 {
+                    bus.publish(placed(7)).event_id(cause.event_id).await.unwrap();
+                }
+                bus.idle().await;
+                noted(&bus, 1).await;
+                assert_eq!(orders(&pool).await, 1);
+                assert_eq!(script.runs.load(Ordering::Relaxed), 1);
+                let charged = bus.published::<OrderCharged>();
+                assert_eq!(charged.len(), 1);
+                assert_eq!(charged[0].correlation_ids, [cause.event_id]);
+                assert_eq!(bus.published::<OrderNoted>()[0].correlation_ids, [cause.event_id]);
+                app.shutdown().await.unwrap();
+                assert_eq!(OutboxTable::new(pool).backlog().await.unwrap(), Default::default());
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn what_a_handler_wrote_before_it_failed_is_not_there() {
+                for panics in [false, true] {
+                    let (bus, script) = (TestBus::new(), Script { fails: true, panics, ..Script::default() });
+                    let (app, pool, _guard) = started(&bus, script.clone()).await;
+                    bus.publish(placed(7)).await.unwrap();
+                    bus.drain_retries().await;
+                    assert_eq!(script.runs.load(Ordering::Relaxed), 2, "every attempt runs");
+                    assert_eq!(orders(&pool).await, 0);
+                    assert_eq!($database::number(&pool, "SELECT count(*) FROM bloodbank_inbox").await, 0);
+                    assert_eq!(OutboxTable::new(pool.clone()).backlog().await.unwrap(), Default::default());
+                    assert_eq!(bus.published::<OrderCharged>().len() + bus.published::<OrderNoted>().len(), 0);
+                    assert_eq!(bus.published::<OrderFailed>().len(), if panics { 0 } else { 2 });
+                    let dead = bus.dead_lettered::<OrderPlaced>();
+                    assert_eq!(dead.len(), 1);
+                    assert_eq!(dead[0].reason, if panics { "panicked" } else { "attempts" });
+                    app.shutdown().await.unwrap();
+                }
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn follow_ups_of_a_process_that_died_after_its_commit_are_relayed() {
+                let (bus, script) = (TestBus::new(), Script::default());
+                let (app, pool, _guard) = started(&bus, script.clone()).await;
+                // The mark and the follow-up of a handler whose process died: committed, and not acknowledged.
+                let event_id = uuid::Uuid::new_v4();
+                let mut tx = pool.begin().await.unwrap();
+                let mark = format!(
+                    "INSERT INTO bloodbank_inbox (queue, event_id, expires_at) SELECT 'shop.charge', '{event_id}', \
+                     max(due) FROM (SELECT due_at AS due FROM bloodbank_outbox) AS dues"
+                );
+                bus.outbox(&mut tx).publish(OrderCharged { cents: 7 }).caused_by(&event_id).await.unwrap();
+                $database::run(&mut tx, &mark).await;
+                tx.commit().await.unwrap();
+                // The mark lasts as long as it says.
+                let longer = "UPDATE bloodbank_inbox SET expires_at = expires_at + ";
+                let hour = if stringify!($database) == "Sqlite" { "3600000" } else { "interval '1 hour'" };
+                execute(&pool, &format!("{longer}{hour}")).await;
+                bus.publish(placed(7)).event_id(event_id).await.unwrap();
+                bus.idle().await;
+                assert_eq!(script.runs.load(Ordering::Relaxed), 0, "it is a duplicate");
+                Relay::new(pool.clone()).run_once(&bus).await.unwrap();
+                let begun = std::time::Instant::now();
+                while bus.published::<OrderCharged>().is_empty() {
+                    assert!(begun.elapsed() < Duration::from_secs(20));
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+                // An expired mark is none.
+                execute(&pool, &format!("UPDATE bloodbank_inbox SET expires_at = expires_at - 2 * {hour}")).await;
+                bus.publish(placed(7)).event_id(event_id).await.unwrap();
+                bus.idle().await;
+                assert_eq!(script.runs.load(Ordering::Relaxed), 1);
+                app.shutdown().await.unwrap();
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn an_event_waits_while_the_database_is_away_and_uses_up_no_attempt() {
+                let (bus, script) = (TestBus::new(), Script::default());
+                let (app, pool, _guard) = started(&bus, script.clone()).await;
+                pool.close().await;
+                bus.publish(placed(7)).await.unwrap();
+                bus.idle().await;
+                for _ in 0..10 {
+                    bus.advance(Duration::from_secs(1)).await;
+                }
+                assert_eq!(script.runs.load(Ordering::Relaxed), 0);
+                assert_eq!(bus.dead_lettered::<OrderPlaced>().len(), 0, "it is not given up");
+                app.shutdown().await.unwrap();
+            }
+        }
+    };
+}
+
+bodies!(sqlite Sqlite);
+bodies!(postgres Postgres);
+
+/// A handler that gives its transaction to somebody else cannot commit.
+#[subscriber(transactional, retry(max_attempts = 1, backoff = "1s"))]
+async fn keep(_: OrderPlaced, context: Context, tx: Tx<Sqlite>) -> Result<(), HandlerError> {
+    let cancellation = context.cancellation().clone();
+    tokio::spawn(async move {
+        cancellation.cancelled().await;
+        drop(tx);
+    });
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handler_that_keeps_its_transaction_is_told() {
+    let (pool, _guard) = migrated::<Sqlite>().await;
+    let bus = TestBus::new();
+    let app = App::new("shop", bus.bus()).outbox(pool).subscribe(keep).start().await.unwrap();
+    bus.publish(placed(7)).await.unwrap();
+    bus.idle().await;
+    let dead = bus.dead_lettered::<OrderPlaced>();
+    assert!(dead[0].error.contains("has kept its `Tx`"), "{dead:?}");
+    app.shutdown().await.unwrap();
+}
