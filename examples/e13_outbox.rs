@@ -36,7 +36,7 @@ macro_rules! shop {
     ($module:ident, $database:ident) => {
         mod $module {
             use super::*;
-            use sqlx::{$database, Pool};
+            use sqlx::{Pool, $database};
 
             /// What the handler of `POST /orders` does: both rows are there, or neither.
             async fn place(bus: &Bus, pool: &Pool<$database>, order: OrderPlaced) -> Result<uuid::Uuid, BoxError> {

@@ -74,7 +74,7 @@ pub mod handler {
         consume::HandlerService,
         handler::{
             ExtractFrom, Extractor, HandlerFailure, HandlerReturn, HandlerTransaction, Handling, Here, Input, Interrupted,
-            Kept, Needs, OpenTransaction, Opened, Output, Provides, Satisfies, States, SubscriberFn, There,
+            Kept, Needs, OpenTransaction, Opened, Output, Provides, Requirement, Satisfies, States, SubscriberFn, There,
         },
     };
 }
@@ -122,15 +122,15 @@ pub mod routing {
 
 /// Settings from the environment, `.env` and `bloodbank.toml`.
 pub mod settings {
-    pub use bloodbank_core::settings::{ClaimStoreKind, LogFormat, QueueKind, Reader, TlsFiles};
+    pub use bloodbank_core::settings::{ClaimStoreKind, CorrelationStoreKind, LogFormat, QueueKind, Reader, TlsFiles};
 }
 
 /// Stores: contracts, and the backends in memory, in files and in Redis.
 pub mod store {
     pub use bloodbank_core::store::{
-        Acquired, BatchRead, CausationLink, ClaimStore, DirectLinkStore, FileClaims, Journal, JournalEntries,
-        JournalEntry, JournalQuery, LeaseKey, LeaseStore, LinkEntry, LinkStore, Lookup, MalformedEntry, Position,
-        Stores, UnrecordedLinks,
+        Acquired, BatchRead, CausationLink, ClaimStore, DatabaseProvider, DatabaseStores, DirectLinkStore, FileClaims,
+        Journal, JournalEntries, JournalEntry, JournalQuery, LeaseKey, LeaseStore, LinkEntry, LinkStore, Lookup,
+        MalformedEntry, Position, Stores, UnrecordedLinks,
     };
 
     /// Stores in the memory of this process.
@@ -181,8 +181,11 @@ pub mod embedded {
 /// SQL: the user's transaction, the event and the mark in one commit.
 #[cfg(any(feature = "sql-postgres", feature = "sql-sqlite"))]
 pub mod sql {
+    #[cfg(feature = "sql-sqlite")]
+    pub use bloodbank_sql::sqlite_in_memory;
     pub use bloodbank_sql::{
-        AppExt, AsConnection, BusExt, Database, Dialect, Schema, SchemaStatus, Tx, Value,
+        AnyPool, AppExt, AsConnection, BusExt, Database, Dialect, Schema, SchemaStatus, SqlClaims, SqlLeases, SqlLinks,
+        Tx, Value,
         outbox::{Backlog, INSERT, InTransaction, Outbox, OutboxEntry, OutboxReceipt, OutboxRow, OutboxTable, Relay},
     };
 }

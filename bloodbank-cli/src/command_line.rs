@@ -6,8 +6,8 @@ use crate::{
     app::Composition,
     error::Result,
     verbs::{
-        Check, Completions, Dlq, Docs, Doctor, Flow, ListCommands, ListEvents, Mcp, New, Publish, PublishPrompt,
-        Queues, Schema, Serve, Show, Tail, Topology, Trace, Watch, Work,
+        Check, Completions, Dlq, Docs, Doctor, Flow, ListCommands, ListEvents, Mcp, New, Outbox, Publish,
+        PublishPrompt, Queues, Schema, Serve, Show, Sql, Tail, Topology, Trace, Watch, Work,
     },
 };
 
@@ -77,6 +77,8 @@ pub(crate) enum Verb {
     Ui(crate::verbs::Ui),
     Queues(Queues),
     Dlq(Dlq),
+    Outbox(Outbox),
+    Sql(Sql),
     Check(Check),
     Flow(Flow),
     Topology(Topology),
@@ -107,6 +109,8 @@ impl Verb {
             Self::Ui(verb) => verb.run(program.apps),
             Self::Queues(verb) => verb.run(),
             Self::Dlq(verb) => verb.run(program.apps),
+            Self::Outbox(verb) => verb.run(),
+            Self::Sql(verb) => verb.run(),
             Self::Check(verb) => verb.run(program.apps),
             Self::Flow(verb) => verb.run(program.apps),
             Self::Topology(verb) => verb.run(program.apps),

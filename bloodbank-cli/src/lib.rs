@@ -5,6 +5,7 @@ mod app;
 mod args;
 mod command_line;
 mod connect;
+mod database;
 mod error;
 mod linked;
 mod output;

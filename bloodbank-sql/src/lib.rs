@@ -5,18 +5,30 @@
 //! - [`Tx`] is the transaction of a `#[subscriber(transactional)]`: the mark of the event, what the handler writes, and its
 //!   follow-ups.
 //! - [`Schema`] creates the tables, and tells whether they are there.
-//! - [`outbox::insert`] gives the statement and the parameters of a row to programs that use another library.
+//! - [`outbox::OutboxRow`] gives the parameters of a row to programs that use another library, and [`outbox::INSERT`] the
+//!   statement.
+//! - [`SqlLinks`], [`SqlLeases`] and [`SqlClaims`] keep what others keep in Redis.
 //!
 //! The types are those of `sqlx`: its `Pool`, its `Transaction`.
 #![forbid(unsafe_code)]
 
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod any;
 mod database;
 mod error;
+#[cfg(feature = "sqlite")]
+mod memory;
 pub mod outbox;
 mod schema;
+mod stores;
 mod transaction;
 
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub use any::AnyPool;
 pub use database::{AsConnection, Database, Dialect, Value};
+#[cfg(feature = "sqlite")]
+pub use memory::sqlite_in_memory;
 pub use outbox::{AppExt, BusExt};
 pub use schema::{Schema, SchemaStatus};
+pub use stores::{SqlClaims, SqlLeases, SqlLinks};
 pub use transaction::Tx;

@@ -53,6 +53,14 @@ pub struct Tx<DB: Database> {
 type Slot<DB> = Mutex<Option<Transaction<'static, DB>>>;
 
 impl<DB: Database> Tx<DB> {
+    /// The transaction of a command, in its `execute`: with `#[command(transactional(Tx<Postgres>))]`.
+    ///
+    /// # Errors
+    /// When the command is not transactional, when its transaction is of another database, or when it was taken before.
+    pub fn of(context: &Context) -> Result<Self, HandlerError> {
+        Self::extract(context)
+    }
+
     /// Publishes an event when the transaction has committed, with the handled event as its cause; for events that the
     /// handler does not return.
     /// Publishes an event when the transaction has committed, with the handled event as its cause: for events that the

@@ -51,6 +51,7 @@ const CRATES: [&str; 14] = [
     "bloodbank-macros",
     "bloodbank-probes",
     "bloodbank-routing",
+    "bloodbank-sql",
     "bloodbank-testing",
     "bloodbank-ui",
     "bloodbank-webhooks",

@@ -11,12 +11,13 @@ use crate::{
 };
 
 /// The crates that the facade hands on.
-const CRATES: [&str; 6] = [
+const CRATES: [&str; 7] = [
     "bloodbank_amqp",
     "bloodbank_core",
     "bloodbank_embedded",
     "bloodbank_macros",
     "bloodbank_routing",
+    "bloodbank_sql",
     "bloodbank_testing",
 ];
 

@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "a failed test helper fails the test")]
 
 mod database;
+mod kills;
 mod other_libraries;
 mod outbox;
 mod schema;
+mod stores;
 mod transactional;
 
 use bloodbank::prelude::*;

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use bloodbank::{
     App, BoxError, Bus,
+    app::HealthState,
     prelude::*,
     sql::{AppExt, BusExt, OutboxTable, Relay},
     testing::TestBus,
@@ -26,6 +27,7 @@ on_both! {
     rows_of_a_relay_that_died_wait_for_the_end_of_its_lease
     an_app_publishes_soon_after_the_commit
     rows_wait_while_the_broker_is_away
+    the_health_says_that_the_outbox_cannot_be_read
 }
 
 async fn write<DB: TestDatabase>(bus: &Bus, pool: &Pool<DB>, numbers: std::ops::Range<i64>) {
@@ -229,4 +231,21 @@ async fn rows_wait_while_the_broker_is_away<DB: TestDatabase>() {
     let other = TestBus::new();
     OutboxTable::new(pool.clone()).retry(&[]).await.unwrap();
     assert_eq!(Relay::new(pool).run_once(&other).await.unwrap(), 5);
+}
+
+async fn the_health_says_that_the_outbox_cannot_be_read<DB: TestDatabase>() {
+    let (pool, _guard) = migrated::<DB>().await;
+    let bus = Bus::embedded();
+    let app = App::new("shop", bus.clone()).outbox(pool.clone()).start().await.unwrap();
+    assert_eq!(app.health().state, HealthState::Healthy);
+    pool.close().await;
+    let begun = Instant::now();
+    while app.health().state == HealthState::Healthy {
+        assert!(begun.elapsed() < Duration::from_secs(20));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let health = app.health();
+    assert!(health.ready && health.reasons[0].contains("the outbox cannot be read"), "{health:?}");
+    app.shutdown().await.unwrap();
+    assert_eq!(bus.health().state, HealthState::Healthy, "it is nothing to the bus any more");
 }

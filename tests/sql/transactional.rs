@@ -9,9 +9,9 @@ use std::{
 };
 
 use bloodbank::{
-    App, Context, HandlerError,
+    App, CommandManager, Context, HandlerError,
     prelude::*,
-    sql::{AppExt, BusExt, OutboxTable, Relay, Tx},
+    sql::{AppExt, BusExt, OutboxTable, Relay, Tx, sqlite_in_memory},
     testing::TestBus,
 };
 use sqlx::{Executor, Pool, Postgres, Sqlite};
@@ -189,6 +189,30 @@ macro_rules! bodies {
 bodies!(sqlite Sqlite);
 bodies!(postgres Postgres);
 
+#[subscriber(transactional)]
+async fn count(order: OrderPlaced, mut tx: Tx<Sqlite>) -> Result<OrderCharged, HandlerError> {
+    sqlx::query("INSERT INTO charges VALUES ($1)").bind(order.cents).execute(&mut *tx).await?;
+    tx.publish(OrderNoted { cents: order.cents }).await?;
+    Ok(OrderCharged { cents: order.cents })
+}
+
+#[tokio::test]
+async fn a_unit_test_needs_no_server_and_no_file() {
+    let pool = sqlite_in_memory().await.unwrap();
+    sqlx::query("CREATE TABLE charges (cents bigint NOT NULL)").execute(&pool).await.unwrap();
+    let bus = TestBus::new();
+    let _app = App::new("shop", bus.bus()).state(pool.clone()).subscribe(count).start().await.unwrap();
+    let cause = bus.publish(placed(7)).await.unwrap();
+    bus.publish(placed(7)).event_id(cause.event_id).await.unwrap();
+    bus.idle().await;
+    assert_eq!(bus.published::<OrderCharged>().len(), 1);
+    assert_eq!(Sqlite::number(&pool, "SELECT count(*) FROM charges").await, 1);
+    // Without the relay of `App::outbox` the test says when events of `Tx::publish` are published.
+    assert_eq!(bus.published::<OrderNoted>().len(), 0);
+    assert_eq!(Relay::new(pool).run_once(&bus).await.unwrap(), 1);
+    assert_eq!(bus.published::<OrderNoted>().len(), 1);
+}
+
 /// A handler that gives its transaction to somebody else cannot commit.
 #[subscriber(transactional, retry(max_attempts = 1, backoff = "1s"))]
 async fn keep(_: OrderPlaced, context: Context, tx: Tx<Sqlite>) -> Result<(), HandlerError> {
@@ -209,5 +233,61 @@ async fn a_handler_that_keeps_its_transaction_is_told() {
     bus.idle().await;
     let dead = bus.dead_lettered::<OrderPlaced>();
     assert!(dead[0].error.contains("has kept its `Tx`"), "{dead:?}");
+    app.shutdown().await.unwrap();
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Event)]
+#[event(routing_key = "orders.order.refund", command, reply = OrderCharged)]
+struct RefundOrder {
+    cents: i64,
+}
+
+#[command(transactional(Tx<Sqlite>), retry(max_attempts = 1, backoff = "1s"))]
+impl Command for RefundOrder {
+    type State = ();
+    type Failure = OrderFailed;
+
+    async fn execute(
+        &self,
+        context: &CommandContext<()>,
+        events: &mut EventCollector,
+    ) -> Result<OrderCharged, OrderFailed> {
+        let failed = |error: &dyn ToString| OrderFailed {
+            error_message: error.to_string(),
+            is_retryable: false,
+            retry_count: 0,
+        };
+        let mut tx = Tx::<Sqlite>::of(context).map_err(|error| failed(&error))?;
+        let written = sqlx::query("INSERT INTO charges VALUES ($1)").bind(-self.cents).execute(&mut *tx).await;
+        written.map_err(|error| failed(&error))?;
+        events.add(OrderNoted { cents: -self.cents });
+        if self.cents > 100 { Err(failed(&"too much")) } else { Ok(OrderCharged { cents: -self.cents }) }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transactional_command_has_its_effect_once_and_is_answered() {
+    let pool = sqlite_in_memory().await.unwrap();
+    sqlx::query("CREATE TABLE charges (cents bigint NOT NULL)").execute(&pool).await.unwrap();
+    let bus = TestBus::new();
+    let commands = || CommandManager::matching("orders.order.refund");
+    let error = App::new("shop", bus.bus()).commands(commands()).start().await.unwrap_err();
+    assert!(error.to_string().contains("Pool<sqlx_sqlite::database::Sqlite>"), "{error}");
+    assert!(error.to_string().contains("add `.outbox(…)`"), "{error}");
+
+    let app = App::new("shop", bus.bus()).state(pool.clone()).commands(commands()).start().await.unwrap();
+    let charges = async || Sqlite::number(&pool, "SELECT coalesce(sum(cents), 0) FROM charges").await;
+    assert_eq!(bus.execute(RefundOrder { cents: 7 }).await.unwrap().cents, -7);
+    assert_eq!(charges().await, -7);
+    assert_eq!(bus.published::<OrderNoted>().len(), 1);
+    let cause = bus.publish(RefundOrder { cents: 5 }).await.unwrap();
+    bus.publish(RefundOrder { cents: 5 }).event_id(cause.event_id).await.unwrap();
+    bus.idle().await;
+    assert_eq!(charges().await, -12);
+
+    let failed = bus.execute(RefundOrder { cents: 101 }).await.unwrap_err();
+    assert!(failed.to_string().contains("too much"), "{failed}");
+    assert_eq!(charges().await, -12, "what it wrote before it failed is not there");
+    assert_eq!(bus.published::<OrderNoted>().len(), 2);
     app.shutdown().await.unwrap();
 }

@@ -10,6 +10,7 @@ mod documents;
 mod progress;
 mod rabbitmq;
 mod serve;
+mod sql;
 #[path = "../support/mod.rs"]
 mod support;
 mod transcripts;

@@ -175,14 +175,15 @@ impl<Provided: 'static> App<Provided> {
             }
         }
         for command in self.subscribers.iter().filter_map(|subscriber| subscriber.command) {
-            if !self.states.has(command.state_id()) {
+            if let Some((_, state)) = command.states().find(|(id, _)| !self.states.has(*id)) {
+                let is_pool = state != command.state_type();
                 return Err(Error::new(
                     ErrorKind::MissingState,
                     format!(
-                        "command `{}` needs a state of type `{}`, which app `{}` does not provide; add `.state(…)` (executor at {})",
+                        "command `{}` needs a state of type `{state}`, which app `{}` does not provide; add `.{}(…)` (executor at {})",
                         command.declaration().routing_key,
-                        command.state_type(),
                         self.service,
+                        if is_pool { "outbox" } else { "state" },
                         command.location()
                     ),
                 ));

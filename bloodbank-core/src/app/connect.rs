@@ -13,8 +13,8 @@ use crate::{
     dedupe::Dedupe,
     error::{Error, ErrorKind, Result},
     publish::Bus,
-    settings::{ClaimStoreKind, Settings},
-    store::{FileClaims, memory::MemoryLeases},
+    settings::{ClaimStoreKind, CorrelationStoreKind, Settings},
+    store::{DatabaseProvider, FileClaims, memory::MemoryLeases},
     transport::{Topology, Transport, TransportProvider},
 };
 
@@ -109,7 +109,7 @@ impl BusBuilder {
         };
         let correlation = match correlation {
             Some(correlation) => correlation,
-            None => Some(open_correlation(&settings, &transport).await?),
+            None => Some(open_correlation(&settings, Some(&transport)).await?),
         };
         let bus = Bus::assemble(settings, transport, correlation);
         bus.declare(Topology::events(bus.exchange())).await?;
@@ -132,13 +132,22 @@ async fn open_transport(settings: &Settings) -> Result<Arc<dyn Transport>> {
     }
 }
 
-/// Opens the correlation index: in Redis where the settings name one, otherwise where the transport keeps its events,
+/// Opens the correlation index: where `BLOODBANK_CORRELATION_STORE` says; otherwise in Redis where the settings name one, otherwise where the transport keeps its events,
 /// otherwise in memory.
-async fn open_correlation(settings: &Settings, transport: &Arc<dyn Transport>) -> Result<CorrelationTracker> {
+async fn open_correlation(settings: &Settings, transport: Option<&Arc<dyn Transport>>) -> Result<CorrelationTracker> {
+    match settings.correlation_store {
+        Some(CorrelationStoreKind::Sql) => {
+            let database = DatabaseProvider::database(settings)?;
+            database.check().await?;
+            return Ok(CorrelationTracker::with_store(database.links(settings.correlation_ttl)).await);
+        }
+        Some(CorrelationStoreKind::Memory) => return Ok(CorrelationTracker::in_memory(settings)),
+        Some(CorrelationStoreKind::Redis) | None => {}
+    }
     if settings.redis_url.is_some() {
         return redis_correlation(settings).await;
     }
-    Ok(match transport.stores(settings).links {
+    Ok(match transport.and_then(|transport| transport.stores(settings).links) {
         Some(links) => CorrelationTracker::direct(links),
         None => CorrelationTracker::in_memory(settings),
     })
@@ -180,14 +189,14 @@ impl CorrelationTracker {
     /// or is in use. Never when Redis does not answer or refuses the password: tracking then begins by itself once it
     /// does not.
     pub async fn open(settings: &Settings) -> Result<Self> {
-        if settings.redis_url.is_some() {
-            return redis_correlation(settings).await;
+        if settings.correlation_store == Some(CorrelationStoreKind::Sql) || settings.redis_url.is_some() {
+            return open_correlation(settings, None).await;
         }
         if settings.rabbit_url.is_some() || settings.embedded_path.is_none() {
             return Ok(Self::in_memory(settings));
         }
         let transport = open_transport(settings).await?;
-        let tracker = open_correlation(settings, &transport).await?;
+        let tracker = open_correlation(settings, Some(&transport)).await?;
         Ok(tracker.keeping_open(transport))
     }
 }
@@ -196,10 +205,11 @@ impl CorrelationTracker {
 const REMEMBERED_COMMANDS: usize = 100_000;
 
 impl Dedupe {
-    /// Creates deduplication in the Redis of the settings, or without one in the embedded bus.
+    /// Creates deduplication in the Redis of the settings, or without one in the embedded bus, or on RabbitMQ in the database
+    /// of `DATABASE_URL`.
     ///
     /// # Errors
-    /// [`ErrorKind::Settings`] on RabbitMQ without `REDIS_URL`: nothing would outlive the process.
+    /// [`ErrorKind::Settings`] on RabbitMQ without `REDIS_URL` and `DATABASE_URL`: nothing would outlive the process.
     pub fn of(bus: &Bus) -> Result<Self> {
         #[cfg(feature = "redis")]
         if let Some(redis) = RedisConnection::from_settings(bus.settings())? {
@@ -207,9 +217,12 @@ impl Dedupe {
         }
         match bus.stores().leases {
             Some(store) => Ok(Self::in_store(store)),
+            None if bus.settings().database_url.is_some() => {
+                Ok(Self::in_store(DatabaseProvider::database(bus.settings())?.leases()))
+            }
             None => Err(Error::new(
                 ErrorKind::Settings,
-                "`dedupe` needs a store that outlives the process: set REDIS_URL, or give the app one with `App::dedupe`",
+                "`dedupe` needs a store that outlives the process: set REDIS_URL or DATABASE_URL, or give the app one with `App::dedupe`",
             )),
         }
     }
@@ -244,6 +257,7 @@ impl ClaimCheck {
                 Self::new(FileClaims::open(directory)?)
             }
             ClaimStoreKind::Redis => redis_claims(settings)?,
+            ClaimStoreKind::Sql => Self::in_store(DatabaseProvider::database(settings)?.claims()),
         };
         Ok(check.ttl(settings.claim_ttl).threshold(settings.claim_threshold))
     }

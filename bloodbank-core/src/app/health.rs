@@ -45,7 +45,7 @@ pub enum HealthState {
     /// Everything works.
     Healthy,
     /// The program does its work, but something is or was amiss: a connection was lost lately, the broker accepts no
-    /// messages for now, or correlation is not recorded.
+    /// messages for now, correlation is not recorded, or an outbox cannot be read.
     Degraded,
     /// The program does not do its work.
     Unhealthy,
@@ -96,6 +96,9 @@ impl Health {
                     ),
                 ),
             }
+        }
+        for trouble in bus.troubles() {
+            health.worsen(HealthState::Degraded, trouble);
         }
         if bus.correlation().is_some_and(|correlation| !correlation.health().available) {
             health.worsen(HealthState::Degraded, "correlation is not recorded; check its store".to_owned());

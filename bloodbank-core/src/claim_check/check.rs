@@ -29,7 +29,11 @@ impl ClaimCheck {
     /// Creates a claim check with a store; payloads are kept for 30 days, from 64 KiB on ([`Large`](super::Large)), up
     /// to 64 MiB.
     pub fn new(store: impl ClaimStore) -> Self {
-        Self { store: Arc::new(store), ttl: 30 * DAY, threshold: 64 * KIB, limit: 64 * MIB }
+        Self::in_store(Arc::new(store))
+    }
+
+    pub(crate) fn in_store(store: Arc<dyn ClaimStore>) -> Self {
+        Self { store, ttl: 30 * DAY, threshold: 64 * KIB, limit: 64 * MIB }
     }
 
     /// Creates a claim check in the memory of this process, up to 256 MiB.

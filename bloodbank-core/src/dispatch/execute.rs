@@ -10,7 +10,10 @@ use super::{Command, CommandContext};
 use crate::{
     consume::SubscriberSpec,
     event::{Declaration, Event, EventCollector, Location, Reply},
-    handler::{self, Context, HandlerError, Input, limited},
+    handler::{
+        self, Context, Extractor, HandlerError, HandlerFunction, Input, OpenTransaction, Requirement, in_transaction,
+        limited,
+    },
     registry::{CommandDescriptor, SubscriberOptions},
 };
 
@@ -18,7 +21,9 @@ use crate::{
 #[derive(Debug, Clone, Copy)]
 pub struct Executor {
     descriptor: CommandDescriptor,
-    run: fn(Context) -> BoxFuture<'static, Result<EventCollector, HandlerError>>,
+    run: HandlerFunction,
+    /// Opens the transaction that the command is executed in.
+    open: Option<OpenTransaction>,
 }
 
 inventory::collect!(Executor);
@@ -36,6 +41,31 @@ impl Executor {
                 outputs::<C, Crate>,
             ),
             run: |context| Box::pin(run::<C, Crate>(context)),
+            open: None,
+        }
+    }
+
+    /// The same executor, in the transaction that `T` stands for: the mark of the command, what it writes, its events and its
+    /// reply are one commit.
+    #[must_use]
+    #[track_caller]
+    pub const fn in_transaction<T: Extractor<Requires: Requirement>>(mut self) -> Self {
+        match T::TRANSACTION {
+            Some(open) => self.open = Some(open),
+            None => {
+                panic!("this is no transaction; write `transactional(Tx<Postgres>)` or `transactional(Tx<Sqlite>)`")
+            }
+        }
+        if let Some(state) = T::Requires::STATE {
+            self.descriptor = self.descriptor.also_needs(state);
+        }
+        self
+    }
+
+    fn execute(&self, context: Context) -> BoxFuture<'static, Result<EventCollector, HandlerError>> {
+        match self.open {
+            Some(open) => in_transaction(context, open, self.run),
+            None => (self.run)(context),
         }
     }
 
@@ -56,9 +86,9 @@ impl Executor {
             patterns: vec![command.pattern()],
             options: *command.options(),
             dedupe_within: Some(command.options().dedupe_within.unwrap_or(SubscriberOptions::COMMAND_DEDUPE))
-                .filter(|within| !within.is_zero()),
+                .filter(|within| !within.is_zero() && !command.options().transactional),
             // The command itself watches the time and the panics, because it rolls back after both.
-            service: BoxCloneSyncService::new(service_fn(move |context: Context| (self.run)(context))),
+            service: BoxCloneSyncService::new(service_fn(move |context: Context| self.execute(context))),
             lane: None,
             location: *command.location(),
             command: Some(command),

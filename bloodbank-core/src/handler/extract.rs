@@ -7,7 +7,10 @@ use std::{
     sync::Arc,
 };
 
-use crate::handler::{Context, HandlerError, OpenTransaction, Publisher};
+use crate::{
+    handler::{Context, HandlerError, OpenTransaction, Publisher},
+    registry::StateType,
+};
 
 /// An argument that a subscriber can ask for besides the event: [`State`], [`Context`], [`Publisher`], or a type of
 /// your own.
@@ -80,6 +83,20 @@ impl Extractor for Publisher {
 
 /// A requirement: the app provides a state of this type.
 pub struct Needs<S>(std::marker::PhantomData<S>);
+
+/// What an extractor requires of the app, as a value.
+pub trait Requirement {
+    /// The state that is required, and its name.
+    const STATE: Option<StateType>;
+}
+
+impl Requirement for () {
+    const STATE: Option<StateType> = None;
+}
+
+impl<S: 'static> Requirement for Needs<S> {
+    const STATE: Option<StateType> = Some((TypeId::of::<S>(), type_name::<S>));
+}
 
 /// The states of an app satisfy a requirement. `Index` is the position of the state; the compiler infers it.
 pub trait Satisfies<Requirement, Index> {}

@@ -17,7 +17,7 @@ pub use context::Context;
 pub(crate) use context::{Delivered, Target};
 pub use error::{HandlerError, HandlerFailure};
 pub(crate) use error::{HandlerErrorKind, failure};
-pub use extract::{ExtractFrom, Extractor, Here, Needs, Provides, Satisfies, State, States, There};
+pub use extract::{ExtractFrom, Extractor, Here, Needs, Provides, Requirement, Satisfies, State, States, There};
 pub(crate) use follow_ups::{caused_by, prepare_collected};
 pub use function::{Handling, SubscriberFn};
 pub use input::Input;

@@ -11,6 +11,7 @@ use std::{
 use bytes::Bytes;
 use chrono::{SecondsFormat, TimeDelta, Utc};
 use futures_util::future::Either;
+use parking_lot::RwLock;
 use serde::Serialize;
 use tracing::Instrument;
 use uuid::Uuid;
@@ -43,6 +44,7 @@ struct Inner {
     replies: Replies,
     keys: Keys,
     closed: AtomicBool,
+    troubles: RwLock<Vec<Trouble>>,
 }
 
 /// A service as a publisher.
@@ -60,6 +62,9 @@ impl Service {
 
 /// The name of a service that has none: neither `SERVICE_NAME` is set, nor does an app run.
 const UNNAMED: &str = "bloodbank";
+
+/// Says what is wrong with a part of the program, while something is.
+type Trouble = Box<dyn Fn() -> Option<String> + Send + Sync>;
 
 impl Bus {
     /// Assembles a bus from parts that are connected already; nothing is declared on the transport.
@@ -79,6 +84,7 @@ impl Bus {
             replies: Replies::default(),
             keys: Keys::default(),
             closed: AtomicBool::new(false),
+            troubles: RwLock::default(),
             settings,
         }))
     }
@@ -143,6 +149,16 @@ impl Bus {
 
     pub(crate) fn is_closed(&self) -> bool {
         self.0.closed.load(Ordering::Relaxed)
+    }
+
+    /// Adds a part of the program to the [health](crate::Bus::health) of the bus: while the function returns a sentence, the
+    /// program is degraded for this reason.
+    pub fn watch_health(&self, trouble: impl Fn() -> Option<String> + Send + Sync + 'static) {
+        self.0.troubles.write().push(Box::new(trouble));
+    }
+
+    pub(crate) fn troubles(&self) -> Vec<String> {
+        self.0.troubles.read().iter().filter_map(|trouble| trouble()).collect()
     }
 
     /// Waits for the publishes in flight and disconnects.

@@ -14,9 +14,14 @@ pub struct CommandDescriptor {
     declaration: &'static Declaration,
     location: Location,
     options: SubscriberOptions,
-    state: (TypeId, fn() -> &'static str),
+    state: StateType,
+    /// The pool of the transaction that it is executed in.
+    pool: Option<StateType>,
     outputs: fn() -> Vec<&'static Declaration>,
 }
+
+/// A state by its type, and the name of that.
+pub(crate) type StateType = (TypeId, fn() -> &'static str);
 
 inventory::collect!(CommandDescriptor);
 
@@ -31,7 +36,12 @@ impl CommandDescriptor {
         state: (TypeId, fn() -> &'static str),
         outputs: fn() -> Vec<&'static Declaration>,
     ) -> Self {
-        Self { declaration, location, options, state, outputs }
+        Self { declaration, location, options, state, pool: None, outputs }
+    }
+
+    pub(crate) const fn also_needs(mut self, pool: StateType) -> Self {
+        self.pool = Some(pool);
+        self
     }
 
     /// The declaration of the command.
@@ -70,8 +80,9 @@ impl CommandDescriptor {
         (self.state.1)()
     }
 
-    pub(crate) const fn state_id(&self) -> TypeId {
-        self.state.0
+    /// The states that the app must provide, with their names.
+    pub(crate) fn states(&self) -> impl Iterator<Item = (TypeId, &'static str)> {
+        [Some(self.state), self.pool].into_iter().flatten().map(|(id, name)| (id, name()))
     }
 
     /// The events that the executor publishes by itself: the reply and the failure.

@@ -16,6 +16,7 @@ use std::{
 
 pub use check::{Conflict, Report};
 pub use command::CommandDescriptor;
+pub(crate) use command::StateType;
 pub(crate) use event::tree;
 pub use event::{AnyEvent, EventDescriptor};
 pub use options::{Backoff, OnFailure, RetryPolicy, SubscriberOptions};

@@ -29,6 +29,8 @@ pub(super) const REDIS_HOST: Field = field(&["REDIS_HOST"]);
 pub(super) const REDIS_PORT: Field = field(&["REDIS_PORT"]);
 pub(super) const REDIS_DB: Field = field(&["REDIS_DB"]);
 pub(super) const REDIS_PASSWORD: Field = secret(&["REDIS_PASSWORD"]);
+pub(super) const DATABASE_URL: Field = secret(&["DATABASE_URL"]);
+pub(super) const CORRELATION_STORE: Field = field(&["BLOODBANK_CORRELATION_STORE"]);
 pub(super) const CORRELATION_TTL_DAYS: Field = field(&["CORRELATION_TTL_DAYS", "REDIS_TTL_DAYS"]);
 pub(super) const HTTP_HOST: Field = field(&["HTTP_HOST"]);
 pub(super) const HTTP_PORT: Field = field(&["HTTP_PORT"]);
@@ -61,6 +63,8 @@ const ALL: [Field; 45] = [
     REDIS_PORT,
     REDIS_DB,
     REDIS_PASSWORD,
+    DATABASE_URL,
+    CORRELATION_STORE,
     CORRELATION_TTL_DAYS,
     HTTP_HOST,
     HTTP_PORT,

@@ -28,6 +28,18 @@ impl fmt::Display for QueueKind {
     }
 }
 
+/// A kind of store for the correlation of events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CorrelationStoreKind {
+    /// In Redis.
+    Redis,
+    /// In the database of `DATABASE_URL`.
+    Sql,
+    /// In the memory of the process.
+    Memory,
+}
+
 /// A kind of store for large payloads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -38,6 +50,8 @@ pub enum ClaimStoreKind {
     Memory,
     /// In a file.
     File,
+    /// In a database.
+    Sql,
 }
 
 impl fmt::Display for ClaimStoreKind {
@@ -46,6 +60,7 @@ impl fmt::Display for ClaimStoreKind {
             Self::Redis => "redis",
             Self::Memory => "memory",
             Self::File => "file",
+            Self::Sql => "sql",
         })
     }
 }

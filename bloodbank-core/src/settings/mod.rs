@@ -14,7 +14,7 @@ use secrecy::SecretString;
 #[cfg(feature = "logging")]
 pub(crate) use self::read::log_format_of_environment;
 pub use self::{
-    kinds::{ClaimStoreKind, LogFormat, QueueKind},
+    kinds::{ClaimStoreKind, CorrelationStoreKind, LogFormat, QueueKind},
     read::Reader,
     tls::TlsFiles,
 };
@@ -55,6 +55,12 @@ pub struct Settings {
     /// `REDIS_URL`, or `REDIS_HOST`, `REDIS_PORT`, `REDIS_DB`, `REDIS_PASSWORD`; unset: correlation in the file of the
     /// embedded bus, or in memory.
     pub redis_url: Option<SecretString>,
+    /// `DATABASE_URL`: `postgres://user:password@host:port/database` or `sqlite://path/to/file.db`: the database of
+    /// stores in SQL, and of the outbox that `bb` works on.
+    pub database_url: Option<SecretString>,
+    /// `BLOODBANK_CORRELATION_STORE`: where the correlation of events is kept, `redis`, `sql` or `memory`; unset: Redis where
+    /// it is set, otherwise the file of the embedded bus, otherwise memory.
+    pub correlation_store: Option<CorrelationStoreKind>,
     /// `CORRELATION_TTL_DAYS`, also `REDIS_TTL_DAYS`: how long correlation is kept.
     pub correlation_ttl: Duration,
     /// `HTTP_HOST`: the host of the gateway.
@@ -77,7 +83,7 @@ pub struct Settings {
     pub publish_window: usize,
     /// `BLOODBANK_PUBLISH_TIMEOUT_MS`: how long a publisher waits for the confirm.
     pub publish_timeout: Duration,
-    /// `BLOODBANK_CLAIM_STORE`: where large payloads are kept, `memory`, `redis` or `file`; unset: a file where a directory
+    /// `BLOODBANK_CLAIM_STORE`: where large payloads are kept, `memory`, `redis`, `file` or `sql`; unset: a file where a directory
     /// is set, otherwise Redis where one is set, otherwise memory.
     pub claim_store: ClaimStoreKind,
     /// `BLOODBANK_CLAIM_DIRECTORY`: the directory of the store `file`.
@@ -102,6 +108,8 @@ impl Default for Settings {
             exchange_name: "bloodbank.events.v1".to_owned(),
             queue_kind: QueueKind::Quorum,
             redis_url: None,
+            database_url: None,
+            correlation_store: None,
             correlation_ttl: Duration::from_secs(30 * 24 * 60 * 60),
             http_host: "127.0.0.1".to_owned(),
             http_port: 8682,

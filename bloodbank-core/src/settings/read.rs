@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    settings::{ClaimStoreKind, LogFormat, QueueKind},
+    settings::{ClaimStoreKind, CorrelationStoreKind, LogFormat, QueueKind},
 };
 
 const DAY: u64 = 24 * 60 * 60;
@@ -34,6 +34,8 @@ pub(super) fn settings(mut reader: Reader) -> Result<Settings> {
     let reader = &mut reader;
     let default = Settings::default();
     let redis_url = reader.redis_url();
+    // Not looked at before it is used: a service may have a database of another kind.
+    let database_url = reader.field(field::DATABASE_URL, |url| Ok(url.to_owned().into()));
     let claim_directory = reader.field(field::CLAIM_DIRECTORY, |path| Ok(path.into()));
     let claim_store = reader.claim_store(redis_url.is_some(), claim_directory.is_some());
     let correlation_ttl = reader.field(field::CORRELATION_TTL_DAYS, ttl).unwrap_or(default.correlation_ttl);
@@ -44,7 +46,9 @@ pub(super) fn settings(mut reader: Reader) -> Result<Settings> {
         management_url: reader.field(field::MANAGEMENT_URL, urls::management),
         exchange_name: reader.field(field::EXCHANGE_NAME, exchange_name).unwrap_or(default.exchange_name),
         queue_kind: reader.field(field::QUEUE_TYPE, queue_kind).unwrap_or(default.queue_kind),
+        correlation_store: reader.correlation_store(redis_url.is_some(), database_url.is_some()),
         redis_url,
+        database_url,
         correlation_ttl,
         http_host: reader.field(field::HTTP_HOST, host).unwrap_or(default.http_host),
         http_port: reader.field(field::HTTP_PORT, port).unwrap_or(default.http_port),
@@ -194,6 +198,26 @@ impl Reader {
         }
     }
 
+    /// The store of correlation that is named.
+    fn correlation_store(&mut self, has_redis: bool, has_database: bool) -> Option<CorrelationStoreKind> {
+        let named = self.field(field::CORRELATION_STORE, |value| match value {
+            "redis" => Ok(CorrelationStoreKind::Redis),
+            "sql" => Ok(CorrelationStoreKind::Sql),
+            "memory" => Ok(CorrelationStoreKind::Memory),
+            _ => Err("`redis`, `sql` or `memory`".to_owned()),
+        });
+        match named {
+            Some(CorrelationStoreKind::Redis) if !has_redis => {
+                self.problem("BLOODBANK_CORRELATION_STORE is `redis`, and no Redis is set; set REDIS_URL");
+            }
+            Some(CorrelationStoreKind::Sql) if !has_database => {
+                self.problem("BLOODBANK_CORRELATION_STORE is `sql`, and DATABASE_URL is not set; set it");
+            }
+            _ => {}
+        }
+        named
+    }
+
     /// The claim store that is named, or else the one that is configured.
     fn claim_store(&mut self, has_redis: bool, has_directory: bool) -> ClaimStoreKind {
         let named = self.field(field::CLAIM_STORE, claim_store);
@@ -244,7 +268,8 @@ fn claim_store(value: &str) -> Result<ClaimStoreKind, String> {
         "memory" => Ok(ClaimStoreKind::Memory),
         "redis" => Ok(ClaimStoreKind::Redis),
         "file" => Ok(ClaimStoreKind::File),
-        _ => Err("`memory`, `redis` or `file`".to_owned()),
+        "sql" => Ok(ClaimStoreKind::Sql),
+        _ => Err("`memory`, `redis`, `file` or `sql`".to_owned()),
     }
 }
 

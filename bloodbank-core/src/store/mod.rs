@@ -2,14 +2,15 @@
 //!
 //! | contract | remembers | backends |
 //! |---|---|---|
-//! | [`LinkStore`] | which event caused which | [`memory`], `redis`, the file of the embedded bus |
-//! | [`LeaseStore`] | which events a subscriber has handled, or is handling | [`memory`], `redis`, the file of the embedded bus |
-//! | [`ClaimStore`] | large payloads that stay out of their events | [`memory`], `redis`, [`FileClaims`] |
+//! | [`LinkStore`] | which event caused which | [`memory`], `redis`, a database (`bloodbank-sql`), the file of the embedded bus |
+//! | [`LeaseStore`] | which events a subscriber has handled, or is handling | [`memory`], `redis`, a database, the file of the embedded bus |
+//! | [`ClaimStore`] | large payloads that stay out of their events | [`memory`], `redis`, a database, [`FileClaims`] |
 //! | [`Journal`] | every published message, in order | the file of the embedded bus |
 //!
 //! A backend of your own implements a contract; `store_conformance_suite!` of `bloodbank-testing` tells whether it is right.
 
 mod claims;
+mod database;
 mod file;
 mod journal;
 mod leases;
@@ -23,6 +24,7 @@ use std::{fmt, sync::Arc};
 
 pub(crate) use claims::LONGEST_KEY;
 pub use claims::{ClaimStore, Lookup};
+pub use database::{DatabaseProvider, DatabaseStores};
 pub use file::FileClaims;
 pub use journal::{Journal, JournalEntries, JournalEntry, JournalQuery, Position};
 pub use leases::{Acquired, LeaseKey, LeaseStore};

@@ -338,7 +338,7 @@ fn large_payloads_are_kept_where_the_settings_say() {
 
     let said = refused(&[("BLOODBANK_CLAIM_STORE", "tape"), ("BLOODBANK_CLAIM_TTL_DAYS", "0")]);
     for line in [
-        "BLOODBANK_CLAIM_STORE in the environment is \"tape\"; it must be `memory`, `redis` or `file`",
+        "BLOODBANK_CLAIM_STORE in the environment is \"tape\"; it must be `memory`, `redis`, `file` or `sql`",
         "BLOODBANK_CLAIM_TTL_DAYS in the environment is \"0\"; it must be a number of days from 1 to 36500",
     ] {
         assert!(said.lines().any(|said| said == line), "{line} is missing:\n{said}");

@@ -26,11 +26,16 @@ pub(crate) fn expand(command: &Command, clean: bool, errors: &TokenStream) -> To
     let options = command.attr.handling.expand();
     let guard = named(this).map(|name| guard::one_executor(&this.to_token_stream(), name));
     let descriptor = clean.then(|| {
+        let transaction = command
+            .attr
+            .transaction
+            .as_ref()
+            .map(|transaction| quote_spanned!(call_site_at(transaction)=> .in_transaction::<#transaction>()));
         let of = quote_spanned!(call_site_at(this)=> __bb::Executor::of::<#this, #executor>);
         quote! {
             const _: () = {
                 use #facade::__private as __bb;
-                const __EXECUTOR: __bb::Executor = #of(#here, #options);
+                const __EXECUTOR: __bb::Executor = #of(#here, #options) #transaction;
                 __bb::inventory::submit! { *__EXECUTOR.descriptor() }
                 __bb::inventory::submit! { __EXECUTOR }
                 #guard

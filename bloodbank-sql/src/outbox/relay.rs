@@ -1,12 +1,13 @@
 //! The relay: publishes the rows of an outbox until it is told to stop.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use bloodbank_core::{
     Bus, Result,
     app::{AppTask, StartedTask},
 };
 use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
 use sqlx_core::pool::Pool;
 use tokio::{
     sync::watch,
@@ -99,20 +100,31 @@ impl<DB: Database> Relay<DB> {
         let table = OutboxTable::new(self.pool.clone());
         let mut worker = self.worker(bus);
         let mut pauses = Pauses { written: wake::listen(), next: SHORTEST_PAUSE, longest: self.interval };
+        let trouble: Arc<Mutex<Option<String>>> = Arc::default();
+        let watched = Arc::downgrade(&trouble);
+        worker.bus().watch_health(move || watched.upgrade()?.lock().clone());
         let mut chores = Instant::now();
         let mut is_failing = false;
         while !stop.is_cancelled() {
             let turn = worker.turn().await;
             if is_failing != turn.is_err() {
                 is_failing = turn.is_err();
-                match &turn {
-                    Ok(_) => info!("the outbox can be read again"),
-                    Err(error) => warn!(%error, "the outbox cannot be read; its events wait"),
-                }
+                *trouble.lock() = match &turn {
+                    Ok(_) => {
+                        info!("the outbox can be read again");
+                        None
+                    }
+                    Err(error) => {
+                        warn!(%error, "the outbox cannot be read; its events wait");
+                        Some(format!("the outbox cannot be read ({error}); check the database"))
+                    }
+                };
             }
             if chores <= Instant::now() {
                 chores = Instant::now() + CHORES;
-                worker.chores(&table).await;
+                if let Some(late) = worker.chores(&table).await {
+                    *trouble.lock() = late;
+                }
             }
             let pause = async {
                 match turn {

@@ -16,6 +16,8 @@ use crate::database::Database;
 
 /// The time for which a row waits that could not be published because the broker was away.
 const AWAY: Duration = Duration::from_secs(1);
+/// The age of a row at which something is wrong.
+const LATE: Duration = Duration::from_secs(60);
 /// The longest time for which a row waits that the broker refused.
 const LONGEST_DELAY: Duration = Duration::from_secs(60);
 /// The number of times that the broker may refuse a row before it is parked.
@@ -178,14 +180,25 @@ impl<DB: Database> Worker<DB> {
         }
     }
 
-    /// Measures the backlog and deletes old marks.
-    pub(super) async fn chores(&self, table: &OutboxTable<DB>) {
+    pub(super) fn bus(&self) -> &Bus {
+        &self.bus
+    }
+
+    /// Measures the backlog and deletes old marks. Returns what is wrong with the backlog; `None`: it cannot be read.
+    pub(super) async fn chores(&self, table: &OutboxTable<DB>) -> Option<Option<String>> {
+        let mut found = None;
         if let Ok(backlog) = table.backlog().await {
             #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; the table has fewer rows than 2^52")]
             gauge!("bloodbank_outbox_rows").set(backlog.waiting as f64);
             gauge!("bloodbank_outbox_oldest_seconds").set(backlog.oldest.unwrap_or_default().as_secs_f64());
+            let late = backlog.oldest.filter(|oldest| *oldest > LATE);
+            found = Some(late.map(|oldest| {
+                let (rows, seconds) = (backlog.waiting, oldest.as_secs());
+                format!("{rows} events wait in the outbox, the oldest for {seconds} s; check the broker")
+            }));
         }
         // The next time will do.
         let _ = self.claims.sweep_inbox().await;
+        found
     }
 }

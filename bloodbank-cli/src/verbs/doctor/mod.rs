@@ -1,6 +1,7 @@
 //! `bb doctor`.
 
 mod clock;
+mod database;
 
 use std::{
     collections::BTreeSet,
@@ -16,7 +17,7 @@ use bloodbank_core::{
     correlation::CorrelationTracker,
     envelope::ENVELOPE_VERSION,
     message::Outgoing,
-    settings::QueueKind,
+    settings::{CorrelationStoreKind, QueueKind},
     store::{JournalQuery, Position},
     transport::{Topology, topology::Queue},
 };
@@ -126,21 +127,22 @@ async fn look(apps: AppFactories) -> Vec<Finding> {
         Ok(Some(gateway)) => {
             add(in_time("bus", probe_gateway(&gateway)).await);
             // The file of the bus is the gateway's, and so is the correlation in it.
-            if settings.redis_url.is_none() {
+            if !has_own_store(&settings) {
                 add((finding("correlation", State::Ok, format!("kept by the gateway at {}", gateway.url())), None));
             }
         }
         Ok(None) => {
             add(in_time("bus", probe_bus(settings.clone())).await);
-            if settings.redis_url.is_none() {
+            if !has_own_store(&settings) {
                 add((correlation(&settings), None));
             }
         }
         Err(error) => add((finding("bus", State::Broken, error.to_string()), None)),
     }
-    if settings.redis_url.is_some() {
-        add(in_time("correlation", probe_redis(settings)).await);
+    if has_own_store(&settings) {
+        add(in_time("correlation", probe_store(settings)).await);
     }
+    findings.extend(database::probe().await);
     findings.push(clock::look(Utc::now(), &clocks));
     findings
 }
@@ -157,14 +159,23 @@ async fn probe_app(apps: AppFactories) -> Finding {
     }
 }
 
-/// Without Redis it is where the bus is.
+/// Whether correlation is kept in a store of its own: in Redis or in a database.
+fn has_own_store(settings: &Settings) -> bool {
+    match settings.correlation_store {
+        Some(CorrelationStoreKind::Memory) => false,
+        Some(CorrelationStoreKind::Sql | CorrelationStoreKind::Redis) => true,
+        Some(_) | None => settings.redis_url.is_some(),
+    }
+}
+
+/// Without a store of its own it is where the bus is.
 fn correlation(settings: &Settings) -> Finding {
     let (state, says) = match (&settings.rabbit_url, &settings.embedded_path) {
         (None, Some(path)) => (State::Ok, format!("kept in {}", path.display())),
         (None, None) => (State::Ok, "kept in memory, as the bus is".to_owned()),
         (Some(_), _) => (
             State::Warning,
-            "kept in the memory of each process; set REDIS_URL, so that events can be traced across services"
+            "kept in the memory of each process; set REDIS_URL, or BLOODBANK_CORRELATION_STORE=sql, so that events can be traced across services"
                 .to_owned(),
         ),
     };
@@ -274,7 +285,11 @@ async fn there_and_back(bus: &Bus) -> Result<Duration> {
     Ok(time)
 }
 
-async fn probe_redis(settings: Settings) -> Probe {
+async fn probe_store(settings: Settings) -> Probe {
+    let (store, variable) = match settings.correlation_store {
+        Some(CorrelationStoreKind::Sql) => ("the database", "DATABASE_URL"),
+        _ => ("Redis", "REDIS_URL"),
+    };
     let tracker = match CorrelationTracker::open(&settings).await {
         Ok(tracker) => tracker,
         Err(error) => return (finding("correlation", State::Broken, error.to_string()), None),
@@ -287,8 +302,8 @@ async fn probe_redis(settings: Settings) -> Probe {
     match answered.and(time) {
         Ok(time) => {
             let days = settings.correlation_ttl.as_secs() / 86_400;
-            let says = format!("Redis answers; links are kept {days} days");
-            let clock = time.map(|time| OtherClock::said("Redis", before, time, after));
+            let says = format!("{store} answers; links are kept {days} days");
+            let clock = time.map(|time| OtherClock::said(store, before, time, after));
             (finding("correlation", State::Ok, says), clock)
         }
         Err(error) => (
@@ -296,7 +311,7 @@ async fn probe_redis(settings: Settings) -> Probe {
                 "correlation",
                 State::Broken,
                 format!(
-                    "{error}; check REDIS_URL and that Redis is up: events are published without it, but cannot be traced"
+                    "{error}; check {variable} and that {store} is up: events are published without it, but cannot be traced"
                 ),
             ),
             None,

@@ -1,0 +1,77 @@
+//! Links, leases and claims in a database: the store contracts of Bloodbank, for a team that needs no Redis.
+
+mod claims;
+mod leases;
+mod links;
+
+use std::{fmt, time::Duration};
+
+use bloodbank_core::Result;
+use sqlx_core::pool::Pool;
+
+pub use claims::SqlClaims;
+pub use leases::SqlLeases;
+pub use links::SqlLinks;
+
+use crate::{
+    database::{Database, Row, Value},
+    error::storage,
+};
+
+/// One of so many writes also deletes what has expired.
+const SWEEP: u32 = 256;
+
+/// The tables of a store, by way of a pool.
+struct Tables<DB: Database>(Pool<DB>);
+
+impl<DB: Database> Tables<DB> {
+    fn describe(&self) -> String {
+        DB::DIALECT.to_string()
+    }
+
+    async fn fetch(&self, wanted: &str, template: &str, values: Vec<Value>) -> Result<Vec<Row>> {
+        let read = async {
+            let mut connection = self.0.acquire().await?;
+            DB::fetch(&mut connection, &DB::DIALECT.write(template), values).await
+        };
+        read.await.map_err(storage(wanted))
+    }
+
+    async fn execute(&self, wanted: &str, template: &str, values: Vec<Value>) -> Result<u64> {
+        let written = async {
+            let mut connection = self.0.acquire().await?;
+            DB::execute(&mut connection, &DB::DIALECT.write(template), values).await
+        };
+        written.await.map_err(storage(wanted))
+    }
+
+    /// Deletes what has expired, now and then.
+    async fn sweep(&self, tables: &[&str]) {
+        if fastrand::u32(..SWEEP) > 0 {
+            return;
+        }
+        for table in tables {
+            // The next time will do.
+            let _ =
+                self.execute("sweep", &format!("DELETE FROM {table} WHERE expires_at <= {{now}}"), Vec::new()).await;
+        }
+    }
+}
+
+impl<DB: Database> fmt::Debug for Tables<DB> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tables({})", DB::DIALECT)
+    }
+}
+
+impl<DB: Database> Clone for Tables<DB> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+/// A time to live in milliseconds, at most a century: later times are beyond what a database can add.
+fn millis(lasting: Duration) -> Value {
+    const CENTURY: i64 = 100 * 366 * 24 * 60 * 60 * 1000;
+    crate::outbox::millis(lasting).min(CENTURY).into()
+}
