@@ -115,6 +115,7 @@ shop!(on_postgres, Postgres);
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
+    bloodbank::init_logging();
     match std::env::var("DATABASE_URL") {
         Ok(url) if url.starts_with("postgres") => on_postgres::run(&url).await,
         Ok(url) => on_sqlite::run(&url).await,

@@ -39,7 +39,7 @@ impl<DB: Database> ClaimStore for SqlClaims<DB> {
 
     fn put<'a>(&'a self, key: &'a str, payload: Bytes, ttl: Duration) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
-            self.0.sweep(&["bloodbank_claim"]).await;
+            self.0.sweep(&["claim"]).await;
             let values = vec![Value::from(key), Value::Bytes(payload.into()), millis(ttl)];
             self.0.execute("keep a payload", PUT, values).await.map(drop)
         })

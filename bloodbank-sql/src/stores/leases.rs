@@ -51,7 +51,7 @@ impl<DB: Database> LeaseStore for SqlLeases<DB> {
 
     fn acquire<'a>(&'a self, key: &'a LeaseKey, token: Uuid, lease: Duration) -> BoxFuture<'a, Result<Acquired>> {
         Box::pin(async move {
-            self.0.sweep(&["bloodbank_lease"]).await;
+            self.0.sweep(&["lease"]).await;
             if self.change(ACQUIRE, key, token, Some(lease)).await? {
                 return Ok(Acquired::Leased);
             }

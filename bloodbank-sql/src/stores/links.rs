@@ -89,7 +89,7 @@ impl<DB: Database> LinkStore for SqlLinks<DB> {
 
     fn write<'a>(&'a self, links: &'a [CausationLink]) -> BoxFuture<'a, Result<Vec<MalformedEntry>>> {
         Box::pin(async move {
-            self.tables.sweep(&["bloodbank_link", "bloodbank_link_parent"]).await;
+            self.tables.sweep(&["link", "link_parent"]).await;
             self.write_all(links).await.map_err(storage("keep causation links"))?;
             Ok(Vec::new())
         })

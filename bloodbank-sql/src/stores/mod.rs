@@ -52,8 +52,9 @@ impl<DB: Database> Tables<DB> {
         }
         for table in tables {
             // The next time will do.
-            let _ =
-                self.execute("sweep", &format!("DELETE FROM {table} WHERE expires_at <= {{now}}"), Vec::new()).await;
+            let _ = self
+                .execute("sweep", &format!("DELETE FROM bloodbank_{table} WHERE expires_at <= {{now}}"), Vec::new())
+                .await;
         }
     }
 }
