@@ -4,7 +4,7 @@ use tracing::info;
 
 use crate::{
     error::{Error, ErrorKind, Result},
-    settings::{ClaimStoreKind, Settings},
+    settings::{ClaimStoreKind, CorrelationStoreKind, Settings},
 };
 
 /// The environments in which a bus in memory is what somebody wants.
@@ -50,6 +50,8 @@ pub(super) fn announce(settings: &Settings) {
 }
 
 const MEMORY: &str = "memory";
+/// Its address may hold a password.
+const DATABASE: &str = "the database of DATABASE_URL";
 
 impl Place {
     fn of(settings: &Settings) -> Self {
@@ -61,12 +63,18 @@ impl Place {
         };
         let claims = match settings.claim_store {
             ClaimStoreKind::Redis => redis.clone().unwrap_or_default(),
+            ClaimStoreKind::Sql => DATABASE.to_owned(),
             ClaimStoreKind::Memory => MEMORY.to_owned(),
             ClaimStoreKind::File => {
                 settings.claim_directory.as_ref().map(|path| path.display().to_string()).unwrap_or_default()
             }
         };
-        Self { bus, at, correlation: redis.unwrap_or(kept), claims }
+        let correlation = match settings.correlation_store {
+            Some(CorrelationStoreKind::Sql) => DATABASE.to_owned(),
+            Some(CorrelationStoreKind::Memory) => MEMORY.to_owned(),
+            Some(CorrelationStoreKind::Redis) | None => redis.unwrap_or(kept),
+        };
+        Self { bus, at, correlation, claims }
     }
 
     fn lost(&self) -> String {
@@ -91,6 +99,13 @@ mod tests {
         assert_eq!(lost(&[("BLOODBANK_EMBEDDED_PATH", "bus.sqlite")]), "large payloads");
         assert_eq!(lost(&[("RABBIT_URL", "amqp://rabbit")]), "correlation, large payloads");
         assert_eq!(lost(&[("RABBIT_URL", "amqp://rabbit"), ("REDIS_URL", "redis://redis")]), "nothing");
+        let database = [
+            ("RABBIT_URL", "amqp://rabbit"),
+            ("DATABASE_URL", "postgres://me:hunter2@db/shop"),
+            ("BLOODBANK_CORRELATION_STORE", "sql"),
+            ("BLOODBANK_CLAIM_STORE", "sql"),
+        ];
+        assert_eq!(lost(&database), "nothing");
         let directory = [("BLOODBANK_EMBEDDED_PATH", "b"), ("BLOODBANK_CLAIM_DIRECTORY", "claims")];
         assert_eq!(lost(&directory), "nothing");
     }
