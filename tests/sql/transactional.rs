@@ -190,7 +190,7 @@ bodies!(sqlite Sqlite);
 bodies!(postgres Postgres);
 
 #[subscriber(transactional)]
-async fn count(order: OrderPlaced, mut tx: Tx<Sqlite>) -> Result<OrderCharged, HandlerError> {
+async fn tally(order: OrderPlaced, mut tx: Tx<Sqlite>) -> Result<OrderCharged, HandlerError> {
     sqlx::query("INSERT INTO charges VALUES ($1)").bind(order.cents).execute(&mut *tx).await?;
     tx.publish(OrderNoted { cents: order.cents }).await?;
     Ok(OrderCharged { cents: order.cents })
@@ -201,7 +201,7 @@ async fn a_unit_test_needs_no_server_and_no_file() {
     let pool = sqlite_in_memory().await.unwrap();
     sqlx::query("CREATE TABLE charges (cents bigint NOT NULL)").execute(&pool).await.unwrap();
     let bus = TestBus::new();
-    let _app = App::new("shop", bus.bus()).state(pool.clone()).subscribe(count).start().await.unwrap();
+    let _app = App::new("shop", bus.bus()).state(pool.clone()).subscribe(tally).start().await.unwrap();
     let cause = bus.publish(placed(7)).await.unwrap();
     bus.publish(placed(7)).event_id(cause.event_id).await.unwrap();
     bus.idle().await;
