@@ -132,6 +132,8 @@ async fn survive<DB: TestDatabase>(database: Database, variables: Vec<(&str, Str
     let mut command = Command::new(env::current_exe().unwrap());
     command.args(["--exact", "kills::child", "--ignored", "--nocapture"]).env_clear().env(CHILD, &database.url);
     command.envs(variables).env("SERVICE_NAME", unique("killed")).env("BLOODBANK_QUEUE_TYPE", "classic");
+    // Twice as long a relay that was killed keeps its rows.
+    command.env("BLOODBANK_PUBLISH_TIMEOUT_MS", "2000");
     command.current_dir(tempfile::tempdir().unwrap().keep()).stdout(Stdio::null()).stderr(Stdio::inherit());
     for kill in 0..=kills {
         let mut child = command.spawn().unwrap();

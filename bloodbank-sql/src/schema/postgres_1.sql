@@ -61,7 +61,8 @@ CREATE INDEX bloodbank_lease_expiry ON bloodbank_lease (expires_at);
 
 -- Large payloads that stay out of their events.
 CREATE TABLE bloodbank_claim (
-    key text PRIMARY KEY,
+    -- Bytes: a text of PostgreSQL holds no NUL.
+    key bytea PRIMARY KEY,
     payload bytea NOT NULL,
     expires_at timestamptz NOT NULL
 );

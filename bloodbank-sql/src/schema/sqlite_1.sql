@@ -62,7 +62,7 @@ CREATE INDEX bloodbank_lease_expiry ON bloodbank_lease (expires_at);
 
 -- Large payloads that stay out of their events.
 CREATE TABLE bloodbank_claim (
-    key TEXT PRIMARY KEY,
+    key BLOB PRIMARY KEY,
     payload BLOB NOT NULL,
     expires_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;

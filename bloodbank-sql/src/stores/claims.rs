@@ -40,7 +40,7 @@ impl<DB: Database> ClaimStore for SqlClaims<DB> {
     fn put<'a>(&'a self, key: &'a str, payload: Bytes, ttl: Duration) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
             self.0.sweep(&["claim"]).await;
-            let values = vec![Value::from(key), Value::Bytes(payload.into()), millis(ttl)];
+            let values = vec![bytes(key), Value::Bytes(payload.into()), millis(ttl)];
             self.0.execute("keep a payload", PUT, values).await.map(drop)
         })
     }
@@ -48,7 +48,7 @@ impl<DB: Database> ClaimStore for SqlClaims<DB> {
     fn get<'a>(&'a self, key: &'a str, limit: usize) -> BoxFuture<'a, Result<Lookup>> {
         Box::pin(async move {
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-            let rows = self.0.fetch("read a payload", GET, vec![Value::from(key), limit.into()]).await?;
+            let rows = self.0.fetch("read a payload", GET, vec![bytes(key), limit.into()]).await?;
             Ok(match rows.first().map(|row| (row.text(0), row)) {
                 None => Lookup::Nothing,
                 Some((state, _)) if state == "expired" => Lookup::Expired,
@@ -61,7 +61,12 @@ impl<DB: Database> ClaimStore for SqlClaims<DB> {
     fn remove<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move {
             let statement = "DELETE FROM bloodbank_claim WHERE key = $1";
-            self.0.execute("remove a payload", statement, vec![key.into()]).await.map(drop)
+            self.0.execute("remove a payload", statement, vec![bytes(key)]).await.map(drop)
         })
     }
+}
+
+/// Keys come from events, and a text of PostgreSQL holds no NUL.
+fn bytes(key: &str) -> Value {
+    Value::Bytes(key.as_bytes().to_vec())
 }
