@@ -73,8 +73,9 @@ pub mod handler {
     pub use bloodbank_core::{
         consume::HandlerService,
         handler::{
-            ExtractFrom, Extractor, HandlerFailure, HandlerReturn, HandlerTransaction, Handling, Here, Input, Interrupted,
-            Kept, Needs, OpenTransaction, Opened, Output, Provides, Requirement, Satisfies, States, SubscriberFn, There,
+            ExtractFrom, Extractor, HandlerFailure, HandlerReturn, HandlerTransaction, Handling, Here, Input,
+            Interrupted, Kept, Needs, OpenTransaction, Opened, Output, Provides, Requirement, Satisfies, States,
+            SubscriberFn, There,
         },
     };
 }

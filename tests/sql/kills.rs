@@ -67,7 +67,7 @@ macro_rules! shops {
             pub(super) async fn work(url: &str) -> Result<(), BoxError> {
                 let pool = Pool::<$database>::connect(url).await?;
                 let bus = Bus::connect(Settings::load()?).await?;
-                let app = App::new(bus.settings().service_name.clone(), bus.clone()).outbox(pool.clone());
+                let app = App::new(bus.service_name(), bus.clone()).outbox(pool.clone());
                 let app = app.subscribe(charge).subscribe(see_placed).subscribe(see_charged).start().await?;
                 let next = $database::number(&pool, "SELECT count(*) FROM orders").await;
                 for number in next..ORDERS {

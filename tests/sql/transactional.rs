@@ -146,11 +146,11 @@ macro_rules! bodies {
                 );
                 bus.outbox(&mut tx).publish(OrderCharged { cents: 7 }).caused_by(&event_id).await.unwrap();
                 $database::run(&mut tx, &mark).await;
-                tx.commit().await.unwrap();
-                // The mark lasts as long as it says.
+                // Before the commit: a mark that is over is swept away.
                 let longer = "UPDATE bloodbank_inbox SET expires_at = expires_at + ";
                 let hour = if stringify!($database) == "Sqlite" { "3600000" } else { "interval '1 hour'" };
-                execute(&pool, &format!("{longer}{hour}")).await;
+                $database::run(&mut tx, &format!("{longer}{hour}")).await;
+                tx.commit().await.unwrap();
                 bus.publish(placed(7)).event_id(event_id).await.unwrap();
                 bus.idle().await;
                 assert_eq!(script.runs.load(Ordering::Relaxed), 0, "it is a duplicate");
