@@ -39,7 +39,7 @@ const STAGES: [&str; 20] = [
 ];
 
 /// The crates whose files are looked at for circles.
-const CRATES: [&str; 14] = [
+const CRATES: [&str; 15] = [
     "bloodbank-amqp",
     "bloodbank-cli",
     "bloodbank-client",

@@ -51,7 +51,7 @@ pub(super) const LOG_FORMAT: Field = field(&["BLOODBANK_LOG_FORMAT"]);
 
 /// The settings that `bloodbank.toml` may hold. The last ones are read by other parts of Bloodbank ([`super::Reader`]):
 /// programs with and without such a part share one file.
-const ALL: [Field; 45] = [
+const ALL: [Field; 47] = [
     SERVICE_NAME,
     ENVIRONMENT,
     RABBIT_URL,
