@@ -132,6 +132,7 @@ inventory::submit! {
     TransportProvider {
         system: "rabbitmq",
         connect: |settings| Box::pin(async move { Ok(Arc::new(Amqp::connect(settings).await?) as Arc<dyn Transport>) }),
+        attach: None,
         in_memory: None,
     }
 }

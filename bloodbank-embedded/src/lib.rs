@@ -11,6 +11,8 @@ mod compare;
 mod death;
 mod declare;
 mod deliveries;
+#[cfg(all(unix, feature = "sqlite"))]
+mod door;
 mod engine;
 mod exchange;
 mod expiry;
@@ -59,6 +61,9 @@ pub struct Embedded {
     /// The path of the file; `None` in memory.
     #[cfg(feature = "sqlite")]
     file: Option<std::path::PathBuf>,
+    /// Open where the bus is that of the settings.
+    #[cfg(all(unix, feature = "sqlite"))]
+    door: parking_lot::Mutex<Option<door::Door>>,
 }
 
 impl Embedded {
@@ -81,6 +86,18 @@ impl Embedded {
         Ok(bus)
     }
 
+    /// Lets the tools of this user in while this process has the file open.
+    #[cfg(all(unix, feature = "sqlite"))]
+    fn open_door(self: &Arc<Self>, path: &std::path::Path, settings: &Settings) {
+        match door::Door::open(self, path, settings) {
+            Ok(door) => *self.door.lock() = Some(door),
+            Err(error) => tracing::warn!(
+                bus = %path.display(),
+                "tools cannot look into this bus while it is open here, because the socket beside it cannot be made: {error}",
+            ),
+        }
+    }
+
     fn ticking(engine: Arc<Engine>) -> Self {
         let expiry = Expiry::start(&engine);
         Self {
@@ -89,6 +106,8 @@ impl Embedded {
             expiry: Some(expiry),
             #[cfg(feature = "sqlite")]
             file: None,
+            #[cfg(all(unix, feature = "sqlite"))]
+            door: parking_lot::Mutex::default(),
         }
     }
 
@@ -103,6 +122,8 @@ impl Embedded {
             expiry: None,
             #[cfg(feature = "sqlite")]
             file: None,
+            #[cfg(all(unix, feature = "sqlite"))]
+            door: parking_lot::Mutex::default(),
         }
     }
 
@@ -234,6 +255,10 @@ inventory::submit! {
     TransportProvider {
         system: "embedded",
         connect: |settings| Box::pin(connect(settings)),
+        #[cfg(all(unix, feature = "sqlite"))]
+        attach: Some(|settings| Box::pin(attach(settings))),
+        #[cfg(not(all(unix, feature = "sqlite")))]
+        attach: None,
         in_memory: Some(|topology| {
             let bus = Embedded::in_memory();
             bus.declare_now(topology).expect("a new bus has nothing that could contradict a topology");
@@ -242,11 +267,23 @@ inventory::submit! {
     }
 }
 
+#[cfg(all(unix, feature = "sqlite"))]
+async fn attach(settings: &Settings) -> Result<Option<Arc<dyn Transport>>> {
+    let Some(path) = &settings.embedded_path else { return Ok(None) };
+    let attached = door::DoorTransport::attach(path).await?;
+    Ok(attached.map(|transport| Arc::new(transport) as Arc<dyn Transport>))
+}
+
 async fn connect(settings: &Settings) -> Result<Arc<dyn Transport>> {
     match &settings.embedded_path {
         None => Ok(Arc::new(Embedded::in_memory())),
         #[cfg(feature = "sqlite")]
-        Some(path) => Ok(Arc::new(Embedded::open(path).await?)),
+        Some(path) => {
+            let bus = Arc::new(Embedded::open(path).await?);
+            #[cfg(unix)]
+            bus.open_door(path, settings);
+            Ok(bus)
+        }
         #[cfg(not(feature = "sqlite"))]
         Some(_) => Err(Error::new(
             ErrorKind::Settings,
@@ -277,6 +314,8 @@ impl Transport for Embedded {
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
+        #[cfg(all(unix, feature = "sqlite"))]
+        drop(self.door.lock().take());
         let (released, release) = oneshot::channel();
         self.stop(Some(released));
         Box::pin(async move {

@@ -6,6 +6,8 @@ mod common;
 mod commands;
 mod dead_letters;
 mod dedupe;
+#[cfg(unix)]
+mod door;
 #[cfg(feature = "testing")]
 mod logging;
 #[cfg(feature = "probes")]

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use bloodbank_client::GatewayClient;
 use bloodbank_core::{
-    Settings,
+    Bus, Settings,
     correlation::{self, CorrelationTracker},
 };
 use clap::ValueEnum;
@@ -74,7 +74,12 @@ impl Trace {
                 let text = gateway.trace(self.id, self.format.name(), self.limit).await?;
                 return Ok(writeln!(output::out(), "{}", text.trim_end())?);
             }
-            let trace = correlation::Trace::load_at_most(&tracker(&settings).await?, self.id, self.limit).await?;
+            let attached = Bus::attach(&settings).await?;
+            let tracker = match attached.as_ref().and_then(Bus::correlation) {
+                Some(tracker) => tracker.clone(),
+                None => tracker(&settings).await?,
+            };
+            let trace = correlation::Trace::load_at_most(&tracker, self.id, self.limit).await?;
             let is_known =
                 trace.events.len() > 1 || trace.events.first().is_some_and(|event| event.event_type.is_some());
             if !is_known {

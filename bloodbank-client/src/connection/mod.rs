@@ -1,4 +1,4 @@
-//! An open way to the bus: directly, or through the gateway that has its file open.
+//! An open way to the bus: directly, or through the gateway or the service that has its file open.
 
 mod dead_letters;
 mod events;
@@ -20,7 +20,7 @@ use crate::{
 /// Which way to the bus is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Via {
-    /// Through the gateway that has the file of the bus open; directly where none runs.
+    /// Through the gateway that has the file of the bus open; directly where none runs, or through the service that has it.
     #[default]
     Auto,
     /// Through the gateway that has the file of the bus open, otherwise the one at `HTTP_HOST` and `HTTP_PORT`.
@@ -49,10 +49,13 @@ impl Connection {
             Via::Http => Some(GatewayClient::require(&settings).await?),
             Via::Bus => None,
         };
-        match gateway {
-            Some(gateway) => Ok(Self::Gateway(gateway)),
-            None => Ok(Self::Bus(Bus::connect(settings).await?)),
+        if let Some(gateway) = gateway {
+            return Ok(Self::Gateway(gateway));
         }
+        Ok(Self::Bus(match Bus::attach(&settings).await? {
+            Some(bus) => bus,
+            None => Bus::connect(settings).await?,
+        }))
     }
 
     /// Publishes an event; resolves when it is confirmed.

@@ -40,6 +40,33 @@ impl Bus {
         BusBuilder::new(settings).connect().await
     }
 
+    /// Connects to the bus in a file through the process that has it open, for tools that look on; `None`: no process
+    /// has it, or the settings name no file. The bus ends with that process.
+    ///
+    /// ```no_run
+    /// # use bloodbank_core::{Bus, Settings};
+    /// # async fn example() -> bloodbank_core::Result<()> {
+    /// let settings = Settings::load()?;
+    /// let bus = match Bus::attach(&settings).await? {
+    ///     Some(bus) => bus,
+    ///     None => Bus::connect(settings).await?,
+    /// };
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Connection`] when that process does not answer, or is built with a version that cannot talk to this one.
+    pub async fn attach(settings: &Settings) -> Result<Option<Self>> {
+        if settings.rabbit_url.is_some() || settings.embedded_path.is_none() {
+            return Ok(None);
+        }
+        let Some(attach) = TransportProvider::named("embedded").and_then(|provider| provider.attach) else {
+            return Ok(None);
+        };
+        let Some(transport) = attach(settings).await? else { return Ok(None) };
+        BusBuilder::new(settings.clone()).transport(transport).connect().await.map(Some)
+    }
+
     /// Creates a bus in this process and in memory, for tests and experiments.
     ///
     /// # Panics

@@ -84,7 +84,8 @@ pub(super) async fn start<Provided>(app: App<Provided>) -> Result<RunningApp> {
         });
         let guard =
             spec.dedupe_within.zip(dedupe.clone()).map(|(within, dedupe)| Guard::new(dedupe, &spec.queue, within));
-        let end = End { part: Part::Subscriber(Arc::clone(&spec.queue)), stop: stop.clone(), ended: Arc::clone(&ended) };
+        let end =
+            End { part: Part::Subscriber(Arc::clone(&spec.queue)), stop: stop.clone(), ended: Arc::clone(&ended) };
         let worker = consume::run(target, spec, guard, deliveries, stop.clone());
         workers.spawn(async move {
             // Dropped last, also by a panic.

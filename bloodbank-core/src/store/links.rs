@@ -48,7 +48,7 @@ impl CausationLink {
 }
 
 /// The entry of an event in a link store.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LinkEntry {
     /// The direct parents of the event.
     pub parents: Vec<Uuid>,
@@ -73,7 +73,7 @@ impl LinkEntry {
 }
 
 /// A malformed value under a key of Bloodbank, which another program wrote.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MalformedEntry {
     /// The event that the value belongs to.
     pub event_id: Uuid,
@@ -90,7 +90,7 @@ impl fmt::Display for MalformedEntry {
 }
 
 /// The result of reading many events: a value for each, in the same order, and the malformed values.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BatchRead<T> {
     /// The values, one for each event that was asked for.
     pub values: Vec<T>,

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The comparison of an exchange, a queue or a binding with what the broker has.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TopologyDiff {
     /// The kind and the name: `queue`, `exchange` or `binding`, with the name: ``queue `shipping.ship` ``.
     pub item: String,
@@ -14,7 +14,7 @@ pub struct TopologyDiff {
 }
 
 /// The state of a declared item on the broker.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "state", content = "detail")]
 pub enum TopologyStatus {
     /// The item exists as it is declared.
@@ -28,7 +28,7 @@ pub enum TopologyStatus {
 }
 
 /// A property that differs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Difference {
     /// The name of the property, as the broker has it.
     pub property: String,

@@ -15,7 +15,7 @@ use futures_util::{Stream, future::BoxFuture};
 pub use browser::{BoxQueueBrowser, QueueBrowser};
 pub use comparison::{Difference, TopologyDiff, TopologyStatus};
 pub use connection::{Connection, ConnectionState};
-pub use provider::{Connected, InMemory, TransportProvider};
+pub use provider::{Attach, Connected, InMemory, TransportProvider};
 pub use queue_status::QueueStatus;
 pub use topology::Topology;
 

@@ -14,12 +14,17 @@ pub struct TransportProvider {
     pub system: &'static str,
     /// Connects a transport as the settings say.
     pub connect: for<'a> fn(&'a Settings) -> BoxFuture<'a, Connected>,
+    /// Connects through the process that has the bus of the settings open, where only one can have it.
+    pub attach: Option<Attach>,
     /// Creates a transport in memory with this topology, where there is such a thing.
     pub in_memory: Option<InMemory>,
 }
 
 /// A transport, or why there is none.
 pub type Connected = Result<Arc<dyn Transport>>;
+
+/// Connects through the process that has a bus open; `None`: there is none.
+pub type Attach = for<'a> fn(&'a Settings) -> BoxFuture<'a, Result<Option<Arc<dyn Transport>>>>;
 
 /// Makes a transport in memory with a topology.
 pub type InMemory = fn(&Topology) -> Arc<dyn Transport>;

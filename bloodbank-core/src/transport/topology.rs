@@ -21,7 +21,7 @@ pub enum ExchangeKind {
 }
 
 /// An exchange. All exchanges are durable.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exchange {
     /// The name of the exchange.
     pub name: Arc<str>,
@@ -131,7 +131,7 @@ impl Queue {
 }
 
 /// A binding of a queue to an exchange.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Binding {
     /// The exchange.
     pub exchange: Arc<str>,
@@ -142,7 +142,7 @@ pub struct Binding {
 }
 
 /// A topology: everything that must exist before messages flow, in the order of declaration.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Topology {
     /// The exchanges.

@@ -156,7 +156,7 @@ fn failure(path: &Path, what: &str, error: &rusqlite::Error) -> Error {
 }
 
 /// The path of a file beside another, with a suffix, as SQLite names its own.
-fn sibling(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn sibling(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()

@@ -2,13 +2,13 @@
 
 mod format;
 
-use std::{io::Write, path::Path, pin::pin};
+use std::{io::Write, path::Path, pin::pin, sync::Arc};
 
 use bloodbank_client::{Connection, GatewayClient, GatewayEvent};
 use bloodbank_core::{
     Bus, Settings,
     routing::{self, BindingPattern},
-    store::{JournalQuery, Position},
+    store::{Journal, JournalQuery, Position},
     transport::Transport,
 };
 use bloodbank_embedded::Embedded;
@@ -77,8 +77,14 @@ impl Tail {
             if let Some(gateway) = GatewayClient::find(&settings).await? {
                 return self.follow_gateway(&gateway, &settings, &pattern, format).await;
             }
+            if let Some(bus) = Bus::attach(&settings).await? {
+                if self.since.is_some() {
+                    self.print_history(bus.stores().journal, &settings, &pattern, format).await?;
+                }
+                return self.follow_bus(&bus, &pattern, format).await;
+            }
             match settings.embedded_path.as_deref() {
-                Some(path) => self.show_history(path, &settings, pattern, format).await,
+                Some(path) => self.show_history(path, &settings, &pattern, format).await,
                 None => Err(CliError::usage(format!("a bus in memory is in one process only; {LASTING_BUS}"))),
             }
         })
@@ -135,24 +141,36 @@ impl Tail {
     }
 
     /// Prints what the file of the embedded bus remembers.
-    async fn show_history(&self, path: &Path, settings: &Settings, pattern: BindingPattern, format: Format) -> Result {
+    async fn show_history(&self, path: &Path, settings: &Settings, pattern: &BindingPattern, format: Format) -> Result {
         let bus = Embedded::open(path).await?;
-        let mut query = JournalQuery::all().pattern(pattern).exchange(&*settings.exchange_name);
+        let is_empty = self.print_history(bus.stores(settings).journal, settings, pattern, format).await?;
+        bus.close().await;
+        if is_empty {
+            output::note("the file remembers no such event");
+        }
+        Ok(())
+    }
+
+    /// Prints what the journal of a bus has; says whether that is nothing.
+    async fn print_history(
+        &self,
+        journal: Option<Arc<dyn Journal>>,
+        settings: &Settings,
+        pattern: &BindingPattern,
+        format: Format,
+    ) -> Result<bool> {
+        let mut query = JournalQuery::all().pattern(pattern.clone()).exchange(&*settings.exchange_name);
         query.since = self.since.as_ref().map(|since| since.0);
         let count = self.count.unwrap_or(if self.since.is_some() { 10_000 } else { 100 });
         let mut is_empty = true;
-        if let Some(journal) = bus.stores(settings).journal {
+        if let Some(journal) = journal {
             let mut entries = journal.read(query, Position::Last(count));
             while let Some(entry) = entries.try_next().await? {
                 print(&entry.message.body, format)?;
                 is_empty = false;
             }
         }
-        bus.close().await;
-        if is_empty {
-            output::note("the file remembers no such event");
-        }
-        Ok(())
+        Ok(is_empty)
     }
 }
 
