@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use crate::{
     error::Result,
-    handler::{Context, Extractor, HandlerError, Input},
+    handler::{Context, Extractor, HandlerError, Input, OpenTransaction},
 };
 
 /// Questions about a type. An answer of yes is a constant of this type, found before that of [`IsNot`].
@@ -19,6 +19,8 @@ impl<T: Input> Is<T> {
 impl<T: Extractor> Is<T> {
     /// Whether a subscriber can take it after the event.
     pub const AN_EXTRACTOR: bool = true;
+    /// The transaction that it takes.
+    pub const TRANSACTION: Option<OpenTransaction> = T::TRANSACTION;
 }
 
 impl<T, E> Is<Result<T, E>> {
@@ -32,6 +34,8 @@ pub trait IsNot {
     const AN_INPUT: bool = false;
     /// Whether a subscriber can take it after the event.
     const AN_EXTRACTOR: bool = false;
+    /// The transaction that it takes; none, so that what is no extractor is reported once.
+    const TRANSACTION: Option<OpenTransaction> = None;
     /// Whether it is a `Result`.
     const A_RESULT: bool = false;
 }

@@ -167,7 +167,7 @@ fn pattern_check(subscriber: &Subscriber) -> Option<TokenStream> {
 
 /// Generates the one transaction of a transactional subscriber, or the check that there is none.
 fn transaction(subscriber: &Subscriber) -> TokenStream {
-    let of = |extractor| quote_spanned!(call_site_at(extractor)=> <#extractor as __bb::Extractor>::TRANSACTION);
+    let of = |extractor| quote_spanned!(call_site_at(extractor)=> __bb::Is::<#extractor>::TRANSACTION);
     let transactions: Vec<_> = subscriber.extractors.iter().map(of).collect();
     match &subscriber.attr.transactional {
         Some(option) => {
