@@ -63,7 +63,7 @@ async def main(arguments):
         events = (await ok(client, "list_events", pattern="llm.*"))["events"]
         assert [event["key"] for event in events] == ["llm.error", "llm.prompt", "llm.response"], events
         commands = (await ok(client, "list_events", kind="command"))["events"]
-        assert [event["key"] for event in commands] == ["agent.thread.prompt"]
+        assert "agent.thread.prompt" in [event["key"] for event in commands]
         schema = await ok(client, "get_event_schema", key="llm.prompt")
         assert schema["schema"]["title"] == "LlmPrompt"
 

@@ -44,13 +44,13 @@ fn documents_have_every_event_of_the_program() {
         assert!(openapi["paths"][&path]["post"].is_object(), "{path}");
     }
     assert_eq!(dangling(&openapi, &openapi), Vec::<String>::new());
-    assert!(openapi["paths"].get("/webhooks/github").is_none(), "`shop` has no webhooks");
+    assert!(openapi["paths"].get("/webhooks/{name}").is_none(), "`shop` has no webhooks");
 
     // Also what the program adds to its gateway.
     out(bb(folder.path(), &["docs", "openapi", "--out", "openapi.json"]));
     let openapi = std::fs::read(folder.path().join("openapi.json")).unwrap();
     let openapi: Value = serde_json::from_slice(&openapi).unwrap();
-    for path in ["/webhooks/github", "/dead-letters/{queue}", "/events/artifact/{action}"] {
+    for path in ["/webhooks/{name}", "/dead-letters/{queue}", "/events/artifact/{action}"] {
         assert!(openapi["paths"][path].is_object(), "{path}");
     }
 }
