@@ -19,7 +19,10 @@ fn a_domain_crate_that_is_only_named_is_found() {
         registry.domains().collect::<Vec<_>>(),
         ["agent/thread", "artifact", "fireflies", "github", "llm", "logjangler/thread"]
     );
-    assert_eq!(registry.commands().map(|event| event.routing_key()).collect::<Vec<_>>(), ["agent.thread.prompt"]);
+    assert_eq!(
+        registry.commands().map(|event| event.routing_key()).collect::<Vec<_>>(),
+        ["agent.thread.prompt", "fireflies.transcript.fetch"]
+    );
     let fireflies: Vec<_> = registry.matching("*.*.failed").map(|event| event.routing_key()).collect();
     assert_eq!(fireflies, ["artifact.ingestion.failed", "fireflies.transcript.failed"]);
 }

@@ -34,7 +34,10 @@ async fn output(mut command: Command) -> String {
 /// What is normal is no warning: neither an event that nobody subscribes to nor a clean stop.
 fn assert_logs_only_what_matters(log: &str) {
     for line in log.lines().filter(|line| [" WARN ", "ERROR "].iter().any(|level| line.contains(level))) {
-        assert!(line.contains("failed; tried again in") || line.contains("gave up"), "{line}");
+        // A database on a busy machine may be slow.
+        let is_expected =
+            ["failed; tried again in", "gave up", "slow statement"].iter().any(|part| line.contains(part));
+        assert!(is_expected, "{line}");
     }
 }
 

@@ -28,7 +28,7 @@ impl<DB: Database> SqlClaims<DB> {
     /// Creates a store in this database, which has the tables of Bloodbank.
     #[must_use]
     pub fn new(pool: Pool<DB>) -> Self {
-        Self(Tables(pool))
+        Self(Tables::new(pool))
     }
 }
 

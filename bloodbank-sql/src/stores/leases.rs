@@ -34,7 +34,7 @@ impl<DB: Database> SqlLeases<DB> {
     /// Creates a store in this database, which has the tables of Bloodbank.
     #[must_use]
     pub fn new(pool: Pool<DB>) -> Self {
-        Self(Tables(pool))
+        Self(Tables::new(pool))
     }
 
     async fn change(&self, statement: &str, key: &LeaseKey, token: Uuid, lasting: Option<Duration>) -> Result<bool> {

@@ -41,7 +41,7 @@ impl<DB: Database> SqlLinks<DB> {
     /// Creates a store in this database, which has the tables of Bloodbank, for links with this time to live.
     #[must_use]
     pub fn new(pool: Pool<DB>, ttl: Duration) -> Self {
-        Self { tables: Tables(pool), ttl }
+        Self { tables: Tables::new(pool), ttl }
     }
 
     async fn write_all(&self, links: &[CausationLink]) -> Result<(), sqlx_core::Error> {
@@ -67,7 +67,8 @@ impl<DB: Database> SqlLinks<DB> {
         parents.dedup();
         let parents: Vec<_> =
             parents.iter().map(|(parent, child)| json!({ "parent": parent, "child": child })).collect();
-        let mut transaction = self.tables.0.begin_with(DB::DIALECT.begin()).await?;
+        let _turn = self.tables.turn().await;
+        let mut transaction = self.tables.pool.begin_with(DB::DIALECT.begin()).await?;
         for (template, rows) in [(WRITE, rows), (WRITE_PARENTS, parents)] {
             if !rows.is_empty() {
                 let values = vec![Value::from(json!(rows).to_string()), millis(self.ttl)];

@@ -4,17 +4,18 @@ mod claims;
 mod leases;
 mod links;
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use bloodbank_core::Result;
 use sqlx_core::pool::Pool;
+use tokio::sync::{Mutex, MutexGuard};
 
 pub use claims::SqlClaims;
 pub use leases::SqlLeases;
 pub use links::SqlLinks;
 
 use crate::{
-    database::{Database, Row, Value},
+    database::{Database, Dialect, Row, Value},
     error::storage,
 };
 
@@ -22,16 +23,33 @@ use crate::{
 const SWEEP: u32 = 256;
 
 /// The tables of a store, by way of a pool.
-struct Tables<DB: Database>(Pool<DB>);
+struct Tables<DB: Database> {
+    pool: Pool<DB>,
+    /// The writer of the moment, where the database has one at a time: those who wait here are served in turn, while those
+    /// who wait in SQLite try again by chance and give up after some seconds.
+    writer: Arc<Mutex<()>>,
+}
 
 impl<DB: Database> Tables<DB> {
+    fn new(pool: Pool<DB>) -> Self {
+        Self { pool, writer: Arc::default() }
+    }
+
+    /// Waits for its turn to write; there are no turns where the database lets many write.
+    async fn turn(&self) -> Option<MutexGuard<'_, ()>> {
+        match DB::DIALECT {
+            Dialect::Sqlite => Some(self.writer.lock().await),
+            Dialect::Postgres => None,
+        }
+    }
+
     fn describe(&self) -> String {
         DB::DIALECT.to_string()
     }
 
     async fn fetch(&self, wanted: &str, template: &str, values: Vec<Value>) -> Result<Vec<Row>> {
         let read = async {
-            let mut connection = self.0.acquire().await?;
+            let mut connection = self.pool.acquire().await?;
             DB::fetch(&mut connection, &DB::DIALECT.write(template), values).await
         };
         read.await.map_err(storage(wanted))
@@ -39,7 +57,8 @@ impl<DB: Database> Tables<DB> {
 
     async fn execute(&self, wanted: &str, template: &str, values: Vec<Value>) -> Result<u64> {
         let written = async {
-            let mut connection = self.0.acquire().await?;
+            let _turn = self.turn().await;
+            let mut connection = self.pool.acquire().await?;
             DB::execute(&mut connection, &DB::DIALECT.write(template), values).await
         };
         written.await.map_err(storage(wanted))
@@ -67,7 +86,7 @@ impl<DB: Database> fmt::Debug for Tables<DB> {
 
 impl<DB: Database> Clone for Tables<DB> {
     fn clone(&self) -> Self {
-        Self(self.0.clone())
+        Self { pool: self.pool.clone(), writer: Arc::clone(&self.writer) }
     }
 }
 
