@@ -365,6 +365,8 @@ async fn closing_ends_in_time_whatever_the_broker_does() {
     let queue = name("queue");
     amqp.declare(queues(vec![Queue::new(Arc::clone(&queue), QueueKind::Quorum)])).await.unwrap();
     let _deliveries = amqp.consume(Arc::clone(&queue), 10).await.unwrap();
+    // The channel is open, so that the next message is on its way and not in the queue, whose answer is another one.
+    amqp.publish(to_queue(&queue, "{}")).await.unwrap();
     with(&broker, RabbitMq::pause).await;
     let begin = Instant::now();
     let (answer, ()) = tokio::join!(amqp.publish(to_queue(&queue, "{}")), amqp.close());
