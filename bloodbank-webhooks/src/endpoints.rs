@@ -47,7 +47,7 @@ pub(crate) fn endpoints(webhooks: Webhooks) -> Vec<Endpoint<Gateway>> {
     };
     let redeliver = {
         let shared = Arc::clone(&shared);
-        move |State(gateway): State<Gateway>, Path(id): Path<Uuid>| async move { shared.redeliver(&gateway, id).await }
+        move |State(gateway): State<Gateway>, Path(id): Path<String>| async move { shared.redeliver(&gateway, &id).await }
     };
     let claim =
         move |State(gateway): State<Gateway>, Path(key): Path<String>| async move { shared.claim(&gateway, key).await };
@@ -60,7 +60,7 @@ pub(crate) fn endpoints(webhooks: Webhooks) -> Vec<Endpoint<Gateway>> {
             redeliver,
             redeliver_operation(),
         ),
-        Endpoint::get("/claims/{*key}", Access::ReadAll, claim, claim_operation()),
+        Endpoint::get("/claims/{key}", Access::ReadAll, claim, claim_operation()),
     ]
 }
 
@@ -100,8 +100,8 @@ impl Shared {
         Ok(outcome?.into_response())
     }
 
-    async fn redeliver(&self, gateway: &Gateway, id: Uuid) -> Result<Response, Problem> {
-        let delivery = self.deliveries.get(id);
+    async fn redeliver(&self, gateway: &Gateway, id: &str) -> Result<Response, Problem> {
+        let delivery = Uuid::parse_str(id).ok().and_then(|id| self.deliveries.get(id));
         let Delivery { webhook, headers, body, .. } = delivery.ok_or_else(|| {
             Problem::not_found("no delivery has this id any more; `GET /webhooks` lists the last ones")
         })?;
@@ -172,7 +172,7 @@ fn redeliver_operation() -> Operation {
 
 fn claim_operation() -> Operation {
     Operation::new("read_claim", "Returns a payload that an event refers to")
-        .parameter(path_parameter("key", "The key of the payload, such as `acme/trinote|423`."))
+        .parameter(path_parameter("key", "The key of the payload, percent-encoded: `acme%2Ftrinote%7C423`."))
         .response(200, json!({ "description": "The payload.", "content": { "application/octet-stream": {} } }))
         .problems([400, 404])
 }

@@ -127,9 +127,9 @@ async fn a_pull_request_is_one_event_however_often_it_is_delivered() {
     // As GitHub sends it unless it is told otherwise.
     let form = form_urlencoded::Serializer::new(String::new()).append_pair("payload", &opened.to_string()).finish();
     assert_eq!(deliver("pull_request", "application/x-www-form-urlencoded", form).await.1, body);
-    let text = gateway.get("/claims/acme/trinote%7C423").send().await.expect("an answer");
+    let text = gateway.get("/claims/acme%2Ftrinote%7C423").send().await.expect("an answer");
     assert_eq!(text.text().await.expect("text"), "It ships.");
-    assert_eq!(json_of(gateway.get("/claims/acme/other%7C1")).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(json_of(gateway.get("/claims/acme%2Fother%7C1")).await.0, StatusCode::NOT_FOUND);
     assert_eq!(deliver("ping", "application/json", json!({ "zen": "…" }).to_string()).await.1["status"], "ignored");
     let push = json!({
         "ref": "refs/heads/main", "before": "a", "after": "b", "repository": { "name": "trinote", "full_name": "acme/trinote" },
