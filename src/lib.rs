@@ -8,8 +8,10 @@ pub use bloodbank_core::telemetry::init_logging;
 pub use bloodbank_core::{
     App, BoxError, Bus, Command, CommandContext, CommandEvent, CommandManager, Context, DeadLetters, Error, ErrorKind,
     Event, EventCollector, EventEnvelope, EventKind, ExecuteError, FailureEvent, HandlerError, PayloadFault, Publisher,
-    Receipt, Registry, Result, RoutingSegment, RunningApp, Settings, State, Subscriber,
+    Receipt, Registry, Replay, Result, RoutingSegment, RunningApp, Settings, State, Subscriber,
 };
+#[cfg(feature = "testing")]
+pub use bloodbank_macros::replay;
 pub use bloodbank_macros::{Event, EventSet, RoutingSegment, command, pattern, routing_key, subscriber};
 /// The crate of event ids, in the version that the public interface uses.
 pub use uuid;
@@ -17,7 +19,7 @@ pub use uuid;
 /// The app at work: health, signals, and a bus of parts of your own.
 pub mod app {
     pub use bloodbank_core::app::{
-        AppTask, BusBuilder, Health, HealthProbe, HealthState, StartedTask, StopSignals, SubscriberHealth,
+        AppControl, AppTask, BusBuilder, Health, HealthProbe, HealthState, StartedTask, StopSignals, SubscriberHealth,
     };
 }
 
@@ -29,8 +31,8 @@ pub mod claim_check {
 /// Correlation: which event caused which.
 pub mod correlation {
     pub use bloodbank_core::correlation::{
-        Chain, CorrelationHealth, CorrelationTracker, Direction, Dump, METADATA_LIMIT, Recording, Trace, TraceEvent,
-        check_metadata,
+        Chain, CorrelationHealth, CorrelationTracker, Direction, Dump, IdPrefix, InvalidIdPrefix, METADATA_LIMIT,
+        Recording, Resolved, Trace, TraceEvent, check_metadata,
     };
 }
 
@@ -73,8 +75,8 @@ pub mod handler {
     pub use bloodbank_core::{
         consume::HandlerService,
         handler::{
-            ExtractFrom, Extractor, HandlerFailure, HandlerReturn, HandlerTransaction, Handling, Here, Input,
-            Interrupted, Kept, Needs, OpenTransaction, Opened, Output, Provides, Requirement, Satisfies, States,
+            BatchItem, ExtractFrom, Extractor, HandlerFailure, HandlerReturn, HandlerTransaction, Handling, Here,
+            Input, Interrupted, Kept, Needs, OpenTransaction, Opened, Output, Provides, Requirement, Satisfies, States,
             SubscriberFn, There,
         },
     };
@@ -83,14 +85,14 @@ pub mod handler {
 /// Messages between a transport and the rest, with their properties and headers.
 pub mod message {
     pub use bloodbank_core::message::{
-        ForeignProperties, HeaderValue, Headers, Incoming, Outgoing, Properties, Published, Text,
+        ForeignProperties, Format, HeaderValue, Headers, Incoming, Outgoing, Properties, Published, Text,
     };
 
     /// The names of the headers that Bloodbank sets.
     pub mod names {
         pub use bloodbank_core::message::names::{
-            ATTEMPT, ERROR, FINAL, FIRST_FAILED, LAST_FAILED, QUEUE, REASON, REDRIVEN, REPLY, RETURNED, TRACEPARENT,
-            TRACESTATE,
+            ATTEMPT, CC, ERROR, EVENT_ID, EVENT_TYPE, EXCHANGE, FINAL, FIRST_FAILED, LAST_FAILED, QUEUE, REASON,
+            REDRIVEN, REPLAY, REPLAYED, REPLY, RETURNED, ROUTING_KEY, TRACEPARENT, TRACESTATE,
         };
     }
 }
@@ -106,9 +108,14 @@ pub mod publish {
 /// The registry: the events, subscribers and commands that are linked into this program.
 pub mod registry {
     pub use bloodbank_core::registry::{
-        AnyEvent, Backoff, CommandDescriptor, Conflict, EventDescriptor, OnFailure, Report, RetryPolicy,
-        SubscriberDescriptor, SubscriberOptions,
+        AnyEvent, Backoff, BatchPolicy, CommandDescriptor, Conflict, EventDescriptor, OnFailure, Rate, Report,
+        RetryPolicy, Settle, SubscriberDescriptor, SubscriberOptions,
     };
+}
+
+/// Replay: events that were handled go to one subscriber again, from the journal.
+pub mod replay {
+    pub use bloodbank_core::replay::{ReplayPlan, ReplayProgress, ReplayRequest, ReplayState, RunningReplay};
 }
 
 /// Routing keys and binding patterns.
@@ -123,7 +130,9 @@ pub mod routing {
 
 /// Settings from the environment, `.env` and `bloodbank.toml`.
 pub mod settings {
-    pub use bloodbank_core::settings::{ClaimStoreKind, CorrelationStoreKind, LogFormat, QueueKind, Reader, TlsFiles};
+    pub use bloodbank_core::settings::{
+        ClaimStoreKind, CorrelationStoreKind, JournalKind, LogFormat, QueueKind, Reader, TlsFiles,
+    };
 }
 
 /// Stores: contracts, and the backends in memory, in files and in Redis.
@@ -131,7 +140,7 @@ pub mod store {
     pub use bloodbank_core::store::{
         Acquired, BatchRead, CausationLink, ClaimStore, DatabaseProvider, DatabaseStores, DirectLinkStore, FileClaims,
         Journal, JournalEntries, JournalEntry, JournalQuery, LeaseKey, LeaseStore, LinkEntry, LinkStore, Lookup,
-        MalformedEntry, Position, Stores, UnrecordedLinks,
+        MalformedEntry, Position, Stores, UnrecordedLinks, entries_lost,
     };
 
     /// Stores in the memory of this process.
@@ -167,10 +176,16 @@ pub mod transport {
 #[cfg(feature = "probes")]
 use bloodbank_probes as _;
 
+/// Traces, exported by OTLP.
+#[cfg(feature = "otlp")]
+pub mod telemetry {
+    pub use bloodbank_telemetry::{Telemetry, TelemetryError, init, init_with, layer};
+}
+
 /// The RabbitMQ transport.
 #[cfg(feature = "amqp")]
 pub mod amqp {
-    pub use bloodbank_amqp::Amqp;
+    pub use bloodbank_amqp::{Amqp, JournalRetention, JournalStatus, JournalSwitch};
 }
 
 /// The embedded bus: a transport in this process, in memory or in one file.
@@ -195,6 +210,13 @@ pub mod sql {
 #[cfg(feature = "testing")]
 pub mod testing {
     pub use bloodbank_testing::{DeadLetter, TestBus, conformance_suite, store_conformance_suite};
+
+    /// Recorded history as a test.
+    pub mod recorded {
+        pub use bloodbank_testing::recorded::{
+            Change, Difference, Differences, FieldChange, Recording, RecordingBus, check,
+        };
+    }
 
     /// What a suite is given: how to connect to a broker or a store, and the features it has.
     pub mod conformance {
@@ -222,7 +244,8 @@ pub mod prelude {
 #[cfg(doctest)]
 mod macro_docs {
     macro_rules! run {
-        ($($name:ident $path:literal)*) => {$(
+        ($($(#[$feature:meta])? $name:ident $path:literal)*) => {$(
+            $(#[$feature])?
             #[doc = include_str!($path)]
             struct $name;
         )*};
@@ -231,6 +254,8 @@ mod macro_docs {
         Event "../bloodbank-macros/src/docs/event.md"
         EventSet "../bloodbank-macros/src/docs/event_set.md"
         RoutingSegment "../bloodbank-macros/src/docs/routing_segment.md"
+        #[cfg(feature = "testing")]
+        Replay "../bloodbank-macros/src/docs/replay.md"
         Subscriber "../bloodbank-macros/src/docs/subscriber.md"
         Command "../bloodbank-macros/src/docs/command.md"
         RoutingKey "../bloodbank-macros/src/docs/routing_key.md"
@@ -238,12 +263,37 @@ mod macro_docs {
     }
 }
 
-/// The examples of the book's page about middleware.
+/// The examples of the book. Those of the pages about the gateway and the command line are run by their crates.
 #[cfg(doctest)]
-#[doc = include_str!("../docs/src/middleware.md")]
-mod middleware_docs {}
-
-/// The examples of the book's page about testing.
-#[cfg(all(doctest, feature = "testing"))]
-#[doc = include_str!("../docs/src/testing.md")]
-mod testing_docs {}
+mod book {
+    macro_rules! run {
+        ($($(#[$feature:meta])? $name:ident $path:literal)*) => {$(
+            $(#[$feature])?
+            #[doc = include_str!($path)]
+            struct $name;
+        )*};
+    }
+    run! {
+        Concepts "../docs/src/concepts.md"
+        Correlation "../docs/src/correlation.md"
+        Delivery "../docs/src/delivery.md"
+        Events "../docs/src/events.md"
+        Failures "../docs/src/failures.md"
+        Journal "../docs/src/journal.md"
+        Logging "../docs/src/logging.md"
+        Middleware "../docs/src/middleware.md"
+        Migration "../docs/src/migration.md"
+        #[cfg(feature = "otlp")]
+        Observability "../docs/src/observability.md"
+        QuickStart "../docs/src/quick_start.md"
+        #[cfg(feature = "testing")]
+        RecordedTests "../docs/src/recorded_tests.md"
+        Replay "../docs/src/replay.md"
+        Scaling "../docs/src/scaling.md"
+        #[cfg(all(feature = "sql-postgres", feature = "sql-sqlite"))]
+        Sql "../docs/src/sql.md"
+        Subscribers "../docs/src/subscribers.md"
+        #[cfg(feature = "testing")]
+        Testing "../docs/src/testing.md"
+    }
+}

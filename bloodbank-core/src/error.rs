@@ -83,7 +83,11 @@ struct Inner {
     message: String,
     source: Option<BoxError>,
     faults: Vec<PayloadFault>,
+    omitted_faults: usize,
 }
+
+/// The number of faults that an error lists. A payload may have one in every byte.
+pub(crate) const MOST_FAULTS: usize = 100;
 
 /// A fault in a payload: its place and its description.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -94,11 +98,16 @@ pub struct PayloadFault {
     pub detail: String,
 }
 
+/// The end of a sentence that lists faults and leaves so many out.
+pub(crate) fn more_faults(omitted: usize) -> String {
+    if omitted == 0 { String::new() } else { format!("; and {omitted} more") }
+}
+
 impl Error {
     /// Creates an error of this kind; the message is lower-case, without a full stop, and ends in the remedy.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner { kind, message: message.into(), source: None, faults: Vec::new() }))
+        Self(Box::new(Inner { kind, message: message.into(), source: None, faults: Vec::new(), omitted_faults: 0 }))
     }
 
     /// Adds the underlying error as the source.
@@ -108,14 +117,29 @@ impl Error {
         self
     }
 
-    /// Adds the faults of a payload, one by one.
+    /// Adds the faults of a payload, one by one. Of more than 100 the first are kept, and the others are counted.
     #[must_use]
-    pub fn with_faults(mut self, faults: Vec<PayloadFault>) -> Self {
+    pub fn with_faults(mut self, mut faults: Vec<PayloadFault>) -> Self {
+        self.0.omitted_faults += faults.len().saturating_sub(MOST_FAULTS);
+        faults.truncate(MOST_FAULTS);
         self.0.faults = faults;
         self
     }
 
-    /// The faults of the payload, if the error is about a payload.
+    /// Counts faults of the payload that are not listed.
+    #[must_use]
+    pub fn with_omitted_faults(mut self, count: usize) -> Self {
+        self.0.omitted_faults += count;
+        self
+    }
+
+    /// The number of faults of the payload beyond those that are listed.
+    #[must_use]
+    pub fn omitted_faults(&self) -> usize {
+        self.0.omitted_faults
+    }
+
+    /// The faults of the payload, if the error is about a payload; at most the first 100.
     #[must_use]
     pub fn faults(&self) -> &[PayloadFault] {
         &self.0.faults
@@ -156,7 +180,7 @@ impl std::error::Error for Error {
     }
 }
 
-/// The JSON pointer (RFC 6901) of a fault's path.
+/// The JSON pointer (RFC 6901) of a fault's path, as far as it is known: a member without a name is told by its object.
 pub(crate) fn json_pointer(path: &serde_path_to_error::Path) -> String {
     use serde_path_to_error::Segment;
     let mut pointer = String::new();
@@ -165,7 +189,7 @@ pub(crate) fn json_pointer(path: &serde_path_to_error::Path) -> String {
             Segment::Seq { index } => index.to_string(),
             Segment::Map { key } => key.replace('~', "~0").replace('/', "~1"),
             Segment::Enum { variant } => variant.clone(),
-            Segment::Unknown => "?".to_owned(),
+            Segment::Unknown => break,
         };
         pointer.push('/');
         pointer.push_str(&token);

@@ -31,14 +31,38 @@ pub fn unique_key<'a>(fields: impl IntoIterator<Item = (&'a str, Option<std::bor
     pairs.join("|")
 }
 
+/// The id of something that consists of these parts, in this order.
+#[must_use]
+pub(crate) fn of_parts(parts: &[&[u8]]) -> Uuid {
+    let mut name = Vec::with_capacity(parts.iter().map(|part| 8 + part.len()).sum());
+    for part in parts {
+        name.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        name.extend_from_slice(part);
+    }
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, &name)
+}
+
 /// The id of a follow-up event: the same whenever the same subscriber handles the same cause again.
 #[must_use]
-pub(crate) fn derived(cause: Uuid, subscriber: &str, position: u32, event_type: &str) -> Uuid {
+pub fn derived(cause: Uuid, subscriber: &str, position: u32, event_type: &str) -> Uuid {
     Uuid::new_v5(&cause, format!("{subscriber}:{position}:{event_type}").as_bytes())
+}
+
+/// The id of the failure event of an attempt to execute a command, from 1 on; both keys as declared. It tells the failure
+/// of the executor from that of anybody else who received the command.
+#[must_use]
+pub fn command_failure(command: Uuid, command_key: &str, attempt: u32, failure_key: &str) -> Uuid {
+    derived_failure(command, &executor(command_key), attempt, failure_key)
+}
+
+/// The name of the executor of a command, from which the ids of its follow-ups are derived.
+#[must_use]
+pub fn executor(command_key: &str) -> String {
+    format!("command {command_key}")
 }
 
 /// The id of a failure event: a different one for each attempt.
 #[must_use]
-pub(crate) fn derived_failure(cause: Uuid, subscriber: &str, attempt: u32, event_type: &str) -> Uuid {
+pub fn derived_failure(cause: Uuid, subscriber: &str, attempt: u32, event_type: &str) -> Uuid {
     Uuid::new_v5(&cause, format!("{subscriber}:attempt {attempt}:{event_type}").as_bytes())
 }

@@ -20,10 +20,12 @@ pub mod dispatch;
 pub mod envelope;
 pub mod event;
 pub mod handler;
+pub mod json;
 #[doc(hidden)]
 pub mod private;
 pub mod publish;
 pub mod registry;
+pub mod replay;
 pub mod settings;
 pub mod store;
 pub mod telemetry;
@@ -38,6 +40,7 @@ pub use event::{CommandEvent, Event, EventCollector, EventKind, FailureEvent, Ro
 pub use handler::{Context, HandlerError, Publisher, State, Subscriber};
 pub use publish::{Bus, ExecuteError, Receipt};
 pub use registry::Registry;
+pub use replay::Replay;
 pub use settings::Settings;
 
 /// The items that expanded macros refer to.

@@ -7,13 +7,13 @@ mod sentence;
 mod signature;
 
 pub use bounds::{Older, Supersedes, Validated, Variant, upcast};
-pub use checks::{check_pattern, check_superseded, check_variant};
+pub use checks::{check_batch, check_pattern, check_plain, check_superseded, check_variant};
 pub use fields::{ErrorCode, ErrorMessage, IsRetryable, RetryCount};
 pub use inventory;
 pub use schemars;
 pub use serde;
 pub use serde_json;
-pub use signature::{Is, IsNot, ReceivedFirst, TakenAfter};
+pub use signature::{Is, IsNot, ReceivedFirst, TakenAfter, TakenFirst};
 pub use std::{borrow::Cow, boxed::Box, option::Option, result::Result, string::String, vec::Vec};
 
 pub use futures_util::future::BoxFuture;
@@ -33,7 +33,11 @@ pub use crate::{
         Context, ExtractFrom, Extractor, HandlerError, HandlerFailure, HandlerReturn, Handling, Input, OpenTransaction,
         Output, Satisfies, Subscriber, check_no_transaction, in_transaction, the_transaction,
     },
-    registry::{Backoff, EventDescriptor, OnFailure, RetryPolicy, SubscriberDescriptor, SubscriberOptions},
+    message::Format,
+    registry::{
+        Backoff, BatchPolicy, EventDescriptor, OnFailure, Rate, RetryPolicy, Settle, SubscriberDescriptor,
+        SubscriberOptions,
+    },
     routing::{BindingPattern, RoutingKey},
 };
 
@@ -94,7 +98,7 @@ pub fn read_raw(body: &[u8]) -> Result<RawEnvelope<'_>, Error> {
 /// # Errors
 /// When it does not fit.
 pub fn read_other<T: serde::de::DeserializeOwned>(raw: &RawEnvelope<'_>) -> Result<T, Error> {
-    crate::event::read_payload(&raw.event_type, raw.payload.get())
+    crate::event::read_any(&raw.event_type, raw.payload.get())
 }
 
 /// Returns the envelope with the payload of a set's variant.

@@ -17,6 +17,7 @@ pub(crate) const PREFETCH: KnownOption = ("prefetch", "prefetch = 256");
 pub(crate) const TIMEOUT: KnownOption = ("timeout", "timeout = \"30s\"");
 pub(crate) const RETRY: KnownOption = ("retry", "retry(max_attempts = 5, backoff = \"1s..1m\")");
 pub(crate) const DEDUPE: KnownOption = ("dedupe", "dedupe(within = \"24h\")");
+pub(crate) const SETTLE: KnownOption = ("settle", "settle = \"before_next\"");
 pub(crate) const ON_FAILURE: KnownOption = ("on_failure", "on_failure = dead_letter");
 
 const OUTCOMES: [(&str, &str); 2] = [("dead_letter", "DeadLetter"), ("discard", "Discard")];
@@ -25,6 +26,8 @@ const OUTCOMES: [(&str, &str); 2] = [("dead_letter", "DeadLetter"), ("discard", 
 #[derive(Default)]
 pub(crate) struct HandlingOptions {
     setters: Vec<TokenStream>,
+    has_queue: bool,
+    prefetch: Option<(Ident, u16)>,
 }
 
 impl HandlingOptions {
@@ -35,6 +38,7 @@ impl HandlingOptions {
             "queue" => {
                 let queue: LitStr = value(input)?;
                 check_queue(cx, &queue);
+                self.has_queue = true;
                 self.set(quote!(queue(#queue)));
             }
             // concurrency = 8
@@ -46,6 +50,7 @@ impl HandlingOptions {
             // prefetch = 256
             "prefetch" => {
                 if let Some(count) = count::<u16>(cx, name, &value(input)?) {
+                    self.prefetch = Some((name.clone(), count));
                     self.set(quote!(prefetch(#count)));
                 }
             }
@@ -62,6 +67,17 @@ impl HandlingOptions {
             }
             // dedupe(within = "24h"), dedupe(off)
             "dedupe" => self.read_dedupe(cx, name, group(input)?),
+            // settle = "before_next"
+            "settle" => {
+                let text: LitStr = value(input)?;
+                match text.value().as_str() {
+                    "behind" => self.set(quote!(settle(__bb::Settle::Behind))),
+                    "before_next" => self.set(quote!(settle(__bb::Settle::BeforeNext))),
+                    other => {
+                        cx.error(&text, format!("unknown way to settle `{other}`; write `behind` or `before_next`"))
+                    }
+                }
+            }
             // on_failure = dead_letter
             "on_failure" => {
                 let word: Ident = value(input)?;
@@ -92,6 +108,16 @@ impl HandlingOptions {
         if empty {
             cx.error(name, "for how long? write `dedupe(within = \"24h\")`, or `dedupe(off)`");
         }
+    }
+
+    /// The option `prefetch`, and its value.
+    pub(crate) fn prefetch(&self) -> Option<&(Ident, u16)> {
+        self.prefetch.as_ref()
+    }
+
+    /// Whether the queue has a name of its own.
+    pub(crate) fn has_queue(&self) -> bool {
+        self.has_queue
     }
 
     pub(crate) fn set(&mut self, setter: TokenStream) {

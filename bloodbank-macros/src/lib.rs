@@ -15,6 +15,8 @@ mod handling;
 mod key;
 mod numbers;
 mod options;
+mod rate;
+mod replay;
 mod retry;
 mod segment;
 mod spans;
@@ -51,6 +53,12 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn command(options: TokenStream, item: TokenStream) -> TokenStream {
     command::attribute(options.into(), item.into()).into()
+}
+
+#[doc = include_str!("docs/replay.md")]
+#[proc_macro_attribute]
+pub fn replay(options: TokenStream, item: TokenStream) -> TokenStream {
+    replay::attribute(options.into(), item.into()).into()
 }
 
 #[doc = include_str!("docs/routing_key.md")]

@@ -73,7 +73,11 @@ fn of_workers(health: &Health) -> Value {
         .subscribers
         .iter()
         .map(|subscriber| {
-            let status = if subscriber.running { "ok" } else { "stopped" };
+            let status = match (subscriber.running, subscriber.paused) {
+                (false, _) => "stopped",
+                (true, true) => "paused",
+                (true, false) => "ok",
+            };
             json!({ "queue": subscriber.queue, "status": status })
         })
         .collect();

@@ -4,7 +4,10 @@ use std::{sync::OnceLock, time::Duration};
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
-const BUCKETS: [f64; 13] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+use crate::described;
+
+/// The buckets of all histograms, in seconds: from a confirm of the embedded bus to the longest time that a handler has by default.
+const BUCKETS: [f64; 15] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
 /// The recorder of this process; `None` where the program has one of its own.
 static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
@@ -12,7 +15,12 @@ static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
 /// Records metrics from now on. A program that has installed a recorder already keeps it, and `/metrics` answers 404 then.
 pub fn install_recorder() {
     let recorder = RECORDER.get_or_init(|| {
-        PrometheusBuilder::new().set_buckets(&BUCKETS).and_then(PrometheusBuilder::install_recorder).ok()
+        let recorder =
+            PrometheusBuilder::new().set_buckets(&BUCKETS).and_then(PrometheusBuilder::install_recorder).ok();
+        if recorder.is_some() {
+            described::describe();
+        }
+        recorder
     });
     // What is measured waits in memory until somebody reads the metrics, or until upkeep.
     if let (Some(recorder), Ok(runtime)) = (recorder, tokio::runtime::Handle::try_current()) {

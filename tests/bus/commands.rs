@@ -18,6 +18,7 @@ on_every_bus! {
     follow_ups_and_the_reply_are_published_in_order_after_success,
     after_a_failure_nothing_is_published_but_the_failure_event,
     a_requester_gets_the_reply,
+    an_event_answers_a_request_whose_executor_does_not_know_who_asked,
     a_command_known_only_at_run_time_is_executed,
     a_requester_gets_the_failure_after_the_last_attempt,
     a_requester_is_told_of_a_panic,
@@ -186,6 +187,23 @@ async fn a_requester_gets_the_reply(bus: Bus) {
         assert_eq!(reply.unwrap(), JobDone { steps });
     }
     fixture.app.shutdown().await.unwrap();
+}
+
+/// Executes a command as the Python side does: it publishes its answer.
+#[subscriber]
+async fn run_elsewhere(job: RunJob) -> JobDone {
+    JobDone { steps: job.steps }
+}
+
+async fn an_event_answers_a_request_whose_executor_does_not_know_who_asked(bus: Bus) {
+    let app = App::new(unique("elsewhere"), bus.clone()).subscribe(run_elsewhere).start().await.unwrap();
+    for steps in 0..3 {
+        // A reply to nobody's command is nobody's answer.
+        bus.publish(JobDone { steps: 100 }).await.unwrap();
+        let done: JobDone = bus.execute(RunJob { steps, fault: None }).await.unwrap();
+        assert_eq!(done.steps, steps);
+    }
+    app.shutdown().await.unwrap();
 }
 
 async fn a_command_known_only_at_run_time_is_executed(bus: Bus) {

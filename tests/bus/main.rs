@@ -6,14 +6,22 @@ mod common;
 mod commands;
 mod dead_letters;
 mod dedupe;
+mod dedupe_ahead;
 #[cfg(unix)]
 mod door;
+mod foreign;
+mod journal;
 #[cfg(feature = "testing")]
 mod logging;
 #[cfg(feature = "probes")]
 mod probes;
 mod publishing;
 mod queues;
+#[cfg(feature = "testing")]
+mod recorded;
+mod replay;
+mod settling;
 mod subscribers;
 #[cfg(feature = "testing")]
 mod test_bus;
+mod throughput;

@@ -59,7 +59,7 @@ async fn what_is_published_arrives_as_it_was_said(bus: Bus) {
         .mandatory()
         .await
         .unwrap();
-    assert!(!receipt.unrouted);
+    assert_eq!(receipt.unrouted, Some(false));
     let (book, context) = soon("the book", books.recv()).await.unwrap();
     assert_eq!(book.payload, lent(1));
     assert_eq!(book.event_id, receipt.event_id);
@@ -79,7 +79,7 @@ async fn what_is_published_arrives_as_it_was_said(bus: Bus) {
 }
 
 async fn an_event_that_nobody_receives_is_reported(bus: Bus) {
-    assert!(bus.publish(lent(1)).await.unwrap().unrouted);
+    assert_eq!(bus.publish(lent(1)).await.unwrap().unrouted, Some(true));
     let error = bus.publish(lent(1)).mandatory().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unrouted);
     assert!(error.to_string().contains("`library.book.lent`"), "{error}");
@@ -89,7 +89,7 @@ async fn many_events_keep_their_order(bus: Bus) {
     let (seen, mut books) = mpsc::unbounded_channel();
     let app = App::new(unique("svc"), bus.clone()).state(seen).subscribe(see).start().await.unwrap();
     let receipts = bus.publish_all((0..2000).map(lent)).await;
-    assert!(receipts.iter().all(|receipt| receipt.as_ref().is_ok_and(|receipt| !receipt.unrouted)));
+    assert!(receipts.iter().all(|receipt| receipt.as_ref().is_ok_and(|receipt| receipt.unrouted == Some(false))));
     for copy in 0..2000 {
         let (book, _) = soon("a book", books.recv()).await.unwrap();
         assert_eq!(book.payload.copy, Some(copy));
@@ -145,7 +145,8 @@ async fn a_text_is_checked_like_the_value_that_it_is(bus: Bus) {
     ];
     for error in refused {
         assert_eq!(error.kind(), ErrorKind::InvalidPayload);
-        assert!(error.to_string().contains("is no JSON: number out of range"), "{error}");
+        let said = error.to_string();
+        assert!(said.contains("is no JSON") && said.matches("number out of range").count() == 1, "{said}");
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{
     handler::{Context, States, Subscriber, SubscriberFn},
     publish::Bus,
     registry::Registry,
+    routing,
     transport::Topology,
 };
 
@@ -78,6 +79,22 @@ impl<Provided: 'static> App<Provided> {
     /// Adds the executors of commands: `app.commands(CommandManager::linked())`.
     pub fn commands(mut self, commands: CommandManager) -> Self {
         self.subscribers.extend(commands.executors().iter().map(|executor| executor.spec(self.bus.exchange())));
+        self
+    }
+
+    /// The keys of the commands that were added before.
+    pub fn executes(&self) -> impl Iterator<Item = &'static str> {
+        self.subscribers.iter().filter_map(|subscriber| Some(subscriber.command?.declaration().routing_key))
+    }
+
+    /// Keeps, of the commands that were added before, those whose key matches one of these patterns; somebody else executes the
+    /// others.
+    pub fn execute_only(mut self, patterns: &[impl AsRef<str>]) -> Self {
+        self.subscribers.retain(|subscriber| {
+            let Some(command) = subscriber.command else { return true };
+            let key = command.declaration().routing_key;
+            patterns.iter().any(|pattern| routing::overlaps(pattern.as_ref(), key))
+        });
         self
     }
 

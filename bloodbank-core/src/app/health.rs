@@ -34,8 +34,10 @@ pub struct Health {
 pub struct SubscriberHealth {
     /// The queue of the subscriber.
     pub queue: Arc<str>,
-    /// Whether it takes events.
+    /// Whether it is at work: not once it has ended, or the app is told to stop.
     pub running: bool,
+    /// Whether it is paused, and takes no events until it is resumed.
+    pub paused: bool,
 }
 
 /// The overall state of a program.
@@ -45,7 +47,7 @@ pub enum HealthState {
     /// Everything works.
     Healthy,
     /// The program does its work, but something is or was amiss: a connection was lost lately, the broker accepts no
-    /// messages for now, correlation is not recorded, or an outbox cannot be read.
+    /// messages for now, correlation is not recorded, an outbox cannot be read, or a subscriber is paused.
     Degraded,
     /// The program does not do its work.
     Unhealthy,

@@ -3,15 +3,18 @@
 #[expect(clippy::module_inception, reason = "the file holds the type `App`")]
 mod app;
 mod connect;
+mod control;
 mod health;
 mod place;
 mod probe;
 mod running;
 mod signals;
 mod task;
+mod watchdog;
 
 pub use app::App;
 pub use connect::BusBuilder;
+pub use control::AppControl;
 pub use health::{Health, HealthState, SubscriberHealth};
 pub use probe::{HealthProbe, ProbeGuard, ProbeServer};
 pub use running::RunningApp;

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    app::{Health, HealthState, SubscriberHealth},
+    app::{AppControl, Health, HealthState, SubscriberHealth},
     error::{Error, ErrorKind, Result},
     publish::Bus,
 };
@@ -28,8 +28,8 @@ pub struct HealthProbe(Arc<Inner>);
 struct Inner {
     bus: Bus,
     stop: CancellationToken,
-    /// The queues of the subscribers; `None` until all of them are at work.
-    queues: Mutex<Option<Vec<Arc<str>>>>,
+    /// The subscribers; `None` until all of them are at work.
+    control: Mutex<Option<AppControl>>,
     /// What ended although the app was not told to stop.
     ended: Arc<Mutex<Vec<Part>>>,
 }
@@ -56,12 +56,12 @@ impl HealthProbe {
     /// A probe of an app that is about to start.
     pub(super) fn new(bus: &Bus, stop: &CancellationToken, ended: &Arc<Mutex<Vec<Part>>>) -> Self {
         let (bus, stop, ended) = (bus.clone(), stop.clone(), Arc::clone(ended));
-        Self(Arc::new(Inner { bus, stop, queues: Mutex::new(None), ended }))
+        Self(Arc::new(Inner { bus, stop, control: Mutex::new(None), ended }))
     }
 
-    /// Notes that the subscribers of these queues are at work.
-    pub(super) fn set_started(&self, queues: Vec<Arc<str>>) {
-        *self.0.queues.lock() = Some(queues);
+    /// Notes that these subscribers are at work.
+    pub(super) fn set_started(&self, control: AppControl) {
+        *self.0.control.lock() = Some(control);
     }
 
     /// The bus of the app.
@@ -74,16 +74,24 @@ impl HealthProbe {
     /// ready.
     #[must_use]
     pub fn health(&self) -> Health {
-        let Inner { bus, stop, queues, ended } = &*self.0;
+        let Inner { bus, stop, control, ended } = &*self.0;
         let mut health = bus.health();
         let ended = ended.lock();
-        match &*queues.lock() {
-            Some(queues) => {
-                let subscribers = queues.iter().map(|queue| SubscriberHealth {
-                    queue: Arc::clone(queue),
-                    running: !stop.is_cancelled() && !ended.contains(&Part::Subscriber(Arc::clone(queue))),
-                });
-                health.subscribers = subscribers.collect();
+        match &*control.lock() {
+            Some(control) => {
+                for (queue, paused) in control.queues() {
+                    health.subscribers.push(SubscriberHealth {
+                        queue: Arc::clone(queue),
+                        running: !stop.is_cancelled() && !ended.contains(&Part::Subscriber(Arc::clone(queue))),
+                        paused,
+                    });
+                    if paused {
+                        health.worsen(
+                            HealthState::Degraded,
+                            format!("the subscriber of `{queue}` is paused; resume it with `AppControl::resume`"),
+                        );
+                    }
+                }
             }
             None => health.worsen(HealthState::Unhealthy, "it is starting".to_owned()),
         }

@@ -8,11 +8,14 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::{
-    app::{App, Health, HealthProbe, ProbeGuard, ProbeServer, StopSignals, probe::Part},
-    consume::{self, SubscriberSpec},
+    app::{
+        App, AppControl, Health, HealthProbe, ProbeGuard, ProbeServer, StopSignals, control::Switch, probe::Part,
+        watchdog::Watchdog,
+    },
+    consume::{self, Intake, SubscriberSpec},
     dedupe::{Dedupe, Guard},
     error::{Error, ErrorKind, Result},
-    handler::Target,
+    handler::{Attempts, Target},
     publish::Bus,
 };
 
@@ -26,7 +29,9 @@ pub struct RunningApp {
     workers: JoinSet<()>,
     drain: Duration,
     probe: HealthProbe,
+    control: AppControl,
     _probes: Probes,
+    _watchdog: Watchdog,
 }
 
 /// The server that answers probes, for as long as the app runs.
@@ -53,7 +58,9 @@ pub(super) async fn start<Provided>(app: App<Provided>) -> Result<RunningApp> {
         Some(address) => Probes(Some(ProbeServer::serve(address, &probe).await?)),
         None => Probes(None),
     };
-    let queues = subscribers.iter().map(|spec| Arc::clone(&spec.queue)).collect();
+    let switches: Vec<_> = subscribers.iter().map(|spec| Switch::new(&spec.name, &spec.queue)).collect();
+    let paused: Vec<_> = switches.iter().map(Switch::watch).collect();
+    let control = AppControl::new(switches);
     for task in tasks {
         let end = End { part: Part::Task(task.name().into()), stop: stop.clone(), ended: Arc::clone(&ended) };
         let work = task.start(bus.clone(), stop.clone()).await?;
@@ -70,7 +77,8 @@ pub(super) async fn start<Provided>(app: App<Provided>) -> Result<RunningApp> {
         }
     }
     let count = subscribers.len();
-    for spec in subscribers {
+    let mut targets = Vec::with_capacity(count);
+    for (spec, paused) in subscribers.into_iter().zip(paused) {
         let prefetch = spec.options.effective_prefetch().max(spec.options.concurrency);
         let deliveries = bus.transport().consume(Arc::clone(&spec.queue), prefetch).await?;
         let target = Arc::new(Target {
@@ -81,21 +89,27 @@ pub(super) async fn start<Provided>(app: App<Provided>) -> Result<RunningApp> {
             cancellation: cancel.clone(),
             timeout: spec.options.timeout,
             dedupe_within: spec.options.dedupe_within,
+            plain: spec.plain,
+            attempts: Attempts::default(),
         });
+        targets.push(Arc::clone(&target));
         let guard =
             spec.dedupe_within.zip(dedupe.clone()).map(|(within, dedupe)| Guard::new(dedupe, &spec.queue, within));
         let end =
             End { part: Part::Subscriber(Arc::clone(&spec.queue)), stop: stop.clone(), ended: Arc::clone(&ended) };
-        let worker = consume::run(target, spec, guard, deliveries, stop.clone());
+        let source = (Arc::clone(&spec.queue), prefetch);
+        let intake = Intake::new(bus.clone(), source, deliveries, paused, spec.options.rate);
+        let worker = consume::run(target, spec, guard, intake, stop.clone());
         workers.spawn(async move {
             // Dropped last, also by a panic.
             let _end = end;
             worker.await;
         });
     }
-    probe.set_started(queues);
+    let watchdog = Watchdog::start(targets);
+    probe.set_started(control.clone());
     info!(%service, subscribers = count, "started");
-    Ok(RunningApp { bus, stop, cancel, workers, drain, probe, _probes: served })
+    Ok(RunningApp { bus, stop, cancel, workers, drain, probe, control, _probes: served, _watchdog: watchdog })
 }
 
 /// Adds every topology conflict to an error that names only the first: a broker reports the first difference, and the
@@ -147,6 +161,28 @@ impl RunningApp {
     #[must_use]
     pub fn probe(&self) -> HealthProbe {
         self.probe.clone()
+    }
+
+    /// Pauses and resumes subscribers while [`RunningApp::wait`] has the app.
+    #[must_use]
+    pub fn control(&self) -> AppControl {
+        self.control.clone()
+    }
+
+    /// Pauses a subscriber; see [`AppControl::pause`].
+    ///
+    /// # Errors
+    /// Like [`AppControl::pause`].
+    pub fn pause(&self, subscriber: &str) -> Result<()> {
+        self.control.pause(subscriber)
+    }
+
+    /// Resumes a subscriber; see [`AppControl::resume`].
+    ///
+    /// # Errors
+    /// Like [`AppControl::pause`].
+    pub fn resume(&self, subscriber: &str) -> Result<()> {
+        self.control.resume(subscriber)
     }
 
     /// The bus that the app consumes from.

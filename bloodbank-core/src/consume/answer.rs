@@ -26,6 +26,10 @@ pub(super) async fn answer(context: &Context, answer: Answer) {
     let Some(queue) = &context.message().properties.reply_to else {
         return;
     };
+    // Who sends plain JSON does not know our answers.
+    if context.is_plain() {
+        return;
+    }
     let (kind, message) = match answer {
         Answer::Reply(message) => ("reply", message),
         Answer::Failure(message) => ("failure", Some(message)),

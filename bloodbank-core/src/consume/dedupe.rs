@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use crate::{
     consume::settle::{Outcome, copy, give_up, publish_copy, replace},
-    dedupe::{Begun, Guard},
-    envelope::RawEnvelope,
+    dedupe::{Asked, Begun, Guard},
     handler::{Context, HandlerError},
     message::names,
     registry::SubscriberOptions,
@@ -16,13 +15,12 @@ use crate::{
 };
 
 /// Acquires the lease on the event of a delivery.
-pub(super) async fn begin(guard: &Guard, context: &Context) -> Begun {
-    let named = context.message().properties.message_id;
-    let Some(event_id) = named.or_else(|| RawEnvelope::read(context.body()).ok().map(|raw| raw.event_id)) else {
+pub(super) async fn begin(guard: &Guard, context: &Context, asked: Option<Asked>) -> Begun {
+    let Some(event_id) = context.handled_id() else {
         // Nothing that could be handled twice: it cannot be read, and is parked.
         return Begun::Unchecked;
     };
-    guard.begin(event_id, LADDER[0], LADDER[1]).await
+    guard.begin(event_id, asked, LADDER[0], LADDER[1]).await
 }
 
 /// Defers a delivery for a moment, unchanged: no attempt is used up. A copy begins with a delivery limit of its own, so

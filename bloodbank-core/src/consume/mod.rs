@@ -1,12 +1,19 @@
 //! Consuming: the runtime of each subscriber, and the settling of deliveries.
 
+mod ahead;
 mod answer;
+mod batch;
+mod behind;
 mod dedupe;
+mod feed;
 mod follow_ups;
+mod intake;
 mod runtime;
 mod settle;
 mod spec;
+mod worker;
 
+pub(crate) use intake::Intake;
 pub(crate) use runtime::run;
 pub use spec::HandlerService;
 pub(crate) use spec::SubscriberSpec;

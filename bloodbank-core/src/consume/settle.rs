@@ -57,10 +57,6 @@ pub(super) async fn settle(
         return Box::pin(settle_committed(settlement, context, committed)).await;
     }
     let failure = match result {
-        Err(failure) if matches!(failure.kind, HandlerErrorKind::Deferred) => {
-            warn!(queue = context.queue(), event_id = %context.event_id(), error = %failure, "an event waits");
-            return Box::pin(put_off(settlement, context, options, LADDER[1])).await;
-        }
         Ok(events) => match finish(events, context).await {
             Ok(()) => {
                 if let Some(lease) = lease {
@@ -73,7 +69,22 @@ pub(super) async fn settle(
         },
         Err(failure) => failure,
     };
-    Box::pin(replace(settlement, context, || give_up(&failure, context, options), lease)).await
+    Box::pin(fail(settlement, context, options, &failure, lease)).await
+}
+
+/// Settles a delivery that failed: it is tried again, or given up.
+pub(super) async fn fail(
+    settlement: Settlement,
+    context: &Context,
+    options: &SubscriberOptions,
+    failure: &HandlerError,
+    lease: Option<&Lease>,
+) -> Outcome {
+    if matches!(failure.kind, HandlerErrorKind::Deferred) {
+        warn!(queue = context.queue(), event_id = %context.event_id(), error = %failure, "an event waits");
+        return put_off(settlement, context, options, LADDER[1]).await;
+    }
+    replace(settlement, context, || give_up(failure, context, options), lease).await
 }
 
 /// Settles a delivery whose effects are committed: follow-ups are published, or left to the relay.
@@ -136,7 +147,7 @@ async fn finish(events: EventCollector, context: &Context) -> Result<()> {
 }
 
 /// The failure of a handler that succeeded, but whose follow-ups could not be published.
-fn unpublished(error: &Error) -> HandlerError {
+pub(super) fn unpublished(error: &Error) -> HandlerError {
     let message = format!("a follow-up event could not be published: {error}");
     if error.is_retryable() { HandlerError::retry(message) } else { HandlerError::unreadable("follow-up", message) }
 }
@@ -211,7 +222,7 @@ fn first_failed(context: &Context) -> Option<DateTime<Utc>> {
 /// Publishes a copy that replaces its original; an unrouted copy is an error, because it replaces nothing.
 pub(super) async fn publish_copy(copy: Outgoing, context: &Context) -> Result<()> {
     let exchange = Arc::clone(&copy.exchange);
-    if context.bus().publish_message(copy).await?.unrouted {
+    if context.bus().publish_message(copy).await?.unrouted == Some(true) {
         return Err(Error::new(
             ErrorKind::Unrouted,
             format!(
@@ -273,10 +284,11 @@ pub(super) fn copy(context: &Context, exchange: &str) -> Outgoing {
     // Old death certificates make the broker drop the copy as a cycle, and an old lifetime would cut the delay short.
     properties.headers.remove_all(names::is_added_by_broker);
     properties.expiration = None;
-    // The copy comes through another exchange, with another key.
-    let original = context.message();
-    properties.headers.set(names::EXCHANGE, &*original.exchange);
-    properties.headers.set(names::ROUTING_KEY, &*original.routing_key);
+    context.message().note_origin(&mut properties.headers);
+    if context.is_plain() {
+        properties.headers.set(names::EVENT_ID, context.event_id().to_string());
+        properties.headers.set(names::EVENT_TYPE, context.key());
+    }
     Outgoing {
         exchange: exchange.into(),
         routing_key: context.queue().into(),

@@ -6,8 +6,9 @@ use tower::{Layer, Service, ServiceExt, service_fn, util::BoxCloneSyncService};
 
 use crate::{
     error::BoxError,
-    event::{EventCollector, Location},
+    event::{Declaration, EventCollector, Location},
     handler::{Context, HandlerError, Subscriber, limited},
+    message::Format,
     publish::Bus,
     registry::{CommandDescriptor, SubscriberOptions},
     transport::Topology,
@@ -31,6 +32,8 @@ pub(crate) struct SubscriberSpec {
     /// The time for which a second delivery is recognised.
     pub(crate) dedupe_within: Option<Duration>,
     pub(crate) service: HandlerService,
+    /// The event that messages without an envelope are; `None` where messages have envelopes.
+    pub(crate) plain: Option<&'static Declaration>,
     /// The lane of an event (`ordered_by`): events of one lane are handled one after the other.
     pub(crate) lane: Option<Lane>,
     /// The location of the function, or of the `#[command]`.
@@ -66,6 +69,7 @@ impl SubscriberSpec {
             options,
             dedupe_within: options.lease_within().filter(|within| !within.is_zero()),
             service: BoxCloneSyncService::new(handler),
+            plain: (options.format == Format::Json).then(|| (descriptor.inputs)().into_iter().next()).flatten(),
             lane,
             location: descriptor.location,
             command: None,
@@ -79,9 +83,14 @@ impl SubscriberSpec {
 
     /// What the subscriber needs on a broker.
     pub(crate) fn topology(&self, bus: &Bus) -> Topology {
-        let mut topology = Topology::subscriber(bus.exchange(), &self.queue, bus.settings().queue_kind, &self.patterns);
+        let kind = bus.settings().queue_kind;
+        if self.options.foreign {
+            return Topology::foreign_subscriber(bus.exchange(), &self.queue, kind);
+        }
+        let mut topology = Topology::subscriber(bus.exchange(), &self.queue, kind, &self.patterns);
         for queue in topology.queues.iter_mut().filter(|queue| queue.name == self.queue) {
             queue.subscriber = Some(Arc::clone(&self.owner));
+            queue.max_priority = self.options.max_priority;
         }
         topology
     }

@@ -9,6 +9,7 @@
 
 mod chain;
 mod dump;
+mod id_prefix;
 mod metadata;
 mod recorder;
 mod topological;
@@ -17,6 +18,7 @@ mod tracker;
 
 pub use chain::{Chain, Direction};
 pub use dump::Dump;
+pub use id_prefix::{IdPrefix, InvalidIdPrefix, Resolved};
 pub use metadata::{METADATA_LIMIT, check_metadata};
 pub use recorder::{CorrelationHealth, Recording};
 pub use trace::{Trace, TraceEvent};

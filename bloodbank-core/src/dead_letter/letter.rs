@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{Handle, death::Death};
 use crate::{
-    envelope::{EventEnvelope, RawEnvelope},
+    envelope::{EventEnvelope, RawEnvelope, plain_identity, wrap_plain},
     error::Result,
     message::{Headers, Incoming, names},
     registry::{AnyEvent, Registry},
@@ -64,8 +64,10 @@ impl DeadLetter {
             None
         };
         let text = |name: &str| headers.text(name).map(str::to_owned);
-        let event_type = properties.event_type.as_deref().or(head.as_ref().map(|head| head.event_type.as_str()));
-        let event_id = properties.message_id.or(head.as_ref().map(|head| head.event_id));
+        let plain = plain_identity(&message);
+        let event_type = plain.map(|(_, event_type)| event_type).or(properties.event_type.as_deref());
+        let event_type = event_type.or(head.as_ref().map(|head| head.event_type.as_str()));
+        let event_id = plain.map(|(id, _)| id).or(properties.message_id).or(head.as_ref().map(|head| head.event_id));
         let mut letter = Self {
             handle: Handle::Event(event_id.unwrap_or_default()),
             event_id,
@@ -104,7 +106,10 @@ impl DeadLetter {
     /// [`crate::ErrorKind::InvalidEnvelope`], [`crate::ErrorKind::UnknownEvent`] or [`crate::ErrorKind::InvalidPayload`]
     /// naming every fault.
     pub fn decode(&self) -> Result<EventEnvelope<Box<dyn AnyEvent>>> {
-        let raw = RawEnvelope::read(&self.message.body)?;
+        let wrapped = plain_identity(&self.message)
+            .map(|(event_id, event_type)| wrap_plain(&self.message, event_id, event_type))
+            .transpose()?;
+        let raw = RawEnvelope::read(wrapped.as_deref().unwrap_or(&self.message.body))?;
         let registry = Registry::global();
         let descriptor = registry.event(&raw.event_type).ok_or_else(|| registry.unknown(&raw.event_type))?;
         let event = descriptor.read_text(&raw.event_type, raw.payload.get())?;

@@ -18,8 +18,10 @@
 //! letters between them, and each is redriven once.
 
 mod death;
+mod edited;
 mod entry;
 mod filter;
+mod group;
 mod handle;
 mod letter;
 mod sweep;
@@ -28,12 +30,18 @@ use std::sync::Arc;
 
 pub use entry::{DeadLetterDetail, DeadLetterEntry, SweepReport, SweptDeadLetter};
 pub use filter::Filter;
+pub use group::{FailureGroup, Fingerprint, InvalidFingerprint};
 pub use handle::{Handle, InvalidHandle};
 pub use letter::DeadLetter;
 use sweep::Action;
 pub use sweep::{Mode, Report, Settled};
 
-use crate::{error::Result, publish::Bus, registry::linked_queues, transport::topology::dead_letter_queue};
+use crate::{
+    error::Result,
+    publish::{Bus, Prepared, Receipt},
+    registry::linked_queues,
+    transport::topology::dead_letter_queue,
+};
 
 /// The dead letters of one subscriber.
 #[derive(Debug, Clone)]
@@ -99,6 +107,19 @@ impl DeadLetters {
     /// Like [`DeadLetters::list`], when it cannot begin; what happens later is in the report.
     pub async fn redrive(&self, filter: &Filter, mode: Mode) -> Result<Report> {
         sweep::sweep(self, filter, Action::Redrive, mode).await
+    }
+
+    /// Replaces a dead letter by a corrected event, which [`Publish::prepare`](crate::publish::Publish::prepare) made: publishes the
+    /// event to the queue of the subscriber that failed, and to no other; then removes the dead letter. `None`: there is no
+    /// such dead letter, and nothing is published.
+    ///
+    /// The corrected event has an id of its own, and names the old event as its cause. It should be derived from the old id and the
+    /// new payload, so that a replacement that is tried twice is handled once.
+    ///
+    /// # Errors
+    /// Like [`DeadLetters::list`], and those of [`Bus::publish_prepared`]; the dead letter is still there then.
+    pub async fn replace(&self, handle: Handle, corrected: Prepared) -> Result<Option<Receipt>> {
+        edited::replace(self, handle, corrected).await
     }
 
     /// Discards the dead letters that pass a filter for good.

@@ -132,11 +132,11 @@ async fn replace(
 
 /// The dead letters that a filter selects, the oldest first. The whole queue is held meanwhile, so that no message is seen
 /// twice, and goes back as a whole.
-struct Selection {
-    chosen: Vec<(DeadLetter, Settlement)>,
+pub(super) struct Selection {
+    pub(super) chosen: Vec<(DeadLetter, Settlement)>,
     /// The messages that were not chosen.
-    held: Vec<Settlement>,
-    browser: BoxQueueBrowser,
+    pub(super) held: Vec<Settlement>,
+    pub(super) browser: BoxQueueBrowser,
     looked_at: usize,
 }
 
@@ -146,7 +146,7 @@ impl Selection {
     ///
     /// The order of the queue says little: on some brokers what was looked at goes back to the end. So the oldest are those
     /// that failed first, and to know them all must be seen.
-    async fn take(letters: &DeadLetters, filter: &Filter) -> Result<Self> {
+    pub(super) async fn take(letters: &DeadLetters, filter: &Filter) -> Result<Self> {
         let mut browser = letters.bus.transport().browse(Arc::clone(&letters.parked)).await?;
         let limit = filter.limit.unwrap_or(usize::MAX);
         let (mut chosen, mut held, mut looked_at) = (Vec::new(), Vec::new(), 0);
@@ -199,8 +199,7 @@ fn redriven(letter: &DeadLetter) -> Outgoing {
     ];
     properties.headers.remove_all(|name| names::is_added_by_broker(name) || of_the_failure.contains(&name));
     properties.headers.set(names::REDRIVEN, letter.redriven.saturating_add(1));
-    properties.headers.set(names::EXCHANGE, &*letter.exchange);
-    properties.headers.set(names::ROUTING_KEY, &*letter.routing_key);
+    letter.message.note_origin(&mut properties.headers);
     properties.expiration = None;
     Outgoing {
         exchange: "".into(),
@@ -213,7 +212,7 @@ fn redriven(letter: &DeadLetter) -> Outgoing {
 
 async fn publish(bus: &Bus, copy: Outgoing) -> Result<()> {
     let queue = Arc::clone(&copy.routing_key);
-    if bus.publish_message(copy).await?.unrouted {
+    if bus.publish_message(copy).await?.unrouted == Some(true) {
         return Err(Error::new(
             ErrorKind::Unrouted,
             format!("there is no queue `{queue}`; start its subscriber, which declares it, and redrive again"),

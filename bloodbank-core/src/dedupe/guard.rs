@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::future::join_all;
 use metrics::{Counter, counter};
 use parking_lot::Mutex;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
@@ -19,6 +20,11 @@ use crate::store::{Acquired, LeaseKey};
 
 /// The time for which a store that has failed is not called again, because each event would wait for the deadline.
 const REST: Duration = Duration::from_secs(1);
+/// The longest time of a handler beside which asking the store counts.
+const QUICK: Duration = Duration::from_millis(10);
+/// The largest number of events whose leases are acquired ahead: a process that dies leaves so many to others only when
+/// their leases have ended.
+const MOST_AHEAD: usize = 32;
 
 /// The deduplication of one subscriber. Cheap to clone.
 #[derive(Clone)]
@@ -48,7 +54,17 @@ pub(crate) enum Begun {
     Unchecked,
 }
 
+/// A question that was put to the store before the turn of an event. Whoever asks again does so under the same token: a lease
+/// that was taken, but of which nothing was heard, is theirs.
+pub(crate) struct Asked {
+    token: Uuid,
+    at: Instant,
+    /// `None`: the store has not answered.
+    acquired: Option<Acquired>,
+}
+
 /// A lease: the right to handle an event.
+#[derive(Clone)]
 pub(crate) struct Lease {
     guard: Guard,
     mark: DedupeMark,
@@ -56,26 +72,75 @@ pub(crate) struct Lease {
 
 impl Guard {
     pub(crate) fn new(dedupe: Dedupe, queue: &Arc<str>, within: Duration) -> Self {
-        let count = |name: &'static str| counter!(name, "queue" => Arc::clone(queue));
         Self(Arc::new(Inner {
             dedupe,
             queue: Arc::clone(queue),
             within,
             resting: Mutex::new(None),
-            duplicates: count("bloodbank_duplicates_total"),
-            busy: count("bloodbank_dedupe_busy_total"),
-            unchecked: count("bloodbank_dedupe_unchecked_total"),
-            unmarked: count("bloodbank_dedupe_unmarked_total"),
+            duplicates: counter!("bloodbank_duplicates_total", "queue" => Arc::clone(queue)),
+            busy: counter!("bloodbank_dedupe_busy_total", "queue" => Arc::clone(queue)),
+            unchecked: counter!("bloodbank_dedupe_unchecked_total", "queue" => Arc::clone(queue)),
+            unmarked: counter!("bloodbank_dedupe_unmarked_total", "queue" => Arc::clone(queue)),
         }))
     }
 
-    /// Acquires the lease on an event; `shortest` and `longer` are rungs of the retry ladder to wait on.
-    pub(crate) async fn begin(&self, event_id: Uuid, shortest: Duration, longer: Duration) -> Begun {
+    /// The number of events whose leases are acquired ahead of their turns where each takes so long: they are all over before
+    /// a lease is to be renewed. Beside a handler that takes its time, asking at its turn costs nothing.
+    pub(crate) fn ahead(&self, each: Duration) -> usize {
+        if each > QUICK {
+            return 0;
+        }
+        let turns = (self.0.dedupe.lease / 3).as_nanos() / each.as_nanos().max(1);
+        usize::try_from(turns).map_or(MOST_AHEAD, |turns| turns.min(MOST_AHEAD))
+    }
+
+    /// Asks for the lease on an event before its turn. A store that does not answer is asked again then, and complained about
+    /// then: the handler before may hold what the store needs.
+    pub(crate) async fn ask_ahead(&self, event_id: Uuid) -> Option<Asked> {
+        if self.resting().is_some() {
+            return None;
+        }
+        let Dedupe { store, lease, deadline, .. } = &self.0.dedupe;
+        let (token, at) = (Uuid::new_v4(), Instant::now());
+        let answer = timeout(*deadline, store.acquire(&self.key(event_id), token, *lease)).await;
+        Some(Asked { token, at, acquired: answer.ok().and_then(Result::ok) })
+    }
+
+    /// Gives back what was asked for ahead, and is not handled here.
+    pub(crate) async fn give_back(&self, event_id: Uuid, asked: Asked) {
+        if !matches!(asked.acquired, Some(Acquired::Done | Acquired::Busy)) {
+            // It ends by itself.
+            let _ = self.ask(self.0.dedupe.store.release(&self.key(event_id), asked.token)).await;
+        }
+    }
+
+    fn key(&self, event_id: Uuid) -> LeaseKey {
+        LeaseKey { queue: Arc::clone(&self.0.queue), event_id }
+    }
+
+    /// Acquires the lease on an event whose turn it is; `shortest` and `longer` are rungs of the retry ladder to wait on.
+    pub(crate) async fn begin(
+        &self,
+        event_id: Uuid,
+        asked: Option<Asked>,
+        shortest: Duration,
+        longer: Duration,
+    ) -> Begun {
         let inner = &*self.0;
-        let key = LeaseKey { queue: Arc::clone(&inner.queue), event_id };
-        let token = Uuid::new_v4();
+        let key = self.key(event_id);
         let Dedupe { store, lease, on_outage, .. } = &inner.dedupe;
-        match self.ask(store.acquire(&key, token, *lease)).await {
+        let token = asked.as_ref().map_or_else(Uuid::new_v4, |asked| asked.token);
+        let known = asked.and_then(|asked| match asked.acquired? {
+            Acquired::Done => Some(Acquired::Done),
+            Acquired::Leased => (asked.at.elapsed() < *lease / 3).then_some(Acquired::Leased),
+            // Perhaps not any more.
+            Acquired::Busy => None,
+        });
+        let acquired = match known {
+            Some(known) => Ok(known),
+            None => self.ask(store.acquire(&key, token, *lease)).await,
+        };
+        match acquired {
             Ok(Acquired::Leased) => {
                 Begun::Leased(Lease { guard: self.clone(), mark: DedupeMark::new(key, token, inner.within) })
             }
@@ -131,13 +196,21 @@ impl Guard {
 }
 
 impl Lease {
-    /// Runs work and renews the lease meanwhile.
-    pub(crate) async fn during<T>(&self, work: impl Future<Output = T>) -> T {
+    /// Runs work and renews the leases meanwhile.
+    pub(crate) async fn during_all<T>(leases: &[Self], work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
-        tokio::select! {
-            biased;
-            done = &mut work => done,
-            () = self.keep() => work.await,
+        match leases {
+            [] => work.await,
+            [lease] => tokio::select! {
+                biased;
+                done = &mut work => done,
+                () = lease.keep() => work.await,
+            },
+            leases => tokio::select! {
+                biased;
+                done = &mut work => done,
+                _ = join_all(leases.iter().map(Self::keep)) => work.await,
+            },
         }
     }
 

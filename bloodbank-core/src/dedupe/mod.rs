@@ -6,6 +6,9 @@
 //! progress waits on the shortest rung of the retry ladder, without using up an attempt. A consumer that dies in
 //! between leaves a lease that ends: the event is handled again, never skipped.
 //!
+//! Beside a quick handler, the leases of the next events are acquired ahead, together, while the ones before are handled: a
+//! round trip for each would take longer than the handler.
+//!
 //! This is not *exactly once*: a crash between an effect and its mark repeats the effect. An effect that must happen
 //! once needs the event id in its own transaction.
 
@@ -14,7 +17,7 @@ mod mark;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-pub(crate) use guard::{Begun, Guard, Lease};
+pub(crate) use guard::{Asked, Begun, Guard, Lease};
 pub use mark::DedupeMark;
 
 use crate::store::LeaseStore;

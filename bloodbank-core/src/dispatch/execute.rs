@@ -10,6 +10,7 @@ use super::{Command, CommandContext};
 use crate::{
     consume::SubscriberSpec,
     event::{Declaration, Event, EventCollector, Location, Reply},
+    event_id,
     handler::{
         self, Context, Extractor, HandlerError, HandlerFunction, Input, OpenTransaction, Requirement, in_transaction,
         limited,
@@ -82,13 +83,14 @@ impl Executor {
         SubscriberSpec {
             name: format!("command {}", command.declaration().routing_key).into(),
             queue: command.queue(exchange),
-            owner: format!("command {}", command.declaration().routing_key).into(),
+            owner: event_id::executor(command.declaration().routing_key).into(),
             patterns: vec![command.pattern()],
             options: *command.options(),
             dedupe_within: Some(command.options().dedupe_within.unwrap_or(SubscriberOptions::COMMAND_DEDUPE))
                 .filter(|within| !within.is_zero() && !command.options().transactional),
             // The command itself watches the time and the panics, because it rolls back after both.
             service: BoxCloneSyncService::new(service_fn(move |context: Context| self.execute(context))),
+            plain: None,
             lane: None,
             location: *command.location(),
             command: Some(command),

@@ -25,12 +25,22 @@ pub(crate) struct Head<'a> {
 /// Encodes an envelope as UTF-8 JSON.
 pub(crate) fn encode<T: Serialize>(head: &Head<'_>, payload: &T) -> Result<Vec<u8>> {
     let mut body = Vec::with_capacity(ROOM);
-    head.write(&mut body).and_then(|()| value(&mut body, payload)).map_err(|error| {
-        Error::new(ErrorKind::InvalidPayload, format!("`{}` cannot be written as JSON", head.event_type))
-            .with_source(error)
-    })?;
+    head.write(&mut body)
+        .and_then(|()| value(&mut body, payload))
+        .map_err(|error| cannot_be_written(head.event_type, error))?;
     body.push(b'}');
     Ok(body)
+}
+
+/// Encodes a payload as UTF-8 JSON, without an envelope.
+pub(crate) fn encode_plain<T: Serialize>(event_type: &str, payload: &T) -> Result<Vec<u8>> {
+    let mut body = Vec::with_capacity(ROOM);
+    value(&mut body, payload).map_err(|error| cannot_be_written(event_type, error))?;
+    Ok(body)
+}
+
+fn cannot_be_written(event_type: &str, error: serde_json::Error) -> Error {
+    Error::new(ErrorKind::InvalidPayload, format!("`{event_type}` cannot be written as JSON")).with_source(error)
 }
 
 impl Head<'_> {

@@ -3,17 +3,15 @@
 use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
-use serde::{
-    Deserialize,
-    de::{Error as _, IgnoredAny},
-};
-use serde_json::{Map, Value, value::RawValue};
+use serde::{Deserialize, de::IgnoredAny};
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{ENVELOPE_VERSION, EventEnvelope, RawEnvelope, Source, TriggerType, time};
+use crate::json::{self, JsonFault};
 
 #[derive(Deserialize)]
-struct Flat<'a> {
+struct Flat<T> {
     id: Uuid,
     #[serde(deserialize_with = "time::deserialize")]
     ts: DateTime<Utc>,
@@ -22,8 +20,7 @@ struct Flat<'a> {
     /// The correlation id as it was given: not every publisher had a UUID.
     #[serde(default)]
     correlation_id: Option<String>,
-    #[serde(borrow)]
-    data: &'a RawValue,
+    data: T,
     #[serde(default)]
     project: Option<String>,
     #[serde(default)]
@@ -47,18 +44,30 @@ struct Marks {
 
 /// Reads a flat envelope; `None` if the body is not one. Fields that have no place in a current envelope are kept in
 /// `source.meta`.
-pub(super) fn read(body: &[u8]) -> Option<serde_json::Result<RawEnvelope<'_>>> {
+pub(super) fn read(body: &[u8]) -> Option<Result<RawEnvelope<'_>, JsonFault>> {
     let marks: Marks = serde_json::from_slice(body).ok()?;
     if marks.event_id.is_some() || marks.payload.is_some() {
         return None;
     }
-    Some(serde_json::from_slice(body).and_then(Flat::modern))
+    Some(json::read(body).and_then(Flat::modern))
 }
 
-impl<'a> Flat<'a> {
-    fn modern(self) -> serde_json::Result<RawEnvelope<'a>> {
+/// Whether a tree is a flat envelope of the first Python version: `id`, `ts`, `data`.
+#[must_use]
+pub fn is_flat(tree: &Value) -> bool {
+    let has = |name: &str| tree.get(name).is_some();
+    has("ts") && has("data") && !has("event_id") && !has("payload")
+}
+
+/// Reads a flat envelope from a tree.
+pub(super) fn read_tree(tree: Value) -> Result<EventEnvelope<Value>, JsonFault> {
+    json::read_tree(tree).and_then(Flat::modern)
+}
+
+impl<T> Flat<T> {
+    fn modern(self) -> Result<EventEnvelope<T>, JsonFault> {
         if self.id.is_nil() {
-            return Err(serde_json::Error::custom("`id` is the nil id, which is no event's"));
+            return Err(JsonFault::new("/id", "is the nil id, which is no event's"));
         }
         let parent = self.correlation_id.as_deref().map(Uuid::parse_str);
         let mut meta = Map::new();

@@ -4,6 +4,7 @@ mod agent;
 mod decode;
 mod encode;
 mod flat;
+mod plain;
 mod source;
 mod time;
 
@@ -15,11 +16,15 @@ use uuid::Uuid;
 
 pub use agent::{AgentContext, AgentType, CodeState};
 pub use decode::{RawEnvelope, check_version};
-pub(crate) use encode::{Head, encode};
+pub(crate) use encode::{Head, encode, encode_plain};
+pub use flat::is_flat;
+pub use plain::wrap_plain;
+pub(crate) use plain::{plain_id, plain_identity};
 pub use source::{Source, TriggerType, WrittenSource};
-pub(crate) use time::now;
 #[cfg(feature = "redis")]
-pub(crate) use time::{parse as parse_time, text as time_text};
+pub(crate) use time::text as time_text;
+pub(crate) use time::{now, parse as parse_time};
+pub use time::{read_optional_time, read_time};
 
 /// The version of the envelope that this crate writes.
 pub const ENVELOPE_VERSION: &str = "1.0.0";

@@ -47,13 +47,39 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
     parse(&text).ok_or_else(|| D::Error::custom(format!("{text:?} is no RFC 3339 time, such as 2025-10-18T12:00:00Z")))
 }
 
-/// Parses an RFC 3339 time; without an offset it is UTC. `None` also if its year does not have four digits in UTC,
-/// because it could not be written again.
-pub(crate) fn parse(text: &str) -> Option<DateTime<Utc>> {
-    if let Some(time) = parse_usual(text.as_bytes()) {
-        return Some(time);
+/// Reads an RFC 3339 time in a payload like one in an envelope: a time without an offset is UTC, as the Python side writes
+/// it, and a leap second is the last microsecond before it. For `#[serde(deserialize_with = "…")]`.
+///
+/// # Errors
+/// The text is no time, or its year is none of 1 to 9999, which is all that the Python side has.
+pub fn read_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DateTime<Utc>, D::Error> {
+    deserialize(deserializer)
+}
+
+/// Reads a time that may be absent, like [`read_time`].
+///
+/// # Errors
+/// Like [`read_time`].
+pub fn read_optional_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DateTime<Utc>>, D::Error> {
+    struct Time(DateTime<Utc>);
+    impl<'de> Deserialize<'de> for Time {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            deserialize(deserializer).map(Self)
+        }
     }
-    parse_any(text).filter(|time| (0..=9999).contains(&time.year()))
+    Ok(Option::<Time>::deserialize(deserializer)?.map(|time| time.0))
+}
+
+/// Parses an RFC 3339 time; without an offset it is UTC. `None` also if its year is none of 1 to 9999 in UTC, because it
+/// could not be read by everybody.
+pub(crate) fn parse(text: &str) -> Option<DateTime<Utc>> {
+    let time = parse_usual(text.as_bytes()).or_else(|| parse_any(text))?;
+    (1..=9999).contains(&time.year()).then(|| before_leap_second(time))
+}
+
+/// A leap second, which only few programs can hold, as the last microsecond before it.
+fn before_leap_second(time: DateTime<Utc>) -> DateTime<Utc> {
+    if time.nanosecond() < 1_000_000_000 { time } else { time.with_nanosecond(999_999_000).unwrap_or(time) }
 }
 
 fn parse_any(text: &str) -> Option<DateTime<Utc>> {
@@ -106,9 +132,22 @@ mod tests {
         assert_eq!(parse("2025-13-18T12:00:00.123456Z"), None);
         assert_eq!(parse("2025-10-18T12:00:00.12345éZ"), None);
         // A year without four digits, and years that have them only where they were written.
-        for unwritable in ["-025-10-18T12:00:00", "9999-12-31T23:59:59-01:00", "0000-01-01T00:00:00+01:00"] {
+        for unwritable in [
+            "-025-10-18T12:00:00",
+            "9999-12-31T23:59:59-01:00",
+            "0000-01-01T00:00:00+01:00",
+            "0000-06-01T00:00:00Z",
+            "0000-06-01T00:00:00.000000Z",
+        ] {
             assert_eq!(parse(unwritable), None, "{unwritable}");
         }
+    }
+
+    #[test]
+    fn a_leap_second_is_the_last_microsecond_before_it() {
+        let time = parse("2016-12-31T23:59:60Z").unwrap();
+        assert_eq!(time.to_rfc3339(), "2016-12-31T23:59:59.999999+00:00");
+        assert_eq!(text(&time).as_ref().map(|text| &text[..]), Some(&b"2016-12-31T23:59:59.999999Z"[..]));
     }
 
     #[test]

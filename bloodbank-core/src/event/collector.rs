@@ -7,6 +7,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     event::{Declaration, Event},
     event_id,
+    json::check_finite,
     routing::RoutingKey,
 };
 
@@ -24,6 +25,7 @@ impl PendingEvent {
     pub(crate) fn new<E: Event>(event: E) -> Result<Self> {
         event.validate()?;
         let routing_key = event.routing_key()?;
+        check_finite(&routing_key, &event)?;
         let payload = serde_json::value::to_raw_value(&event).map_err(|error| {
             Error::new(ErrorKind::InvalidPayload, format!("`{routing_key}` cannot be written as JSON"))
                 .with_source(error)

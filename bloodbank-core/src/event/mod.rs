@@ -16,7 +16,7 @@ pub use collector::{EventCollector, PendingEvent};
 pub use command::{CommandEvent, Reply};
 pub use failure::FailureEvent;
 pub use payload::Payload;
-pub(crate) use payload::{read_payload, read_variant, unexpected};
+pub(crate) use payload::{read_any, read_payload, read_variant, unexpected};
 
 use crate::event::derives::{Described, Readable, Writable};
 use crate::{error::Result, routing::RoutingKey};

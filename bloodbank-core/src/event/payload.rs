@@ -1,11 +1,12 @@
 //! Reads events from envelopes: one event, or one of a set.
 
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Declaration, Event};
 use crate::{
     envelope::{EventEnvelope, RawEnvelope, check_version},
-    error::{Error, ErrorKind, PayloadFault, Result, json_pointer},
+    error::{Error, ErrorKind, Result},
+    json::{self, JsonFault},
     routing::template_matches,
 };
 
@@ -39,9 +40,10 @@ impl<E: Event> Payload for E {
         let declaration = const { &E::DECLARATION };
         // The common case in one pass. What it does not explain is read again, for the sake of the message.
         if declaration.supersedes.is_none()
-            && let Ok(envelope) = serde_json::from_slice::<EventEnvelope<E>>(body)
+            && let Ok(envelope) = json::read_unexplained::<EventEnvelope<E>>(body)
             && (declaration.routing_key == envelope.event_type
                 || template_matches(declaration.routing_key, &envelope.event_type))
+            && json::check_digits(body, &envelope).is_ok()
         {
             check_version(&envelope.version)?;
             if declaration.validated {
@@ -75,26 +77,29 @@ pub(crate) fn read_variant<E: Event>(raw: &RawEnvelope<'_>) -> Result<Option<E>>
     Ok(Some(event))
 }
 
+/// Reads a payload of any type; an error names the JSON pointer of the fault.
+pub(crate) fn read_any<T: DeserializeOwned>(event_type: &str, text: &str) -> Result<T> {
+    json::read(text.as_bytes()).map_err(|fault| does_not_fit(event_type, std::any::type_name::<T>(), fault))
+}
+
 /// Reads a payload; an error names the JSON pointer of the fault.
-pub(crate) fn read_payload<T: DeserializeOwned>(event_type: &str, text: &str) -> Result<T> {
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    match serde_path_to_error::deserialize(&mut deserializer) {
-        Ok(payload) => Ok(payload),
-        Err(error) => Err(does_not_fit(event_type, std::any::type_name::<T>(), error)),
-    }
+pub(crate) fn read_payload<T: DeserializeOwned + Serialize>(event_type: &str, text: &str) -> Result<T> {
+    let read = json::read::<T>(text.as_bytes());
+    read.and_then(|payload| json::check_digits(text.as_bytes(), &payload).map(|()| payload))
+        .map_err(|fault| does_not_fit(event_type, std::any::type_name::<T>(), fault))
 }
 
 /// The error for a payload that does not fit its type; not generic, so that it is compiled once, not once per event.
 #[cold]
-fn does_not_fit(event_type: &str, type_path: &str, error: serde_path_to_error::Error<serde_json::Error>) -> Error {
-    let fault = PayloadFault { pointer: json_pointer(error.path()), detail: error.inner().to_string() };
+fn does_not_fit(event_type: &str, type_path: &str, fault: JsonFault) -> Error {
+    let (fault, error) = fault.into_parts();
     let name = type_path.rsplit("::").next().unwrap_or(type_path);
     Error::new(
         ErrorKind::InvalidPayload,
         format!("payload of `{event_type}` does not fit `{name}` at {:?}", fault.pointer),
     )
     .with_faults(vec![fault])
-    .with_source(error.into_inner())
+    .with_source(error)
 }
 
 /// The error for an event that the subscriber does not receive.

@@ -18,7 +18,10 @@ use uuid::Uuid;
 use crate::{
     dedupe::DedupeMark,
     envelope::{AgentContext, EnvelopeHead, RawEnvelope},
-    handler::{Committed, States},
+    error::Error,
+    event::Declaration,
+    event_id,
+    handler::{Attempts, Committed, HandlerError, States, plain::PlainEvent},
     message::{Headers, Incoming, names},
     publish::{Bus, Cause, FollowUp, TraceContext},
     telemetry::Handled,
@@ -31,11 +34,19 @@ pub struct Context(Arc<Inner>);
 struct Inner {
     target: Arc<Target>,
     delivered: Delivered,
+    /// The event of a message without an envelope.
+    plain: Option<PlainEvent>,
     head: OnceLock<EnvelopeHead>,
     position: AtomicU32,
     unchecked: AtomicBool,
     begun: OnceLock<Instant>,
     mark: OnceLock<DedupeMark>,
+    /// The trace that this attempt belongs to, where there is a tracer.
+    trace: OnceLock<TraceContext>,
+    /// The other events of a batch that this one is the first of.
+    others: OnceLock<Vec<Context>>,
+    /// Why the event of a batch cannot be read.
+    unreadable: OnceLock<HandlerError>,
     transaction: Mutex<TransactionState>,
 }
 
@@ -55,6 +66,10 @@ pub(crate) struct Target {
     pub(crate) cancellation: CancellationToken,
     pub(crate) timeout: Duration,
     pub(crate) dedupe_within: Option<Duration>,
+    /// The event that a message without an envelope is; `None` where messages have envelopes.
+    pub(crate) plain: Option<&'static Declaration>,
+    /// The attempts that run now.
+    pub(crate) attempts: Attempts,
 }
 
 /// The part of the context that belongs to one delivery.
@@ -65,14 +80,19 @@ pub(crate) struct Delivered {
 
 impl Context {
     pub(crate) fn new(target: Arc<Target>, delivered: Delivered) -> Self {
+        let plain = target.plain.map(|declaration| PlainEvent::new(&delivered.message, declaration));
         Self(Arc::new(Inner {
             target,
             delivered,
+            plain,
             head: OnceLock::new(),
             position: AtomicU32::new(0),
             unchecked: AtomicBool::new(false),
             begun: OnceLock::new(),
             mark: OnceLock::new(),
+            trace: OnceLock::new(),
+            others: OnceLock::new(),
+            unreadable: OnceLock::new(),
             transaction: Mutex::default(),
         }))
     }
@@ -81,6 +101,7 @@ impl Context {
     #[must_use]
     pub fn event_id(&self) -> Uuid {
         let known = self.0.head.get().map(|head| head.event_id);
+        let known = known.or(self.0.plain.as_ref().map(|plain| plain.event_id));
         known.or(self.message().properties.message_id).unwrap_or_default()
     }
 
@@ -89,7 +110,7 @@ impl Context {
     #[must_use]
     pub fn head(&self) -> Option<&EnvelopeHead> {
         if self.0.head.get().is_none() {
-            let (head, _payload) = RawEnvelope::read(self.body()).ok()?.split();
+            let (head, _payload) = RawEnvelope::read(self.envelope().ok()?).ok()?.split();
             self.set_head(head);
         }
         self.0.head.get()
@@ -98,6 +119,28 @@ impl Context {
     pub(crate) fn set_head(&self, head: EnvelopeHead) {
         // A layer that retries reads the same message again: the first head is as good as the second.
         let _ = self.0.head.set(head);
+    }
+
+    /// The id of the replay that the event belongs to: it was replayed to this subscriber, or a replayed event led to it.
+    /// `None`: it is handled for the first time, or again for another reason.
+    ///
+    /// A handler whose effect must not be repeated, such as a letter to a customer, asks for it.
+    #[must_use]
+    pub fn replay(&self) -> Option<Uuid> {
+        let headers = self.headers();
+        let id = headers.text(names::REPLAYED).or_else(|| headers.text(names::REPLAY))?;
+        id.parse().ok()
+    }
+
+    /// The id under which the event is remembered as handled: that of the event, or for a replayed one an id of both it and
+    /// the replay, so that it is handled once more for each replay. `None`: the message has no id that could be read.
+    #[must_use]
+    pub fn handled_id(&self) -> Option<Uuid> {
+        let named = Some(self.event_id()).filter(|id| !id.is_nil());
+        let read = || Some(RawEnvelope::read(self.envelope().ok()?).ok()?.event_id);
+        let event_id = named.or_else(read)?;
+        let replayed = self.headers().text(names::REPLAYED).and_then(|id| id.parse::<Uuid>().ok());
+        Some(replayed.map_or(event_id, |replay| Uuid::new_v5(&replay, event_id.as_bytes())))
     }
 
     /// The number of this attempt, from 1.
@@ -138,12 +181,29 @@ impl Context {
 
     /// The key of the event; the routing key of a message that does not say its type.
     pub(crate) fn key(&self) -> &str {
+        if let Some(plain) = &self.0.plain {
+            return &plain.event_type;
+        }
         self.message().properties.event_type.as_ref().unwrap_or(&self.message().routing_key)
     }
 
     /// The event, as spans and log lines name it.
     pub(crate) fn handled(&self) -> Handled<'_> {
-        Handled { queue: self.queue(), event_id: self.event_id(), key: self.key(), attempt: self.attempt() }
+        Handled {
+            system: self.bus().transport().system(),
+            queue: self.queue(),
+            event_id: self.event_id(),
+            key: self.key(),
+            attempt: self.attempt(),
+            message: self.message(),
+            redelivered: self.redelivered(),
+        }
+    }
+
+    /// Says which trace this attempt belongs to, and so what it publishes.
+    pub(crate) fn set_trace(&self, trace: TraceContext) {
+        // An attempt is begun once.
+        let _ = self.0.trace.set(trace);
     }
 
     /// Takes the transaction of a transactional subscriber, where it has this type: an extractor that stands for a
@@ -177,6 +237,35 @@ impl Context {
 
     pub(crate) fn take_committed(&self) -> Option<Committed> {
         self.0.transaction.lock().committed.take()
+    }
+
+    /// The contexts of all events of a batch, this one first. Without a batch, this one alone.
+    pub fn batch(&self) -> impl Iterator<Item = &Context> {
+        std::iter::once(self).chain(self.0.others.get().into_iter().flatten())
+    }
+
+    pub(crate) fn set_batch(&self, others: Vec<Context>) {
+        // A batch is made once.
+        let _ = self.0.others.set(others);
+    }
+
+    /// Why the event of a batch cannot be read: it is settled by itself.
+    pub(crate) fn unreadable(&self) -> Option<&HandlerError> {
+        self.0.unreadable.get()
+    }
+
+    pub(super) fn set_unreadable(&self, error: HandlerError) {
+        // A layer that retries finds the same error.
+        let _ = self.0.unreadable.set(error);
+    }
+
+    /// The events that what the handler publishes is caused by.
+    pub(super) fn causes(&self) -> impl Iterator<Item = &Context> {
+        self.batch().filter(|context| context.unreadable().is_none())
+    }
+
+    pub(super) fn attempts(&self) -> &Attempts {
+        &self.0.target.attempts
     }
 
     /// The queue that the event came from.
@@ -239,24 +328,40 @@ impl Context {
         &self.0.target.bus
     }
 
-    /// The message as it was delivered.
+    /// The message as it was delivered. One that came back from a retry has its first exchange and routing key.
     #[must_use]
     pub fn message(&self) -> &Incoming {
         &self.0.delivered.message
     }
 
-    pub(crate) fn body(&self) -> &[u8] {
-        &self.message().body
+    /// The envelope: the body, or what was made around it.
+    pub(crate) fn envelope(&self) -> Result<&[u8], &Error> {
+        match &self.0.plain {
+            None => Ok(&self.message().body),
+            Some(plain) => plain.envelope.as_deref(),
+        }
+    }
+
+    /// Whether the message came without an envelope.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.0.plain.is_some()
     }
 
     pub(crate) fn states(&self) -> &States {
         &self.0.target.states
     }
 
-    /// The position of the next follow-up event, from which its id is derived.
+    /// The position of the next follow-up event, from which its id is derived, and the id of all its causes.
     pub(crate) fn next_follow_up(&self) -> FollowUp {
+        let cause = match self.0.others.get().is_none_or(Vec::is_empty) {
+            true => self.event_id(),
+            false => {
+                let ids: Vec<_> = self.causes().map(|context| context.event_id().into_bytes()).collect();
+                event_id::of_parts(&ids.iter().map(<[u8; 16]>::as_slice).collect::<Vec<_>>())
+            }
+        };
         FollowUp {
-            cause: self.event_id(),
+            cause,
             subscriber: Arc::clone(&self.0.target.subscriber),
             position: self.0.position.fetch_add(1, Ordering::Relaxed),
         }
@@ -273,7 +378,11 @@ impl Cause for Context {
     }
 
     fn trace(&self) -> Option<TraceContext> {
-        TraceContext::from_headers(&self.message().properties.headers)
+        self.0.trace.get().cloned().or_else(|| TraceContext::from_headers(&self.message().properties.headers))
+    }
+
+    fn replay(&self) -> Option<Uuid> {
+        Context::replay(self)
     }
 }
 

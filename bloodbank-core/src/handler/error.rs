@@ -26,6 +26,8 @@ use crate::{
 pub struct HandlerError {
     pub(crate) kind: HandlerErrorKind,
     message: String,
+    /// The error that it was made of.
+    cause: Option<BoxError>,
 }
 
 #[derive(Debug)]
@@ -45,19 +47,31 @@ pub(crate) enum HandlerErrorKind {
 }
 
 impl HandlerError {
+    /// The name of the kind, for traces.
+    pub(crate) fn kind_name(&self) -> &str {
+        match &self.kind {
+            HandlerErrorKind::Retryable { .. } => "retryable",
+            HandlerErrorKind::Permanent { reason } => reason,
+            HandlerErrorKind::Failure { event, .. } => &event.routing_key,
+            HandlerErrorKind::Deferred => "deferred",
+            HandlerErrorKind::TimedOut => "timed-out",
+            HandlerErrorKind::Panicked => "panicked",
+        }
+    }
+
     /// Another attempt can help; the retry policy decides when.
     pub fn retry(error: impl Into<BoxError>) -> Self {
-        Self::new(HandlerErrorKind::Retryable { after: None }, describe(&*error.into()))
+        Self::of(HandlerErrorKind::Retryable { after: None }, error.into())
     }
 
     /// Another attempt can help, but not before `delay` has passed.
     pub fn retry_after(delay: Duration, error: impl Into<BoxError>) -> Self {
-        Self::new(HandlerErrorKind::Retryable { after: Some(delay) }, describe(&*error.into()))
+        Self::of(HandlerErrorKind::Retryable { after: Some(delay) }, error.into())
     }
 
     /// No further attempt can help: the event is given up at once.
     pub fn permanent(error: impl Into<BoxError>) -> Self {
-        Self::new(HandlerErrorKind::Permanent { reason: "failed" }, describe(&*error.into()))
+        Self::of(HandlerErrorKind::Permanent { reason: "failed" }, error.into())
     }
 
     /// A failure with a reason of its own, such as a message that cannot be read: it is given up at once.
@@ -71,7 +85,17 @@ impl HandlerError {
     }
 
     pub(crate) fn new(kind: HandlerErrorKind, message: String) -> Self {
-        Self { kind, message }
+        Self { kind, message, cause: None }
+    }
+
+    fn of(kind: HandlerErrorKind, cause: BoxError) -> Self {
+        Self { kind, message: describe(&*cause), cause: Some(cause) }
+    }
+
+    /// The error that it was made of, and the sources of that, outermost first; none for a failure event.
+    pub fn causes(&self) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+        let first = self.cause.as_deref().map(|cause| cause as &(dyn std::error::Error + 'static));
+        std::iter::successors(first, |error| error.source())
     }
 
     /// The error that a tower layer returned: a [`HandlerError`] unchanged, any other one retried by policy.

@@ -24,6 +24,8 @@ pub(crate) fn prepare_collected(events: EventCollector, cause: &Context) -> Resu
 
 pub(crate) fn caused_by(cause: &Context) -> PublishOptions {
     let mut options = PublishOptions::default();
-    options.caused_by(cause);
+    for cause in cause.causes() {
+        options.caused_by(cause);
+    }
     options
 }

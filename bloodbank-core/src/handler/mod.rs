@@ -1,5 +1,6 @@
 //! Subscriber functions: their arguments and their return values.
 
+mod attempts;
 mod context;
 mod error;
 mod extract;
@@ -7,12 +8,14 @@ mod follow_ups;
 mod function;
 mod input;
 mod output;
+mod plain;
 mod publisher;
 mod time_limit;
 mod transaction;
 
 use futures_util::future::BoxFuture;
 
+pub(crate) use attempts::Attempts;
 pub use context::Context;
 pub(crate) use context::{Delivered, Target};
 pub use error::{HandlerError, HandlerFailure};
@@ -20,7 +23,7 @@ pub(crate) use error::{HandlerErrorKind, failure};
 pub use extract::{ExtractFrom, Extractor, Here, Needs, Provides, Requirement, Satisfies, State, States, There};
 pub(crate) use follow_ups::{caused_by, prepare_collected};
 pub use function::{Handling, SubscriberFn};
-pub use input::Input;
+pub use input::{BatchItem, Input};
 pub use output::{HandlerReturn, Output};
 pub use publisher::Publisher;
 pub(crate) use time_limit::limited;

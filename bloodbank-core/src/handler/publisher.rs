@@ -17,7 +17,7 @@ impl Publisher {
     /// Publishes an event that the handled one caused; see [`crate::Bus::publish`].
     pub fn publish<E: Event>(&self, event: E) -> Publish<'_, E> {
         let context = &self.0;
-        context.bus().publish(event).caused_by(context).follow_up(context.next_follow_up())
+        context.bus().publish(event).causes(context.causes()).follow_up(context.next_follow_up())
     }
 }
 

@@ -10,21 +10,23 @@ use futures_util::FutureExt;
 use tracing::warn;
 
 use super::{
-    Context, HandlerError,
+    Attempts, Context, HandlerError,
     error::{panicked, timed_out},
 };
 
 /// Runs the work of a handler within the time limit of its attempt; a panic becomes an error. `what` names the work.
 ///
-/// A timer stops work where it awaits. Work that blocks its thread is not stopped, which is said once it has ended.
+/// A timer stops work where it awaits. Work that blocks its thread is not stopped: the watchdog of the app says so meanwhile,
+/// and a line once it has ended.
 pub(crate) async fn limited<T>(
-    what: &str,
+    what: &'static str,
     context: &Context,
     work: impl Future<Output = T>,
 ) -> Result<T, HandlerError> {
     let timeout = context.timeout();
     let start = Instant::now();
-    let result = match tokio::time::timeout(timeout, AssertUnwindSafe(work).catch_unwind()).await {
+    let work = Attempts::watch(context, what, AssertUnwindSafe(work).catch_unwind());
+    let result = match tokio::time::timeout(timeout, work).await {
         Ok(Ok(done)) => Ok(done),
         Ok(Err(panic)) => Err(panicked(what, &*panic)),
         Err(_) => Err(timed_out(what, timeout)),
@@ -40,6 +42,6 @@ pub(crate) async fn limited<T>(
 }
 
 /// The delay with which a timer may fire on a busy machine.
-fn tolerance(timeout: Duration) -> Duration {
+pub(super) fn tolerance(timeout: Duration) -> Duration {
     (timeout / 4).max(Duration::from_millis(100))
 }

@@ -23,6 +23,9 @@ pub trait HandlerTransaction: Send {
     /// What stops the commit; [`Interrupted`] says what to do about it.
     fn commit(self: Box<Self>, follow_ups: &[Prepared]) -> BoxFuture<'_, Result<Kept, Interrupted>>;
 
+    /// Whether a handler failed because the transaction was interrupted, and not by itself: then the attempt does not count.
+    fn interruption(&self, error: &HandlerError) -> Option<Interrupted>;
+
     /// Rolls back: what the handler wrote is gone.
     fn roll_back(self: Box<Self>) -> BoxFuture<'static, ()>;
 }
@@ -135,8 +138,9 @@ async fn once(context: &Context, open: OpenTransaction, handler: HandlerFunction
             Ok(Committed { follow_ups, reply, kept: Some(kept) })
         }
         Err(error) => {
+            let interrupted = transaction.interruption(&error);
             transaction.roll_back().await;
-            Err(Stopped::Handler(error))
+            Err(interrupted.map_or(Stopped::Handler(error), Stopped::Interrupted))
         }
     }
 }

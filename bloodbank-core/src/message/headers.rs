@@ -42,6 +42,14 @@ impl Headers {
         }
     }
 
+    /// Gives a header another name, in place of a header that has that name.
+    pub(crate) fn rename(&mut self, from: &str, to: &'static str) {
+        if let Some(place) = self.0.iter().position(|(known, _)| known == from) {
+            let (_, value) = self.0.remove(place);
+            self.set(to, value);
+        }
+    }
+
     /// Removes the headers whose name `unwanted` accepts.
     pub fn remove_all(&mut self, unwanted: impl Fn(&str) -> bool) {
         self.0.retain(|(name, _)| !unwanted(name));

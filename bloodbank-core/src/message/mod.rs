@@ -1,5 +1,6 @@
 //! Messages between a transport and the rest of the engine, with their properties and headers.
 
+mod format;
 mod header_value;
 mod headers;
 pub mod names;
@@ -9,6 +10,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
 
+pub use format::Format;
 pub use header_value::HeaderValue;
 pub(crate) use header_value::hex::digits as hex_digits;
 pub use headers::Headers;
@@ -30,7 +32,7 @@ pub struct Outgoing {
     /// The body.
     pub body: Bytes,
     /// Whether the broker is asked to report a message that no queue receives, as [`Published::unrouted`]; with
-    /// `false`, that field is always `false`.
+    /// `false`, that field is always `None`.
     pub mandatory: bool,
 }
 
@@ -80,8 +82,9 @@ impl Outgoing {
 /// The broker's confirm of a published message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Published {
-    /// Whether the message was unrouted: no queue received it.
-    pub unrouted: bool,
+    /// Whether the message was unrouted: no queue received it. `None`: the broker cannot tell, because a journal receives
+    /// every message, or was not asked.
+    pub unrouted: Option<bool>,
 }
 
 /// A message as it arrived in a queue.
@@ -99,7 +102,15 @@ pub struct Incoming {
 }
 
 impl Incoming {
-    /// Gives a copy, which came back from a delay or a dead-letter queue, the exchange and the key of its original.
+    /// Notes the exchange and the keys in the headers of a copy, which comes through another exchange with another key.
+    pub(crate) fn note_origin(&self, headers: &mut Headers) {
+        headers.set(names::EXCHANGE, &*self.exchange);
+        headers.set(names::ROUTING_KEY, &*self.routing_key);
+        // The broker would send the copy there too.
+        headers.rename(names::FOREIGN_CC, names::CC);
+    }
+
+    /// Gives a copy, which came back from a delay or a dead-letter queue, the exchange and the keys of its original.
     pub(crate) fn restore_origin(&mut self) {
         let headers = &self.properties.headers;
         if headers.is_empty() {
@@ -111,5 +122,6 @@ impl Incoming {
         if let Some(key) = headers.text(names::ROUTING_KEY) {
             self.routing_key = key.into();
         }
+        self.properties.headers.rename(names::CC, names::FOREIGN_CC);
     }
 }

@@ -8,6 +8,14 @@ pub const QUEUE: &str = "bloodbank-queue";
 pub const EXCHANGE: &str = "bloodbank-exchange";
 /// The routing key that the event came with first; set on copies, which come with the name of their queue.
 pub const ROUTING_KEY: &str = "bloodbank-routing-key";
+/// The further routing keys that a foreign message came with, in its header `CC`; set on copies, which must not go there.
+pub const CC: &str = "bloodbank-cc";
+/// The header in which a foreign publisher names further routing keys.
+pub(crate) const FOREIGN_CC: &str = "CC";
+/// The id of an event that came as plain JSON; set on copies.
+pub const EVENT_ID: &str = "bloodbank-event-id";
+/// The type of an event that came as plain JSON; set on copies.
+pub const EVENT_TYPE: &str = "bloodbank-event-type";
 /// The time after which the event is worth nothing, RFC 3339; a subscriber drops it then without handling it.
 pub const EXPIRES_AT: &str = "bloodbank-expires-at";
 /// The error of the last attempt.
@@ -22,6 +30,10 @@ pub const LAST_FAILED: &str = "bloodbank-last-failed-at";
 pub const REDRIVEN: &str = "bloodbank-redriven";
 /// The number of times a consumer died while it handled the message; set on copies that wait for a lease to end.
 pub const RETURNED: &str = "bloodbank-returned";
+/// The id of the replay that brought the event to this subscriber again; set on copies for one subscriber.
+pub const REPLAYED: &str = "bloodbank-replayed";
+/// The id of the replay that led to the event: a subscriber published it when it handled a replayed one.
+pub const REPLAY: &str = "bloodbank-replay";
 /// Marks a failure event that no further attempt follows.
 pub const FINAL: &str = "bloodbank-final";
 /// The kind of an answer to a requester: `reply`, `failure` or `error`; set on the copy that is sent to it.

@@ -3,8 +3,9 @@
 
 use crate::{
     envelope::RawEnvelope,
-    error::{Error, ErrorKind, PayloadFault, Result},
+    error::{Error, ErrorKind, MOST_FAULTS, PayloadFault, Result, more_faults},
     event::{Declaration, Event, Superseded, read_variant},
+    json::read_unexplained,
     routing::template_matches,
 };
 
@@ -60,7 +61,7 @@ impl<E: Event> Older for E {
 
     fn read(key: &str, payload: &str) -> Option<Result<Self, serde_json::Error>> {
         if template_matches(E::DECLARATION.routing_key, key) {
-            Some(serde_json::from_str(payload))
+            Some(read_unexplained(payload.as_bytes()))
         } else {
             E::upcast(key, payload)
         }
@@ -111,15 +112,22 @@ pub trait Validated {
 impl<E: Event + garde::Validate<Context = ()>> Validated for E {
     fn check(&self) -> Result<()> {
         garde::Validate::validate(self).map_err(|report| {
-            let sentences: Vec<_> = report.iter().map(|(path, fault)| format!("`{path}`: {fault}")).collect();
-            let faults = report
-                .iter()
+            let listed = || report.iter().take(MOST_FAULTS);
+            let omitted = report.iter().count().saturating_sub(MOST_FAULTS);
+            let sentences: Vec<_> = listed().map(|(path, fault)| format!("`{path}`: {fault}")).collect();
+            let faults = listed()
                 .map(|(path, fault)| PayloadFault { pointer: pointer(&path.to_string()), detail: fault.to_string() });
             Error::new(
                 ErrorKind::InvalidPayload,
-                format!("`{}` breaks its own rules: {}", E::DECLARATION.routing_key, sentences.join("; ")),
+                format!(
+                    "`{}` breaks its own rules: {}{}",
+                    E::DECLARATION.routing_key,
+                    sentences.join("; "),
+                    more_faults(omitted)
+                ),
             )
             .with_faults(faults.collect())
+            .with_omitted_faults(omitted)
         })
     }
 }

@@ -51,6 +51,27 @@ pub const fn check_variant(events: &[&Declaration]) {
     }
 }
 
+/// Checks that a subscriber with `batch` takes a list of events, and one without does not. `None`: its first argument was
+/// reported.
+#[track_caller]
+pub const fn check_batch(is_list: Option<bool>, has_option: bool) {
+    let Some(is_list) = is_list else { return };
+    assert!(is_list || !has_option, "a batch is a list of events; take `Vec<…>` of the event, or remove `batch`");
+    assert!(
+        !is_list || has_option,
+        "a list of events is a batch; write `#[subscriber(batch(max = 100, within = \"1s\"))]`, or take one event"
+    );
+}
+
+/// Checks that a subscriber of plain JSON takes one event: nothing in the body says which one it is.
+#[track_caller]
+pub const fn check_plain(events: &[&Declaration]) {
+    assert!(
+        events.len() == 1,
+        "plain JSON does not say which event it is; take one event in place of a set, or messages in envelopes"
+    );
+}
+
 /// Checks that a version has another key than the one it supersedes.
 #[track_caller]
 pub const fn check_superseded(new: &Declaration, old: &Declaration) {

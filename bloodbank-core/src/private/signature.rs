@@ -14,6 +14,8 @@ pub struct Is<T>(PhantomData<T>);
 impl<T: Input> Is<T> {
     /// Whether a subscriber can receive it as its first argument.
     pub const AN_INPUT: bool = true;
+    /// Whether it is a batch; `None` where it is no argument at all, which is reported.
+    pub const A_BATCH: Option<bool> = Some(T::BATCH);
 }
 
 impl<T: Extractor> Is<T> {
@@ -32,6 +34,8 @@ impl<T, E> Is<Result<T, E>> {
 pub trait IsNot {
     /// Whether a subscriber can receive it as its first argument.
     const AN_INPUT: bool = false;
+    /// Whether it is a batch; `None` where it is no argument at all, which is reported.
+    const A_BATCH: Option<bool> = None;
     /// Whether a subscriber can take it after the event.
     const AN_EXTRACTOR: bool = false;
     /// The transaction that it takes; none, so that what is no extractor is reported once.
@@ -51,19 +55,30 @@ impl<T> IsNot for Is<T> {}
 pub trait ReceivedFirst<const MISPLACED: bool>: Sized {
     /// The argument itself.
     type This: Input;
+}
 
-    /// Reads the argument from a message. Named here, because a call of `This` would let the compiler infer another type.
+impl<T: Input> ReceivedFirst<false> for T {
+    type This = T;
+}
+
+/// The first argument, as the handler takes it; any type without `AN_INPUT`, which stands for one that was reported.
+pub trait TakenFirst<const AN_INPUT: bool>: Sized {
+    /// Reads the argument from a message.
     ///
     /// # Errors
     /// The message is then parked.
     fn receive(context: &Context) -> Result<Self, HandlerError>;
 }
 
-impl<T: Input> ReceivedFirst<false> for T {
-    type This = T;
-
+impl<T: Input> TakenFirst<true> for T {
     fn receive(context: &Context) -> Result<Self, HandlerError> {
         <T as Input>::receive(context)
+    }
+}
+
+impl<T> TakenFirst<false> for T {
+    fn receive(_context: &Context) -> Result<Self, HandlerError> {
+        Err(mistaken())
     }
 }
 
@@ -89,6 +104,10 @@ impl<T: Extractor> TakenAfter<true> for T {
 
 impl<T> TakenAfter<false> for T {
     fn extract(_context: &Context) -> Result<Self, HandlerError> {
-        Err(HandlerError::permanent("the signature of the subscriber has a mistake, which the compiler reported"))
+        Err(mistaken())
     }
+}
+
+fn mistaken() -> HandlerError {
+    HandlerError::permanent("the signature of the subscriber has a mistake, which the compiler reported")
 }

@@ -1,6 +1,6 @@
 //! The publish builder, `bus.publish(event)`, which is a future.
 
-use std::{future::IntoFuture, time::Duration};
+use std::{future::IntoFuture, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
@@ -14,7 +14,7 @@ use super::{
 use crate::{
     envelope::{AgentContext, WrittenSource},
     error::Result,
-    message::{HeaderValue, Text},
+    message::{Format, HeaderValue, Text},
 };
 
 /// A publish: awaiting it publishes the event, and resolves when the broker has confirmed it.
@@ -126,6 +126,41 @@ impl<'a, P, To> Publish<'a, P, To> {
     /// of publisher and subscriber are compared.
     pub fn expires_in(mut self, lifetime: Duration) -> Self {
         self.options.uncommon().expires_in = Some(lifetime);
+        self
+    }
+
+    /// Publishes through another exchange than that of the events, which must exist: others make it. Its subscribers see what
+    /// the format says; ours see the event only where it is bound to one of their queues.
+    ///
+    /// ```no_run
+    /// # use bloodbank_core::{Bus, Event, message::Format};
+    /// # async fn example<E: Event>(bus: Bus, placed: E) -> bloodbank_core::Result<()> {
+    /// bus.publish(placed).exchange("legacy.orders").routing_key("order.new").format(Format::Json).await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn exchange(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.options.uncommon().exchange = Some(name.into());
+        self
+    }
+
+    /// Sets the routing key on the wire, where another exchange wants another one than that of the event. The type of the event
+    /// stays what it is.
+    pub fn routing_key(mut self, key: impl Into<Arc<str>>) -> Self {
+        self.options.uncommon().routing_key = Some(key.into());
+        self
+    }
+
+    /// Sets the format of the body. As [`Format::Json`] it is the payload alone, and the id, the type, the time and the first
+    /// parent of the event are properties of the message; our subscribers read it with `format = "json"`.
+    pub fn format(mut self, format: Format) -> Self {
+        self.options.uncommon().format = format;
+        self
+    }
+
+    /// Sets the priority, 0 to 9: queues that have priorities deliver events of a higher one first, and others do not look at
+    /// it.
+    pub fn priority(mut self, priority: u8) -> Self {
+        self.options.uncommon().priority = Some(priority);
         self
     }
 

@@ -21,9 +21,9 @@ use crate::{
     envelope::{self, Source, TriggerType, WrittenSource},
     error::{Error, ErrorKind, Result},
     event::Event,
-    message::{Outgoing, Properties, Published, names},
+    message::{Format, Outgoing, Properties, Published, names},
     publish::{Prepared, Publish, PublishOptions, Receipt, Replies, Uncommon, keys::Keys, measure::Measured},
-    settings::Settings,
+    settings::{Settings, TopologyMode},
     store::{CausationLink, Stores},
     telemetry,
     transport::{Topology, Transport},
@@ -174,8 +174,19 @@ impl Bus {
     pub(crate) fn prepare<T: Serialize>(&self, key: &str, payload: &T, options: PublishOptions) -> Result<Prepared> {
         let (inner, service) = (&*self.0, self.service());
         let PublishOptions { event_id, timestamp, causes, mandatory, source, follow_up, uncommon } = options;
-        let Uncommon { agent_context, trace, mut headers, metadata, expires_in, reply_to } =
-            uncommon.map_or_else(Uncommon::default, |uncommon| *uncommon);
+        let Uncommon {
+            agent_context,
+            trace,
+            replay,
+            mut headers,
+            metadata,
+            expires_in,
+            reply_to,
+            exchange,
+            routing_key,
+            format,
+            priority,
+        } = uncommon.map_or_else(Uncommon::default, |uncommon| *uncommon);
         if !headers.is_empty() {
             headers.check_foreign()?;
         }
@@ -187,15 +198,20 @@ impl Bus {
         let parents = merge_parents(event_id, causes)?;
         let timestamp = timestamp.unwrap_or_else(envelope::now);
         let source = source.as_ref().unwrap_or(&service.source);
-        let head = envelope::Head {
-            event_id,
-            event_type: key,
-            timestamp,
-            source: source.json(),
-            correlation_ids: &parents,
-            agent_context: agent_context.as_ref(),
+        let body = match format {
+            Format::Envelope => {
+                let head = envelope::Head {
+                    event_id,
+                    event_type: key,
+                    timestamp,
+                    source: source.json(),
+                    correlation_ids: &parents,
+                    agent_context: agent_context.as_ref(),
+                };
+                envelope::encode(&head, payload)?
+            }
+            Format::Json => envelope::encode_plain(key, payload)?,
         };
-        let body = envelope::encode(&head, payload)?;
         let limit = inner.settings.max_body_bytes;
         if body.len() > limit {
             return Err(Error::new(
@@ -206,11 +222,12 @@ impl Bus {
                 ),
             ));
         }
-        if let Some(trace) = trace {
-            headers.set(names::TRACEPARENT, trace.parent);
-            if let Some(state) = trace.state {
-                headers.set(names::TRACESTATE, state);
-            }
+        // An event that is sent later, out of an outbox, belongs to the trace that it was prepared in.
+        if let Some(trace) = trace.or_else(telemetry::current_trace) {
+            trace.write(&mut headers);
+        }
+        if let Some(replay) = replay {
+            headers.set(names::REPLAY, replay.to_string());
         }
         if let Some(lifetime) = expires_in {
             // From now on, whatever time the envelope names. Beyond the end of the calendar it never expires.
@@ -230,10 +247,10 @@ impl Bus {
             parents,
         });
         Ok(Prepared {
-            receipt: Receipt { event_id, event_type: Arc::clone(&event_type), timestamp, unrouted: false },
+            receipt: Receipt { event_id, event_type: Arc::clone(&event_type), timestamp, unrouted: None },
             message: Outgoing {
-                exchange: Arc::clone(&inner.exchange),
-                routing_key: Arc::clone(&event_type),
+                exchange: exchange.unwrap_or_else(|| Arc::clone(&inner.exchange)),
+                routing_key: routing_key.unwrap_or_else(|| Arc::clone(&event_type)),
                 properties: Properties {
                     message_id: Some(event_id),
                     correlation_id,
@@ -241,6 +258,7 @@ impl Bus {
                     timestamp: Some(timestamp),
                     app_id: Some(Arc::clone(&service.name)),
                     reply_to,
+                    priority,
                     headers,
                     ..Properties::default()
                 },
@@ -259,13 +277,15 @@ impl Bus {
     /// [`ErrorKind::Refused`], [`ErrorKind::Connection`], [`ErrorKind::Deadline`], [`ErrorKind::Storage`],
     /// [`ErrorKind::Closed`]; [`ErrorKind::Unrouted`] where it is mandatory.
     pub fn publish_prepared(&self, prepared: Prepared) -> impl Future<Output = Result<Receipt>> + Send + '_ {
-        let Prepared { mut receipt, message, link, mandatory } = prepared;
+        let Prepared { mut receipt, mut message, link, mandatory } = prepared;
         let recorded = match (&self.0.correlation, link) {
             (Some(correlation), Some(link)) => correlation.record(link),
             _ => None,
         };
         let measured = Measured::begin(&receipt.event_type);
-        let span = telemetry::publish(&message.exchange, &receipt.event_type, receipt.event_id);
+        let label = measured.event_type();
+        let span =
+            telemetry::publish(self.0.transport.system(), &mut message, &receipt.event_type, label, receipt.event_id);
         let published = match &span {
             None => self.publish_message(message),
             Some(span) => span.in_scope(|| self.publish_message(message)),
@@ -277,7 +297,7 @@ impl Bus {
                 recorded.await;
             }
             receipt.unrouted = published?.unrouted;
-            if receipt.unrouted && mandatory {
+            if receipt.unrouted == Some(true) && mandatory {
                 return Err(Error::new(
                     ErrorKind::Unrouted,
                     format!(
@@ -290,7 +310,17 @@ impl Bus {
         };
         match span {
             None => Either::Left(confirmed),
-            Some(span) => Either::Right(Box::pin(confirmed.instrument(span))),
+            Some(span) => Either::Right(Box::pin({
+                let within = span.clone();
+                async move {
+                    let confirmed = confirmed.await;
+                    if let Err(error) = &confirmed {
+                        telemetry::fail_span(&span, &format!("{:?}", error.kind()), error);
+                    }
+                    confirmed
+                }
+                .instrument(within)
+            })),
         }
     }
 
@@ -312,9 +342,38 @@ impl Bus {
         }
     }
 
-    /// Declares a topology on the transport.
+    /// Declares a topology on the transport, or leaves what lasts to whoever else declares it.
     pub(crate) async fn declare(&self, topology: Topology) -> Result<()> {
-        self.0.transport.declare(topology).await
+        let mode = self.settings().topology;
+        if mode == TopologyMode::Declare {
+            return self.0.transport.declare(topology).await;
+        }
+        let (lasting, own) = topology.split_transient();
+        if mode == TopologyMode::Verify {
+            self.verify(&lasting).await?;
+        }
+        if own.queues.is_empty() { Ok(()) } else { self.0.transport.declare(own).await }
+    }
+
+    /// Refuses a topology of which a queue is missing.
+    async fn verify(&self, topology: &Topology) -> Result<()> {
+        let mut missing = Vec::new();
+        for queue in &topology.queues {
+            if self.0.transport.queue(Arc::clone(&queue.name)).await?.is_none() {
+                missing.push(format!("`{}`", queue.name));
+            }
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let count = if missing.len() == 1 { "a queue is".to_owned() } else { format!("{} queues are", missing.len()) };
+        let some = missing[..missing.len().min(5)].join(", ");
+        Err(Error::new(
+            ErrorKind::Topology,
+            format!(
+                "{count} missing, {some}; BLOODBANK_TOPOLOGY leaves them to somebody else: run `bb topology declare` as a user that may configure, or import what `bb topology --format definitions` prints"
+            ),
+        ))
     }
 }
 

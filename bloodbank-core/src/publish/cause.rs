@@ -4,8 +4,8 @@ use uuid::Uuid;
 
 use crate::{
     envelope::{AgentContext, EventEnvelope},
-    message::{Headers, names},
     publish::Receipt,
+    telemetry::TraceContext,
 };
 
 /// A cause: something with an event id that can be the parent of another event.
@@ -27,21 +27,10 @@ pub trait Cause {
     fn trace(&self) -> Option<TraceContext> {
         None
     }
-}
 
-/// The W3C trace context, as headers carry it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TraceContext {
-    /// The `traceparent` header.
-    pub parent: String,
-    /// The `tracestate` header.
-    pub state: Option<String>,
-}
-
-impl TraceContext {
-    pub(crate) fn from_headers(headers: &Headers) -> Option<Self> {
-        let parent = headers.text(names::TRACEPARENT)?.to_owned();
-        Some(Self { parent, state: headers.text(names::TRACESTATE).map(str::to_owned) })
+    /// The id of the replay in which the parent is handled, which its children inherit.
+    fn replay(&self) -> Option<Uuid> {
+        None
     }
 }
 
@@ -78,5 +67,9 @@ impl<C: Cause + ?Sized> Cause for &C {
 
     fn trace(&self) -> Option<TraceContext> {
         (**self).trace()
+    }
+
+    fn replay(&self) -> Option<Uuid> {
+        (**self).replay()
     }
 }

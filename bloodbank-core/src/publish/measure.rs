@@ -26,10 +26,16 @@ impl Measured {
         }
     }
 
+    /// The type of the event; one name for all that this program does not know.
+    pub(super) fn event_type(&self) -> &'static str {
+        self.event_type
+    }
+
     pub(super) fn end(mut self, published: &Result<Published>) {
         self.outcome = match published {
-            Ok(Published { unrouted: false }) => "confirmed",
-            Ok(Published { unrouted: true }) => "unrouted",
+            Ok(Published { unrouted: Some(false) }) => "confirmed",
+            Ok(Published { unrouted: None }) => "unknown",
+            Ok(Published { unrouted: Some(true) }) => "unrouted",
             Err(_) => "failed",
         };
         if published.is_ok() {

@@ -15,10 +15,12 @@ mod request;
 
 pub use builder::{Publish, PublishValue};
 pub use bus::Bus;
-pub use cause::{Cause, TraceContext};
+pub use cause::Cause;
 pub use destination::{Broker, Destination};
 pub(crate) use options::{FollowUp, PublishOptions, Uncommon};
 pub use payload::{JsonPayload, Publishable, Untyped};
 pub use prepared::{Prepared, Receipt};
 pub(crate) use replies::Replies;
 pub use request::{Execute, ExecuteError};
+
+pub use crate::telemetry::TraceContext;

@@ -10,7 +10,7 @@ use super::{Cause, TraceContext};
 use crate::{
     envelope::{AgentContext, WrittenSource},
     event_id,
-    message::Headers,
+    message::{Format, Headers},
 };
 
 /// The options of a publish: everything about an event besides its payload.
@@ -30,10 +30,15 @@ pub(crate) struct PublishOptions {
 pub(crate) struct Uncommon {
     pub(crate) agent_context: Option<AgentContext>,
     pub(crate) trace: Option<TraceContext>,
+    pub(crate) replay: Option<Uuid>,
     pub(crate) headers: Headers,
     pub(crate) metadata: Option<Map<String, Value>>,
     pub(crate) expires_in: Option<Duration>,
     pub(crate) reply_to: Option<Arc<str>>,
+    pub(crate) exchange: Option<Arc<str>>,
+    pub(crate) routing_key: Option<Arc<str>>,
+    pub(crate) format: Format,
+    pub(crate) priority: Option<u8>,
 }
 
 /// The position of an event among the follow-ups of a cause, from which its id is derived.
@@ -53,11 +58,14 @@ impl FollowUp {
 impl PublishOptions {
     pub(crate) fn caused_by(&mut self, cause: &(impl Cause + ?Sized)) {
         self.causes.push(cause.event_id());
-        let (agent, trace) = (cause.agent_context(), cause.trace());
-        if agent.is_none() && trace.is_none() {
+        let (agent, trace, replay) = (cause.agent_context(), cause.trace(), cause.replay());
+        if agent.is_none() && trace.is_none() && replay.is_none() {
             return;
         }
         let uncommon = self.uncommon();
+        if uncommon.replay.is_none() {
+            uncommon.replay = replay;
+        }
         if uncommon.agent_context.is_none() {
             uncommon.agent_context = agent.cloned();
         }

@@ -7,6 +7,7 @@ use crate::{
     error::{Error, ErrorKind, PayloadFault, Result},
     event::Event,
     event_id,
+    json::check_finite,
     registry::{self, Registry},
     routing,
 };
@@ -29,6 +30,7 @@ impl<E: Event> Publishable for E {
     fn prepare(self, bus: &Bus, mut options: PublishOptions) -> Result<Prepared> {
         self.validate()?;
         let key = self.routing_key()?;
+        check_finite(&key, &self)?;
         options.event_id =
             options.event_id.or_else(|| self.unique_key().map(|unique| event_id::deterministic(&key, &unique)));
         bus.prepare(&key, &self, options)

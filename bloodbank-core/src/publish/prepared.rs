@@ -23,8 +23,9 @@ pub struct Receipt {
     pub event_type: Arc<str>,
     /// The time in the envelope.
     pub timestamp: DateTime<Utc>,
-    /// Whether the event was unrouted: no queue received it, because nobody subscribes to its key yet.
-    pub unrouted: bool,
+    /// Whether the event was unrouted: no queue received it, because nobody subscribes to its key yet. `None`: nobody can
+    /// tell, because a journal on RabbitMQ receives every event.
+    pub unrouted: Option<bool>,
 }
 
 /// A prepared event, as a publish would send it: checked, serialised, with its id.
@@ -114,7 +115,7 @@ impl<'de> Deserialize<'de> for Prepared {
             event_id: message_id.ok_or_else(|| missing("message_id"))?,
             event_type: event_type.clone().ok_or_else(|| missing("event_type"))?,
             timestamp: timestamp.ok_or_else(|| missing("timestamp"))?,
-            unrouted: false,
+            unrouted: None,
         };
         Ok(Self {
             receipt,

@@ -1,14 +1,23 @@
 //! Requests that wait for the answer to a command.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use futures_util::StreamExt;
 use parking_lot::Mutex;
-use tokio::sync::{OnceCell, oneshot};
+use tokio::sync::{Mutex as AsyncMutex, OnceCell, oneshot};
 use uuid::Uuid;
 
 use super::Bus;
-use crate::{error::Result, message::Incoming, transport::Topology};
+use crate::{
+    envelope::RawEnvelope,
+    error::Result,
+    message::{Incoming, names},
+    routing,
+    transport::{Topology, topology::Binding},
+};
 
 type Waiting = Arc<Mutex<HashMap<Uuid, oneshot::Sender<Incoming>>>>;
 
@@ -16,6 +25,8 @@ type Waiting = Arc<Mutex<HashMap<Uuid, oneshot::Sender<Incoming>>>>;
 #[derive(Debug, Default)]
 pub(crate) struct Replies {
     queue: OnceCell<Arc<str>>,
+    /// The keys of the events that the queue receives beside answers.
+    bound: AsyncMutex<HashSet<Arc<str>>>,
     waiting: Waiting,
 }
 
@@ -34,15 +45,35 @@ impl Replies {
         tokio::spawn(async move {
             while let Some(delivery) = answers.next().await {
                 let (message, settlement) = (delivery.message, delivery.settlement);
-                let requester = message.properties.correlation_id.and_then(|command| lock(&waiting).remove(&command));
-                if let Some(requester) = requester {
+                // An event too says what it is correlated with.
+                let is_answer = message.properties.headers.text(names::REPLY).is_some();
+                let answered = match message.properties.correlation_id {
+                    Some(command) if is_answer => lock(&waiting).remove(&command).map(|requester| (requester, message)),
+                    _ => effect(&waiting, message),
+                };
+                if let Some((requester, answer)) = answered {
                     // Somebody who no longer waits needs no answer.
-                    let _ = requester.send(message);
+                    let _ = requester.send(answer);
                 }
                 settlement.ack();
             }
         });
         Ok(queue)
+    }
+
+    /// Lets the reply of a command answer it that is published as an event too: some executors, those of the Python side among
+    /// them, do not know who asked.
+    pub(crate) async fn bind(&self, bus: &Bus, reply: &str) -> Result<()> {
+        let (queue, pattern) = (self.queue(bus).await?, routing::template_to_pattern(reply));
+        let mut bound = self.bound.lock().await;
+        if !bound.contains(&*pattern) {
+            let pattern: Arc<str> = pattern.into();
+            let (exchange, queue) = (Arc::clone(bus.exchange()), Arc::clone(queue));
+            let binding = Binding { exchange, queue, pattern: Arc::clone(&pattern) };
+            bus.transport().declare(Topology::default().bindings([binding])).await?;
+            bound.insert(pattern);
+        }
+        Ok(())
     }
 
     /// Registers a request that waits for the answer to a command, until the result is dropped.
@@ -64,6 +95,18 @@ impl Drop for Waiter {
     fn drop(&mut self) {
         lock(&self.waiting).remove(&self.command);
     }
+}
+
+/// The request that an event answers, because its command is among the causes, and the event in the form of an answer.
+fn effect(waiting: &Waiting, mut message: Incoming) -> Option<(oneshot::Sender<Incoming>, Incoming)> {
+    if lock(waiting).is_empty() {
+        return None;
+    }
+    let causes = RawEnvelope::read(&message.body).ok()?.correlation_ids;
+    let mut waiting = lock(waiting);
+    let requester = causes.iter().find_map(|cause| waiting.remove(cause))?;
+    message.properties.headers.set(names::REPLY, "reply");
+    Some((requester, message))
 }
 
 fn lock(waiting: &Waiting) -> parking_lot::MutexGuard<'_, HashMap<Uuid, oneshot::Sender<Incoming>>> {

@@ -11,7 +11,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     event::{CommandEvent, EventKind, FailureEvent, Payload, Reply},
     message::{Incoming, names},
-    registry::Registry,
+    registry::{Registry, command_queue},
 };
 
 impl Bus {
@@ -84,17 +84,28 @@ async fn ask<P>(mut publish: Publish<'_, P>, timeout: Duration) -> Result<Incomi
     options.mandatory = true;
     options.uncommon().reply_to = Some(Arc::clone(bus.replies().queue(bus).await?));
     let command = publish.prepare()?;
+    let reply = Registry::global().event(command.event_type()).and_then(|event| event.declaration().reply);
+    if let Some(reply) = reply {
+        bus.replies().bind(bus, reply).await?;
+    }
     let mut waiter = bus.replies().wait_for(command.event_id());
     let key = Arc::clone(command.event_type());
-    bus.publish_prepared(command).await.map_err(|error| match error.kind() {
-        ErrorKind::Unrouted => Error::new(
+    let unrouted = || {
+        Error::new(
             ErrorKind::Unrouted,
             format!(
                 "no queue receives the command `{key}`, so nobody executes it; start its executor, an app with `.commands(…)`"
             ),
-        ),
+        )
+    };
+    let receipt = bus.publish_prepared(command).await.map_err(|error| match error.kind() {
+        ErrorKind::Unrouted => unrouted(),
         _ => error,
     })?;
+    // Where even that cannot be known, the answer is waited for.
+    if receipt.unrouted.is_none() && !has_executor(bus, &key).await.unwrap_or(true) {
+        return Err(unrouted());
+    }
     match tokio::time::timeout(timeout, &mut waiter.answer).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(_)) => Err(Error::new(ErrorKind::Closed, "the bus was closed before the answer came")),
@@ -105,6 +116,19 @@ async fn ask<P>(mut publish: Publish<'_, P>, timeout: Duration) -> Result<Incomi
             ),
         )),
     }
+}
+
+/// Whether there is a queue where the executor of a command waits for it. Asked where the broker cannot tell whether anybody
+/// receives the command, because a journal does.
+async fn has_executor(bus: &Bus, key: &str) -> Result<bool> {
+    let registry = Registry::global();
+    let template = registry.event(key).map_or(key, |event| event.routing_key());
+    let linked = registry.executors().iter().find(|command| command.declaration().routing_key == template);
+    let queue = match linked {
+        Some(command) => command.queue(bus.exchange()),
+        None => command_queue(bus.exchange(), template),
+    };
+    Ok(bus.transport().queue(queue).await?.is_some())
 }
 
 /// Reads the answer to a command that is known only at run time; `None` where the command declares no reply.

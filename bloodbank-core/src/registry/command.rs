@@ -25,6 +25,11 @@ pub(crate) type StateType = (TypeId, fn() -> &'static str);
 
 inventory::collect!(CommandDescriptor);
 
+/// The queue of a command's executor, unless that has one of its own.
+pub(crate) fn command_queue(exchange: &str, template: &str) -> Arc<str> {
+    format!("{exchange}.command.{}", routing::template_to_pattern(template)).into()
+}
+
 impl CommandDescriptor {
     /// Creates the descriptor of an executor: its command, its location and options, the type of its state, and the
     /// events that it publishes by itself.
@@ -71,7 +76,7 @@ impl CommandDescriptor {
     /// The queue of the executor; all services that link it share the queue, so that one of them executes each command.
     #[must_use]
     pub fn queue(&self, exchange: &str) -> Arc<str> {
-        self.options.queue.map_or_else(|| format!("{exchange}.command.{}", self.pattern()).into(), Into::into)
+        self.options.queue.map_or_else(|| command_queue(exchange, self.declaration().routing_key), Into::into)
     }
 
     /// The name of the state type that the executor needs.

@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use crate::{
     error::{Error, ErrorKind, Result},
-    event::{Declaration, Event, EventKind, Location},
-    event_id,
+    event::{Declaration, Event, EventKind, Location, read_payload},
+    event_id, json,
     registry::schema,
     routing::RoutingKey,
 };
@@ -84,18 +84,19 @@ fn cannot_be_written(declaration: &Declaration, error: serde_json::Error) -> Err
         .with_source(error)
 }
 
-/// The error for a payload that fits the schema but not the type: the schema would have named the places, so the type
-/// itself explains the rest.
-#[cold]
-fn does_not_fit(key: &str, declaration: &Declaration, error: serde_json::Error) -> Error {
-    Error::new(ErrorKind::InvalidPayload, format!("payload of `{key}` does not fit `{}`", declaration.name))
-        .with_source(error)
-}
-
 /// Parses the text of a payload into a JSON tree.
 pub(crate) fn tree(key: &str, payload: &str) -> Result<Value> {
-    serde_json::from_str(payload).map_err(|error| {
-        Error::new(ErrorKind::InvalidPayload, format!("payload of `{key}` is no JSON: {error}")).with_source(error)
+    json::read_value(payload.as_bytes()).map_err(|fault| {
+        // The source is part of what an error says.
+        let is_syntax = fault.is_syntax();
+        let misfit = format!("payload of `{key}` does not fit {fault}");
+        let (fault, source) = fault.into_parts();
+        let error = if is_syntax {
+            Error::new(ErrorKind::InvalidPayload, format!("payload of `{key}` is no JSON")).with_source(source)
+        } else {
+            Error::new(ErrorKind::InvalidPayload, misfit)
+        };
+        error.with_faults(vec![fault])
     })
 }
 
@@ -109,12 +110,12 @@ impl EventDescriptor {
             type_path: std::any::type_name::<E>,
             schema: schema::of::<E>,
             example: || E::example().map(|event| Box::new(event) as _),
-            decode: |key, text| match serde_json::from_str::<E>(text) {
+            decode: |key, text| match read_payload::<E>(key, text) {
                 Ok(event) => match event.validate() {
                     Ok(()) => Ok(Box::new(event)),
                     Err(error) => Err(error),
                 },
-                Err(error) => Err(does_not_fit(key, const { &E::DECLARATION }, error)),
+                Err(error) => Err(error),
             },
         }
     }

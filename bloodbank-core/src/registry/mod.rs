@@ -16,10 +16,10 @@ use std::{
 
 pub use check::{Conflict, Report};
 pub use command::CommandDescriptor;
-pub(crate) use command::StateType;
+pub(crate) use command::{StateType, command_queue};
 pub(crate) use event::tree;
 pub use event::{AnyEvent, EventDescriptor};
-pub use options::{Backoff, OnFailure, RetryPolicy, SubscriberOptions};
+pub use options::{Backoff, BatchPolicy, OnFailure, Rate, RetryPolicy, Settle, SubscriberOptions};
 pub(crate) use queues::linked_queues;
 pub use subscriber::SubscriberDescriptor;
 

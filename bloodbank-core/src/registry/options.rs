@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::message::Format;
+
 /// The options of `#[subscriber(…)]` and `#[command(…)]`; `None` takes the default of the runtime.
 ///
 /// ```
@@ -17,10 +19,20 @@ pub struct SubscriberOptions {
     pub pattern: Option<&'static str>,
     /// The queue, where it is not `{service}.{subscriber}`.
     pub queue: Option<&'static str>,
+    /// Whether others make the queue: it must exist, nothing of it is declared, and nothing is bound to it.
+    pub foreign: bool,
+    /// The format of the messages in the queue.
+    pub format: Format,
     /// The number of events that are handled at the same time.
     pub concurrency: u16,
     /// The number of deliveries that the broker sends ahead.
     pub prefetch: Option<u16>,
+    /// The number of events that are handled in a time, at most.
+    pub rate: Option<Rate>,
+    /// The batches that events are handled in; `None`: each by itself.
+    pub batch: Option<BatchPolicy>,
+    /// The highest priority that the queue knows; `None`: it has no priorities.
+    pub max_priority: Option<u8>,
     /// The field that orders events (`ordered_by`): events with equal values are handled in order.
     pub ordered_by: Option<&'static str>,
     /// The time limit of one attempt.
@@ -34,6 +46,8 @@ pub struct SubscriberOptions {
     pub transactional: bool,
     /// The treatment of an event that failed for good.
     pub on_failure: OnFailure,
+    /// The time at which the next event begins.
+    pub settle: Settle,
 }
 
 impl SubscriberOptions {
@@ -41,14 +55,20 @@ impl SubscriberOptions {
     pub const DEFAULT: Self = Self {
         pattern: None,
         queue: None,
+        foreign: false,
+        format: Format::Envelope,
         concurrency: 1,
         prefetch: None,
+        rate: None,
+        batch: None,
+        max_priority: None,
         ordered_by: None,
         timeout: Duration::from_secs(30),
         retry: RetryPolicy::DEFAULT,
         dedupe_within: None,
         transactional: false,
         on_failure: OnFailure::DeadLetter,
+        settle: Settle::Behind,
     };
 
     /// The time for which a second delivery of the same command is recognised where its executor says nothing: 24 h.
@@ -68,6 +88,20 @@ impl SubscriberOptions {
         self
     }
 
+    /// Consumes a queue that others make.
+    #[must_use]
+    pub const fn foreign(mut self) -> Self {
+        self.foreign = true;
+        self
+    }
+
+    /// Sets the format of the messages in the queue.
+    #[must_use]
+    pub const fn format(mut self, format: Format) -> Self {
+        self.format = format;
+        self
+    }
+
     /// Sets the number of events that are handled at the same time.
     #[must_use]
     pub const fn concurrency(mut self, events: u16) -> Self {
@@ -79,6 +113,27 @@ impl SubscriberOptions {
     #[must_use]
     pub const fn prefetch(mut self, deliveries: u16) -> Self {
         self.prefetch = Some(deliveries);
+        self
+    }
+
+    /// Sets how many events are handled in a time, at most.
+    #[must_use]
+    pub const fn rate(mut self, rate: Rate) -> Self {
+        self.rate = Some(rate);
+        self
+    }
+
+    /// Handles events in batches.
+    #[must_use]
+    pub const fn batch(mut self, policy: BatchPolicy) -> Self {
+        self.batch = Some(policy);
+        self
+    }
+
+    /// Sets the highest priority that the queue knows.
+    #[must_use]
+    pub const fn max_priority(mut self, priority: u8) -> Self {
+        self.max_priority = Some(priority);
         self
     }
 
@@ -124,6 +179,19 @@ impl SubscriberOptions {
         self
     }
 
+    /// Sets the time at which the next event begins.
+    #[must_use]
+    pub const fn settle(mut self, settle: Settle) -> Self {
+        self.settle = settle;
+        self
+    }
+
+    /// Whether the next event begins only when the one before is settled: where that is asked for, and in transactions.
+    #[must_use]
+    pub const fn settles_before_next(&self) -> bool {
+        self.transactional || matches!(self.settle, Settle::BeforeNext)
+    }
+
     /// The time for which handled events are remembered in the lease store; `None` where they are not, because there is no
     /// `dedupe`, or because the mark is in the transaction of the handler.
     #[must_use]
@@ -131,10 +199,17 @@ impl SubscriberOptions {
         self.dedupe_within.filter(|_| !self.transactional)
     }
 
-    /// The number of deliveries that the broker sends ahead: the configured one, or enough to keep every handler busy.
+    /// The number of deliveries that the broker sends ahead: the configured one, or enough to keep every handler busy; with a
+    /// rate, no more than two seconds of it.
     #[must_use]
     pub fn effective_prefetch(&self) -> u16 {
-        self.prefetch.unwrap_or_else(|| self.concurrency.saturating_mul(4).clamp(128, 2048))
+        if let Some(prefetch) = self.prefetch {
+            return prefetch;
+        }
+        let at_once = self.concurrency.max(1).saturating_mul(self.batch.map_or(1, |batch| batch.max));
+        let usual = at_once.saturating_mul(4).clamp(128, 2048);
+        let in_time = self.rate.map_or(usual, Rate::in_two_seconds);
+        usual.min(in_time).max(at_once)
     }
 }
 
@@ -142,6 +217,37 @@ impl Default for SubscriberOptions {
     fn default() -> Self {
         Self::DEFAULT
     }
+}
+
+/// A rate: a number of events in a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// The number of events; at least 1.
+    pub events: u32,
+    /// The time.
+    pub per: Duration,
+}
+
+impl Rate {
+    /// The time between two events.
+    #[must_use]
+    pub fn interval(self) -> Duration {
+        self.per / self.events.max(1)
+    }
+
+    fn in_two_seconds(self) -> u16 {
+        let events = Duration::from_secs(2).as_nanos() / self.interval().as_nanos().max(1);
+        u16::try_from(events).unwrap_or(u16::MAX)
+    }
+}
+
+/// The batches that events are handled in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchPolicy {
+    /// The number of events in a batch, at most.
+    pub max: u16,
+    /// The time for which a batch waits for more events, from its first one.
+    pub within: Duration,
 }
 
 /// The treatment of an event that failed for good.
@@ -152,6 +258,17 @@ pub enum OnFailure {
     DeadLetter,
     /// The event is dropped, and counted.
     Discard,
+}
+
+/// The time at which the next event of a subscriber, or of a lane, begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Settle {
+    /// When the handler of the one before has returned, and its follow-ups are handed to the publisher, in order. Their confirms
+    /// are awaited behind it.
+    #[default]
+    Behind,
+    /// When the one before is settled.
+    BeforeNext,
 }
 
 /// A retry policy: when and how often to try again.
@@ -214,6 +331,25 @@ impl Backoff {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn as_much_is_sent_ahead_as_keeps_the_handlers_busy() {
+        const O: SubscriberOptions = SubscriberOptions::DEFAULT;
+        let rate = |events| Rate { events, per: Duration::from_secs(1) };
+        let batch = |max| BatchPolicy { max, within: Duration::from_secs(1) };
+        let options = [
+            O,
+            O.concurrency(100),
+            O.rate(rate(3)),
+            O.rate(rate(1000)),
+            O.rate(Rate { events: 1, per: Duration::from_secs(60) }),
+            O.batch(batch(1000)),
+            O.batch(batch(50)).rate(rate(1)),
+            O.batch(batch(1000)).concurrency(100),
+            O.prefetch(7).rate(rate(1)),
+        ];
+        assert_eq!(options.map(|options| options.effective_prefetch()), [128, 400, 6, 128, 1, 2048, 50, 65535, 7]);
+    }
 
     const S: fn(u64) -> Duration = Duration::from_secs;
     const STEPS: &[Duration] = &[Duration::from_secs(1), Duration::from_secs(9)];

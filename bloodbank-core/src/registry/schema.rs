@@ -11,7 +11,8 @@ use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 use serde_json::Value;
 
 use super::EventDescriptor;
-use crate::error::{Error, ErrorKind, PayloadFault, Result};
+use crate::envelope::parse_time;
+use crate::error::{Error, ErrorKind, MOST_FAULTS, PayloadFault, Result, more_faults};
 
 /// The formats that are left to the rules of the type: two opinions about what an address or a URL is would refuse what
 /// may be published.
@@ -29,20 +30,25 @@ pub(super) fn check(descriptor: &EventDescriptor, key: &str, payload: &Value) ->
     if validator.is_valid(payload) {
         return Ok(());
     }
-    let faults: Vec<_> = validator
-        .iter_errors(payload)
+    let mut found = validator.iter_errors(payload);
+    let faults: Vec<_> = found
+        .by_ref()
+        .take(MOST_FAULTS)
         .map(|fault| PayloadFault { pointer: fault.instance_path().to_string(), detail: detail(descriptor, &fault) })
         .collect();
+    let omitted = found.count();
     let sentences: Vec<_> = faults.iter().map(|fault| format!("{:?}: {}", fault.pointer, fault.detail)).collect();
     Err(Error::new(
         ErrorKind::InvalidPayload,
         format!(
-            "payload of `{key}` does not fit the schema of `{}` at {}",
+            "payload of `{key}` does not fit the schema of `{}` at {}{}",
             descriptor.declaration().name,
-            sentences.join("; at ")
+            sentences.join("; at "),
+            more_faults(omitted),
         ),
     )
-    .with_faults(faults))
+    .with_faults(faults)
+    .with_omitted_faults(omitted))
 }
 
 /// The description of a fault, without the value. For a word that is not one of several, it lists those.
@@ -78,6 +84,8 @@ fn compiled(descriptor: &EventDescriptor) -> Result<Arc<Validator>> {
         return Ok(compiled);
     }
     let options = jsonschema::options().should_validate_formats(true);
+    // As the types read it, which is more than the format allows.
+    let options = options.with_format("date-time", |text: &str| parse_time(text).is_some());
     let options =
         UNCHECKED_FORMATS.into_iter().fold(options, |options, format| options.with_format(format, |_: &str| true));
     let compiled = options.build(&descriptor.schema().to_value()).map_err(|error| {

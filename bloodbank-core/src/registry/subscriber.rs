@@ -34,9 +34,13 @@ impl SubscriberDescriptor {
         self.options.queue.map_or_else(|| format!("{service}.{}", self.name).into(), Into::into)
     }
 
-    /// The binding patterns of the queue: the declared pattern or the keys, and the keys of older versions.
+    /// The binding patterns of the queue: the declared pattern or the keys, and the keys of older versions. None for a queue
+    /// that others make.
     #[must_use]
     pub fn patterns(&self) -> Vec<Arc<str>> {
+        if self.options.foreign {
+            return Vec::new();
+        }
         let explicit = self.options.pattern;
         let mut patterns: Vec<Arc<str>> = explicit.map(Into::into).into_iter().collect();
         for declaration in (self.inputs)() {

@@ -22,6 +22,10 @@ pub(super) const SERVICE_NAME: Field = field(&["SERVICE_NAME"]);
 pub(super) const ENVIRONMENT: Field = field(&["ENVIRONMENT"]);
 pub(super) const RABBIT_URL: Field = secret(&["RABBIT_URL"]);
 pub(super) const MANAGEMENT_URL: Field = secret(&["RABBIT_MANAGEMENT_URL"]);
+pub(super) const TOPOLOGY: Field = field(&["BLOODBANK_TOPOLOGY"]);
+pub(super) const RABBIT_URL_FILE: Field = field(&["RABBIT_URL_FILE"]);
+pub(super) const REDIS_URL_FILE: Field = field(&["REDIS_URL_FILE"]);
+pub(super) const DATABASE_URL_FILE: Field = field(&["DATABASE_URL_FILE"]);
 pub(super) const EXCHANGE_NAME: Field = field(&["EXCHANGE_NAME", "RABBIT_EXCHANGE"]);
 pub(super) const QUEUE_TYPE: Field = field(&["BLOODBANK_QUEUE_TYPE"]);
 pub(super) const REDIS_URL: Field = secret(&["REDIS_URL"]);
@@ -32,6 +36,9 @@ pub(super) const REDIS_PASSWORD: Field = secret(&["REDIS_PASSWORD"]);
 pub(super) const DATABASE_URL: Field = secret(&["DATABASE_URL"]);
 pub(super) const CORRELATION_STORE: Field = field(&["BLOODBANK_CORRELATION_STORE"]);
 pub(super) const CORRELATION_TTL_DAYS: Field = field(&["CORRELATION_TTL_DAYS", "REDIS_TTL_DAYS"]);
+pub(super) const JOURNAL: Field = field(&["BLOODBANK_JOURNAL"]);
+pub(super) const JOURNAL_MAX_AGE_DAYS: Field = field(&["BLOODBANK_JOURNAL_MAX_AGE_DAYS"]);
+pub(super) const JOURNAL_MAX_BYTES: Field = field(&["BLOODBANK_JOURNAL_MAX_BYTES"]);
 pub(super) const HTTP_HOST: Field = field(&["HTTP_HOST"]);
 pub(super) const HTTP_PORT: Field = field(&["HTTP_PORT"]);
 pub(super) const PROBES: Field = field(&["BLOODBANK_PROBES"]);
@@ -51,7 +58,7 @@ pub(super) const LOG_FORMAT: Field = field(&["BLOODBANK_LOG_FORMAT"]);
 
 /// The settings that `bloodbank.toml` may hold. The last ones are read by other parts of Bloodbank ([`super::Reader`]):
 /// programs with and without such a part share one file.
-const ALL: [Field; 47] = [
+const ALL: [Field; 70] = [
     SERVICE_NAME,
     ENVIRONMENT,
     RABBIT_URL,
@@ -66,6 +73,9 @@ const ALL: [Field; 47] = [
     DATABASE_URL,
     CORRELATION_STORE,
     CORRELATION_TTL_DAYS,
+    JOURNAL,
+    JOURNAL_MAX_AGE_DAYS,
+    JOURNAL_MAX_BYTES,
     HTTP_HOST,
     HTTP_PORT,
     PROBES,
@@ -96,10 +106,40 @@ const ALL: [Field; 47] = [
     field(&["FIREFLIES_API_URL"]),
     secret(&["GITHUB_WEBHOOK_SECRET"]),
     field(&["BLOODBANK_WEBHOOKS_FILE"]),
+    TOPOLOGY,
+    RABBIT_URL_FILE,
+    REDIS_URL_FILE,
+    DATABASE_URL_FILE,
+    field(&["BLOODBANK_EXECUTE"]),
     field(&["BLOODBANK_TOKENS_FILE"]),
     secret(&["BLOODBANK_TOKENS"]),
     secret(&["BLOODBANK_TOKEN"]),
+    field(&["BLOODBANK_HTTP_BODY_BYTES"]),
+    field(&["BLOODBANK_HTTP_BATCH_BYTES"]),
+    field(&["BLOODBANK_HTTP_BATCH_EVENTS"]),
+    field(&["BLOODBANK_HTTP_NESTING"]),
+    field(&["BLOODBANK_HTTP_CONCURRENCY"]),
+    field(&["BLOODBANK_HTTP_STREAMS"]),
+    field(&["BLOODBANK_HTTP_MCP_SESSIONS"]),
+    field(&["BLOODBANK_HTTP_RECENT_EVENTS"]),
+    field(&["BLOODBANK_HTTP_RECENT_BYTES"]),
+    field(&["BLOODBANK_HTTP_REQUEST_SECONDS"]),
+    field(&["BLOODBANK_HTTP_HEADER_SECONDS"]),
+    field(&["BLOODBANK_HTTP_ORIGINS"]),
+    field(&["BLOODBANK_HTTP_PUBLIC_URL"]),
+    field(&["BLOODBANK_HTTP_TLS_CERT"]),
+    field(&["BLOODBANK_HTTP_TLS_KEY"]),
 ];
+
+/// The setting that names a file with the value of this one.
+pub(super) fn file_of(field: Field) -> Option<Field> {
+    match field.names[0] {
+        "RABBIT_URL" => Some(RABBIT_URL_FILE),
+        "REDIS_URL" => Some(REDIS_URL_FILE),
+        "DATABASE_URL" => Some(DATABASE_URL_FILE),
+        _ => None,
+    }
+}
 
 /// The setting with this name.
 pub(super) fn named(name: &str) -> Option<Field> {

@@ -40,6 +40,30 @@ pub enum CorrelationStoreKind {
     Memory,
 }
 
+/// A kind of journal on RabbitMQ. The embedded bus in a file has its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum JournalKind {
+    /// The stream, where one is switched on.
+    #[default]
+    Stream,
+    /// None.
+    Off,
+}
+
+/// What a program does about exchanges, queues and bindings when it starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum TopologyMode {
+    /// It declares them.
+    #[default]
+    Declare,
+    /// Somebody else declares them, and a queue that is missing is an error.
+    Verify,
+    /// Somebody else declares them, and nothing is looked at.
+    None,
+}
+
 /// A kind of store for large payloads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

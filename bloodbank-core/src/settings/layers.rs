@@ -151,8 +151,15 @@ fn file(path: &Path) -> Result<Layer> {
             toml::Value::String(text) => text,
             toml::Value::Integer(number) => number.to_string(),
             toml::Value::Boolean(choice) => choice.to_string(),
+            // A list, which a variable has with commas.
+            toml::Value::Array(items) if !items.is_empty() && items.iter().all(toml::Value::is_str) => {
+                items.iter().filter_map(toml::Value::as_str).collect::<Vec<_>>().join(",")
+            }
             toml::Value::Float(_) | toml::Value::Datetime(_) | toml::Value::Array(_) | toml::Value::Table(_) => {
-                problems.push(format!("`{key}` is a {}; it must be a text, an integer or a boolean", value.type_str()));
+                problems.push(format!(
+                    "`{key}` is a {}; it must be a text, an integer, a boolean or a list of texts",
+                    value.type_str()
+                ));
                 continue;
             }
         };

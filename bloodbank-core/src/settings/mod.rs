@@ -9,12 +9,12 @@ mod urls;
 
 use std::{path::PathBuf, time::Duration};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 #[cfg(feature = "logging")]
 pub(crate) use self::read::log_format_of_environment;
 pub use self::{
-    kinds::{ClaimStoreKind, CorrelationStoreKind, LogFormat, QueueKind},
+    kinds::{ClaimStoreKind, CorrelationStoreKind, JournalKind, LogFormat, QueueKind, TopologyMode},
     read::Reader,
     tls::TlsFiles,
 };
@@ -63,6 +63,15 @@ pub struct Settings {
     pub correlation_store: Option<CorrelationStoreKind>,
     /// `CORRELATION_TTL_DAYS`, also `REDIS_TTL_DAYS`: how long correlation is kept.
     pub correlation_ttl: Duration,
+    /// `BLOODBANK_JOURNAL`: the journal that is read on RabbitMQ, `stream` or `off`; unset: the stream, where one is switched
+    /// on.
+    pub journal: JournalKind,
+    /// `BLOODBANK_JOURNAL_MAX_AGE_DAYS`: how long a journal on RabbitMQ keeps events.
+    pub journal_age: Duration,
+    /// `BLOODBANK_JOURNAL_MAX_BYTES`: the bytes above which a journal on RabbitMQ removes the oldest events.
+    pub journal_bytes: u64,
+    /// `BLOODBANK_TOPOLOGY`: what is done about exchanges, queues and bindings at the start, `declare`, `verify` or `none`.
+    pub topology: TopologyMode,
     /// `HTTP_HOST`: the host of the gateway.
     pub http_host: String,
     /// `HTTP_PORT`: the port of the gateway.
@@ -111,6 +120,10 @@ impl Default for Settings {
             database_url: None,
             correlation_store: None,
             correlation_ttl: Duration::from_secs(30 * 24 * 60 * 60),
+            journal: JournalKind::Stream,
+            journal_age: Duration::from_secs(7 * 24 * 60 * 60),
+            journal_bytes: 10_000_000_000,
+            topology: TopologyMode::Declare,
             http_host: "127.0.0.1".to_owned(),
             http_port: 8682,
             probes: None,
@@ -132,6 +145,13 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// The addresses of RabbitMQ that [`Settings::rabbit_url`] lists, in their order; they may hold passwords.
+    #[must_use]
+    pub fn rabbit_urls(&self) -> Vec<SecretString> {
+        let urls = self.rabbit_url.as_ref().map(|urls| urls::list(urls.expose_secret()));
+        urls.into_iter().flatten().map(SecretString::from).collect()
+    }
+
     /// The address of RabbitMQ without the password, for people.
     pub(crate) fn rabbit_address(&self) -> Option<String> {
         self.rabbit_url.as_ref().map(urls::shown)

@@ -1,6 +1,10 @@
 //! Reads settings from layers; every bad value is reported, not only the first.
 
-use std::{path::Path, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use secrecy::SecretString;
 
@@ -12,7 +16,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    settings::{ClaimStoreKind, CorrelationStoreKind, LogFormat, QueueKind},
+    settings::{ClaimStoreKind, CorrelationStoreKind, JournalKind, LogFormat, QueueKind, TopologyMode},
 };
 
 const DAY: u64 = 24 * 60 * 60;
@@ -47,6 +51,10 @@ pub(super) fn settings(mut reader: Reader) -> Result<Settings> {
         exchange_name: reader.field(field::EXCHANGE_NAME, exchange_name).unwrap_or(default.exchange_name),
         queue_kind: reader.field(field::QUEUE_TYPE, queue_kind).unwrap_or(default.queue_kind),
         correlation_store: reader.correlation_store(redis_url.is_some(), database_url.is_some()),
+        journal: reader.field(field::JOURNAL, journal).unwrap_or(default.journal),
+        journal_age: reader.field(field::JOURNAL_MAX_AGE_DAYS, ttl).unwrap_or(default.journal_age),
+        journal_bytes: reader.field(field::JOURNAL_MAX_BYTES, journal_bytes).unwrap_or(default.journal_bytes),
+        topology: reader.field(field::TOPOLOGY, topology).unwrap_or(default.topology),
         redis_url,
         database_url,
         correlation_ttl,
@@ -177,9 +185,9 @@ impl Reader {
     }
 
     fn field<T>(&mut self, field: Field, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
-        let layers = self.layers.iter();
-        let (place, name, raw) =
-            layers.filter_map(|layer| layer.get(field).map(|(name, raw)| (layer.place, name, raw))).next()?;
+        let mut layers = self.layers.iter();
+        let found = layers.find_map(|layer| layer.get(field).map(|(name, raw)| (layer.place, name, raw)));
+        let Some((place, name, raw)) = found else { return self.of_file(field, read) };
         let name = if place.ends_with(".toml") { name.to_ascii_lowercase() } else { name.to_owned() };
         let Raw::Text(value) = raw else {
             self.problems.push(format!("{name} {place} is not Unicode; set it to text"));
@@ -193,6 +201,33 @@ impl Reader {
             }
             Err(allowed) => {
                 self.problems.push(format!("{name} {place} is {value:?}; it must be {allowed}"));
+                None
+            }
+        }
+    }
+
+    /// Reads a secret that stands in a file of its own, as container platforms mount it.
+    fn of_file<T>(&mut self, field: Field, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        let named = field::file_of(field)?;
+        let path = self.layers.iter().find_map(|layer| layer.get(named))?;
+        let Raw::Text(path) = path.1 else {
+            self.problems.push(format!("{} is not Unicode; set it to text", named.names[0]));
+            return None;
+        };
+        let path = PathBuf::from(path.trim());
+        let read_file = fs::read_to_string(&path);
+        let (name, path) = (field.names[0], path.display());
+        let text = match read_file {
+            Ok(text) => text,
+            Err(error) => {
+                self.problem(format!("{name}_FILE names {path}, which cannot be read: {error}"));
+                return None;
+            }
+        };
+        match read(text.trim()) {
+            Ok(value) => Some(value),
+            Err(allowed) => {
+                self.problem(format!("{name} in {path} (not shown) {allowed}"));
                 None
             }
         }
@@ -355,6 +390,33 @@ fn ttl(value: &str) -> Result<Duration, String> {
     match value.parse() {
         Ok(days @ 1..=MOST_DAYS) => Ok(Duration::from_secs(days * DAY)),
         _ => Err(format!("a number of days from 1 to {MOST_DAYS}")),
+    }
+}
+
+fn journal(value: &str) -> Result<JournalKind, String> {
+    match value {
+        "stream" => Ok(JournalKind::Stream),
+        "off" => Ok(JournalKind::Off),
+        _ => Err("`stream` or `off`".to_owned()),
+    }
+}
+
+/// Less would be less than a few segments.
+const LEAST_JOURNAL_BYTES: u64 = 10_000_000;
+
+fn topology(value: &str) -> Result<TopologyMode, String> {
+    match value {
+        "declare" => Ok(TopologyMode::Declare),
+        "verify" => Ok(TopologyMode::Verify),
+        "none" => Ok(TopologyMode::None),
+        _ => Err("`declare`, `verify` or `none`".to_owned()),
+    }
+}
+
+fn journal_bytes(value: &str) -> Result<u64, String> {
+    match value.parse() {
+        Ok(bytes @ LEAST_JOURNAL_BYTES..) => Ok(bytes),
+        _ => Err(format!("a number of bytes from {LEAST_JOURNAL_BYTES}")),
     }
 }
 

@@ -4,14 +4,22 @@ use std::fmt::Write as _;
 
 use secrecy::{ExposeSecret, SecretString};
 
-/// Checks a RabbitMQ address: `amqp://user:password@host:port/vhost`.
+/// Checks the address of RabbitMQ, `amqp://user:password@host:port/vhost`, or those of the nodes of a cluster, with commas.
 pub(super) fn rabbit(value: &str) -> Result<SecretString, String> {
-    checked(
-        value,
-        &["amqp", "amqps"],
-        "amqp://user:password@host:5672/vhost",
-        "percent-encode `/`, `@`, `:`, `#`, `?` and `%` in user and password",
-    )
+    for one in list(value) {
+        checked(
+            one,
+            &["amqp", "amqps"],
+            "amqp://user:password@host:5672/vhost",
+            "percent-encode `/`, `@`, `:`, `#`, `?`, `,` and `%` in user and password",
+        )?;
+    }
+    Ok(value.into())
+}
+
+/// The addresses of a list.
+pub(super) fn list(value: &str) -> impl Iterator<Item = &str> {
+    value.split(',').map(str::trim)
 }
 
 /// Checks the address of RabbitMQ's management API: `http://user:password@host:port`.
@@ -71,9 +79,13 @@ fn checked(value: &str, schemes: &[&str], example: &str, remedy: &str) -> Result
     Ok(value.into())
 }
 
-/// A checked address without its password and its parameters, which may hold one.
-pub(super) fn shown(url: &SecretString) -> String {
-    let url = url.expose_secret().split(['?', '#']).next().unwrap_or_default();
+/// Checked addresses without passwords and parameters, which may hold one.
+pub(super) fn shown(urls: &SecretString) -> String {
+    list(urls.expose_secret()).map(shown_one).collect::<Vec<_>>().join(", ")
+}
+
+fn shown_one(url: &str) -> String {
+    let url = url.split(['?', '#']).next().unwrap_or_default();
     let Some((scheme, rest)) = url.split_once("://") else { return String::new() };
     let (authority, path) = rest.split_once('/').map_or((rest, ""), |(authority, path)| (authority, path));
     let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));

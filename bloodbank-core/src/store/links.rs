@@ -133,6 +133,13 @@ pub trait LinkStore: Send + Sync + 'static {
     /// [`crate::ErrorKind::Storage`].
     fn children<'a>(&'a self, events: &'a [Uuid]) -> BoxFuture<'a, Result<BatchRead<Vec<Uuid>>>>;
 
+    /// The ids of events in the store between two ids, both included, in order; at most `limit` of them. Of events that are only
+    /// known as parents too.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Storage`].
+    fn find(&self, first: Uuid, last: Uuid, limit: usize) -> BoxFuture<'_, Result<Vec<Uuid>>>;
+
     /// The current time at the store; `None`: it has no clock of its own.
     ///
     /// # Errors

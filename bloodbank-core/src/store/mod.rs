@@ -26,7 +26,7 @@ pub(crate) use claims::LONGEST_KEY;
 pub use claims::{ClaimStore, Lookup};
 pub use database::{DatabaseProvider, DatabaseStores};
 pub use file::FileClaims;
-pub use journal::{Journal, JournalEntries, JournalEntry, JournalQuery, Position};
+pub use journal::{Journal, JournalEntries, JournalEntry, JournalQuery, Position, entries_lost};
 pub use leases::{Acquired, LeaseKey, LeaseStore};
 pub(crate) use links::{APP, EVENT_TYPE};
 pub use links::{BatchRead, CausationLink, DirectLinkStore, LinkEntry, LinkStore, MalformedEntry};

@@ -5,8 +5,10 @@ use std::{
     io::{self, IsTerminal},
 };
 
-use tracing::warn;
-use tracing_subscriber::EnvFilter;
+use tracing::{Subscriber, warn};
+use tracing_subscriber::{
+    EnvFilter, Layer, Registry, fmt, layer::SubscriberExt, registry, registry::LookupSpan, util::SubscriberInitExt,
+};
 
 use crate::settings::{LogFormat, log_format_of_environment};
 
@@ -37,18 +39,51 @@ pub fn init_logging() {
 
 /// Switches logging on like [`init_logging`], at another level where `RUST_LOG` says nothing, and with colours or without.
 pub fn init_logging_with(default: &str, has_colours: bool) {
+    let (filter, problem) = filter_of_environment(default);
+    begin(registry().with(filter).with(lines(has_colours)), problem);
+}
+
+/// Switches logging on like [`init_logging_with`], beside another layer that listens to the same spans and events, whatever the
+/// log shows. Returns `false`, and does nothing, where the program has set up `tracing` in its own way.
+pub fn init_logging_with_layer(
+    default: &str,
+    has_colours: bool,
+    layer: impl Layer<Registry> + Send + Sync + 'static,
+) -> bool {
+    let (filter, problem) = filter_of_environment(default);
+    begin(registry().with(layer).with(lines(has_colours).with_filter(filter)), problem)
+}
+
+fn begin(subscriber: impl Subscriber + Send + Sync + 'static, problem: Option<String>) -> bool {
+    let begun = subscriber.try_init().is_ok();
+    if let (true, Some(problem)) = (begun, problem) {
+        warn!("{problem}");
+    }
+    begun
+}
+
+/// The layer that writes the lines.
+fn lines<S>(has_colours: bool) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    let lines = fmt::layer().with_ansi(has_colours).with_writer(io::stderr);
+    match log_format_of_environment().unwrap_or_default() {
+        LogFormat::Compact => lines.compact().boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+    }
+}
+
+/// The filter that `RUST_LOG` wants, and what is wrong with it.
+fn filter_of_environment(default: &str) -> (EnvFilter, Option<String>) {
     let wanted = env::var(VARIABLE).unwrap_or_default();
-    let (filter, problem) = match filter(&wanted, default) {
+    match filter(&wanted, default) {
         Ok(filter) => (filter, None),
-        Err(error) => (EnvFilter::new(format!("{SILENCED},{default}")), Some(error)),
-    };
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(has_colours).with_writer(io::stderr);
-    let begun = match log_format_of_environment().unwrap_or_default() {
-        LogFormat::Compact => lines.compact().try_init(),
-        LogFormat::Json => lines.json().flatten_event(true).try_init(),
-    };
-    if let (Ok(()), Some(error)) = (begun, problem) {
-        warn!("{VARIABLE} is {wanted:?}, which cannot be read ({error}); it is taken as `{default}`");
+        Err(error) => {
+            let problem =
+                format!("{VARIABLE} is {wanted:?}, which cannot be read ({error}); it is taken as `{default}`");
+            (EnvFilter::new(format!("{SILENCED},{default}")), Some(problem))
+        }
     }
 }
 

@@ -124,6 +124,11 @@ pub trait Settle: Send + Sync + 'static {
     /// Rejects a delivery that is not done: back to the queue, or, with `requeue = false`, to where the queue
     /// dead-letters.
     fn reject(&self, tag: u64, requeue: bool);
+
+    /// Whether settling a delivery still reaches the broker. Otherwise the broker delivers the message again.
+    fn is_open(&self) -> bool {
+        true
+    }
 }
 
 impl Delivery {
@@ -152,6 +157,12 @@ pub struct Settlement {
 }
 
 impl Settlement {
+    /// Whether the delivery can still be settled; otherwise the broker delivers the message again.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.settler.as_ref().is_some_and(|settler| settler.is_open())
+    }
+
     /// Acknowledges the delivery: it is done, and the broker may forget it.
     pub fn ack(mut self) {
         if let Some(settler) = self.settler.take() {

@@ -1,6 +1,6 @@
 //! Topology: exchanges, queues and bindings as data, which a transport declares and a tool compares.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, hash::Hash, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +21,7 @@ pub enum ExchangeKind {
 }
 
 /// An exchange. All exchanges are durable.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Exchange {
     /// The name of the exchange.
     pub name: Arc<str>,
@@ -30,7 +30,7 @@ pub struct Exchange {
 }
 
 /// The dead-letter target of a queue: where the messages go that it gives up.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct DeadLetterTo {
     /// The exchange; empty: the default exchange.
     pub exchange: Arc<str>,
@@ -39,7 +39,7 @@ pub struct DeadLetterTo {
 }
 
 /// A queue.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Queue {
     /// The name of the queue.
@@ -54,6 +54,9 @@ pub struct Queue {
     pub message_ttl: Option<Duration>,
     /// The number of messages that the queue holds before publishing to it is refused.
     pub max_length: Option<u64>,
+    /// The highest priority that the queue knows; messages of a higher one are delivered first. Only for classic queues.
+    #[serde(default)]
+    pub max_priority: Option<u8>,
     /// The time after which the queue is deleted when nobody consumes from it. The embedded bus keeps the queue:
     /// nothing comes between it and its consumers.
     #[serde(default)]
@@ -75,6 +78,7 @@ impl Queue {
             delivery_limit: None,
             message_ttl: None,
             max_length: None,
+            max_priority: None,
             expires: None,
             subscriber: None,
         }
@@ -115,6 +119,13 @@ impl Queue {
         self
     }
 
+    /// Sets the highest priority that the queue knows.
+    #[must_use]
+    pub fn max_priority(mut self, priority: impl Into<Option<u8>>) -> Self {
+        self.max_priority = priority.into();
+        self
+    }
+
     /// Sets the subscriber that the queue belongs to.
     #[must_use]
     pub fn subscriber(mut self, subscriber: impl Into<Option<Arc<str>>>) -> Self {
@@ -131,7 +142,7 @@ impl Queue {
 }
 
 /// A binding of a queue to an exchange.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Binding {
     /// The exchange.
     pub exchange: Arc<str>,
@@ -151,6 +162,9 @@ pub struct Topology {
     pub queues: Vec<Queue>,
     /// The bindings.
     pub bindings: Vec<Binding>,
+    /// The queues that others make: they must exist, and nothing of them is declared.
+    #[serde(default)]
+    pub foreign: Vec<Arc<str>>,
 }
 
 /// The error of declaring a queue that belongs to another subscriber.
@@ -160,6 +174,28 @@ pub fn belongs_to_another(queue: &str, owner: &str, other: &str) -> Error {
         ErrorKind::Topology,
         format!(
             "queue `{queue}` belongs to the subscriber `{owner}`; `{other}` would take half of its events: name another queue with `queue = \"…\"`, or, where `{other}` takes the place of `{owner}` for good, run `bb topology release {queue}` first"
+        ),
+    )
+}
+
+/// The error of a queue that is to have priorities and is not classic.
+#[must_use]
+pub fn priorities_need_classic(queue: &str, kind: QueueKind) -> Error {
+    Error::new(
+        ErrorKind::Topology,
+        format!(
+            "queue `{queue}` is to have priorities, and is a {kind} queue, which has none: set BLOODBANK_QUEUE_TYPE=classic, or remove `max_priority` and give what is urgent a subscriber of its own"
+        ),
+    )
+}
+
+/// The error of a queue that others make, where they have not made it.
+#[must_use]
+pub fn foreign_queue_missing(queue: &str) -> Error {
+    Error::new(
+        ErrorKind::Topology,
+        format!(
+            "there is no queue `{queue}`, which others make (`foreign`): correct its name, have it made first, or remove `foreign` so that this program makes it"
         ),
     )
 }
@@ -228,6 +264,13 @@ impl Topology {
         self
     }
 
+    /// Adds queues that others make.
+    #[must_use]
+    pub fn foreign(mut self, queues: impl IntoIterator<Item = Arc<str>>) -> Self {
+        self.foreign.extend(queues);
+        self
+    }
+
     /// The topology of a publisher: the exchange for events alone.
     #[must_use]
     pub fn events(exchange: &Arc<str>) -> Self {
@@ -237,19 +280,16 @@ impl Topology {
     /// The topology of a subscriber: its queue with its bindings, its dead-letter queue, the retry ladder.
     #[must_use]
     pub fn subscriber(exchange: &Arc<str>, queue: &Arc<str>, kind: QueueKind, patterns: &[Arc<str>]) -> Self {
-        let dlx: Arc<str> = DEAD_LETTER_EXCHANGE.into();
-        let parked: Arc<str> = dead_letter_queue(queue).into();
         let mut topology = Self::events(exchange);
-        topology.exchanges.push(Exchange { name: Arc::clone(&dlx), kind: ExchangeKind::Direct });
-        topology
-            .queues
-            .push(Queue { delivery_limit: Some(PARKED_DELIVERY_LIMIT), ..Queue::new(Arc::clone(&parked), kind) });
+        topology.add_dead_letters(queue, kind);
         topology.queues.push(Queue {
-            dead_letter: Some(DeadLetterTo { exchange: Arc::clone(&dlx), routing_key: Some(Arc::clone(queue)) }),
+            dead_letter: Some(DeadLetterTo {
+                exchange: DEAD_LETTER_EXCHANGE.into(),
+                routing_key: Some(Arc::clone(queue)),
+            }),
             delivery_limit: Some(DELIVERY_LIMIT),
             ..Queue::new(Arc::clone(queue), kind)
         });
-        topology.bindings.push(Binding { exchange: dlx, queue: parked, pattern: Arc::clone(queue) });
         for pattern in patterns {
             topology.bindings.push(Binding {
                 exchange: Arc::clone(exchange),
@@ -257,31 +297,64 @@ impl Topology {
                 pattern: Arc::clone(pattern),
             });
         }
+        topology.add_retry_ladder(kind);
+        topology
+    }
+
+    /// The topology of a subscriber whose queue others make: only its dead-letter queue and the retry ladder.
+    #[must_use]
+    pub fn foreign_subscriber(exchange: &Arc<str>, queue: &Arc<str>, kind: QueueKind) -> Self {
+        let mut topology = Self::events(exchange).foreign([Arc::clone(queue)]);
+        topology.add_dead_letters(queue, kind);
+        topology.add_retry_ladder(kind);
+        topology
+    }
+
+    /// Adds the dead-letter exchange and the dead-letter queue of a queue.
+    fn add_dead_letters(&mut self, queue: &Arc<str>, kind: QueueKind) {
+        let dlx: Arc<str> = DEAD_LETTER_EXCHANGE.into();
+        let parked: Arc<str> = dead_letter_queue(queue).into();
+        self.exchanges.push(Exchange { name: Arc::clone(&dlx), kind: ExchangeKind::Direct });
+        self.queues
+            .push(Queue { delivery_limit: Some(PARKED_DELIVERY_LIMIT), ..Queue::new(Arc::clone(&parked), kind) });
+        self.bindings.push(Binding { exchange: dlx, queue: parked, pattern: Arc::clone(queue) });
+    }
+
+    fn add_retry_ladder(&mut self, kind: QueueKind) {
         for delay in LADDER {
             let name: Arc<str> = rung_name(kind, delay).into();
-            topology.exchanges.push(Exchange { name: Arc::clone(&name), kind: ExchangeKind::Fanout });
-            topology.queues.push(Queue {
+            self.exchanges.push(Exchange { name: Arc::clone(&name), kind: ExchangeKind::Fanout });
+            self.queues.push(Queue {
                 dead_letter: Some(DeadLetterTo { exchange: "".into(), routing_key: None }),
                 message_ttl: Some(delay),
                 ..Queue::new(Arc::clone(&name), kind)
             });
-            topology.bindings.push(Binding { exchange: Arc::clone(&name), queue: name, pattern: "".into() });
+            self.bindings.push(Binding { exchange: Arc::clone(&name), queue: name, pattern: "".into() });
         }
-        topology
     }
 
     /// Adds the parts of another topology that this one lacks.
     pub fn merge(&mut self, other: Self) {
-        fn add<T: PartialEq>(known: &mut Vec<T>, others: Vec<T>) {
-            for other in others {
-                if !known.contains(&other) {
-                    known.push(other);
-                }
-            }
+        fn add<T: Clone + Eq + Hash>(known: &mut Vec<T>, others: Vec<T>) {
+            let mut seen: HashSet<T> = known.iter().cloned().collect();
+            known.extend(others.into_iter().filter(|other| seen.insert(other.clone())));
         }
         add(&mut self.exchanges, other.exchanges);
         add(&mut self.queues, other.queues);
         add(&mut self.bindings, other.bindings);
+        add(&mut self.foreign, other.foreign);
+    }
+
+    /// The part that outlives a connection, and the queues of one connection with their bindings.
+    #[must_use]
+    pub fn split_transient(mut self) -> (Self, Self) {
+        let (own, lasting): (Vec<_>, Vec<_>) =
+            self.queues.into_iter().partition(|queue| queue.kind == QueueKind::Transient);
+        let is_own = |binding: &Binding| own.iter().any(|queue| queue.name == binding.queue);
+        let (own_bindings, bindings) = self.bindings.into_iter().partition(is_own);
+        (self.queues, self.bindings) = (lasting, bindings);
+        let own = Self { queues: own, bindings: own_bindings, ..Self::default() };
+        (self, own)
     }
 
     /// The topology of a requester: a queue for answers.

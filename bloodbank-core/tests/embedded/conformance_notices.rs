@@ -63,6 +63,8 @@ notices! {
     declares_what_a_subscriber_needs: BindsByEquality IgnoresDeadLetters;
     refuses_other_properties: ReplacesWhatExists;
     refuses_to_consume_what_is_missing: ReplacesWhatExists;
+    looks_at_foreign_queues_and_declares_nothing_of_them: IgnoresForeignQueues;
+    delivers_messages_of_a_higher_priority_first: IgnoresPriorities;
     routes_by_the_table: ReadsHashAsStar BindsByEquality BindsEverything;
     routes_random_keys_as_the_matcher_does: ReadsHashAsStar BindsByEquality;
     sends_rejected_messages_to_the_dead_letter_exchange: IgnoresDeadLetters RejectAcknowledges;

@@ -56,6 +56,10 @@ impl LinkStore for Slow {
         })
     }
 
+    fn find(&self, _: Uuid, _: Uuid, _: usize) -> BoxFuture<'_, Result<Vec<Uuid>>> {
+        unreachable!("nobody asks")
+    }
+
     fn time(&self) -> BoxFuture<'_, Result<Option<chrono::DateTime<chrono::Utc>>>> {
         unreachable!("nobody asks")
     }

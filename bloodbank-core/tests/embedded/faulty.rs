@@ -65,6 +65,8 @@ pub(crate) enum Fault {
     IgnoresDeadLetters,
     IgnoresLimits,
     DelaysTooShort,
+    IgnoresForeignQueues,
+    IgnoresPriorities,
     /// Browsing and comparing.
     BrowsingConsumes,
     ComparingDeclares,
@@ -129,7 +131,7 @@ impl Publish for FaultyTransport {
     fn publish(&self, mut message: Outgoing) -> BoxFuture<'_, Result<Published>> {
         let place = self.count.fetch_add(1, SeqCst);
         let some = place % 21 == 7;
-        let lost = Ok(Published { unrouted: false });
+        let lost = Ok(Published { unrouted: Some(false) });
         match self.fault {
             Fault::LosesHeaders => message.properties.headers.remove_all(|name| name == "unicode"),
             Fault::InventsAProperty => message.properties.app_id = Some("somebody".into()),
@@ -153,10 +155,10 @@ impl Publish for FaultyTransport {
             }
             let published = self.inner.publish(message).await;
             match (self.fault, published) {
-                (Fault::SaysNothingOfUnrouted, Ok(_)) => Ok(Published { unrouted: false }),
-                (Fault::SaysAlwaysUnrouted, Ok(_)) => Ok(Published { unrouted: true }),
+                (Fault::SaysNothingOfUnrouted, Ok(_)) => Ok(Published { unrouted: Some(false) }),
+                (Fault::SaysAlwaysUnrouted, Ok(_)) => Ok(Published { unrouted: Some(true) }),
                 (Fault::ConfirmsWhatIsRefused, Err(error)) if error.kind() == ErrorKind::Refused => {
-                    Ok(Published { unrouted: false })
+                    Ok(Published { unrouted: Some(false) })
                 }
                 (Fault::FallsOverAMissingExchange, Err(error)) if error.kind() == ErrorKind::Topology => {
                     self.broken.store(true, SeqCst);
@@ -179,8 +181,12 @@ impl Consume for FaultyTransport {
                 _ => {}
             }
         }
+        if self.has(Fault::IgnoresForeignQueues) {
+            topology.foreign.clear();
+        }
         for queue in &mut topology.queues {
             match self.fault {
+                Fault::IgnoresPriorities => queue.max_priority = None,
                 Fault::KeepsTransientQueues => {
                     queue.kind = QueueKind::Classic;
                 }

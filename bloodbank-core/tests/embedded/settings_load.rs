@@ -307,7 +307,10 @@ fn the_file_holds_settings_and_nothing_else() {
     let said = refused_in_folder(&[("bloodbank.toml", "[http]\nport = 1\n")]);
     assert!(said.contains("unknown setting `http`"), "{said}");
     let said = refused_in_folder(&[("bloodbank.toml", "http_port = 1.5\n")]);
-    assert!(said.contains("`http_port` is a float; it must be a text, an integer or a boolean"), "{said}");
+    assert!(
+        said.contains("`http_port` is a float; it must be a text, an integer, a boolean or a list of texts"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -361,4 +364,37 @@ async fn a_claim_check_is_made_from_the_settings() {
     let other = ClaimCheck::from_settings(&from_vars(&vars)).unwrap();
     assert_eq!(other.get_text(&claim).await.unwrap(), "text", "another process finds it");
     assert_eq!(ClaimCheck::from_settings(&from_vars(&[])).unwrap().kind(), ClaimStoreKind::Memory);
+}
+
+#[test]
+fn a_cluster_has_several_addresses_and_none_of_their_passwords_is_shown() {
+    let url = "amqp://u:first-secret@a:5672/%2f, amqps://u:second-secret@b:5671/orders";
+    let settings = Settings::from_vars([("RABBIT_URL", url)]).unwrap();
+    let urls: Vec<_> = settings.rabbit_urls().iter().map(|url| url.expose_secret().to_owned()).collect();
+    assert_eq!(urls, ["amqp://u:first-secret@a:5672/%2f", "amqps://u:second-secret@b:5671/orders"]);
+    assert!(!format!("{settings:?}").contains("-secret"), "{settings:?}");
+    for wrong in [
+        "amqp://u:first-secret@a,http://u:second-secret@b",
+        "amqp://u:first,second-secret@b",
+        "amqp://u:first-secret@a,",
+        "amqp://u:first-secret@a,amqp://u:second-secret@b:port",
+    ] {
+        let said = Settings::from_vars([("RABBIT_URL", wrong)]).unwrap_err().to_string();
+        assert!(said.contains("RABBIT_URL") && !said.contains("secret") && !said.contains("first"), "{said}");
+    }
+}
+
+#[test]
+fn an_address_may_stand_in_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rabbit-url");
+    let vars = [("RABBIT_URL_FILE", file.display().to_string())];
+    let said = Settings::from_vars(vars.clone()).unwrap_err().to_string();
+    assert!(said.contains("RABBIT_URL_FILE names") && said.contains("rabbit-url"), "{said}");
+    std::fs::write(&file, "amqp://u:hunter2@host/\n").unwrap();
+    let settings = Settings::from_vars(vars.clone()).unwrap();
+    assert_eq!(settings.rabbit_url.unwrap().expose_secret(), "amqp://u:hunter2@host/");
+    std::fs::write(&file, "http://u:hunter2@host/").unwrap();
+    let said = Settings::from_vars(vars).unwrap_err().to_string();
+    assert!(said.contains("(not shown) has the wrong scheme") && !said.contains("hunter2"), "{said}");
 }

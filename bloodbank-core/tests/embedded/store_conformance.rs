@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bloodbank_core::{
-    Error, ErrorKind, Result, Settings,
+    Bus, Error, ErrorKind, Result, Settings,
     message::Outgoing,
     store::{
         ClaimStore, DirectLinkStore, FileClaims, Journal, LeaseStore, Stores,
@@ -125,6 +125,64 @@ impl JournalFixture for EmbeddedStores {
             bus.publish(message).await.map(drop)
         })
     }
+}
+
+/// The journal behind the door of a process that has the file open.
+#[cfg(unix)]
+struct Door {
+    folder: tempfile::TempDir,
+    opened: Mutex<Option<(Bus, Bus)>>,
+}
+
+#[cfg(unix)]
+impl Door {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), opened: Mutex::default() }
+    }
+}
+
+#[cfg(unix)]
+impl StoreFixture<dyn Journal> for Door {
+    fn open(&self) -> BoxFuture<'_, Result<Arc<dyn Journal>>> {
+        Box::pin(async {
+            let mut settings = Settings::default();
+            settings.embedded_path = Some(self.folder.path().join("bus.db"));
+            let service = Bus::connect(settings.clone()).await?;
+            let tool = Bus::attach(&settings).await?.expect("the service has it open");
+            let journal = tool.stores().journal.expect("a file has one");
+            *self.opened.lock() = Some((service, tool));
+            Ok(journal)
+        })
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            let opened = self.opened.lock().take();
+            if let Some((service, tool)) = opened {
+                tool.close().await;
+                service.close().await;
+            }
+        })
+    }
+}
+
+#[cfg(unix)]
+impl JournalFixture for Door {
+    fn publish(&self, message: Outgoing) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            let service = self.opened.lock().as_ref().map(|(service, _)| service.clone());
+            let service = service.ok_or_else(|| Error::new(ErrorKind::Closed, "the journal was not opened"))?;
+            let exchange = Exchange { name: Arc::clone(&message.exchange), kind: ExchangeKind::Topic };
+            service.transport().declare(Topology::default().exchanges([exchange])).await?;
+            service.transport().publish(message).await.map(drop)
+        })
+    }
+}
+
+#[cfg(unix)]
+store_conformance_suite! {
+    mod embedded_door;
+    journal: Door::new(), durable;
 }
 
 store_conformance_suite! {

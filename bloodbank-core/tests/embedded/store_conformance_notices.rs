@@ -35,8 +35,10 @@ notices! {
     keeps_an_event_without_parents: LosesRoots;
     knows_nothing_of_strangers: InventsEntries;
     answers_in_the_order_of_the_question: SortsAnswers SkipsStrangers;
+    finds_events_between_two_ids: LosesSome FindsNoParents FindsTooMuch;
     lists_children_once_each: RepeatsChildren;
     replaces_a_link: KeepsTheFirst;
+    keeps_parents_when_an_event_comes_again_without: ErasesParents;
     lists_many_children: CutsChildren;
     reads_many_events_at_once: CutsAnswers;
     keeps_links_that_are_written_at_once: LosesSome;
@@ -84,6 +86,9 @@ notices! {
     queries_by_pattern: IgnoresPatterns MatchesRoutingKeys;
     queries_by_exchange: IgnoresExchanges;
     queries_by_time: IgnoresSince;
+    queries_by_an_end: IgnoresUntil IgnoresBefore;
+    queries_by_what_an_event_says: IgnoresTypes IgnoresSources IgnoresCauses IgnoresIds IgnoresTexts;
+    follows_what_is_published_later: ReadsInsteadOfFollowing FollowsFromTheStart IgnoresPatterns;
     has_a_floor_and_a_tip: InventsATip;
     gets_the_newest_by_id: GetsTheOldest;
     ends_where_it_ended_when_reading_began: Follows;

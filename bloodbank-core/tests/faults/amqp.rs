@@ -74,7 +74,7 @@ impl Load {
                 while !stop.load(Ordering::Relaxed) {
                     let number = numbers.fetch_add(1, Ordering::Relaxed);
                     let published = amqp.publish(to_queue(&queue, number.to_string())).await;
-                    assert!(!published.expect("publishing waits for the broker").unrouted);
+                    assert_eq!(published.expect("publishing waits for the broker").unrouted, Some(false));
                     confirmed.lock().expect("nobody panics").insert(number);
                 }
             });

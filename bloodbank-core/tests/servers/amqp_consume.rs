@@ -319,7 +319,8 @@ async fn a_deleted_queue_is_declared_and_consumed_again() {
     observer.delete(&[&queue]).await;
     let after = tokio::spawn(async move { body(&next(&mut deliveries).await) });
     eventually("the queue is there again", || async { observer.waiting(&queue).await.is_some() }).await;
-    amqp.publish(to_queue(&queue, "after")).await.unwrap();
+    // A quorum queue that is just made refuses messages until it has elected a leader.
+    eventually("the queue takes messages", || async { amqp.publish(to_queue(&queue, "after")).await.is_ok() }).await;
     assert_eq!(after.await.unwrap(), "after");
     amqp.close().await;
     observer.delete(&[&queue]).await;

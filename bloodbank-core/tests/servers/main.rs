@@ -6,6 +6,7 @@ use bloodbank_amqp as _;
 use bloodbank_embedded as _;
 
 mod amqp_consume;
+mod amqp_nodes;
 mod amqp_publish;
 #[path = "../amqp_support/mod.rs"]
 mod amqp_support;
@@ -15,4 +16,5 @@ mod conformance;
 mod correlation_redis;
 mod correlation_stores;
 mod dedupe_redis;
+mod journal_stream;
 mod store_conformance;

@@ -6,11 +6,11 @@ use syn::Type;
 
 use crate::{
     ctxt::Ctxt,
-    handling::{CONCURRENCY, DEDUPE, HandlingOptions, ON_FAILURE, PREFETCH, QUEUE, RETRY, TIMEOUT},
+    handling::{CONCURRENCY, DEDUPE, HandlingOptions, ON_FAILURE, PREFETCH, QUEUE, RETRY, SETTLE, TIMEOUT},
     options::{Facade, KnownOption, Options, group},
 };
 
-const KNOWN: [KnownOption; 9] = [
+const KNOWN: [KnownOption; 10] = [
     ("transactional", "transactional(Tx<Postgres>)"),
     QUEUE,
     CONCURRENCY,
@@ -19,6 +19,7 @@ const KNOWN: [KnownOption; 9] = [
     RETRY,
     DEDUPE,
     ON_FAILURE,
+    SETTLE,
     Facade::KNOWN,
 ];
 

@@ -7,14 +7,21 @@ use syn::{Ident, LitStr, parse::ParseStream};
 
 use crate::{
     ctxt::Ctxt,
-    handling::{CONCURRENCY, DEDUPE, HandlingOptions, ON_FAILURE, PREFETCH, QUEUE, RETRY, TIMEOUT},
-    options::{Facade, KnownOption, Options, names, value},
+    handling::{CONCURRENCY, DEDUPE, HandlingOptions, ON_FAILURE, PREFETCH, QUEUE, RETRY, SETTLE, TIMEOUT},
+    numbers::{count, positive},
+    options::{Facade, KnownOption, Options, group, names, value},
+    rate::rate,
 };
 
-const KNOWN: [KnownOption; 11] = [
+const KNOWN: [KnownOption; 17] = [
     ("pattern", "pattern = \"orders.#\""),
     ("ordered_by", "ordered_by(order_id)"),
     ("transactional", "transactional"),
+    ("foreign", "foreign"),
+    ("format", "format = \"json\""),
+    ("rate", "rate = \"50/s\""),
+    ("batch", "batch(max = 100, within = \"1s\")"),
+    ("max_priority", "max_priority = 9"),
     QUEUE,
     CONCURRENCY,
     PREFETCH,
@@ -22,6 +29,7 @@ const KNOWN: [KnownOption; 11] = [
     RETRY,
     DEDUPE,
     ON_FAILURE,
+    SETTLE,
     Facade::KNOWN,
 ];
 
@@ -29,6 +37,12 @@ pub(crate) struct SubscriberAttr {
     pub(crate) pattern: Option<LitStr>,
     pub(crate) ordered_by: Option<Ident>,
     pub(crate) transactional: Option<Ident>,
+    pub(crate) foreign: Option<Ident>,
+    /// The format, where it is plain JSON.
+    pub(crate) plain: Option<LitStr>,
+    pub(crate) batch: Option<Ident>,
+    batch_max: Option<u16>,
+    max_priority: Option<Ident>,
     pub(crate) handling: HandlingOptions,
     pub(crate) facade: Facade,
 }
@@ -39,10 +53,16 @@ impl SubscriberAttr {
             pattern: None,
             ordered_by: None,
             transactional: None,
+            foreign: None,
+            plain: None,
+            batch: None,
+            batch_max: None,
+            max_priority: None,
             handling: HandlingOptions::default(),
             facade: Facade::DEFAULT,
         };
         Options::new(cx, &KNOWN).read(tokens, |name, input| this.read_one(cx, name, input));
+        this.check(cx);
         this
     }
 
@@ -77,10 +97,101 @@ impl SubscriberAttr {
                 self.handling.set(quote!(transactional()));
                 self.transactional = Some(name.clone());
             }
+            // #[subscriber(queue = "legacy.orders", foreign)]
+            "foreign" => {
+                self.handling.set(quote!(foreign()));
+                self.foreign = Some(name.clone());
+            }
+            // #[subscriber(format = "json")]
+            "format" => {
+                let format: LitStr = value(input)?;
+                match format.value().as_str() {
+                    "json" => {
+                        self.handling.set(quote!(format(__bb::Format::Json)));
+                        self.plain = Some(format);
+                    }
+                    "envelope" => {}
+                    other => cx.error(&format, format!("unknown format `{other}`; write `json` or `envelope`")),
+                }
+            }
+            // #[subscriber(rate = "50/s")]
+            "rate" => {
+                if let Some(rate) = rate(cx, &value(input)?) {
+                    self.handling.set(quote!(rate(#rate)));
+                }
+            }
+            // #[subscriber(batch(max = 100, within = "1s"))]
+            "batch" => self.read_batch(cx, name, group(input)?),
+            // #[subscriber(max_priority = 9)]
+            "max_priority" => {
+                if let Some(priority) = count::<u8>(cx, name, &value(input)?) {
+                    self.handling.set(quote!(max_priority(#priority)));
+                    self.max_priority = Some(name.clone());
+                }
+            }
             // #[subscriber(crate = "::bloodbank")]
             "crate" => self.facade = Facade::parse(input)?,
             _ => self.handling.read_one(cx, name, input)?,
         }
         Ok(())
+    }
+
+    fn read_batch(&mut self, cx: &Ctxt, name: &Ident, tokens: TokenStream) {
+        let (mut max, mut within) = (None, None);
+        let mut known = Options::new(cx, &[("max", "max = 100"), ("within", "within = \"1s\"")]);
+        known.read(tokens, |word, input| {
+            if word == "max" {
+                max = Some(count::<u16>(cx, word, &value(input)?));
+            } else {
+                within = Some(positive(cx, &value(input)?));
+            }
+            Ok(())
+        });
+        match (max, within) {
+            (Some(max), Some(within)) => {
+                if let (Some(max), Some(within)) = (max, within) {
+                    self.batch_max = Some(max);
+                    self.handling.set(quote!(batch(__bb::BatchPolicy { max: #max, within: #within })));
+                }
+            }
+            (None, _) => cx.error(name, "of how many events at most? write `batch(max = 100, within = \"1s\")`"),
+            (_, None) => cx.error(name, "for how long does it wait? write `batch(max = 100, within = \"1s\")`"),
+        }
+        self.batch = Some(name.clone());
+    }
+
+    /// Checks the options that contradict each other.
+    fn check(&self, cx: &Ctxt) {
+        self.check_foreign(cx);
+        if let (Some(_), Some(field)) = (&self.batch, &self.ordered_by) {
+            cx.error(field, "the events of a batch are handled together; remove `ordered_by`, or `batch`");
+        }
+        if let (Some(_), Some(transactional)) = (&self.batch, &self.transactional) {
+            cx.error(transactional, "a transaction has the mark of one event; remove `transactional`, or `batch`");
+        }
+        if let (Some(max), Some((name, prefetch))) = (self.batch_max, self.handling.prefetch())
+            && *prefetch < max
+        {
+            cx.error(
+                name,
+                format!("a batch of {max} never fills with {prefetch} deliveries; write `prefetch = {max}` or more"),
+            );
+        }
+    }
+
+    fn check_foreign(&self, cx: &Ctxt) {
+        let Some(foreign) = &self.foreign else { return };
+        if !self.handling.has_queue() {
+            cx.error(foreign, "which queue of others? write `queue = \"legacy.orders\", foreign`");
+        }
+        if let Some(pattern) = &self.pattern {
+            cx.error(pattern, "nothing is bound to a queue that others make; remove `pattern`, or `foreign`");
+        }
+        if let Some(max_priority) = &self.max_priority {
+            cx.error(
+                max_priority,
+                "others decide which priorities their queue has; remove `max_priority`, or `foreign`",
+            );
+        }
     }
 }

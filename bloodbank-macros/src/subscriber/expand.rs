@@ -15,6 +15,8 @@ pub(crate) fn expand(subscriber: &Subscriber) -> TokenStream {
     let function = function(subscriber);
     let questions = questions(subscriber);
     let pattern_check = pattern_check(subscriber);
+    let plain_check = plain_check(subscriber);
+    let batch_check = batch_check(subscriber);
     let descriptor = descriptor(subscriber);
     let transaction = transaction(subscriber);
     let implementation = implementation(subscriber);
@@ -28,6 +30,8 @@ pub(crate) fn expand(subscriber: &Subscriber) -> TokenStream {
             #[allow(clippy::needless_update, reason = "every option may be given")]
             const __DESCRIPTOR: __bb::SubscriberDescriptor = #descriptor;
             #pattern_check
+            #plain_check
+            #batch_check
             #transaction
             #implementation
             __bb::inventory::submit! { __DESCRIPTOR }
@@ -165,6 +169,24 @@ fn pattern_check(subscriber: &Subscriber) -> Option<TokenStream> {
     Some(quote!(const _: () = #check;))
 }
 
+fn plain_check(subscriber: &Subscriber) -> Option<TokenStream> {
+    let format = subscriber.attr.plain.as_ref()?;
+    let input = input(subscriber);
+    let events = quote_spanned!(call_site_at(&subscriber.input)=> #input::EVENTS);
+    let check = quote_spanned!(call_site_at(format)=> __bb::check_plain(#events));
+    Some(quote!(const _: () = #check;))
+}
+
+fn batch_check(subscriber: &Subscriber) -> TokenStream {
+    let input = &subscriber.input;
+    let is_list = quote!(__bb::Is::<#input>::A_BATCH);
+    let check = match &subscriber.attr.batch {
+        Some(option) => quote_spanned!(call_site_at(option)=> __bb::check_batch(#is_list, true)),
+        None => quote_spanned!(call_site_at(input)=> __bb::check_batch(#is_list, false)),
+    };
+    quote!(const _: () = #check;)
+}
+
 /// Generates the one transaction of a transactional subscriber, or the check that there is none.
 fn transaction(subscriber: &Subscriber) -> TokenStream {
     let of = |extractor| quote_spanned!(call_site_at(extractor)=> __bb::Is::<#extractor>::TRANSACTION);
@@ -238,7 +260,7 @@ fn implementation(subscriber: &Subscriber) -> TokenStream {
 /// Generates a function for each argument that takes it from the context.
 fn takes(subscriber: &Subscriber) -> Vec<TokenStream> {
     let input = &subscriber.input;
-    let receive = quote_spanned!(call_site_at(input)=> <#input as __bb::ReceivedFirst<{ __MISPLACED }>>::receive);
+    let receive = quote_spanned!(call_site_at(input)=> <#input as __bb::TakenFirst<{ __EVENT_FIRST }>>::receive);
     let extracts = subscriber.extractors.iter().map(|extractor| {
         quote_spanned!(call_site_at(extractor)=> <#extractor as __bb::TakenAfter<{ __EVENT_FIRST }>>::extract)
     });

@@ -1,12 +1,16 @@
 //! Every bus that a service can run on.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test file uses a part of it")]
 
+mod intercept;
+
 use std::{future::Future, sync::Arc, time::Duration};
 
 use bloodbank::{Bus, Settings, app::BusBuilder, embedded::Embedded, message::Incoming, settings::QueueKind};
 use bloodbank_harness::{shared_rabbit_url, unique};
 use futures_util::StreamExt;
 use tokio::time::timeout;
+
+pub use intercept::{Fate, intercepted};
 
 /// Longer than anything here should take on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);

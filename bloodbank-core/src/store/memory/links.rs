@@ -1,7 +1,7 @@
 //! A link store in memory: the default of the embedded bus.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{BTreeSet, HashMap, HashSet, VecDeque},
     time::Duration,
 };
 
@@ -88,6 +88,20 @@ impl MemoryLinks {
     }
 }
 
+impl MemoryLinks {
+    fn find_now(&self, first: Uuid, last: Uuid, limit: usize) -> Vec<Uuid> {
+        let oldest = self.oldest(envelope::now());
+        let mut index = lock(&self.index);
+        while index.catch_up(&lock(&self.log), self.capacity) {}
+        let view = View { index: &index, log: &lock(&self.log), oldest };
+        let is_meant = |event: &&Uuid| (first..=last).contains(*event);
+        let children = index.links.keys().filter(is_meant).filter(|event| view.entry(event).is_some());
+        let parents = index.children.keys().filter(is_meant).filter(|event| !view.children(event).is_empty());
+        let found: BTreeSet<_> = children.chain(parents).copied().collect();
+        found.into_iter().take(limit).collect()
+    }
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock()
 }
@@ -114,7 +128,11 @@ impl Index {
         }
         for _ in 0..TURN {
             let Some(link) = log.get(self.to) else { return false };
-            self.links.insert(link.child, self.to);
+            // An event that comes again without parents keeps those that are known.
+            let keeps = |known: &u64| log.get(*known).is_some_and(|known| !known.parents.is_empty());
+            if !(link.parents.is_empty() && self.links.get(&link.child).is_some_and(keeps)) {
+                self.links.insert(link.child, self.to);
+            }
             for &parent in &link.parents {
                 self.children.entry(parent).or_default().push(self.to);
             }
@@ -177,6 +195,10 @@ impl LinkStore for MemoryLinks {
     fn children<'a>(&'a self, events: &'a [Uuid]) -> BoxFuture<'a, Result<BatchRead<Vec<Uuid>>>> {
         let children = self.look_up(events, |view, event| view.children(event));
         Box::pin(ready(Ok(children.into())))
+    }
+
+    fn find(&self, first: Uuid, last: Uuid, limit: usize) -> BoxFuture<'_, Result<Vec<Uuid>>> {
+        Box::pin(ready(Ok(self.find_now(first, last, limit))))
     }
 }
 

@@ -46,6 +46,18 @@ pub(super) fn reverse_key(parent: Uuid) -> Key {
     Key::new(b"bloodbank:correlation:reverse:", parent)
 }
 
+/// The pattern of the keys of all events between two ids.
+pub(super) fn keys_between(first: Uuid, last: Uuid) -> String {
+    let (first, last) = (first.to_string(), last.to_string());
+    let common = first.bytes().zip(last.bytes()).take_while(|(one, other)| one == other).count();
+    format!("bloodbank:correlation:*:{}*", &first[..common])
+}
+
+/// The event of a key.
+pub(super) fn event_of_key(key: &[u8]) -> Option<Uuid> {
+    Uuid::try_parse_ascii(key.get(Key::PREFIX..)?).ok()
+}
+
 /// The value under a forward key, as Python reads it: hyphenated ids, a time without an offset.
 #[derive(Serialize)]
 struct Written<'a> {

@@ -1,6 +1,6 @@
 //! A link store in Redis, under the keys of the Python side.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
@@ -16,6 +16,8 @@ use crate::{
     store::{BatchRead, CausationLink, LinkEntry, LinkStore, MalformedEntry},
 };
 
+/// The number of keys that are looked at in one round trip: Redis does nothing else meanwhile.
+const KEYS: usize = 10_000;
 /// The largest number of events in one round trip.
 const WIDTH: usize = 10_000;
 /// The approximate number of children in one answer: some 4 MB.
@@ -117,7 +119,12 @@ impl RedisLinks {
             value.clear();
             codec::encode(link, &mut value);
             let key = codec::forward_key(link.child);
-            pipeline.add_command(command(&[b"SETEX", key.as_bytes(), ttl.as_bytes(), &value]));
+            // An event that comes again without parents keeps those that are known.
+            pipeline.add_command(if link.parents.is_empty() {
+                command(&[b"SET", key.as_bytes(), &value, b"EX", ttl.as_bytes(), b"NX"])
+            } else {
+                command(&[b"SETEX", key.as_bytes(), ttl.as_bytes(), &value])
+            });
             children.extend(link.parents.iter().map(|parent| (*parent, link.child)));
         }
         // The siblings of a batch are added to their parent at once.
@@ -236,6 +243,25 @@ impl LinkStore for RedisLinks {
                 read.values.push(entry);
             }
             Ok(read)
+        })
+    }
+
+    /// Looks at every key: Redis has no index of them.
+    fn find(&self, first: Uuid, last: Uuid, limit: usize) -> BoxFuture<'_, Result<Vec<Uuid>>> {
+        Box::pin(async move {
+            let (pattern, mut cursor) = (codec::keys_between(first, last), 0_u64);
+            let mut found = BTreeSet::new();
+            loop {
+                let mut pipeline = Pipeline::with_capacity(1);
+                pipeline.cmd("SCAN").arg(cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(KEYS);
+                let ((next, keys),): ((u64, Vec<Vec<u8>>),) = self.redis.send(&pipeline).await?;
+                let events = keys.iter().filter_map(|key| codec::event_of_key(key));
+                found.extend(events.filter(|event| (first..=last).contains(event)));
+                cursor = next;
+                if cursor == 0 {
+                    return Ok(found.into_iter().take(limit).collect());
+                }
+            }
         })
     }
 

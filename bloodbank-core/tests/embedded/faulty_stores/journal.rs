@@ -33,6 +33,15 @@ pub(crate) enum JournalFault {
     MatchesRoutingKeys,
     IgnoresExchanges,
     IgnoresSince,
+    IgnoresUntil,
+    IgnoresBefore,
+    IgnoresTypes,
+    IgnoresSources,
+    IgnoresCauses,
+    IgnoresIds,
+    IgnoresTexts,
+    ReadsInsteadOfFollowing,
+    FollowsFromTheStart,
     GetsTheOldest,
     Follows,
     ReadsOnePage,
@@ -92,6 +101,23 @@ impl FaultyJournal {
         self.fault == fault
     }
 
+    /// Takes away from a query what the journal ignores.
+    fn forget(&self, query: &mut JournalQuery) {
+        match self.fault {
+            JournalFault::IgnoresPatterns => query.pattern = None,
+            JournalFault::IgnoresExchanges => query.exchange = None,
+            JournalFault::IgnoresSince => query.since = None,
+            JournalFault::IgnoresUntil => query.until = None,
+            JournalFault::IgnoresBefore => query.before = None,
+            JournalFault::IgnoresTypes => query.types.clear(),
+            JournalFault::IgnoresSources => query.source = None,
+            JournalFault::IgnoresCauses => query.caused_by = None,
+            JournalFault::IgnoresIds => query.event_id = None,
+            JournalFault::IgnoresTexts => query.text = None,
+            _ => {}
+        }
+    }
+
     fn broken(&self, mut entry: JournalEntry) -> JournalEntry {
         match self.fault {
             JournalFault::LosesHeaders => entry.message.properties.headers = Headers::default(),
@@ -126,10 +152,7 @@ impl Journal for FaultyJournal {
             (JournalFault::IgnoresOffsets, Position::Offset(_)) | (JournalFault::IgnoresTimes, Position::Time(_)) => {
                 from = Position::Start;
             }
-            (JournalFault::IgnoresPatterns, _) => query.pattern = None,
-            (JournalFault::IgnoresExchanges, _) => query.exchange = None,
-            (JournalFault::IgnoresSince, _) => query.since = None,
-            _ => {}
+            _ => self.forget(&mut query),
         }
         let journal = self.clone();
         match self.fault {
@@ -171,6 +194,15 @@ impl Journal for FaultyJournal {
                 .map_ok(|entries| stream::iter(entries).map(Ok))
                 .try_flatten()
                 .boxed(),
+        }
+    }
+
+    fn follow(&self, mut query: JournalQuery, from: Position) -> JournalEntries {
+        self.forget(&mut query);
+        match self.fault {
+            JournalFault::ReadsInsteadOfFollowing => self.inner.read(query, from),
+            JournalFault::FollowsFromTheStart => self.inner.follow(query, Position::Start),
+            _ => self.inner.follow(query, from),
         }
     }
 

@@ -1,8 +1,9 @@
 //! Links with a fault.
 
 use std::{
+    collections::HashSet,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
     time::Duration,
@@ -41,6 +42,9 @@ pub(crate) enum LinkFault {
     ForgetsWhenReopened,
     InsertsLate,
     SaysItMissed,
+    FindsNoParents,
+    FindsTooMuch,
+    ErasesParents,
 }
 
 struct FaultyLinks {
@@ -48,6 +52,7 @@ struct FaultyLinks {
     inner: Arc<MemoryLinks>,
     count: AtomicUsize,
     missed: UnrecordedLinks,
+    written_again: Mutex<HashSet<Uuid>>,
 }
 
 impl StoreFixture<dyn DirectLinkStore> for Faulty<LinkFault, MemoryLinks> {
@@ -57,7 +62,8 @@ impl StoreFixture<dyn DirectLinkStore> for Faulty<LinkFault, MemoryLinks> {
             let kept = Arc::clone(self.inner.get_or_init(new));
             let inner = if self.fault == LinkFault::ForgetsWhenReopened { new() } else { kept };
             let (fault, count, missed) = (self.fault, AtomicUsize::new(0), UnrecordedLinks::default());
-            Ok(Arc::new(FaultyLinks { fault, inner, count, missed }) as _)
+            let written_again = Mutex::default();
+            Ok(Arc::new(FaultyLinks { fault, inner, count, missed, written_again }) as _)
         })
     }
 
@@ -78,6 +84,9 @@ impl FaultyLinks {
             LinkFault::LosesMetadata => link.metadata = None,
             LinkFault::RoundsTimes => link.created_at = link.created_at.trunc_subsecs(0),
             LinkFault::LosesSome if count.is_multiple_of(10) => return Ok(()),
+            LinkFault::ErasesParents if link.parents.is_empty() => {
+                self.written_again.lock().expect("nobody panics").insert(link.child);
+            }
             LinkFault::LosesRoots if link.parents.is_empty() => return Ok(()),
             LinkFault::KeepsTheFirst if self.inner.entries(&[link.child]).await?.values[0].is_some() => return Ok(()),
             _ => {}
@@ -126,6 +135,14 @@ impl LinkStore for FaultyLinks {
                         value.get_or_insert(LinkEntry { parents, created_at: None, metadata: serde_json::Map::new() });
                     }
                 }
+                LinkFault::ErasesParents => {
+                    let again = self.written_again.lock().expect("nobody panics").clone();
+                    for (event, entry) in events.iter().zip(&mut read.values) {
+                        if let Some(entry) = entry.as_mut().filter(|_| again.contains(event)) {
+                            entry.parents.clear();
+                        }
+                    }
+                }
                 _ => {}
             }
             Ok(read)
@@ -143,6 +160,18 @@ impl LinkStore for FaultyLinks {
                 }
             }
             Ok(read)
+        })
+    }
+
+    fn find(&self, first: Uuid, last: Uuid, limit: usize) -> BoxFuture<'_, Result<Vec<Uuid>>> {
+        Box::pin(async move {
+            let limit = if self.is(LinkFault::FindsTooMuch) { usize::MAX } else { limit };
+            let mut found = self.inner.find(first, last, limit).await?;
+            if self.is(LinkFault::FindsNoParents) {
+                let entries = self.inner.entries(&found).await?.values;
+                found = found.into_iter().zip(entries).filter_map(|(event, entry)| entry.map(|_| event)).collect();
+            }
+            Ok(found)
         })
     }
 

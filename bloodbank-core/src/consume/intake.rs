@@ -1,0 +1,138 @@
+//! The intake of one subscriber: its deliveries, at its rate, unless it is paused.
+
+use std::{future::pending, sync::Arc, time::Duration};
+
+use futures_util::StreamExt;
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, sleep_until},
+};
+use tracing::warn;
+
+use crate::{
+    publish::Bus,
+    registry::Rate,
+    transport::{Deliveries, Delivery},
+};
+
+/// The deliveries of a subscriber.
+pub(crate) struct Intake {
+    bus: Bus,
+    queue: Arc<str>,
+    prefetch: u16,
+    /// `None` while the subscriber is paused: what the broker has sent ahead is there for others meanwhile.
+    deliveries: Option<Deliveries>,
+    paused: watch::Receiver<bool>,
+    pace: Option<Pace>,
+}
+
+impl Intake {
+    pub(crate) fn new(
+        bus: Bus,
+        (queue, prefetch): (Arc<str>, u16),
+        deliveries: Deliveries,
+        paused: watch::Receiver<bool>,
+        rate: Option<Rate>,
+    ) -> Self {
+        Self { bus, queue, prefetch, deliveries: Some(deliveries), paused, pace: rate.map(Pace::new) }
+    }
+
+    /// The next delivery, when it may be handled; `None`: the transport is closed. Nothing is lost when the future is dropped.
+    pub(super) async fn next(&mut self) -> Option<Delivery> {
+        loop {
+            if *self.paused.borrow_and_update() {
+                self.deliveries = None;
+                changed(&mut self.paused).await;
+                continue;
+            }
+            let Some(deliveries) = &mut self.deliveries else {
+                self.deliveries = consume(&self.bus, &self.queue, self.prefetch).await;
+                continue;
+            };
+            let pace = &mut self.pace;
+            let next = async {
+                if let Some(pace) = pace {
+                    pace.ready().await;
+                }
+                let next = deliveries.next().await;
+                if let Some(pace) = pace {
+                    pace.step();
+                }
+                next
+            };
+            tokio::select! {
+                // Looked at where nothing waits: a delivery that is there needs no other look.
+                biased;
+                next = next => return next,
+                () = changed(&mut self.paused) => {}
+            }
+        }
+    }
+}
+
+/// Consumes again after a pause; `None`: it cannot be now.
+async fn consume(bus: &Bus, queue: &Arc<str>, prefetch: u16) -> Option<Deliveries> {
+    match bus.transport().consume(Arc::clone(queue), prefetch).await {
+        Ok(deliveries) => Some(deliveries),
+        Err(error) => {
+            warn!(queue = &**queue, %error, "a subscriber that was paused cannot go on yet; trying again");
+            sleep(Duration::from_secs(1)).await;
+            None
+        }
+    }
+}
+
+/// Resolves when the subscriber is paused or resumed.
+async fn changed(paused: &mut watch::Receiver<bool>) {
+    if paused.changed().await.is_err() {
+        // Nobody can.
+        pending::<()>().await;
+    }
+}
+
+/// Spreads events over time.
+struct Pace {
+    interval: Duration,
+    /// The time from which the next event may be handled.
+    next: Instant,
+}
+
+/// How far behind its pace a subscriber may catch up: timers are no finer than some milliseconds.
+const CATCH_UP: Duration = Duration::from_millis(20);
+
+impl Pace {
+    fn new(rate: Rate) -> Self {
+        Self { interval: rate.interval(), next: Instant::now() }
+    }
+
+    async fn ready(&self) {
+        if self.next > Instant::now() {
+            sleep_until(self.next).await;
+        }
+    }
+
+    fn step(&mut self) {
+        let now = Instant::now();
+        let earliest = now.checked_sub(CATCH_UP).unwrap_or(now);
+        self.next = self.next.max(earliest) + self.interval;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pace_is_kept_on_average_and_a_rest_is_not_made_up_for() {
+        let mut pace = Pace::new(Rate { events: 100, per: Duration::from_secs(1) });
+        tokio::time::advance(Duration::from_secs(60)).await;
+        let begin = Instant::now();
+        for _ in 0..203 {
+            pace.ready().await;
+            pace.step();
+        }
+        // Two events at once after the rest, the others 10 ms apart.
+        let took = begin.elapsed();
+        assert!((Duration::from_millis(1990)..Duration::from_millis(2010)).contains(&took), "{took:?}");
+    }
+}

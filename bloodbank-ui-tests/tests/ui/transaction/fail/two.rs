@@ -1,0 +1,13 @@
+use bloodbank::{prelude::*, sql::Tx};
+use sqlx_postgres::Postgres;
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Event)]
+#[event(routing_key = "orders.order.placed")]
+struct OrderPlaced {
+    order_id: String,
+}
+
+#[subscriber(transactional)]
+async fn charge(_: OrderPlaced, _orders: Tx<Postgres>, _audit: Tx<Postgres>) {}
+
+fn main() {}
