@@ -1,6 +1,9 @@
 //! The address of the broker, never shown with its password.
 
-use std::fmt;
+use std::{
+    fmt,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use lapin::{
     tcp::{OwnedIdentity, OwnedTLSConfig},
@@ -17,9 +20,11 @@ const CONNECT_TIMEOUT_MILLISECONDS: u64 = 5_000;
 /// A URL for error messages.
 const EXAMPLE: &str = "amqp://user:password@host:5672/%2f";
 
-/// The address of the broker, and the user with whose name and password this program connects.
+/// The addresses of the broker's nodes, each with the user with whose name and password this program connects.
 pub(super) struct Address {
-    uri: AMQPUri,
+    nodes: Vec<AMQPUri>,
+    /// Counts the turns: the node whose turn it is is tried next.
+    turn: AtomicUsize,
     tls: OwnedTLSConfig,
     /// The name of this service, shown in the broker's list of connections.
     pub(super) service: String,
@@ -27,67 +32,83 @@ pub(super) struct Address {
 
 impl Address {
     pub(super) fn from_settings(settings: &Settings) -> Result<Self> {
-        let Some(url) = &settings.rabbit_url else {
+        let urls = settings.rabbit_urls();
+        if urls.is_empty() {
             return Err(Error::new(ErrorKind::Settings, format!("RABBIT_URL is not set; set it to {EXAMPLE}")));
-        };
-        let mut address = Self::parse(url.expose_secret(), settings.service_name.as_deref().unwrap_or("bloodbank"))?;
+        }
+        let nodes = urls.iter().map(|url| parse(url.expose_secret())).collect::<Result<Vec<_>>>()?;
         let TlsFiles { ca, identity } = TlsFiles::read(settings)?;
-        address.tls = OwnedTLSConfig {
+        let tls = OwnedTLSConfig {
             identity: identity.map(|(pem, key)| OwnedIdentity::PKCS8 { pem: pem.into_bytes(), key: key.into_bytes() }),
             cert_chain: ca,
         };
-        Ok(address)
+        // Each program begins with another node, so that one of them does not get all.
+        let turn = AtomicUsize::new(fastrand::usize(..nodes.len()));
+        let service = settings.service_name.as_deref().unwrap_or("bloodbank").to_owned();
+        Ok(Self { nodes, turn, tls, service })
     }
 
-    fn parse(url: &str, service: &str) -> Result<Self> {
-        let wrong = |fault: &str| {
-            Error::new(ErrorKind::Settings, format!("RABBIT_URL is {:?}, {fault}; write it as {EXAMPLE}", redact(url)))
-        };
-        // The parser's message is dropped: it may repeat the URL with its password.
-        let mut uri: AMQPUri = url.parse().map_err(|_: String| wrong("which is no AMQP URL"))?;
-        if uri.scheme == AMQPScheme::AMQPS && cfg!(not(feature = "tls")) {
-            return Err(wrong("but this program was built without the feature `tls`"));
-        }
-        if uri.vhost.len() > 255 {
-            return Err(wrong("whose virtual host is longer than 255 bytes"));
-        }
-        if uri.vhost.is_empty() && !url.contains("%2") {
-            // `amqp://host/` names the virtual host "", which does not exist.
-            uri.vhost = "/".to_owned();
-        }
-        uri.query.heartbeat = Some(uri.query.heartbeat.unwrap_or(HEARTBEAT_SECONDS));
-        uri.query.connection_timeout = Some(uri.query.connection_timeout.unwrap_or(CONNECT_TIMEOUT_MILLISECONDS));
-        Ok(Self { uri, tls: OwnedTLSConfig::default(), service: service.to_owned() })
+    /// The number of nodes.
+    pub(super) fn nodes(&self) -> usize {
+        self.nodes.len()
     }
 
-    pub(super) fn uri(&self) -> AMQPUri {
-        self.uri.clone()
+    /// The node whose turn it is.
+    pub(super) fn uri(&self) -> &AMQPUri {
+        self.of(self.turn())
+    }
+
+    /// The number of this turn.
+    pub(super) fn turn(&self) -> usize {
+        self.turn.load(Ordering::Relaxed)
+    }
+
+    /// The node of a turn.
+    pub(super) fn of(&self, turn: usize) -> &AMQPUri {
+        &self.nodes[turn % self.nodes.len()]
+    }
+
+    /// Ends a turn, unless another connection has done so: then the next node has its turn.
+    pub(super) fn end(&self, turn: usize) {
+        let _ = self.turn.compare_exchange(turn, turn.wrapping_add(1), Ordering::Relaxed, Ordering::Relaxed);
     }
 
     /// The authority to trust and the certificate of this program.
     pub(super) fn tls(&self) -> OwnedTLSConfig {
         self.tls.clone()
     }
-
-    pub(super) fn user(&self) -> &str {
-        &self.uri.authority.userinfo.username
-    }
 }
 
-/// The URL without the password.
-impl fmt::Display for Address {
+fn parse(url: &str) -> Result<AMQPUri> {
+    let wrong = |fault: &str| {
+        Error::new(ErrorKind::Settings, format!("RABBIT_URL is {:?}, {fault}; write it as {EXAMPLE}", redact(url)))
+    };
+    // The parser's message is dropped: it may repeat the URL with its password.
+    let mut uri: AMQPUri = url.parse().map_err(|_: String| wrong("which is no AMQP URL"))?;
+    if uri.scheme == AMQPScheme::AMQPS && cfg!(not(feature = "tls")) {
+        return Err(wrong("but this program was built without the feature `tls`"));
+    }
+    if uri.vhost.len() > 255 {
+        return Err(wrong("whose virtual host is longer than 255 bytes"));
+    }
+    if uri.vhost.is_empty() && !url.contains("%2") {
+        // `amqp://host/` names the virtual host "", which does not exist.
+        uri.vhost = "/".to_owned();
+    }
+    uri.query.heartbeat = Some(uri.query.heartbeat.unwrap_or(HEARTBEAT_SECONDS));
+    uri.query.connection_timeout = Some(uri.query.connection_timeout.unwrap_or(CONNECT_TIMEOUT_MILLISECONDS));
+    Ok(uri)
+}
+
+/// A URL without the password.
+pub(super) struct Shown<'a>(pub(super) &'a AMQPUri);
+
+impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let authority = &self.uri.authority;
-        write!(
-            f,
-            "{}://{}@{}:{}{}{}",
-            self.uri.scheme,
-            authority.userinfo.username,
-            authority.host,
-            authority.port,
-            if self.uri.vhost.starts_with('/') { "" } else { "/" },
-            self.uri.vhost
-        )
+        let AMQPUri { scheme, authority, vhost, .. } = self.0;
+        let slash = if vhost.starts_with('/') { "" } else { "/" };
+        let (user, host, port) = (&authority.userinfo.username, &authority.host, authority.port);
+        write!(f, "{scheme}://{user}@{host}:{port}{slash}{vhost}")
     }
 }
 
@@ -127,8 +148,8 @@ mod tests {
             "amqp://host/?password=s3cret#s3cret",
             "://:s3cret@",
         ] {
-            let shown = match Address::parse(url, "test") {
-                Ok(address) => address.to_string(),
+            let shown = match parse(url) {
+                Ok(uri) => Shown(&uri).to_string(),
                 Err(error) => error.to_string(),
             };
             assert!(!shown.contains("s3c"), "{shown}");
@@ -138,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_wrong_url_is_explained() {
-        let error = Address::parse("http://user:pw@host", "test").err().unwrap();
+        let error = parse("http://user:pw@host").err().unwrap();
         assert_eq!(error.kind(), ErrorKind::Settings);
         let text = error.to_string();
         assert!(text.starts_with("RABBIT_URL is \"http://user:***@host\""), "{text}");
@@ -150,7 +171,7 @@ mod tests {
         for (url, vhost) in
             [("amqp://host", "/"), ("amqp://host/", "/"), ("amqp://host/%2f", "/"), ("amqp://host/orders", "orders")]
         {
-            assert_eq!(Address::parse(url, "test").unwrap().uri.vhost, vhost, "{url}");
+            assert_eq!(parse(url).unwrap().vhost, vhost, "{url}");
         }
     }
 }

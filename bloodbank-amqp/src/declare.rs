@@ -1,6 +1,6 @@
 //! Declaration of exchanges, queues and bindings, and comparison with those of the broker.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use lapin::{
     Channel,
@@ -21,7 +21,7 @@ use bloodbank_core::{
     settings::QueueKind,
     transport::{
         Difference, QueueStatus, Topology, TopologyDiff, TopologyStatus,
-        topology::{Binding, Exchange, ExchangeKind, Queue},
+        topology::{Binding, Exchange, ExchangeKind, Queue, foreign_queue_missing, priorities_need_classic},
     },
 };
 
@@ -94,11 +94,16 @@ pub(super) async fn compare(session: &Session, topology: &Topology) -> Result<Ve
 pub(super) async fn queue_status(session: &Session, queue: &str) -> Result<Option<QueueStatus>, AttemptError> {
     let Ok(name) = ShortString::try_new(queue) else { return Ok(None) };
     let channel = session.channel().await.map_err(AttemptError::ConnectionLost)?;
-    let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-    let declared = with_timeout(CALL_TIMEOUT, channel.queue_declare(name, options, FieldTable::default())).await;
+    let declared = look(&channel, name).await;
     let Some(declared) = unless_missing(session, queue, declared)? else { return Ok(None) };
     close(&channel).await;
     Ok(Some(QueueStatus::new(queue, declared.message_count().into(), declared.consumer_count().into())))
+}
+
+/// Declares a queue passively: the broker answers with its state, or that there is none.
+async fn look(channel: &Channel, queue: ShortString) -> Result<lapin::Queue, BrokerFault> {
+    let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+    with_timeout(CALL_TIMEOUT, channel.queue_declare(queue, options, FieldTable::default())).await
 }
 
 /// Makes a queue forget its subscriber.
@@ -152,8 +157,9 @@ fn status(session: &Session, item: &Item<'_>, fault: BrokerFault) -> Result<Topo
 /// The error of an attempt to declare an item.
 fn refusal(session: &Session, item: &Item<'_>, fault: BrokerFault) -> AttemptError {
     match fault {
-        BrokerFault::Channel { .. } | BrokerFault::Unresponsive => AttemptError::Refused(match item {
-            Item::Subscriber(queue) => subscriber_mark::refusal(&queue.name, &fault),
+        BrokerFault::Channel { .. } | BrokerFault::Unresponsive => AttemptError::Refused(match (item, &fault) {
+            (Item::Foreign(queue), BrokerFault::Channel { code: 404, .. }) => foreign_queue_missing(queue),
+            (Item::Subscriber(queue), _) => subscriber_mark::refusal(&queue.name, &fault),
             _ => declare_error::declare_error(&item.name(), &fault),
         }),
         BrokerFault::Protocol { .. } => {
@@ -175,6 +181,8 @@ async fn close(channel: &Channel) {
 /// One thing to declare.
 enum Item<'a> {
     Exchange(&'a Exchange),
+    /// A queue that others make: it is looked at, and not declared.
+    Foreign(&'a str),
     Queue(&'a Queue),
     /// The subscriber that a queue belongs to.
     Subscriber(&'a Queue),
@@ -187,8 +195,10 @@ fn items(topology: &Topology) -> impl Iterator<Item = Item<'_>> {
     let queues = topology.queues.iter();
     let owned = topology.queues.iter().filter(|queue| queue.subscriber.is_some());
     let bindings = topology.bindings.iter();
-    exchanges
-        .map(Item::Exchange)
+    let foreign = topology.foreign.iter().map(|queue| Item::Foreign(queue));
+    // First what others make: without it nothing is to be made.
+    foreign
+        .chain(exchanges.map(Item::Exchange))
         .chain(queues.map(Item::Queue))
         .chain(owned.map(Item::Subscriber))
         .chain(bindings.map(Item::Binding))
@@ -199,6 +209,7 @@ impl Item<'_> {
     fn name(&self) -> String {
         match self {
             Self::Exchange(exchange) => format!("exchange `{}`", exchange.name),
+            Self::Foreign(queue) => format!("the foreign queue `{queue}`"),
             Self::Queue(queue) => format!("queue `{}`", queue.name),
             Self::Subscriber(queue) => format!("the subscriber of queue `{}`", queue.name),
             Self::Binding(binding) => format!(
@@ -229,12 +240,8 @@ impl Item<'_> {
                 )
                 .await
             }
-            Self::Queue(queue) => {
-                let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-                with_timeout(CALL_TIMEOUT, channel.queue_declare(self.short(&queue.name)?, options, arguments))
-                    .await
-                    .map(drop)
-            }
+            Self::Foreign(queue) => look(channel, self.short(queue)?).await.map(drop),
+            Self::Queue(queue) => look(channel, self.short(&queue.name)?).await.map(drop),
             Self::Subscriber(queue) => subscriber_mark::exists(channel, &queue.name).await,
             Self::Binding(_) => return Ok(None),
         };
@@ -254,6 +261,10 @@ impl Item<'_> {
                 let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
                 let name = self.short(&exchange.name)?;
                 Ok(with_timeout(CALL_TIMEOUT, channel.exchange_declare(name, kind, options, arguments)).await)
+            }
+            Self::Foreign(queue) => Ok(look(channel, self.short(queue)?).await.map(drop)),
+            Self::Queue(queue) if queue.max_priority.is_some() && queue.kind != QueueKind::Classic => {
+                Err(AttemptError::Refused(priorities_need_classic(&queue.name, queue.kind)))
             }
             Self::Queue(queue) => {
                 let transient = queue.kind == QueueKind::Transient;
@@ -294,49 +305,68 @@ impl Item<'_> {
 
 /// The arguments that make the broker keep a queue as described.
 pub(super) fn queue_arguments(queue: &Queue) -> FieldTable {
-    let mut arguments = FieldTable::default();
-    let mut set = |name: &str, value: AMQPValue| {
-        arguments.insert(name.into(), value);
-    };
+    let mut table = FieldTable::default();
+    for (name, value) in arguments(queue) {
+        let value = match value {
+            Argument::Text(text) => AMQPValue::LongString(text.as_ref().into()),
+            Argument::Integer(integer) => AMQPValue::LongLongInt(integer),
+        };
+        table.insert(name.into(), value);
+    }
+    table
+}
+
+/// The value of an argument of a queue.
+pub(super) enum Argument {
+    Text(Arc<str>),
+    Integer(i64),
+}
+
+/// The arguments of a queue by their names, for the protocol and for documents.
+pub(super) fn arguments(queue: &Queue) -> BTreeMap<&'static str, Argument> {
+    let mut arguments = BTreeMap::new();
     let quorum = queue.kind == QueueKind::Quorum;
     if quorum {
-        set("x-queue-type", text("quorum"));
+        arguments.insert("x-queue-type", text("quorum"));
         if let Some(limit) = queue.delivery_limit {
-            set("x-delivery-limit", integer(limit.into()));
+            arguments.insert("x-delivery-limit", integer(limit.into()));
         }
     }
     if let Some(to) = &queue.dead_letter {
-        set("x-dead-letter-exchange", text(&to.exchange));
+        arguments.insert("x-dead-letter-exchange", text(&to.exchange));
         if let Some(key) = &to.routing_key {
-            set("x-dead-letter-routing-key", text(key));
+            arguments.insert("x-dead-letter-routing-key", text(key));
         }
         if quorum {
             // A dead letter leaves the queue only when the other queue has it; `at-least-once` needs `reject-publish`.
-            set("x-dead-letter-strategy", text("at-least-once"));
-            set("x-overflow", text("reject-publish"));
+            arguments.insert("x-dead-letter-strategy", text("at-least-once"));
+            arguments.insert("x-overflow", text("reject-publish"));
         }
     }
     if let Some(ttl) = queue.message_ttl {
-        set("x-message-ttl", milliseconds(ttl));
+        arguments.insert("x-message-ttl", milliseconds(ttl));
     }
     if let Some(time) = queue.expires {
-        set("x-expires", milliseconds(time));
+        arguments.insert("x-expires", milliseconds(time));
+    }
+    if let Some(priority) = queue.max_priority {
+        arguments.insert("x-max-priority", integer(priority.into()));
     }
     if let Some(length) = queue.max_length {
-        set("x-max-length", integer(length));
-        set("x-overflow", text("reject-publish"));
+        arguments.insert("x-max-length", integer(length));
+        arguments.insert("x-overflow", text("reject-publish"));
     }
     arguments
 }
 
-fn text(text: &str) -> AMQPValue {
-    AMQPValue::LongString(text.into())
+fn text(text: &str) -> Argument {
+    Argument::Text(text.into())
 }
 
-fn integer(integer: u64) -> AMQPValue {
-    AMQPValue::LongLongInt(i64::try_from(integer).unwrap_or(i64::MAX))
+fn integer(integer: u64) -> Argument {
+    Argument::Integer(i64::try_from(integer).unwrap_or(i64::MAX))
 }
 
-fn milliseconds(duration: Duration) -> AMQPValue {
+fn milliseconds(duration: Duration) -> Argument {
     integer(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }

@@ -2,10 +2,7 @@
 
 use parking_lot::Mutex;
 
-use bloodbank_core::{
-    settings::QueueKind,
-    transport::{Topology, topology::Queue},
-};
+use bloodbank_core::transport::Topology;
 
 /// Every exchange, queue and binding that was declared, once each and in the order of the first declaration; declared again
 /// after every reconnect.
@@ -34,12 +31,7 @@ impl DeclaredTopology {
 
     /// The topology without the queues that belong to one connection.
     pub(super) fn without_transient(&self) -> Topology {
-        let mut topology = self.all();
-        let is_durable = |queue: &Queue| queue.kind != QueueKind::Transient;
-        let gone: Vec<_> = topology.queues.iter().filter(|queue| !is_durable(queue)).cloned().collect();
-        topology.queues.retain(is_durable);
-        topology.bindings.retain(|binding| !gone.iter().any(|queue| queue.name == binding.queue));
-        topology
+        self.all().split_transient().0
     }
 }
 
@@ -56,6 +48,8 @@ fn merge<T>(known: &mut Vec<T>, new: Vec<T>, same: impl Fn(&T, &T) -> bool) {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+
+    use bloodbank_core::settings::QueueKind;
 
     use super::*;
 

@@ -1,17 +1,21 @@
 //! Opening a connection to the broker, with TLS or without.
 
-use lapin::{Connection, ConnectionBuilder, ConnectionProperties};
+use lapin::{Connection, ConnectionBuilder, ConnectionProperties, uri::AMQPUri};
 
 use crate::address::Address;
 
-/// Opens a connection to the broker.
-pub(super) async fn dial(address: &Address, properties: ConnectionProperties) -> lapin::Result<Connection> {
+/// Opens a connection to a node of the broker.
+pub(super) async fn dial(
+    address: &Address,
+    node: &AMQPUri,
+    properties: ConnectionProperties,
+) -> lapin::Result<Connection> {
     #[cfg(feature = "tls")]
-    if let Some(connector) = private_authority::connector(address)? {
-        return private_authority::dial(address, connector, properties).await;
+    if let Some(connector) = private_authority::connector(address, node)? {
+        return private_authority::dial(node, connector, properties).await;
     }
     let builder = ConnectionBuilder::new()?;
-    builder.with_uri(address.uri()).with_properties(properties).with_tls_config(address.tls()).connect().await
+    builder.with_uri(node.clone()).with_properties(properties).with_tls_config(address.tls()).connect().await
 }
 
 /// Connecting with `BLOODBANK_TLS_CA`: only that authority is trusted. lapin itself would trust it beside the authorities of
@@ -34,9 +38,9 @@ mod private_authority {
     use super::Address;
 
     /// The connector that trusts only the authority of the settings; `None` without one, or without TLS.
-    pub(super) fn connector(address: &Address) -> io::Result<Option<RustlsConnector>> {
+    pub(super) fn connector(address: &Address, node: &AMQPUri) -> io::Result<Option<RustlsConnector>> {
         let tls = address.tls();
-        let Some(ca) = tls.cert_chain.filter(|_| address.uri().scheme == AMQPScheme::AMQPS) else { return Ok(None) };
+        let Some(ca) = tls.cert_chain.filter(|_| node.scheme == AMQPScheme::AMQPS) else { return Ok(None) };
         let invalid = |error: Error| io::Error::new(io::ErrorKind::InvalidData, error);
         let certificates =
             |pem: &[u8]| CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>().map_err(invalid);
@@ -53,7 +57,7 @@ mod private_authority {
     }
 
     pub(super) async fn dial(
-        address: &Address,
+        node: &AMQPUri,
         connector: RustlsConnector,
         properties: ConnectionProperties,
     ) -> lapin::Result<Connection> {
@@ -62,6 +66,6 @@ mod private_authority {
             let stream = plain.connect_with_config_async(TLSConfig::default(), &runtime).await?;
             Ok(stream.into_rustls(&connector, &uri.authority.host).await?)
         };
-        Connection::connector(address.uri(), default_runtime()?, connect, properties).await
+        Connection::connector(node.clone(), default_runtime()?, connect, properties).await
     }
 }

@@ -8,6 +8,8 @@
 //! - `publish`: one task owns the publishing channel, keeps a window of messages in flight and awaits every confirm.
 //! - `consume`: every consumer has a channel, and one task per channel sends its acknowledgements.
 //! - `declare`: exchanges, queues and bindings, declared and compared.
+//! - `definitions`: the same as documents, which operators import.
+//! - `journal`: a stream that keeps every event, where one is switched on.
 
 #![forbid(unsafe_code)]
 
@@ -19,8 +21,11 @@ mod consume;
 mod declare;
 mod declare_error;
 mod declared_topology;
+mod definitions;
 mod dial;
 mod incoming;
+mod journal;
+mod journal_sign;
 mod liveness_probe;
 mod outgoing;
 mod publish;
@@ -33,18 +38,22 @@ use std::{fmt, sync::Arc};
 
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
+pub use crate::journal::{JournalRetention, JournalStatus, JournalSwitch};
 use crate::{
     address::Address,
     consume::Consumers,
     declared_topology::DeclaredTopology,
+    journal::StreamJournal,
+    journal_sign::JournalSign,
     publish::Publisher,
     supervisor::{Role, SupervisedConnection},
 };
 use bloodbank_core::{
     Result,
     message::{Outgoing, Published},
-    settings::Settings,
+    settings::{JournalKind, Settings},
     store::Stores,
     transport::{
         BoxQueueBrowser, Connection, ConnectionState, Consume, Deliveries, Publish, QueueStatus, Topology,
@@ -52,12 +61,17 @@ use bloodbank_core::{
     },
 };
 
+pub use crate::definitions::{definitions, manifests};
+
 /// A bus on RabbitMQ: a transport with one connection that publishes and one that consumes.
 pub struct Amqp {
     publisher: Publisher,
     consumers: Consumers,
     publishing: Arc<SupervisedConnection>,
     consuming: Arc<SupervisedConnection>,
+    sign: Arc<JournalSign>,
+    journal: Arc<StreamJournal>,
+    closing: CancellationToken,
 }
 
 impl Amqp {
@@ -69,10 +83,17 @@ impl Amqp {
     pub async fn connect(settings: &Settings) -> Result<Self> {
         let address = Arc::new(Address::from_settings(settings)?);
         let declared = Arc::new(DeclaredTopology::default());
-        let open = |role| SupervisedConnection::open(Arc::clone(&address), Arc::clone(&declared), role);
+        let sign = Arc::new(JournalSign::new(&settings.exchange_name));
+        let open =
+            |role| SupervisedConnection::open(Arc::clone(&address), Arc::clone(&declared), Arc::clone(&sign), role);
         let (publishing, consuming) = tokio::try_join!(open(Role::Publishing), open(Role::Consuming))?;
+        let closing = CancellationToken::new();
+        tokio::spawn(journal::watch_sign(Arc::clone(&sign), Arc::clone(&publishing), closing.clone()));
         Ok(Self {
-            publisher: Publisher::start(&publishing, settings.publish_window),
+            publisher: Publisher::start(&publishing, settings.publish_window, &sign),
+            journal: Arc::new(StreamJournal::new(&address, &settings.exchange_name)),
+            sign,
+            closing,
             consumers: Consumers::new(&consuming, declared),
             publishing,
             consuming,
@@ -142,9 +163,12 @@ impl Transport for Amqp {
         "rabbitmq"
     }
 
-    /// No stores: RabbitMQ keeps messages, and nothing about them once they are consumed.
-    fn stores(&self, _: &Settings) -> Stores {
-        Stores::none()
+    /// The journal, where one is switched on: otherwise RabbitMQ keeps nothing of a message once it is consumed.
+    fn stores(&self, settings: &Settings) -> Stores {
+        match settings.journal {
+            JournalKind::Stream if self.sign.is_up() => Stores::none().with_journal(Arc::clone(&self.journal) as _),
+            _ => Stores::none(),
+        }
     }
 
     fn connections(&self) -> Vec<Connection> {
@@ -153,7 +177,9 @@ impl Transport for Amqp {
 
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
+            self.closing.cancel();
             tokio::join!(
+                self.journal.close(),
                 async {
                     self.publisher.close().await;
                     self.publishing.close().await;
@@ -164,6 +190,12 @@ impl Transport for Amqp {
                 },
             );
         })
+    }
+}
+
+impl Drop for Amqp {
+    fn drop(&mut self) {
+        self.closing.cancel();
     }
 }
 

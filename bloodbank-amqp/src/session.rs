@@ -1,8 +1,8 @@
 //! One session with the broker: a connection from its beginning to its end.
 
-use std::sync::OnceLock;
+use std::{ops::Deref, sync::OnceLock};
 
-use tokio::time::Instant;
+use tokio::{runtime::Handle, time::Instant};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::{
@@ -34,9 +34,10 @@ impl Session {
     }
 
     /// Opens a channel.
-    pub(super) async fn channel(&self) -> Result<lapin::Channel, BrokerFault> {
+    pub(super) async fn channel(&self) -> Result<OwnedChannel, BrokerFault> {
         // Opening a channel fails only on a connection that does not work.
-        with_timeout(CALL_TIMEOUT, self.connection.create_channel()).await.inspect_err(|fault| self.fail(fault))
+        let channel = with_timeout(CALL_TIMEOUT, self.connection.create_channel()).await;
+        channel.map(|channel| OwnedChannel { channel, is_kept: false }).inspect_err(|fault| self.fail(fault))
     }
 
     /// Gives up the connection because of `fault`: the supervisor replaces it.
@@ -67,6 +68,43 @@ impl Session {
         if self.connection.status().connected() {
             // The connection ends either way.
             let _ = with_timeout(CLOSE_TIMEOUT, self.connection.close(200, "bye".into())).await;
+        }
+    }
+}
+
+/// A channel that is closed when its owner gives up, in the middle of a call too. The broker goes on with a call that nobody
+/// waits for: a queue that is consumed then would hand its messages to nobody.
+pub(super) struct OwnedChannel {
+    channel: lapin::Channel,
+    is_kept: bool,
+}
+
+impl OwnedChannel {
+    /// Hands the channel over to somebody who closes it.
+    pub(super) fn keep(mut self) -> lapin::Channel {
+        self.is_kept = true;
+        self.channel.clone()
+    }
+}
+
+impl Deref for OwnedChannel {
+    type Target = lapin::Channel;
+
+    fn deref(&self) -> &lapin::Channel {
+        &self.channel
+    }
+}
+
+impl Drop for OwnedChannel {
+    fn drop(&mut self) {
+        if self.is_kept || !self.channel.status().connected() {
+            return;
+        }
+        let channel = self.channel.clone();
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(async move {
+                let _ = with_timeout(CLOSE_TIMEOUT, channel.close(200, "given up".into())).await;
+            });
         }
     }
 }

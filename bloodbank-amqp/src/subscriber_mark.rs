@@ -9,6 +9,7 @@ use lapin::{
     options::{ExchangeDeclareOptions, ExchangeDeleteOptions},
     types::{AMQPValue, FieldTable, ShortString},
 };
+use serde_json::{Value, json};
 
 use crate::{
     broker_fault::BrokerFault,
@@ -23,10 +24,29 @@ use bloodbank_core::{
 /// Short, because the broker cuts its refusal off after 255 bytes, and both subscribers are to stand in it.
 const OF_QUEUE: &str = "bloodbank.of.";
 const IS_SUBSCRIBER: &str = "bloodbank.by.";
+const ALTERNATE: &str = "alternate-exchange";
 
 /// The name of a queue's mark; `None`: the name of the queue leaves no room for one.
 fn name(queue: &str) -> Option<ShortString> {
     ShortString::try_new(format!("{OF_QUEUE}{queue}")).ok()
+}
+
+fn alternate(subscriber: &str) -> String {
+    format!("{IS_SUBSCRIBER}{subscriber}")
+}
+
+/// The mark of a queue as definitions write it.
+pub(super) fn definition(queue: &str, subscriber: &str, vhost: &str) -> Option<Value> {
+    let name = name(queue)?;
+    Some(json!({
+        "name": name.as_str(),
+        "vhost": vhost,
+        "type": "fanout",
+        "durable": true,
+        "auto_delete": false,
+        "internal": true,
+        "arguments": { ALTERNATE: alternate(subscriber) },
+    }))
 }
 
 /// Marks a queue, which may be marked for the same subscriber.
@@ -34,7 +54,7 @@ pub(super) async fn declare(channel: &Channel, queue: &str, subscriber: &str) ->
     let Some(name) = name(queue) else { return Ok(()) };
     let options = ExchangeDeclareOptions { durable: true, internal: true, ..ExchangeDeclareOptions::default() };
     let mut arguments = FieldTable::default();
-    arguments.insert("alternate-exchange".into(), AMQPValue::LongString(format!("{IS_SUBSCRIBER}{subscriber}").into()));
+    arguments.insert(ALTERNATE.into(), AMQPValue::LongString(alternate(subscriber).into()));
     with_timeout(CALL_TIMEOUT, channel.exchange_declare(name, ExchangeKind::Fanout, options, arguments)).await
 }
 

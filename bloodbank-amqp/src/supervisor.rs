@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt, StreamExt};
-use lapin::Event;
+use lapin::{Event, uri::AMQPUri};
 use parking_lot::Mutex;
 use tokio::{
     sync::watch,
@@ -14,12 +14,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::{
-    address::Address,
+    address::{Address, Shown},
     backoff,
     broker_fault::BrokerFault,
     declare,
     declared_topology::DeclaredTopology,
     dial::dial,
+    journal_sign::JournalSign,
     liveness_probe::LivenessProbe,
     session::Session,
     timeout::{CALL_TIMEOUT, with_timeout},
@@ -31,6 +32,8 @@ use bloodbank_core::{
 
 /// The time for the first connection, attempts included: the broker may start together with the program.
 const FIRST_CONNECTION_TIMEOUT: Duration = Duration::from_secs(4);
+/// The time for connecting to one node of several.
+const NODE_TIMEOUT: Duration = Duration::from_secs(3);
 /// The interval between two checks of the connection's status, in case a connection ends without an event.
 const STATUS_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// The time after which the first connection is said to take long: a broker that is up answers within milliseconds.
@@ -49,6 +52,8 @@ const RESTORE_TIMEOUT: Duration = Duration::from_secs(30);
 pub(super) enum Role {
     Publishing,
     Consuming,
+    /// Reads a journal, beside the supervised connections.
+    Journal,
 }
 
 impl Role {
@@ -56,6 +61,7 @@ impl Role {
         match self {
             Self::Publishing => "publish",
             Self::Consuming => "consume",
+            Self::Journal => "journal",
         }
     }
 
@@ -64,6 +70,7 @@ impl Role {
         match self {
             Self::Publishing => declared.without_transient(),
             Self::Consuming => declared.all(),
+            Self::Journal => Topology::default(),
         }
     }
 }
@@ -82,8 +89,13 @@ pub(super) struct SupervisedConnection {
 
 impl SupervisedConnection {
     /// Makes the first connection, and starts the task that supervises it.
-    pub(super) async fn open(address: Arc<Address>, declared: Arc<DeclaredTopology>, role: Role) -> Result<Arc<Self>> {
-        let connection = connect_first(&address, role).await?;
+    pub(super) async fn open(
+        address: Arc<Address>,
+        declared: Arc<DeclaredTopology>,
+        sign: Arc<JournalSign>,
+        role: Role,
+    ) -> Result<Arc<Self>> {
+        let Dialled { connection, turn } = connect_first(&address, role).await?;
         let (sessions, watched_sessions) = watch::channel(None);
         let (state, watched_state) = watch::channel(ConnectionState::Connecting);
         let closing = CancellationToken::new();
@@ -91,7 +103,9 @@ impl SupervisedConnection {
         let supervisor = Supervisor {
             reconnected: Arc::clone(&reconnected),
             address,
+            turn,
             declared: Arc::clone(&declared),
+            sign,
             role,
             sessions,
             state,
@@ -100,8 +114,9 @@ impl SupervisedConnection {
             probe: LivenessProbe::default(),
         };
         let session = Arc::new(Session::new(connection, None));
+        supervisor.look(&session).await.map_err(|fault| fault.into_error("connecting"))?;
         supervisor.sessions.send_replace(Some(Arc::clone(&session)));
-        supervisor.set_state(ConnectionState::Up, &supervisor.address);
+        supervisor.set_state(ConnectionState::Up, &Shown(supervisor.address.of(turn)));
         Ok(Arc::new(Self {
             sessions: watched_sessions,
             state: watched_state,
@@ -167,7 +182,10 @@ impl Drop for SupervisedConnection {
 struct Supervisor {
     reconnected: Arc<Mutex<Option<Instant>>>,
     address: Arc<Address>,
+    /// The turn of the node that is connected.
+    turn: usize,
     declared: Arc<DeclaredTopology>,
+    sign: Arc<JournalSign>,
     role: Role,
     sessions: watch::Sender<Option<Arc<Session>>>,
     state: watch::Sender<ConnectionState>,
@@ -190,6 +208,8 @@ impl Supervisor {
                 return;
             };
             self.probe.connection_ended(&cause);
+            // Whatever became of that node, another one is tried first.
+            self.address.end(self.turn);
             // Every user of the session learns of its end; the broker is told in the background, if it still listens.
             session.fail(&cause);
             tokio::spawn(async move { session.close().await });
@@ -205,7 +225,7 @@ impl Supervisor {
             self.sessions.send_replace(Some(Arc::clone(&session)));
             *self.reconnected.lock() = Some(Instant::now());
             metrics::counter!("bloodbank_reconnects_total", "connection" => self.role.name()).increment(1);
-            self.set_state(ConnectionState::Up, &self.address);
+            self.set_state(ConnectionState::Up, &Shown(self.address.of(self.turn)));
         }
     }
 
@@ -262,15 +282,29 @@ impl Supervisor {
         }
     }
 
-    async fn attempt(&self) -> Result<Arc<Session>, BrokerFault> {
-        let connection = connect(&self.address, self.role).await?;
+    async fn attempt(&mut self) -> Result<Arc<Session>, BrokerFault> {
+        let Dialled { connection, turn } = connect(&self.address, self.role).await?;
+        self.turn = turn;
         let slow_start_until = (self.short_lived.len() > 1).then(|| Instant::now() + SLOW_START_TIMEOUT);
         let session = Arc::new(Session::new(connection, slow_start_until));
-        if let Err(fault) = restore(&session, &self.role.topology(&self.declared)).await {
+        let restored = match restore(&session, &self.role.topology(&self.declared)).await {
+            Ok(()) => self.look(&session).await,
+            Err(fault) => Err(fault),
+        };
+        if let Err(fault) = restored {
             session.close().await;
+            self.address.end(turn);
             return Err(fault);
         }
         Ok(session)
+    }
+
+    /// Before anything is published over a connection, it is known whether a journal takes every event.
+    async fn look(&self, session: &Session) -> Result<(), BrokerFault> {
+        match self.role {
+            Role::Publishing => self.sign.look(session).await,
+            Role::Consuming | Role::Journal => Ok(()),
+        }
     }
 
     /// Publishes a new state, and logs each change once.
@@ -299,24 +333,28 @@ async fn restore(session: &Session, topology: &Topology) -> Result<(), BrokerFau
 }
 
 /// Makes the first connection: a broker that is just starting gets a few seconds, a broker that refuses the user does not.
-async fn connect_first(address: &Address, role: Role) -> Result<lapin::Connection> {
+async fn connect_first(address: &Address, role: Role) -> Result<Dialled> {
     let begin = Instant::now();
     let mut attempt = 0;
     loop {
-        let fault = match told_when_slow(address, role, connect(address, role)).await {
+        let node = address.uri();
+        let fault = match told_when_slow(node, role, connect(address, role)).await {
             Ok(connection) => return Ok(connection),
             Err(fault) => fault,
         };
-        if let Some(refused) = refusal(address, &fault) {
+        if let Some(refused) = refusal(node, &fault) {
             return Err(refused);
         }
         attempt += 1;
-        let wait = backoff::delay(attempt, begin.elapsed());
-        if begin.elapsed() + wait >= FIRST_CONNECTION_TIMEOUT {
+        let is_last_node = attempt as usize >= address.nodes();
+        let wait = if is_last_node { backoff::delay(attempt, begin.elapsed()) } else { Duration::ZERO };
+        if is_last_node && begin.elapsed() + wait >= FIRST_CONNECTION_TIMEOUT {
+            let others = if address.nodes() > 1 { ", nor does another node" } else { "" };
             return Err(Error::new(
                 ErrorKind::Connection,
                 format!(
-                    "RabbitMQ at {address} does not answer ({}); start it, or correct RABBIT_URL: {PORTS}",
+                    "RabbitMQ at {} does not answer ({}){others}; start it, or correct RABBIT_URL: {PORTS}",
+                    Shown(node),
                     fault.text()
                 ),
             ));
@@ -330,20 +368,21 @@ const PORTS: &str =
     "its port is that of AMQP, as a rule 5672, or 5671 with `amqps://`, and not 15672, the management's";
 
 /// Awaits a connection, and says so once when it takes long. Both connections wait for the same broker: one of them says it.
-async fn told_when_slow<T>(address: &Address, role: Role, connecting: impl Future<Output = T>) -> T {
+async fn told_when_slow<T>(node: &AMQPUri, role: Role, connecting: impl Future<Output = T>) -> T {
     let mut connecting = std::pin::pin!(connecting);
     tokio::select! {
         connected = connecting.as_mut() => return connected,
         () = sleep(SILENCE) => {}
     }
     if role == Role::Publishing {
+        let address = Shown(node);
         warn!("what listens at {address} is not AMQP, or does not answer; waiting up to {CALL_TIMEOUT:?}: {PORTS}");
     }
     connecting.await
 }
 
 /// The error for a failure that another attempt does not change: the broker refuses the user or the virtual host.
-fn refusal(address: &Address, fault: &BrokerFault) -> Option<Error> {
+fn refusal(node: &AMQPUri, fault: &BrokerFault) -> Option<Error> {
     let (BrokerFault::Channel { text, .. } | BrokerFault::Protocol { text }) = fault else {
         return None;
     };
@@ -354,14 +393,32 @@ fn refusal(address: &Address, fault: &BrokerFault) -> Option<Error> {
     };
     Some(Error::new(
         ErrorKind::Settings,
-        format!("RabbitMQ at {address} refuses user `{}` ({text}); {remedy}", address.user()),
+        format!("RabbitMQ at {} refuses user `{}` ({text}); {remedy}", Shown(node), node.authority.userinfo.username),
     ))
 }
 
-async fn connect(address: &Address, role: Role) -> Result<lapin::Connection, BrokerFault> {
+/// Connects to the node whose turn it is; where that fails, it is another one's turn.
+pub(super) async fn connect(address: &Address, role: Role) -> Result<Dialled, BrokerFault> {
     let name = format!("{} ({})", address.service, role.name());
     let properties = lapin::ConnectionProperties::default().with_connection_name(name.into());
-    with_timeout(CALL_TIMEOUT, dial(address, properties).boxed()).await
+    let turn = address.turn();
+    // Where there are others, nobody waits long for one of them.
+    let timeout = if address.nodes() > 1 { NODE_TIMEOUT } else { CALL_TIMEOUT };
+    let dialled = with_timeout(timeout, dial(address, address.of(turn), properties).boxed()).await;
+    match dialled {
+        Ok(connection) => Ok(Dialled { connection, turn }),
+        Err(fault) => {
+            address.end(turn);
+            Err(fault)
+        }
+    }
+}
+
+/// A connection to the node of a turn.
+#[derive(Debug)]
+pub(super) struct Dialled {
+    pub(super) connection: lapin::Connection,
+    turn: usize,
 }
 
 #[cfg(test)]

@@ -34,7 +34,12 @@ impl State {
             let item = format!("the binding of queue `{queue}` to exchange `{exchange}` by `{pattern}`");
             TopologyDiff { item, status }
         });
-        Ok(exchanges.chain(queues).chain(bindings).collect())
+        let foreign = topology.foreign.iter().map(|queue| {
+            let exists = self.names.contains_key(queue);
+            let status = if exists { TopologyStatus::Equal } else { TopologyStatus::Missing };
+            TopologyDiff { item: format!("the foreign queue `{queue}`"), status }
+        });
+        Ok(foreign.chain(exchanges).chain(queues).chain(bindings).collect())
     }
 }
 
@@ -50,6 +55,7 @@ fn properties(declared: &Queue, existing: &Queue) -> Vec<Option<Difference>> {
         property("x-delivery-limit", &declared.delivery_limit, &existing.delivery_limit),
         property("x-message-ttl", &declared.message_ttl, &existing.message_ttl),
         property("x-max-length", &declared.max_length, &existing.max_length),
+        property("x-max-priority", &declared.max_priority, &existing.max_priority),
         property("x-expires", &declared.expires, &existing.expires),
         declared
             .subscriber

@@ -1,6 +1,6 @@
 //! Exchanges, queues and bindings of the embedded broker: made, compared, deleted.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     changes::{DeclaredTopology, Record},
@@ -53,11 +53,12 @@ impl State {
 
     /// Checks that a topology does not contradict what there is.
     fn check(&self, topology: &Topology) -> Result<()> {
-        for (index, exchange) in topology.exchanges.iter().enumerate() {
+        // By name: there may be thousands.
+        let mut exchanges: HashMap<&str, _> = HashMap::new();
+        for exchange in &topology.exchanges {
             let known = self.exchanges.get(&exchange.name).map(|known| known.kind);
-            let earlier =
-                topology.exchanges[..index].iter().find(|other| other.name == exchange.name).map(|other| other.kind);
-            if let Some(kind) = known.or(earlier)
+            let first = *exchanges.entry(&exchange.name).or_insert(exchange.kind);
+            if let Some(kind) = known.or(Some(first))
                 && kind != exchange.kind
             {
                 return Err(Error::new(
@@ -69,12 +70,12 @@ impl State {
                 ));
             }
         }
-        for (index, spec) in topology.queues.iter().enumerate() {
+        let mut queues: HashMap<&str, &Spec> = HashMap::new();
+        for spec in &topology.queues {
             let known = self.names.get(&spec.name).and_then(|id| self.queues.get(*id)?.as_ref());
-            let earlier = topology.queues[..index].iter().find(|other| other.name == spec.name);
-            if let Some(other) = known.map(|queue| &queue.spec).or(earlier)
-                && *other != spec.clone().subscriber(other.subscriber.clone())
-            {
+            let first = *queues.entry(&spec.name).or_insert(spec);
+            let other = known.map_or(first, |queue| &queue.spec);
+            if *other != spec.clone().subscriber(other.subscriber.clone()) {
                 return Err(Error::new(
                     ErrorKind::Topology,
                     format!(
@@ -93,15 +94,21 @@ impl State {
                 return Err(topology::belongs_to_another(&spec.name, owner, other));
             }
         }
+        if let Some(queue) =
+            topology.queues.iter().find(|queue| queue.max_priority.is_some() && queue.kind != QueueKind::Classic)
+        {
+            return Err(topology::priorities_need_classic(&queue.name, queue.kind));
+        }
+        if let Some(missing) = topology.foreign.iter().find(|queue| !self.names.contains_key(*queue)) {
+            return Err(topology::foreign_queue_missing(missing));
+        }
         for binding in &topology.bindings {
-            let Topology { exchanges, queues, .. } = topology;
-            let has_exchange = self.exchanges.contains_key(&binding.exchange)
-                || exchanges.iter().any(|exchange| exchange.name == binding.exchange);
+            let has_exchange =
+                self.exchanges.contains_key(&binding.exchange) || exchanges.contains_key(&*binding.exchange);
             if !has_exchange {
                 return Err(missing_exchange(&binding.exchange));
             }
-            let has_queue =
-                self.names.contains_key(&binding.queue) || queues.iter().any(|queue| queue.name == binding.queue);
+            let has_queue = self.names.contains_key(&binding.queue) || queues.contains_key(&*binding.queue);
             if !has_queue {
                 return Err(missing_queue(&binding.queue, "binding"));
             }

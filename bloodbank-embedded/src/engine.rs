@@ -21,6 +21,9 @@ use bloodbank_core::{
 /// The embedded broker.
 pub(super) struct Engine {
     pub(super) clock: Clock,
+    /// How far the file has come.
+    #[cfg(feature = "sqlite")]
+    pub(super) journal: crate::sqlite::progress::JournalProgress,
     state: Mutex<State>,
 }
 
@@ -62,7 +65,12 @@ impl Engine {
 
     /// An engine that goes on where another stopped.
     pub(super) fn with(clock: Clock, state: State) -> Self {
-        Self { clock, state: Mutex::new(state) }
+        Self {
+            clock,
+            #[cfg(feature = "sqlite")]
+            journal: crate::sqlite::progress::JournalProgress::new(state.last_message),
+            state: Mutex::new(state),
+        }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
@@ -114,6 +122,8 @@ impl Engine {
         let mut wakers = Wakers::default();
         self.lock().close(released, &mut wakers);
         wakers.wake();
+        #[cfg(feature = "sqlite")]
+        self.journal.closed();
     }
 }
 
@@ -156,7 +166,7 @@ impl State {
         self.check_open()?;
         let route = self.route(&message.exchange, &message.routing_key)?;
         self.check_space(&route, &message.routing_key)?;
-        let published = Published { unrouted: message.mandatory && route.is_empty() };
+        let published = Published { unrouted: message.mandatory.then(|| route.is_empty()) };
         let Outgoing { exchange, routing_key, properties, body, .. } = message;
         let message = Arc::new(Incoming { exchange, routing_key, properties, body });
         self.last_message += 1;

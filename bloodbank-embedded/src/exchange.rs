@@ -1,6 +1,9 @@
 //! Exchanges: from a key to the queues that receive it.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use crate::queue::QueueId;
 use bloodbank_core::{routing::PatternTrie, transport::topology::ExchangeKind};
@@ -12,8 +15,8 @@ pub(super) type Route = Arc<[QueueId]>;
 pub(super) struct Exchange {
     pub(super) kind: ExchangeKind,
     bindings: PatternTrie<QueueId>,
-    /// Every binding as (pattern, queue), for exchanges that route by equality or not at all.
-    plain: Vec<(Arc<str>, QueueId)>,
+    /// The queues of each pattern.
+    bound: HashMap<Arc<str>, BTreeSet<QueueId>>,
     cache: HashMap<Arc<str>, Route>,
 }
 
@@ -22,15 +25,14 @@ const CACHED_KEYS: usize = 10_000;
 
 impl Exchange {
     pub(super) fn new(kind: ExchangeKind) -> Self {
-        Self { kind, bindings: PatternTrie::new(), plain: Vec::new(), cache: HashMap::new() }
+        Self { kind, bindings: PatternTrie::new(), bound: HashMap::new(), cache: HashMap::new() }
     }
 
     /// Binds a queue; `false` when it already was.
     pub(super) fn bind(&mut self, pattern: &Arc<str>, queue: QueueId) -> bool {
-        if self.has(pattern, queue) {
+        if !self.bound.entry(Arc::clone(pattern)).or_default().insert(queue) {
             return false;
         }
-        self.plain.push((Arc::clone(pattern), queue));
         if self.kind == ExchangeKind::Topic {
             self.bindings.insert(pattern, queue);
         }
@@ -40,12 +42,15 @@ impl Exchange {
 
     /// Tells whether a queue is bound by that pattern.
     pub(super) fn has(&self, pattern: &str, queue: QueueId) -> bool {
-        self.plain.iter().any(|(known, bound)| &**known == pattern && *bound == queue)
+        self.bound.get(pattern).is_some_and(|queues| queues.contains(&queue))
     }
 
     /// Forgets a queue that is gone.
     pub(super) fn unbind(&mut self, queue: QueueId) {
-        self.plain.retain(|(_, bound)| *bound != queue);
+        self.bound.retain(|_, queues| {
+            queues.remove(&queue);
+            !queues.is_empty()
+        });
         self.bindings.retain(|bound| *bound != queue);
         self.cache.clear();
     }
@@ -59,9 +64,9 @@ impl Exchange {
         match self.kind {
             ExchangeKind::Topic => self.bindings.for_each_match(key, |queue| queues.push(*queue)),
             ExchangeKind::Direct => {
-                queues.extend(self.plain.iter().filter(|(bound, _)| bound == key).map(|(_, queue)| *queue));
+                queues.extend(self.bound.get(key).into_iter().flatten().copied());
             }
-            ExchangeKind::Fanout => queues.extend(self.plain.iter().map(|(_, queue)| *queue)),
+            ExchangeKind::Fanout => queues.extend(self.bound.values().flatten().copied()),
         }
         queues.sort_unstable();
         queues.dedup();

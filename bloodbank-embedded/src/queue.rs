@@ -1,6 +1,6 @@
 //! A queue: what waits, what is being handled, who takes from it.
 
-use std::{collections::VecDeque, sync::Arc, task::Waker, time::Duration};
+use std::{cmp::Reverse, collections::VecDeque, sync::Arc, task::Waker, time::Duration};
 
 use rustc_hash::FxHashMap;
 
@@ -104,14 +104,21 @@ impl Queue {
     #[must_use]
     pub(super) fn put_back(&mut self, entry: Entry) -> Option<Waker> {
         self.next_seq = self.next_seq.max(entry.seq + 1);
-        let behind = self.ready.back().is_none_or(|last| last.seq < entry.seq);
-        if behind {
+        let place_of = |entry: &Entry| (Reverse(self.priority(entry)), entry.seq);
+        let place = place_of(&entry);
+        if self.ready.back().is_none_or(|last| place_of(last) < place) {
             self.ready.push_back(entry);
         } else {
-            let place = self.ready.partition_point(|other| other.seq < entry.seq);
+            let place = self.ready.partition_point(|other| place_of(other) < place);
             self.ready.insert(place, entry);
         }
         self.wake_one()
+    }
+
+    /// The priority of a message here: 0 where the queue has none.
+    fn priority(&self, entry: &Entry) -> u8 {
+        let highest = self.spec.max_priority.unwrap_or(0);
+        entry.message.properties.priority.unwrap_or(0).min(highest)
     }
 
     /// Wakes the one that waits longest and may take something: waking another would lose the message's wake-up.

@@ -13,7 +13,7 @@ use crate::{
     HarnessError,
     ports::Port,
     process::Process,
-    rabbit::ask,
+    rabbit::{TlsFiles, ask},
     sandbox::{Sandbox, find},
 };
 
@@ -49,6 +49,15 @@ impl Postgres {
 
     /// Starts a server with more settings, such as `&["fsync=on", "max_connections=20"]`.
     pub fn start_with(settings: &[&str]) -> Result<Self, HarnessError> {
+        Self::start_on(settings, None)
+    }
+
+    /// Starts a server that also speaks TLS with this certificate, on the same port; clients need none.
+    pub fn start_with_tls(files: &TlsFiles) -> Result<Self, HarnessError> {
+        Self::start_on(&["ssl=on"], Some(files))
+    }
+
+    fn start_on(settings: &[&str], tls: Option<&TlsFiles>) -> Result<Self, HarnessError> {
         let programs = programs()?;
         let sandbox = Sandbox::new("bloodbank-postgres")?;
         let postgres = Self {
@@ -60,6 +69,10 @@ impl Postgres {
             sandbox,
         };
         postgres.create_cluster()?;
+        if let Some(files) = tls {
+            postgres.copy_for_the_server(&files.certificate, "server.crt")?;
+            postgres.copy_for_the_server(&files.key, "server.key")?;
+        }
         postgres.start_again()?;
         Ok(postgres)
     }
@@ -152,6 +165,16 @@ impl Postgres {
         }
         let log = crate::sandbox::tail(&self.sandbox.path("postgres.log"));
         Err(HarnessError::StartupFailed { program: "initdb", status: status.to_string(), log })
+    }
+
+    /// Copies a file into the folder of the data, for nobody but the server: it refuses a key that others can read.
+    fn copy_for_the_server(&self, file: &Path, name: &str) -> Result<(), HarnessError> {
+        let copy = self.data().join(name);
+        let owner = self.user.unzip();
+        fs::copy(file, &copy)
+            .and_then(|_| fs::set_permissions(&copy, fs::Permissions::from_mode(0o600)))
+            .and_then(|()| chown(&copy, owner.0, owner.1))
+            .map_err(HarnessError::io(format!("copy {} to {}", file.display(), copy.display())))
     }
 
     /// A command of the server's installation, run by the unprivileged user.

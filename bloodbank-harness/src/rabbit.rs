@@ -49,7 +49,15 @@ pub struct RabbitMq {
     distribution: Port,
     mapper: Port,
     tls: Option<Port>,
+    management: Option<Port>,
     commands: AtomicU32,
+}
+
+/// The ports that a broker listens on besides.
+#[derive(Default)]
+struct Extra {
+    tls: Option<Port>,
+    management: Option<Port>,
 }
 
 impl RabbitMq {
@@ -63,7 +71,7 @@ impl RabbitMq {
 
     /// Starts a broker with more lines in `rabbitmq.conf`, such as `"consumer_timeout = 10000\n"`.
     pub fn start_with(configuration: &str) -> Result<Self, HarnessError> {
-        Self::start_on(configuration, None)
+        Self::start_on(configuration, Extra::default())
     }
 
     /// Starts a broker that also listens for TLS with this certificate. Clients must have a certificate of the same authority.
@@ -82,10 +90,23 @@ impl RabbitMq {
             certificate.display(),
             key.display()
         );
-        Self::start_on(&configuration, Some(port))
+        Self::start_on(&configuration, Extra { tls: Some(port), ..Extra::default() })
     }
 
-    fn start_on(configuration: &str, tls: Option<Port>) -> Result<Self, HarnessError> {
+    /// Starts a broker with the management plugin, whose API is at [`RabbitMq::management_url`].
+    pub fn start_with_management() -> Result<Self, HarnessError> {
+        let port = Port::free()?;
+        let configuration = format!(
+            "management.tcp.ip = 127.0.0.1
+management.tcp.port = {}
+",
+            port.number()
+        );
+        let extra = Extra { management: Some(port), ..Extra::default() };
+        Self::start_on(&configuration, extra)
+    }
+
+    fn start_on(configuration: &str, extra: Extra) -> Result<Self, HarnessError> {
         let scripts = PathBuf::from(env::var_os("BLOODBANK_RABBITMQ_SCRIPTS").unwrap_or_else(|| SCRIPTS.into()));
         for script in [PROGRAM, "rabbitmqctl"] {
             let script = scripts.join(script);
@@ -104,7 +125,8 @@ impl RabbitMq {
             amqp: Port::free()?,
             distribution: Port::free()?,
             mapper: Port::free()?,
-            tls,
+            tls: extra.tls,
+            management: extra.management,
             commands: AtomicU32::new(0),
             sandbox,
         };
@@ -130,7 +152,8 @@ impl RabbitMq {
              {configuration}\n",
             self.amqp.number()
         );
-        let files = [("rabbitmq.conf", settings.as_str()), ("environment", ""), ("enabled_plugins", "[].\n")];
+        let plugins = if self.management.is_some() { "[rabbitmq_management].\n" } else { "[].\n" };
+        let files = [("rabbitmq.conf", settings.as_str()), ("environment", ""), ("enabled_plugins", plugins)];
         for (name, text) in files {
             let path = self.sandbox.path(name);
             fs::write(&path, text).map_err(HarnessError::io(format!("write {}", path.display())))?;
@@ -170,6 +193,12 @@ impl RabbitMq {
     /// The broker's address by way of another port on loopback, usually that of a [`Proxy`](crate::Proxy).
     pub fn url_through(&self, port: u16) -> String {
         format!("amqp://guest:guest@127.0.0.1:{port}/%2f")
+    }
+
+    /// The address of the management API, where the broker has one: `http://guest:guest@127.0.0.1:PORT`.
+    #[must_use]
+    pub fn management_url(&self) -> Option<String> {
+        self.management.as_ref().map(|port| format!("http://guest:guest@127.0.0.1:{}", port.number()))
     }
 
     /// The broker's address with TLS: `amqps://guest:guest@localhost:PORT/%2f`; `None` without

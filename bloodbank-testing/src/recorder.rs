@@ -22,6 +22,8 @@ use bloodbank_embedded::Embedded;
 pub(super) struct Recorder {
     pub(super) embedded: Embedded,
     log: Arc<EventLog>,
+    /// Whether what is published is noted and goes to nobody.
+    catches: bool,
 }
 
 /// The messages that were published or settled, in order, each with what became of it.
@@ -51,6 +53,16 @@ impl EventLog {
         self.changed.notify_waiters();
     }
 
+    /// The number of steps so far.
+    pub(super) fn len(&self) -> usize {
+        self.events.lock().len()
+    }
+
+    /// The steps from this one on.
+    pub(super) fn since(&self, begin: usize) -> Vec<(Step, Incoming)> {
+        self.events.lock().get(begin..).unwrap_or_default().to_vec()
+    }
+
     /// Selects from the log, in order.
     pub(super) fn select<T>(&self, select: impl FnMut(&(Step, Incoming)) -> Option<T>) -> Vec<T> {
         self.events.lock().iter().filter_map(select).collect()
@@ -58,9 +70,9 @@ impl EventLog {
 }
 
 impl Recorder {
-    pub(super) fn new() -> (Self, Arc<EventLog>) {
+    pub(super) fn new(catches: bool) -> (Self, Arc<EventLog>) {
         let log = Arc::new(EventLog::default());
-        (Self { embedded: Embedded::with_virtual_time(), log: Arc::clone(&log) }, log)
+        (Self { embedded: Embedded::with_virtual_time(), log: Arc::clone(&log), catches }, log)
     }
 }
 
@@ -72,6 +84,12 @@ impl Publish for Recorder {
             retry if retry.starts_with("bloodbank.retry.") => Some(Step::Retried(Arc::clone(&message.routing_key))),
             _ => Some(Step::Published),
         };
+        if self.catches && step == Some(Step::Published) {
+            // Nobody answers who asks; everything else counts as received.
+            let unrouted = message.mandatory.then_some(message.properties.reply_to.is_some());
+            self.log.add(Step::Published, incoming(&message));
+            return Box::pin(async move { Ok(Published { unrouted }) });
+        }
         let noted = step.map(|step| (step, incoming(&message)));
         let published = self.embedded.publish(message);
         Box::pin(async move {

@@ -3,16 +3,18 @@
 use std::{fmt, ops::Deref, sync::Arc, time::Duration};
 
 use tokio::time::{Instant, timeout_at};
+use uuid::Uuid;
 
 use crate::recorder::{EventLog, Recorder, Step};
 use bloodbank_core::{
+    Result,
     correlation::CorrelationTracker,
-    envelope::EventEnvelope,
+    envelope::{EventEnvelope, wrap_plain},
     event::{Event, Payload},
-    message::{Incoming, names},
+    message::{Incoming, Outgoing, Published, names},
     publish::Bus,
     settings::Settings,
-    transport::Topology,
+    transport::{Publish, Topology},
 };
 
 /// The production bus in process, with a record of what was published, consumed, retried and dead-lettered, and a clock
@@ -59,8 +61,16 @@ impl TestBus {
     #[must_use]
     #[expect(clippy::new_without_default, reason = "a bus is a resource, not a value")]
     pub fn new() -> Self {
+        Self::with(Recorder::new(false))
+    }
+
+    /// A bus on which what is published is noted, and goes to nobody.
+    pub(crate) fn catching() -> Self {
+        Self::with(Recorder::new(true))
+    }
+
+    fn with((transport, log): (Recorder, Arc<EventLog>)) -> Self {
         let settings = Settings::default();
-        let (transport, log) = Recorder::new();
         transport
             .embedded
             .declare_now(&Topology::events(&settings.exchange_name.as_str().into()))
@@ -162,7 +172,7 @@ impl TestBus {
             };
             let headers = &message.properties.headers;
             is_of::<E>(message).then(|| DeadLetter {
-                event: E::decode(&message.body).map_err(|error| error.to_string()),
+                event: decode(message).map_err(|error| error.to_string()),
                 queue: queue.to_string(),
                 reason: headers.text(names::REASON).unwrap_or_default().to_owned(),
                 error: headers.text(names::ERROR).unwrap_or_default().to_owned(),
@@ -171,9 +181,19 @@ impl TestBus {
         })
     }
 
+    /// The record of what became of each event.
+    pub(crate) fn log(&self) -> &EventLog {
+        &self.log
+    }
+
+    /// Publishes a message to the subscribers, on a bus that catches what is published too.
+    pub(crate) async fn inject(&self, message: Outgoing) -> Result<Published> {
+        self.transport.embedded.publish(message).await
+    }
+
     fn events<E: Event>(&self, wanted: impl Fn(&Step) -> bool) -> Vec<EventEnvelope<E>> {
         self.log.select(|(step, message)| {
-            (wanted(step) && is_of::<E>(message)).then(|| match E::decode(&message.body) {
+            (wanted(step) && is_of::<E>(message)).then(|| match decode(message) {
                 Ok(envelope) => envelope,
                 Err(error) => panic!("`{}` was on the bus, but {error}", E::DECLARATION.routing_key),
             })
@@ -182,8 +202,22 @@ impl TestBus {
 }
 
 fn is_of<E: Event>(message: &Incoming) -> bool {
-    let key = message.properties.event_type.as_deref().unwrap_or(&message.routing_key);
-    bloodbank_core::routing::template_matches(E::DECLARATION.routing_key, key)
+    bloodbank_core::routing::template_matches(E::DECLARATION.routing_key, key(message))
+}
+
+fn key(message: &Incoming) -> &str {
+    let properties = &message.properties;
+    let of_copy = properties.headers.text(names::EVENT_TYPE).or(properties.event_type.as_deref());
+    of_copy.unwrap_or(&message.routing_key)
+}
+
+/// Reads an event in its envelope, or one that travels as plain JSON.
+fn decode<E: Event>(message: &Incoming) -> Result<EventEnvelope<E>> {
+    let properties = &message.properties;
+    let of_copy = properties.headers.text(names::EVENT_ID).and_then(|id| Uuid::try_parse(id).ok());
+    let id = of_copy.or(properties.message_id).unwrap_or_default();
+    E::decode(&message.body)
+        .or_else(|error| wrap_plain(message, id, key(message)).and_then(|body| E::decode(&body)).map_err(|_| error))
 }
 
 impl Deref for TestBus {

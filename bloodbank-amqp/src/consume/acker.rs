@@ -84,6 +84,10 @@ impl Settle for Acker {
     fn reject(&self, tag: u64, requeue: bool) {
         self.settle(tag, Settled::Rejected { requeue });
     }
+
+    fn is_open(&self) -> bool {
+        !self.lock().over
+    }
 }
 
 impl Acker {

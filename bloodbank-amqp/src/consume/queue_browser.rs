@@ -99,7 +99,7 @@ impl AmqpQueueBrowser {
         })?;
         let remaining = first.as_ref().map_or(0, |first| first.message_count);
         Ok(Self {
-            channel,
+            channel: channel.keep(),
             queue: name,
             decoder: MessageDecoder::default(),
             first,

@@ -70,7 +70,7 @@ pub(super) async fn subscribe(
     // The broker chooses the consumer tag.
     let consumer = channel.basic_consume(name, "".into(), BasicConsumeOptions::default(), FieldTable::default());
     let consumer = with_timeout(CALL_TIMEOUT, consumer).await.map_err(refused)?;
-    let acker = Arc::new(Acker::default());
+    let (channel, acker) = (channel.keep(), Arc::new(Acker::default()));
     let task = AckTask::new(&acker, channel.clone(), prefetch, session, shared);
     shared.ackers.spawn(task.run());
     Ok(Subscription {

@@ -14,7 +14,7 @@ use tokio::{sync::Mutex, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::publish::{owner::Owner, request_queue::RequestQueue};
-use crate::supervisor::SupervisedConnection;
+use crate::{journal_sign::JournalSign, supervisor::SupervisedConnection};
 use bloodbank_core::{
     Result,
     message::{Outgoing, Published},
@@ -34,10 +34,10 @@ pub(super) struct Publisher {
 }
 
 impl Publisher {
-    pub(super) fn start(connection: &Arc<SupervisedConnection>, window: usize) -> Self {
+    pub(super) fn start(connection: &Arc<SupervisedConnection>, window: usize, sign: &Arc<JournalSign>) -> Self {
         let requests = Arc::new(RequestQueue::default());
         let (finish, abandon) = (CancellationToken::new(), CancellationToken::new());
-        let owner = Owner::new(Arc::clone(connection), Arc::clone(&requests), window);
+        let owner = Owner::new(Arc::clone(connection), Arc::clone(&requests), window, Arc::clone(sign));
         Self {
             requests,
             owner: Mutex::new(Some(tokio::spawn(owner.run(finish.clone(), abandon.clone())))),

@@ -18,6 +18,7 @@ use crate::publish::{
 };
 use crate::{
     broker_fault::BrokerFault,
+    journal_sign::JournalSign,
     session::Session,
     supervisor::SupervisedConnection,
     timeout::{CALL_TIMEOUT, CLOSE_TIMEOUT, with_timeout},
@@ -38,12 +39,17 @@ pub(super) struct Owner {
 }
 
 impl Owner {
-    pub(super) fn new(connection: Arc<SupervisedConnection>, requests: Arc<RequestQueue>, limit: usize) -> Self {
+    pub(super) fn new(
+        connection: Arc<SupervisedConnection>,
+        requests: Arc<RequestQueue>,
+        limit: usize,
+        sign: Arc<JournalSign>,
+    ) -> Self {
         Self {
             connection,
             requests,
             limit: limit.max(1),
-            window: Window::default(),
+            window: Window::new(sign),
             backlog: VecDeque::new(),
             suspects: 0,
         }
@@ -149,7 +155,7 @@ async fn open(session: &Session) -> Result<Channel, BrokerFault> {
     let channel = session.channel().await?;
     with_timeout(CALL_TIMEOUT, channel.confirm_select(ConfirmSelectOptions::default())).await?;
     if channel.status().confirm() {
-        Ok(channel)
+        Ok(channel.keep())
     } else {
         Err(BrokerFault::connection_lost("the channel does not confirm messages"))
     }

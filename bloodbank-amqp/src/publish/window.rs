@@ -7,17 +7,18 @@
 //! message that has not been returned will not be. Until then its answer is held back, but not for long: a returned message is
 //! confirmed at once, so an older message that stays unconfirmed has a queue and is only slow.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 use lapin::{Confirmation, message::BasicReturnMessage};
 use uuid::Uuid;
 
-use crate::publish::request::Request;
+use crate::{journal_sign::JournalSign, publish::request::Request};
 use bloodbank_core::{Error, ErrorKind, message::Published};
 
 /// The messages in flight on one channel.
-#[derive(Default)]
 pub(super) struct Window {
+    /// Whether a journal takes every event, so that no message is returned.
+    sign: Arc<JournalSign>,
     /// The number of the message in the first slot.
     first: u64,
     slots: VecDeque<Slot>,
@@ -48,6 +49,10 @@ enum Confirm {
 }
 
 impl Window {
+    pub(super) fn new(sign: Arc<JournalSign>) -> Self {
+        Self { sign, first: 0, slots: VecDeque::new(), mandatory: VecDeque::new(), open: 0, held: 0, tick: 0 }
+    }
+
     /// The number of messages that are not answered.
     pub(super) fn open(&self) -> usize {
         self.open
@@ -86,8 +91,7 @@ impl Window {
             let error = refusal(request);
             self.answer(number, Err(error));
         } else if slot.unrouted || !request.message().mandatory {
-            let published = Published { unrouted: slot.unrouted };
-            self.answer(number, Ok(published));
+            self.answer_confirmed(number);
         } else {
             slot.confirm = Confirm::Held(tick);
             self.held += 1;
@@ -103,7 +107,7 @@ impl Window {
                 if self.held == 0 || self.slot(number).is_some_and(|slot| slot.confirm == Confirm::Awaited) {
                     return;
                 }
-                self.answer(number, Ok(Published { unrouted: false }));
+                self.answer_confirmed(number);
             }
             self.mandatory.pop_front();
         }
@@ -117,13 +121,14 @@ impl Window {
         let numbers: Vec<u64> =
             (self.first..).zip(&self.slots).filter_map(|(number, slot)| due(slot).then_some(number)).collect();
         for number in numbers {
-            self.answer(number, Ok(Published { unrouted: false }));
+            self.answer_confirmed(number);
         }
     }
 
     /// Removes and returns the requests that are not answered, in order.
     pub(super) fn unanswered(&mut self) -> VecDeque<Request> {
-        std::mem::take(self).slots.into_iter().filter_map(|slot| slot.request).collect()
+        let empty = Self::new(Arc::clone(&self.sign));
+        std::mem::replace(self, empty).slots.into_iter().filter_map(|slot| slot.request).collect()
     }
 
     /// Records a returned message: the oldest message in flight that matches it.
@@ -144,13 +149,22 @@ impl Window {
         };
         slot.unrouted = true;
         if slot.confirm != Confirm::Awaited {
-            self.answer(number, Ok(Published { unrouted: true }));
+            self.answer_confirmed(number);
         }
     }
 
     fn slot(&mut self, number: u64) -> Option<&mut Slot> {
         let index = usize::try_from(number.checked_sub(self.first)?).ok()?;
         self.slots.get_mut(index)
+    }
+
+    /// Answers a request whose message the broker has, and returned or did not.
+    fn answer_confirmed(&mut self, number: u64) {
+        let index = number.checked_sub(self.first).and_then(|index| usize::try_from(index).ok());
+        let Some(slot) = index.and_then(|index| self.slots.get(index)) else { return };
+        let Some(request) = &slot.request else { return };
+        let unrouted = if slot.unrouted { Some(true) } else { self.sign.routed(request.message()) };
+        self.answer(number, Ok(Published { unrouted }));
     }
 
     fn answer(&mut self, number: u64, answer: Result<Published, Error>) {

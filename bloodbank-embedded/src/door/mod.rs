@@ -17,7 +17,7 @@ pub(super) use server::Door;
 pub(super) use transport::DoorTransport;
 
 /// The version of the lines; another one is refused with both named.
-const PROTOCOL: u32 = 1;
+const PROTOCOL: u32 = 2;
 
 /// The socket beside the file of a bus.
 fn socket(bus: &Path) -> PathBuf {

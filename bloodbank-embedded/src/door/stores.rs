@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{
     client::Client,
-    transport::unexpected,
+    transport::{Holder, unexpected},
     wire::{Answer, Call},
 };
 use bloodbank_core::{
@@ -63,6 +63,15 @@ impl LinkStore for DoorLinks {
         })
     }
 
+    fn find(&self, first: Uuid, last: Uuid, limit: usize) -> BoxFuture<'_, Result<Vec<Uuid>>> {
+        Box::pin(async move {
+            match self.0.call(Call::FindLinks { first, last, limit }).await? {
+                Answer::Events(events) => Ok(events),
+                _ => Err(unexpected()),
+            }
+        })
+    }
+
     fn time(&self) -> BoxFuture<'_, Result<Option<DateTime<Utc>>>> {
         // The same machine, the same clock.
         Box::pin(ready(Ok(None)))
@@ -90,6 +99,22 @@ impl DirectLinkStore for DoorLinks {
 pub(super) struct DoorJournal(pub(super) Arc<Client>);
 
 impl DoorJournal {
+    /// The stream of the process behind the door, which ends there too when this one is dropped.
+    fn entries(&self, query: JournalQuery, from: Position, follow: bool) -> JournalEntries {
+        let answers = self.0.send(Call::ReadJournal { query, from, follow });
+        let holder = Holder { client: Arc::clone(&self.0), id: answers.id };
+        let entries = stream::unfold(Some((answers, holder)), |reading| async move {
+            let (mut answers, holder) = reading?;
+            match answers.next().await {
+                Ok(Answer::Entry(Some(entry))) => Some((Ok(entry), Some((answers, holder)))),
+                Ok(Answer::Entry(None)) => None,
+                Ok(_) => Some((Err(unexpected()), None)),
+                Err(error) => Some((Err(error), None)),
+            }
+        });
+        entries.boxed()
+    }
+
     async fn offset(&self, call: Call) -> Result<Option<u64>> {
         match self.0.call(call).await? {
             Answer::Offset(offset) => Ok(offset),
@@ -104,23 +129,17 @@ impl Journal for DoorJournal {
     }
 
     fn read(&self, query: JournalQuery, from: Position) -> JournalEntries {
-        let answers = self.0.send(Call::ReadJournal { query: query.into(), from: from.into() });
-        let entries = stream::unfold(Some(answers), |answers| async move {
-            let mut answers = answers?;
-            match answers.next().await {
-                Ok(Answer::Entry(Some(entry))) => Some((Ok(entry.into()), Some(answers))),
-                Ok(Answer::Entry(None)) => None,
-                Ok(_) => Some((Err(unexpected()), None)),
-                Err(error) => Some((Err(error), None)),
-            }
-        });
-        entries.boxed()
+        self.entries(query, from, false)
+    }
+
+    fn follow(&self, query: JournalQuery, from: Position) -> JournalEntries {
+        self.entries(query, from, true)
     }
 
     fn get(&self, event_id: Uuid) -> BoxFuture<'_, Result<Option<JournalEntry>>> {
         Box::pin(async move {
             match self.0.call(Call::JournalEntry { event_id }).await? {
-                Answer::Entry(entry) => Ok(entry.map(Into::into)),
+                Answer::Entry(entry) => Ok(entry),
                 _ => Err(unexpected()),
             }
         })

@@ -130,9 +130,9 @@ impl Transport for DoorTransport {
 }
 
 /// A stream or a browser at the other side, which ends with it.
-struct Holder {
-    client: Arc<Client>,
-    id: u64,
+pub(super) struct Holder {
+    pub(super) client: Arc<Client>,
+    pub(super) id: u64,
 }
 
 impl Holder {

@@ -22,7 +22,7 @@ use crate::Embedded;
 use bloodbank_core::{
     Error, ErrorKind, Result,
     settings::Settings,
-    store::{DirectLinkStore, Journal},
+    store::{DirectLinkStore, Journal, JournalEntries},
     transport::{BoxQueueBrowser, Consume, Deliveries, Delivery, Publish, Settlement, Transport},
 };
 
@@ -154,23 +154,14 @@ impl Visitor {
             }
             Call::LinkEntries { events } => Answer::Entries(self.links(bus)?.entries(&events).await?),
             Call::LinkChildren { events } => Answer::Children(self.links(bus)?.children(&events).await?),
-            Call::ReadJournal { query, from } => {
-                let mut entries = self.journal(bus)?.read(query.read()?, from.into());
-                let replies = self.replies.clone();
-                self.tasks.spawn(async move {
-                    let mut is_open = true;
-                    while let (true, Some(entry)) = (is_open, entries.next().await) {
-                        let result = match entry {
-                            Ok(entry) => Ok(Answer::Entry(Some(entry.into()))),
-                            Err(error) => Err(WireError::from(&error)),
-                        };
-                        is_open = replies.send(Reply { id, result }).await.is_ok();
-                    }
-                    let _ = replies.send(Reply { id, result: Ok(Answer::Entry(None)) }).await;
-                });
+            Call::FindLinks { first, last, limit } => Answer::Events(self.links(bus)?.find(first, last, limit).await?),
+            Call::ReadJournal { query, from, follow } => {
+                let journal = self.journal(bus)?;
+                let entries = if follow { journal.follow(query, from) } else { journal.read(query, from) };
+                self.streams.insert(id, self.tasks.spawn(hand_on_entries(id, entries, self.replies.clone())));
                 return Ok(None);
             }
-            Call::JournalEntry { event_id } => Answer::Entry(self.journal(bus)?.get(event_id).await?.map(Into::into)),
+            Call::JournalEntry { event_id } => Answer::Entry(self.journal(bus)?.get(event_id).await?),
             Call::JournalFloor => Answer::Offset(self.journal(bus)?.floor().await?),
             Call::JournalTip => Answer::Offset(self.journal(bus)?.tip().await?),
         }))
@@ -214,6 +205,20 @@ async fn hand_on(id: u64, mut deliveries: Deliveries, replies: mpsc::Sender<Repl
         }
     }
     let _ = replies.send(Reply { id, result: Ok(Answer::Delivery(None)) }).await;
+}
+
+/// Hands the entries of a journal on to a tool.
+async fn hand_on_entries(id: u64, mut entries: JournalEntries, replies: mpsc::Sender<Reply>) {
+    while let Some(entry) = entries.next().await {
+        let result = match entry {
+            Ok(entry) => Ok(Answer::Entry(Some(entry))),
+            Err(error) => Err(WireError::from(&error)),
+        };
+        if replies.send(Reply { id, result }).await.is_err() {
+            return;
+        }
+    }
+    let _ = replies.send(Reply { id, result: Ok(Answer::Entry(None)) }).await;
 }
 
 fn hold(held: &Held, holder: u64, tag: u64, delivery: Delivery) -> WireDelivery {

@@ -3,14 +3,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use bloodbank_core::{
-    Error, ErrorKind, Result,
+    Error, ErrorKind,
     message::{Incoming, Outgoing, Properties},
-    routing::BindingPattern,
     store::{BatchRead, CausationLink, JournalEntry, JournalQuery, LinkEntry, Position},
     transport::{QueueStatus, Topology, TopologyDiff},
 };
@@ -86,10 +84,17 @@ pub(super) enum Call {
     LinkChildren {
         events: Vec<Uuid>,
     },
+    FindLinks {
+        first: Uuid,
+        last: Uuid,
+        limit: usize,
+    },
     FlushLinks,
     ReadJournal {
-        query: WireQuery,
-        from: WirePosition,
+        query: JournalQuery,
+        from: Position,
+        /// Whether the stream goes on with what is published later.
+        follow: bool,
     },
     JournalEntry {
         event_id: Uuid,
@@ -122,7 +127,7 @@ pub(super) enum Answer {
         version: String,
     },
     Published {
-        unrouted: bool,
+        unrouted: Option<bool>,
     },
     Compared {
         items: Vec<TopologyDiff>,
@@ -136,8 +141,9 @@ pub(super) enum Answer {
     Delivery(Option<WireDelivery>),
     Entries(BatchRead<Option<LinkEntry>>),
     Children(BatchRead<Vec<Uuid>>),
+    Events(Vec<Uuid>),
     /// An entry of a journal, the last one of which is `None`.
-    Entry(Option<WireEntry>),
+    Entry(Option<JournalEntry>),
     Offset(Option<u64>),
 }
 
@@ -164,26 +170,6 @@ pub(super) struct WireDelivery {
     pub(super) tag: u64,
     pub(super) redelivered: bool,
     pub(super) message: WireMessage,
-}
-
-#[derive(Serialize, Deserialize)]
-pub(super) struct WireEntry {
-    pub(super) offset: u64,
-    pub(super) published_at: DateTime<Utc>,
-    pub(super) message: WireMessage,
-}
-
-impl From<JournalEntry> for WireEntry {
-    fn from(entry: JournalEntry) -> Self {
-        let JournalEntry { offset, published_at, message, .. } = entry;
-        Self { offset, published_at, message: message.into() }
-    }
-}
-
-impl From<WireEntry> for JournalEntry {
-    fn from(entry: WireEntry) -> Self {
-        Self::new(entry.offset, entry.published_at, entry.message.into())
-    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -244,63 +230,5 @@ impl WireMessage {
         let message =
             Outgoing::new(self.exchange, self.routing_key, Bytes::from(self.body)).properties(self.properties);
         if mandatory { message.mandatory() } else { message }
-    }
-}
-
-#[derive(Serialize, Deserialize)]
-pub(super) struct WireQuery {
-    pattern: Option<String>,
-    exchange: Option<String>,
-    since: Option<DateTime<Utc>>,
-}
-
-impl From<JournalQuery> for WireQuery {
-    fn from(query: JournalQuery) -> Self {
-        let JournalQuery { pattern, exchange, since, .. } = query;
-        Self { pattern: pattern.map(|pattern| pattern.as_str().to_owned()), exchange, since }
-    }
-}
-
-impl WireQuery {
-    pub(super) fn read(self) -> Result<JournalQuery> {
-        let mut query = JournalQuery::all();
-        if let Some(pattern) = self.pattern {
-            let parsed = BindingPattern::parse(pattern);
-            query = query.pattern(parsed.map_err(|error| Error::new(ErrorKind::InvalidKey, error.to_string()))?);
-        }
-        query.exchange = self.exchange;
-        query.since = self.since;
-        Ok(query)
-    }
-}
-
-#[derive(Clone, Copy, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum WirePosition {
-    Start,
-    Offset(u64),
-    Time(DateTime<Utc>),
-    Last(usize),
-}
-
-impl From<Position> for WirePosition {
-    fn from(position: Position) -> Self {
-        match position {
-            Position::Start => Self::Start,
-            Position::Offset(offset) => Self::Offset(offset),
-            Position::Time(time) => Self::Time(time),
-            Position::Last(count) => Self::Last(count),
-        }
-    }
-}
-
-impl From<WirePosition> for Position {
-    fn from(position: WirePosition) -> Self {
-        match position {
-            WirePosition::Start => Self::Start,
-            WirePosition::Offset(offset) => Self::Offset(offset),
-            WirePosition::Time(time) => Self::Time(time),
-            WirePosition::Last(count) => Self::Last(count),
-        }
     }
 }

@@ -7,18 +7,15 @@ use std::{
 
 use bloodbank_core::{
     Error, ErrorKind, Result,
-    store::{Journal, JournalEntries, JournalEntry, JournalQuery, Position},
+    store::{Journal, JournalEntries, JournalEntry, JournalQuery, Position, entries_lost},
 };
-use chrono::DateTime;
-use futures_util::{
-    StreamExt, TryStreamExt,
-    future::BoxFuture,
-    stream::{self, BoxStream},
-};
+use chrono::{DateTime, Utc};
+use futures_util::{StreamExt, TryStreamExt, future::BoxFuture, stream};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
+use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::{BUSY_TIMEOUT, failure, load};
+use super::{BUSY_TIMEOUT, failure, load, progress::Reached};
 use crate::engine::Engine;
 
 /// The number of entries in one page.
@@ -32,10 +29,17 @@ pub(crate) struct FileJournal {
     path: PathBuf,
 }
 
-/// The ids of the entries that are still to be read: `from` up to `to`, both included.
-struct Remaining {
-    from: i64,
-    to: i64,
+/// Where a reader is.
+struct Reader {
+    journal: FileJournal,
+    query: JournalQuery,
+    progress: watch::Receiver<Reached>,
+    /// The id of the next entry.
+    next: i64,
+    /// The last id to read; `None`: there is no last one.
+    to: Option<i64>,
+    /// Whether entries before `next` were read, so that those after them must not be missing.
+    is_begun: bool,
 }
 
 impl FileJournal {
@@ -62,57 +66,35 @@ impl FileJournal {
         .await
     }
 
-    /// Pages from a position to where the journal ends now.
-    async fn forward(self, query: JournalQuery, from: Position) -> Result<BoxStream<'static, Result<JournalEntry>>> {
-        let since = query.since.map(|since| since.timestamp_millis());
-        let begin = match from {
-            Position::Start | Position::Last(_) => None,
-            Position::Offset(offset) => Some(("id >= ?1", i64::try_from(offset).unwrap_or(i64::MAX))),
-            Position::Time(time) => Some(("published_at >= ?1", time.timestamp_millis())),
-        };
-        let rest = self
+    /// A reader at a position, with the entries before it that belong to it, and the newest id at that time.
+    async fn begin(self, query: JournalQuery, from: Position) -> Result<(Vec<JournalEntry>, Reader, i64)> {
+        // Before the file is looked at: nothing that is kept meanwhile is overlooked.
+        let progress = self.engine.journal.watch();
+        let since = query.since;
+        let wanted = query.clone();
+        let (entries, next, newest) = self
             .query(move |connection| {
-                let to: Option<i64> = connection.query_row("SELECT max(id) FROM messages", [], |row| row.get(0))?;
-                let (condition, value) =
-                    begin.or(since.map(|since| ("published_at >= ?1", since))).unwrap_or(("id >= ?1", 0));
-                let text = format!("SELECT min(id) FROM messages WHERE {condition}");
-                let from: Option<i64> = connection.query_row(&text, [value], |row| row.get(0))?;
-                Ok(from.zip(to).map(|(from, to)| Remaining { from, to }))
-            })
-            .await?;
-        let pages = stream::try_unfold(rest, move |rest| {
-            let (journal, query) = (self.clone(), query.clone());
-            async move {
-                let Some(Remaining { from, to }) = rest else { return Ok(None) };
-                let (entries, last) = journal.query(move |connection| page(connection, &query, from, to)).await?;
-                let rest = last.filter(|last| *last < to).map(|last| Remaining { from: last + 1, to });
-                Ok::<_, Error>(Some((stream::iter(entries.into_iter().map(Ok)), rest)))
-            }
-        });
-        Ok(pages.try_flatten().boxed())
-    }
-
-    /// The newest entries that pass a query, oldest first.
-    async fn last(self, query: JournalQuery, count: usize) -> Result<BoxStream<'static, Result<JournalEntry>>> {
-        let entries = self
-            .query(move |connection| {
-                let since = query.since.map_or(i64::MIN, |since| since.timestamp_millis());
-                let text =
-                    format!("{SELECT} WHERE published_at >= ?1 AND (?2 IS NULL OR exchange = ?2) ORDER BY id DESC");
-                let mut statement = connection.prepare(&text)?;
-                let mut rows = statement.query(params![since, query.exchange])?;
-                let mut entries = Vec::new();
-                while entries.len() < count {
-                    let Some(row) = rows.next()? else { break };
-                    if passes(row, &query)? {
-                        entries.push(entry(row)?);
+                let newest = "SELECT coalesce(max(id), 0) FROM messages";
+                let newest: i64 = connection.query_row(newest, [], |row| row.get(0))?;
+                let first_at = |time: DateTime<Utc>| -> rusqlite::Result<i64> {
+                    let text = "SELECT min(id) FROM messages WHERE published_at >= ?1 AND id <= ?2";
+                    let id: Option<i64> =
+                        connection.query_row(text, [time.timestamp_millis(), newest], |row| row.get(0))?;
+                    Ok(id.unwrap_or(newest + 1))
+                };
+                let next = match from {
+                    Position::Last(count) => {
+                        return Ok((last(connection, &wanted, count, newest)?, newest + 1, newest));
                     }
-                }
-                entries.reverse();
-                Ok(entries)
+                    Position::Start => since.map_or(Ok(0), first_at)?,
+                    Position::Offset(offset) => i64::try_from(offset).unwrap_or(i64::MAX),
+                    Position::Time(time) => first_at(time)?,
+                };
+                Ok((Vec::new(), next, newest))
             })
             .await?;
-        Ok(stream::iter(entries.into_iter().map(Ok)).boxed())
+        let reader = Reader { journal: self, query, progress, next, to: None, is_begun: false };
+        Ok((entries, reader, newest))
     }
 
     async fn edge(&self, sql: &'static str) -> Result<Option<u64>> {
@@ -133,10 +115,24 @@ impl Journal for FileJournal {
     fn read(&self, query: JournalQuery, from: Position) -> JournalEntries {
         let journal = self.clone();
         stream::once(async move {
-            match from {
-                Position::Last(count) => journal.last(query, count).await,
-                Position::Start | Position::Offset(_) | Position::Time(_) => journal.forward(query, from).await,
+            let (entries, mut reader, newest) = journal.begin(query, from).await?;
+            let before = reader.query.before.map(|before| i64::try_from(before).unwrap_or(i64::MAX) - 1);
+            reader.to = Some(before.map_or(newest, |before| newest.min(before)));
+            Ok::<_, Error>(reader.entries(entries))
+        })
+        .try_flatten()
+        .boxed()
+    }
+
+    fn follow(&self, query: JournalQuery, from: Position) -> JournalEntries {
+        let journal = self.clone();
+        stream::once(async move {
+            let (entries, mut reader, _) = journal.begin(query, from).await?;
+            if let Position::Time(time) = from {
+                // Of what comes later too.
+                reader.query.since = reader.query.since.max(Some(time));
             }
+            Ok::<_, Error>(reader.entries(entries))
         })
         .try_flatten()
         .boxed()
@@ -158,7 +154,66 @@ impl Journal for FileJournal {
     }
 }
 
+impl Reader {
+    /// Those that were read already, and the pages after them.
+    fn entries(self, read: Vec<JournalEntry>) -> JournalEntries {
+        let pages = stream::try_unfold(self, |mut reader| async move {
+            let page = reader.page().await?;
+            Ok::<_, Error>(page.map(|entries| (stream::iter(entries.into_iter().map(Ok)), reader)))
+        });
+        stream::iter(read.into_iter().map(Ok)).chain(pages.try_flatten()).boxed()
+    }
+
+    /// The entries of the next page that pass; `None`: there are no more.
+    async fn page(&mut self) -> Result<Option<Vec<JournalEntry>>> {
+        let newest = loop {
+            let newest = self.progress.borrow_and_update().newest.cast_signed();
+            let end = self.to.map_or(newest, |to| to.min(newest));
+            if self.next <= end {
+                break end;
+            }
+            if self.to.is_some_and(|to| self.next > to) {
+                return Ok(None);
+            }
+            self.journal.engine.lock().check_open()?;
+            // The engine has the sender, and is kept by the journal.
+            let _ = self.progress.changed().await;
+        };
+        let (query, from) = (self.query.clone(), self.next);
+        let (entries, last) = self.journal.query(move |connection| page(connection, &query, from, newest)).await?;
+        let pruned = self.progress.borrow().pruned;
+        if self.is_begun && pruned >= from.cast_unsigned() {
+            return Err(entries_lost(&self.journal.describe(), from.cast_unsigned(), pruned));
+        }
+        self.is_begun = true;
+        self.next = last.unwrap_or(newest) + 1;
+        Ok(Some(entries))
+    }
+}
+
 const SELECT: &str = "SELECT published_at, exchange, key, properties, body, coalesce(type, key), id FROM messages";
+
+/// The newest entries up to an id that pass a query, oldest first.
+fn last(
+    connection: &Connection,
+    query: &JournalQuery,
+    count: usize,
+    newest: i64,
+) -> rusqlite::Result<Vec<JournalEntry>> {
+    let since = query.since.map_or(i64::MIN, |since| since.timestamp_millis());
+    let text =
+        format!("{SELECT} WHERE id <= ?3 AND published_at >= ?1 AND (?2 IS NULL OR exchange = ?2) ORDER BY id DESC");
+    let newest = query.before.map_or(newest, |before| newest.min(i64::try_from(before).unwrap_or(i64::MAX) - 1));
+    let mut statement = connection.prepare(&text)?;
+    let mut rows = statement.query(params![since, query.exchange, newest])?;
+    let mut entries = Vec::new();
+    while entries.len() < count {
+        let Some(row) = rows.next()? else { break };
+        entries.extend(passing(row, query)?);
+    }
+    entries.reverse();
+    Ok(entries)
+}
 
 /// The entries of a page that pass the query, and the last id that was looked at; `None`: there are no more.
 fn page(
@@ -167,25 +222,34 @@ fn page(
     from: i64,
     to: i64,
 ) -> rusqlite::Result<(Vec<JournalEntry>, Option<i64>)> {
-    let text = format!("{SELECT} WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT {PAGE}");
+    let text = match query.event_id {
+        // Also those whose id stands in the body alone.
+        Some(_) => format!(
+            "{SELECT} WHERE id BETWEEN ?1 AND ?2 AND (event_id = ?3 OR event_id IS NULL) ORDER BY id LIMIT {PAGE}"
+        ),
+        None => format!("{SELECT} WHERE id BETWEEN ?1 AND ?2 AND ?3 IS NULL ORDER BY id LIMIT {PAGE}"),
+    };
     let mut statement = connection.prepare(&text)?;
-    let mut rows = statement.query(params![from, to])?;
+    let mut rows = statement.query(params![from, to, query.event_id.as_ref().map(Uuid::as_bytes)])?;
     let (mut entries, mut last) = (Vec::new(), None);
     while let Some(row) = rows.next()? {
         last = Some(row.get(6)?);
-        if passes(row, query)? {
-            entries.push(entry(row)?);
-        }
+        entries.extend(passing(row, query)?);
     }
     Ok((entries, last))
 }
 
-fn passes(row: &Row<'_>, query: &JournalQuery) -> rusqlite::Result<bool> {
+/// The entry of a row that passes. Most rows fail by their head, and their bodies are not read.
+fn passing(row: &Row<'_>, query: &JournalQuery) -> rusqlite::Result<Option<JournalEntry>> {
     let (published_at, exchange) = (row.get::<_, i64>(0)?, row.get_ref(1)?.as_str()?);
     let event_type = row.get_ref(5)?.as_str()?;
-    Ok(query.since.is_none_or(|since| published_at >= since.timestamp_millis())
+    let may_pass = query.since.is_none_or(|since| published_at >= since.timestamp_millis())
         && query.exchange.as_ref().is_none_or(|wanted| wanted == exchange)
-        && query.pattern.as_ref().is_none_or(|pattern| pattern.matches(event_type)))
+        && query.pattern.as_ref().is_none_or(|pattern| pattern.matches(event_type));
+    if !may_pass {
+        return Ok(None);
+    }
+    Ok(Some(entry(row)?).filter(|entry| query.passes(entry)))
 }
 
 fn entry(row: &Row<'_>) -> rusqlite::Result<JournalEntry> {

@@ -67,14 +67,26 @@ impl Tables {
                 ORDER BY number LIMIT ?1",
             )?;
             let mut number = connection.prepare_cached("INSERT OR IGNORE INTO link_numbers VALUES (?1, ?2)")?;
+            // An event that comes again without parents keeps those that are known.
+            let mut rootless = connection.prepare_cached(
+                "INSERT OR IGNORE INTO link_numbers SELECT ?1, ?2 WHERE NOT EXISTS (
+                    SELECT 1 FROM link_numbers AS known JOIN links USING (event, number)
+                    WHERE known.event = ?1 AND length(parents) > 0 AND expires_at > ?3)",
+            )?;
+            let now = now();
             let mut child = connection.prepare_cached("INSERT OR REPLACE INTO children VALUES (?1, ?2, ?3)")?;
             let mut rows = links.query([INDEX_BATCH as i64])?;
             let (mut count, mut last) = (0, 0);
             while let Some(row) = rows.next()? {
                 last = row.get::<_, i64>(0)?;
                 let event = row.get_ref(1)?.as_blob()?;
-                number.execute(params![event, last])?;
-                for parent in row.get_ref(2)?.as_blob()?.chunks(16) {
+                let parents = row.get_ref(2)?.as_blob()?;
+                if parents.is_empty() {
+                    rootless.execute(params![event, last, now])?;
+                } else {
+                    number.execute(params![event, last])?;
+                }
+                for parent in parents.chunks(16) {
                     child.execute(params![parent, event, row.get::<_, i64>(3)?])?;
                 }
                 count += 1;
@@ -158,6 +170,19 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<LinkEntry> {
         metadata: serde_json::from_str(metadata)
             .map_err(|error| rusqlite::Error::FromSqlConversionFailure(2, rusqlite::types::Type::Text, error.into()))?,
     })
+}
+
+/// The ids of events between two ids, in order, at most so many.
+pub(super) fn find(connection: &Connection, first: Uuid, last: Uuid, limit: usize) -> rusqlite::Result<Vec<Uuid>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT event FROM link_numbers JOIN links USING (event, number)
+            WHERE event BETWEEN ?1 AND ?2 AND expires_at > ?3 AND length(event) = 16
+        UNION SELECT parent FROM children WHERE parent BETWEEN ?1 AND ?2 AND expires_at > ?3 AND length(parent) = 16
+        ORDER BY 1 LIMIT ?4",
+    )?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let found = statement.query_map(params![first.as_bytes(), last.as_bytes(), now(), limit], |row| row.get(0))?;
+    found.map(|id| id.map(Uuid::from_bytes)).collect()
 }
 
 /// A part of the children of some events.

@@ -110,6 +110,10 @@ impl LinkStore for FileLinks {
         })
     }
 
+    fn find(&self, first: Uuid, last: Uuid, limit: usize) -> BoxFuture<'_, Result<Vec<Uuid>>> {
+        Box::pin(self.query(move |connection| link_tables::find(connection, first, last, limit)))
+    }
+
     fn children<'a>(&'a self, events: &'a [Uuid]) -> BoxFuture<'a, Result<BatchRead<Vec<Uuid>>>> {
         Box::pin(async move {
             let mut read = BatchRead::from(Vec::with_capacity(events.len()));

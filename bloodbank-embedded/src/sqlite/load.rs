@@ -30,7 +30,7 @@ pub(super) fn load(path: &Path, state: &mut State, mut tables: Tables) -> Result
             tables.newest = newest.cast_unsigned();
             state.last_message = tables.newest;
             // On a full disk the history waits.
-            drop(tables.prune().and_then(|()| tables.prune_links()));
+            drop(tables.prune(|_| {}).and_then(|()| tables.prune_links()));
             Ok(())
         });
     match loaded {

@@ -19,6 +19,7 @@ mod link_tables;
 pub(super) mod links;
 mod load;
 mod lock;
+pub(super) mod progress;
 mod prune;
 mod schema;
 mod tables;
@@ -105,6 +106,9 @@ fn check_path(path: &Path) -> Result<()> {
 
 fn connect(path: &Path, is_new: bool) -> Result<Connection> {
     let failed = |error| failure(path, "cannot be opened", &error);
+    if is_new {
+        create_private(path);
+    }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
@@ -116,6 +120,16 @@ fn connect(path: &Path, is_new: bool) -> Result<Connection> {
     connection.execute_batch(link_tables::TABLES).map_err(failed)?;
     connection.execute_batch(leases::TABLE).map_err(failed)?;
     Ok(connection)
+}
+
+/// Creates the file for this user alone: it holds the payloads of all events. What SQLite puts beside it has the same
+/// permissions. A file that is there already keeps its own; one that cannot be created is reported by SQLite.
+fn create_private(path: &Path) {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    drop(options.open(path));
 }
 
 fn start(path: &Path, connection: Connection, lock: FileLock, retention: Retention) -> Result<Arc<Engine>> {

@@ -6,12 +6,14 @@ use crate::queue::MessageId;
 use crate::sqlite::tables::{Tables, millis, now};
 
 impl Tables {
-    /// Deletes what is over the bounds of the history; each message is looked at once.
-    pub(super) fn prune(&mut self) -> rusqlite::Result<()> {
+    /// Deletes what is over the bounds of the history; each message is looked at once. Before anything is gone, it is announced
+    /// up to where.
+    pub(super) fn prune(&mut self, announce: impl FnOnce(MessageId)) -> rusqlite::Result<()> {
         let end = self.newest.saturating_sub(self.retention.count).max(self.too_old()?);
         if end <= self.pruned {
             return Ok(());
         }
+        announce(end);
         self.transaction(|tables| {
             let mut from = tables.pruned + 1;
             for id in tables.references.range(from..=end).map(|(id, _)| *id) {

@@ -147,13 +147,14 @@ impl Writer {
 
     fn committed(&mut self, batch: Vec<Record>) {
         let mut confirms = Vec::new();
-        let (mut links, mut leases) = (0, 0);
+        let (mut links, mut leases, mut newest) = (0, 0, 0);
         let mut wakers = Wakers::default();
         if let Some(engine) = self.engine.upgrade() {
             let mut state = engine.lock();
             for record in batch {
                 match record {
-                    Record::Published(Publication { entries, confirm, .. }) => {
+                    Record::Published(Publication { id, entries, confirm, .. }) => {
+                        newest = newest.max(id);
                         confirms.push(confirm);
                         for (queue, entry) in entries {
                             state.put(queue, entry, &mut wakers);
@@ -174,6 +175,10 @@ impl Writer {
                     }
                     _ => {}
                 }
+            }
+            drop(state);
+            if newest > 0 {
+                engine.journal.kept(newest);
             }
         }
         wakers.wake();
@@ -242,9 +247,13 @@ impl Writer {
 
     fn prune(&mut self) {
         self.written = 0;
-        if let Err(error) =
-            self.tables.prune().and_then(|()| self.tables.prune_links()).and_then(|()| self.tables.prune_leases())
-        {
+        let announce = |end| {
+            if let Some(engine) = self.engine.upgrade() {
+                engine.journal.pruned(end);
+            }
+        };
+        let pruned = self.tables.prune(announce).and_then(|()| self.tables.prune_links());
+        if let Err(error) = pruned.and_then(|()| self.tables.prune_leases()) {
             tracing::warn!(path = %self.path.display(), %error, "the history of the embedded bus was not pruned");
         }
     }

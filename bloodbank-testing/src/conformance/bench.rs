@@ -191,7 +191,7 @@ impl Bench {
         let key = Arc::clone(&message.routing_key);
         let published = self.within("a confirm", self.transport.publish(message)).await;
         let published = published.unwrap_or_else(|error| panic!("`{key}` is confirmed, not: {error:?}"));
-        assert!(!published.unrouted, "`{key}` reaches a queue");
+        assert_eq!(published.unrouted, Some(false), "`{key}` reaches a queue");
     }
 
     /// Publishes numbers one after the other, without waiting for their confirms in between.
@@ -199,7 +199,7 @@ impl Bench {
         let messages = numbers.map(|number| numbered(exchange, key, number)).collect();
         for published in publish_all(&*self.transport, messages, self.timeout).await {
             let published = published.expect("the broker confirms");
-            assert!(!published.unrouted, "`{key}` reaches a queue");
+            assert_eq!(published.unrouted, Some(false), "`{key}` reaches a queue");
         }
     }
 

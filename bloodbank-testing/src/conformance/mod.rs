@@ -37,6 +37,7 @@ mod delivering;
 mod durability;
 mod lifecycle;
 mod messages;
+mod priorities;
 mod publishing;
 mod restarts;
 mod settling;
@@ -112,6 +113,7 @@ pub mod properties {
             carries_bodies_of_megabytes, keeps_payload_headers_and_properties,
             keeps_the_properties_of_foreign_messages, keeps_what_is_absent_absent,
         },
+        priorities::delivers_messages_of_a_higher_priority_first,
         publishing::{
             publishes_in_the_order_of_the_caller, refuses_when_the_queue_is_full, reports_what_no_queue_receives,
             survives_a_missing_exchange, survives_dropped_publishes,
@@ -124,7 +126,8 @@ pub mod properties {
         },
         topics::{routes_by_the_table, routes_random_keys_as_the_matcher_does},
         topology::{
-            declares_again_what_is_equal, declares_what_a_subscriber_needs, refuses_other_properties,
+            declares_again_what_is_equal, declares_what_a_subscriber_needs,
+            looks_at_foreign_queues_and_declares_nothing_of_them, refuses_other_properties,
             refuses_to_consume_what_is_missing,
         },
     };

@@ -120,11 +120,13 @@ macro_rules! __conformance {
             declares_what_a_subscriber_needs
             refuses_other_properties
             refuses_to_consume_what_is_missing
+            looks_at_foreign_queues_and_declares_nothing_of_them
             routes_by_the_table
             routes_random_keys_as_the_matcher_does
             sends_rejected_messages_to_the_dead_letter_exchange
             drops_rejected_messages_without_a_dead_letter_exchange
             expires_messages
+            delivers_messages_of_a_higher_priority_first
             delays_and_returns_to_one_queue
             browses_a_queue_and_leaves_it_as_it_is
             compares_a_topology_and_changes_nothing

@@ -118,3 +118,28 @@ pub async fn refuses_to_consume_what_is_missing(bench: &mut Bench) {
     bench.publish(numbered(&events, "some.key", 1)).await;
     assert_eq!(subscription.take_one().await, 1);
 }
+
+/// A queue that others make must exist; whatever its properties are, nothing of it is declared.
+pub async fn looks_at_foreign_queues_and_declares_nothing_of_them(bench: &mut Bench) {
+    let (events, queue) = (bench.name("events"), bench.name("foreign"));
+    let topology = Topology::foreign_subscriber(&events, &queue, bench.kind());
+    let compare = async |bench: &Bench| {
+        let compared = bench.transport().compare(topology.clone()).await.expect("the broker compares");
+        compared[0].to_string()
+    };
+    assert_eq!(compare(bench).await, format!("the foreign queue `{queue}`: missing"));
+    let error = bench.transport().declare(topology.clone()).await.expect_err("there is no such queue");
+    assert_eq!(error.kind(), ErrorKind::Topology);
+    assert!(error.to_string().contains(&*queue), "{error}");
+    let made = bench.queue(&queue).max_length(3);
+    bench.declare(Topology::default().queues([made.clone()])).await;
+    bench.declare(topology.clone()).await;
+    assert_eq!(compare(bench).await, format!("the foreign queue `{queue}`: as declared"));
+    let published =
+        bench.transport().publish(numbered(&events, "orders.placed", 1)).await.expect("the broker confirms");
+    assert_eq!(published.unrouted, Some(true), "nothing is bound to it");
+    // It is what it was, for those who make it.
+    bench.declare(Topology::default().queues([made])).await;
+    bench.publish(numbered(&rung_name(bench.kind(), LADDER[0]).into(), &queue, 2)).await;
+    assert_eq!(bench.subscribe(&queue, 1).await.take_one().await, 2, "back from a delay");
+}

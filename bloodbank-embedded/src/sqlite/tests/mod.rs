@@ -118,3 +118,16 @@ async fn next(deliveries: &mut Deliveries) -> Delivery {
 fn body(delivery: &Delivery) -> &str {
     std::str::from_utf8(&delivery.message.body).unwrap()
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_file_is_for_its_user_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let bus = open(folder.path(), Retention::default());
+    for name in ["bus.db", "bus.db-wal"] {
+        let mode = std::fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+    drop(bus);
+}

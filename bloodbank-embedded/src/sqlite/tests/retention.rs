@@ -1,6 +1,7 @@
 //! Messages that the journal forgets, and those that it keeps.
 
-use crate::sqlite::tests::*;
+use crate::sqlite::{journal::FileJournal, tests::*};
+use bloodbank_core::store::{Journal, JournalQuery, Position};
 
 async fn bounded(count: u64) -> Bench {
     Bench::with_retention(Retention { count, ..Retention::default() }).await
@@ -68,4 +69,40 @@ async fn old_messages_go() {
     bench.bus = open(bench.folder.path(), bench.retention);
     assert_eq!(bench.number("SELECT count(*) FROM messages"), 3);
     assert_eq!(bench.number("SELECT min(id) FROM messages"), 2);
+}
+
+#[tokio::test]
+async fn a_reader_that_is_left_behind_is_told_what_it_lost() {
+    let bench = bounded(1_100).await;
+    publish_many(&bench, "unrouted", 1_100).await;
+    let journal = FileJournal::new(&bench.bus.engine, &bench.folder.path().join("bus.db"));
+    let mut reading = journal.read(JournalQuery::all(), Position::Start);
+    let mut following = journal.follow(JournalQuery::all(), Position::Start);
+    let first = reading.next().await.unwrap().unwrap();
+    assert_eq!((first.offset, following.next().await.unwrap().unwrap().offset), (1, 1));
+    // Pruned after every thousand: the first hundreds go, which both have in hand, and some that they have not.
+    publish_many(&bench, "unrouted", 1_000).await;
+    bench.settled().await;
+    let floor = loop {
+        match journal.floor().await.unwrap() {
+            Some(1) | None => tokio::time::sleep(Duration::from_millis(5)).await,
+            Some(floor) => break floor,
+        }
+    };
+    for mut entries in [reading, following] {
+        let mut last = 1;
+        let error = loop {
+            match entries.next().await.expect("an error before the end") {
+                Ok(entry) => {
+                    assert_eq!(entry.offset, last + 1, "a gap is not told");
+                    last = entry.offset;
+                }
+                Err(error) => break error,
+            }
+        };
+        let lost = format!("the entries {} to {} of {}", last + 1, floor - 1, journal.describe());
+        assert!(error.to_string().starts_with(&lost), "{error} is not: {lost}");
+        assert_eq!(error.kind(), ErrorKind::Storage);
+        assert!(entries.next().await.is_none());
+    }
 }

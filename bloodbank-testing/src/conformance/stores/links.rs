@@ -56,6 +56,27 @@ pub async fn knows_nothing_of_strangers(fixture: &Fixture) {
     assert!(children(&*store, child).await.is_empty());
 }
 
+/// Events are found by a range of ids, in order, once each, also those that are known as parents only.
+pub async fn finds_events_between_two_ids(fixture: &Fixture) {
+    let store = open(fixture).await;
+    // Nobody else has ids with these first digits.
+    let [base] = ids();
+    let id = |last: u8| {
+        let mut bytes = *base.as_bytes();
+        bytes[15] = last;
+        Uuid::from_bytes(bytes)
+    };
+    let links: Vec<_> = (10..30).map(|child| link(id(child), &[id(child / 10)])).collect();
+    write(&*store, &links).await;
+    write(&*store, &links[..5]).await;
+    let find = async |first, last, limit| store.find(id(first), id(last), limit).await.expect("the store can be read");
+    let all: Vec<_> = [1, 2].into_iter().chain(10..30).map(id).collect();
+    assert_eq!(find(0, 255, 100).await, all);
+    assert_eq!(find(2, 12, 100).await, [2, 10, 11, 12].map(id));
+    assert_eq!(find(11, 255, 3).await, [11, 12, 13].map(id));
+    assert_eq!(find(30, 255, 100).await, [] as [Uuid; 0]);
+}
+
 /// There is a value for each event that was asked for, in the order of the question, also where one is asked for twice.
 pub async fn answers_in_the_order_of_the_question(fixture: &Fixture) {
     let store = open(fixture).await;
@@ -107,6 +128,21 @@ pub async fn replaces_a_link(fixture: &Fixture) {
         assert_eq!(entry.app(), Some("warehouse"));
         assert!(!entry.metadata.contains_key("reason"), "{entry:?}");
         assert_eq!(children(&*store, second).await, HashSet::from([child]));
+    }
+}
+
+/// An event that is written again without parents keeps those that are known: whoever publishes it a second time need not know
+/// them.
+pub async fn keeps_parents_when_an_event_comes_again_without(fixture: &Fixture) {
+    let store = open(fixture).await;
+    for is_together in [false, true] {
+        let [parent, child] = ids();
+        let links = [link(child, &[parent]), link(child, &[])];
+        for links in links.chunks(if is_together { 2 } else { 1 }) {
+            write(&*store, links).await;
+        }
+        assert_eq!(entry(&*store, child).await.expect("it was written").parents, [parent]);
+        assert_eq!(children(&*store, parent).await, HashSet::from([child]));
     }
 }
 

@@ -69,6 +69,11 @@ pub trait StoreFixture<S: ?Sized>: Send + Sync + 'static {
 pub trait JournalFixture: StoreFixture<dyn Journal> {
     /// Publishes a message through its exchange, which need not exist yet, and resolves when the journal has it.
     fn publish(&self, message: Outgoing) -> BoxFuture<'_, Result<()>>;
+
+    /// The two exchanges whose messages the journal keeps. Where journals share a broker, every fixture has its own.
+    fn exchanges(&self) -> [Arc<str>; 2] {
+        ["conformance.events".into(), "conformance.other".into()]
+    }
 }
 
 /// Opens a [`DirectLinkStore`] as a [`LinkStore`], so that it passes the properties of both.

@@ -89,8 +89,10 @@ macro_rules! __store_conformance {
             keeps_an_event_without_parents
             knows_nothing_of_strangers
             answers_in_the_order_of_the_question
+            finds_events_between_two_ids
             lists_children_once_each
             replaces_a_link
+            keeps_parents_when_an_event_comes_again_without
             lists_many_children
             reads_many_events_at_once
             keeps_links_that_are_written_at_once
@@ -148,6 +150,9 @@ macro_rules! __store_conformance {
             queries_by_pattern
             queries_by_exchange
             queries_by_time
+            queries_by_an_end
+            queries_by_what_an_event_says
+            follows_what_is_published_later
             has_a_floor_and_a_tip
             gets_the_newest_by_id
             ends_where_it_ended_when_reading_began
