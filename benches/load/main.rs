@@ -138,7 +138,11 @@ impl Publishers {
                     permit.forget();
                     let begun = Instant::now();
                     let published = bus.publish(event(number)).await;
-                    ledger.published(number, published.is_ok_and(|receipt| !receipt.unrouted), begun.elapsed());
+                    ledger.published(
+                        number,
+                        published.is_ok_and(|receipt| receipt.unrouted != Some(true)),
+                        begun.elapsed(),
+                    );
                 }
                 // The others wait for what there will not be.
                 due.close();

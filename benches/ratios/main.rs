@@ -11,8 +11,9 @@ mod raw;
 mod sample;
 
 use bloodbank::settings::QueueKind;
-use bloodbank_harness::RabbitMq;
+use bloodbank_harness::{RabbitMq, Redis};
 use measure::{Figure, ratio};
+use ours::Relay;
 
 /// The number of events in a round.
 const EVENTS: usize = 40_000;
@@ -29,10 +30,10 @@ fn main() {
         println!("in process (embedded bus in memory, default allocator)");
         runtime.block_on(runtime.spawn(in_process::run())).unwrap();
     }
-    if !wanted("publish") && !wanted("consume") {
+    if !wanted("publish") && !wanted("consume") && !wanted("relay") {
         return;
     }
-    let broker = RabbitMq::start().unwrap();
+    let (broker, redis) = (RabbitMq::start().unwrap(), Redis::start().unwrap());
     // Both sides in tasks, as in a service: the main thread of a runtime is no worker.
     for kind in [QueueKind::Classic, QueueKind::Quorum] {
         println!("\nRabbitMQ, {kind:?} queue, {EVENTS} events × {ROUNDS} rounds, body {} bytes", sample::body().len());
@@ -42,6 +43,12 @@ fn main() {
         }
         if wanted("consume") {
             runtime.block_on(runtime.spawn(consuming(broker.url(), kind))).unwrap();
+        }
+        if wanted("relay") {
+            let once = Relay::once(redis.url());
+            for relay in [Relay::Plain, once] {
+                runtime.block_on(runtime.spawn(relaying(broker.url(), kind, relay))).unwrap();
+            }
         }
     }
 }
@@ -60,6 +67,34 @@ async fn publishing(url: String, kind: QueueKind) {
     ratio("publish, confirmed, window 256, events/s", theirs.rate, ours_median.rate);
     ratio("publish, CPU of the client, µs/event", theirs.cpu, ours_median.cpu);
     raw.delete(ours.queue()).await;
+    ours.close().await;
+}
+
+/// Consume, publish what follows, confirm, acknowledge: by hand with 128 in flight, and a subscriber with nothing set, or one that
+/// handles each event once besides.
+async fn relaying(url: String, kind: QueueKind, relay: Relay) {
+    let ours = ours::Service::start(&url, kind).await;
+    let raw = raw::Client::connect(&url).await;
+    let [queue, sink] = ours.relay_queues(&relay).await;
+    raw.delete(ours.queue()).await;
+    let (mut theirs_all, mut ours_all) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        // Each with an id of its own.
+        ours.publish(EVENTS).await;
+        theirs_all.push(raw.relay(&queue, ours.exchange(), EVENTS, 128).await);
+        raw.purge(&sink).await;
+        ours.publish(EVENTS).await;
+        ours_all.push(ours.relay(&relay, EVENTS).await);
+        raw.purge(&sink).await;
+    }
+    let (theirs, ours_median) = (Figure::median(&theirs_all), Figure::median(&ours_all));
+    let (row, cpu) = match relay {
+        Relay::Plain => ("consume → follow-up → confirm → ack, events/s", "the same, CPU of the client, µs/event"),
+        Relay::Once(_) => ("the same with `dedupe` on Redis, events/s", "the same with `dedupe`, CPU, µs/event"),
+    };
+    ratio(row, theirs.rate, ours_median.rate);
+    ratio(cpu, theirs.cpu, ours_median.cpu);
+    raw.delete(&queue).await;
     ours.close().await;
 }
 

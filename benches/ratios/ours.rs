@@ -5,13 +5,23 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use bloodbank::{Settings, prelude::*, settings::QueueKind};
+use bloodbank::{
+    Settings,
+    dedupe::Dedupe,
+    prelude::*,
+    settings::QueueKind,
+    store::redis::{RedisConnection, RedisLeases},
+    transport::{
+        Topology,
+        topology::{Binding, Queue},
+    },
+};
 use bloodbank_harness::unique;
 use tokio::sync::Notify;
 
 use crate::{
     measure::{Figure, Round},
-    sample::{self, SentenceHeard},
+    sample::{self, SentenceHeard, SentenceRelayed},
 };
 
 pub(crate) struct Service {
@@ -33,12 +43,48 @@ struct Counted {
 }
 
 #[subscriber(prefetch = 1000)]
-async fn listen(heard: SentenceHeard, State(Countdown(counted)): State<Countdown>) {
+async fn listen(heard: SentenceHeard, State(countdown): State<Countdown>) {
     std::hint::black_box(heard);
-    match counted.handled.fetch_add(1, Ordering::Relaxed) {
-        0 => drop(counted.round.set(Round::begin())),
-        before if before + 1 == counted.events => counted.over.notify_one(),
-        _ => {}
+    countdown.count();
+}
+
+impl Countdown {
+    fn count(&self) {
+        let Self(counted) = self;
+        match counted.handled.fetch_add(1, Ordering::Relaxed) {
+            0 => drop(counted.round.set(Round::begin())),
+            before if before + 1 == counted.events => counted.over.notify_one(),
+            _ => {}
+        }
+    }
+}
+
+/// With nothing set: what a user meets first.
+#[subscriber]
+async fn relay(heard: SentenceHeard, State(countdown): State<Countdown>) -> SentenceRelayed {
+    countdown.count();
+    heard.into()
+}
+
+/// The same, and each event once: the marks are in Redis.
+#[subscriber(dedupe(within = "1h"))]
+async fn relay_once(heard: SentenceHeard, State(countdown): State<Countdown>) -> SentenceRelayed {
+    countdown.count();
+    heard.into()
+}
+
+/// The subscriber that relays.
+#[derive(Clone)]
+pub(crate) enum Relay {
+    Plain,
+    Once(Dedupe),
+}
+
+impl Relay {
+    /// Each event once: the marks are in this Redis.
+    pub(crate) fn once(redis: String) -> Self {
+        let store = RedisLeases::new(RedisConnection::new(&redis.into()).unwrap());
+        Self::Once(Dedupe::in_store(Arc::new(store)))
     }
 }
 
@@ -73,7 +119,7 @@ impl Service {
         let round = Round::begin();
         let receipts = self.bus.publish_all((0..events).map(|_| sample::event())).await;
         let figure = round.end(events);
-        assert!(receipts.iter().all(|receipt| receipt.as_ref().is_ok_and(|receipt| !receipt.unrouted)));
+        assert!(receipts.iter().all(|receipt| receipt.as_ref().is_ok_and(|receipt| receipt.unrouted == Some(false))));
         figure
     }
 
@@ -84,6 +130,43 @@ impl Service {
         let figure = counted.round.get().unwrap().end(events);
         app.shutdown().await.unwrap();
         figure
+    }
+
+    /// The queue of the subscriber that relays, and the one where what it relays goes, both declared.
+    pub(crate) async fn relay_queues(&self, relay: &Relay) -> [String; 2] {
+        let sink: Arc<str> = format!("{}.sink", self.name).into();
+        let binding = Binding {
+            exchange: Arc::clone(self.bus.exchange()),
+            queue: Arc::clone(&sink),
+            pattern: sample::RELAYED.into(),
+        };
+        let queue = Queue::new(Arc::clone(&sink), self.bus.settings().queue_kind);
+        let topology = Topology::default().queues([queue]).bindings([binding]);
+        self.bus.transport().declare(topology).await.unwrap();
+        self.relaying(relay, Countdown::default()).await.shutdown().await.unwrap();
+        let subscriber = match relay {
+            Relay::Plain => "relay",
+            Relay::Once(_) => "relay_once",
+        };
+        [format!("{}.{subscriber}", self.name), sink.to_string()]
+    }
+
+    async fn relaying(&self, kind: &Relay, countdown: Countdown) -> bloodbank::RunningApp {
+        let app = App::new(&*self.name, self.bus.clone()).state(countdown);
+        let app = match kind {
+            Relay::Plain => app.subscribe(relay),
+            Relay::Once(dedupe) => app.dedupe(dedupe.clone()).subscribe(relay_once),
+        };
+        app.start().await.unwrap()
+    }
+
+    pub(crate) async fn relay(&self, relay: &Relay, events: usize) -> Figure {
+        let counted = Arc::new(Counted { events, ..Default::default() });
+        let app = self.relaying(relay, Countdown(Arc::clone(&counted))).await;
+        counted.over.notified().await;
+        // Until everything is settled.
+        app.shutdown().await.unwrap();
+        counted.round.get().unwrap().end(events)
     }
 
     pub(crate) async fn close(self) {

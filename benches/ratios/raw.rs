@@ -85,6 +85,54 @@ impl Client {
         figure
     }
 
+    /// Consumes, publishes another event for each, and acknowledges when that is confirmed, with so many in flight.
+    pub(crate) async fn relay(&self, queue: &str, exchange: &str, events: usize, in_flight: u16) -> Figure {
+        let channel = self.connection.create_channel().await.unwrap();
+        channel.basic_qos(in_flight, BasicQosOptions::default()).await.unwrap();
+        let mut consumer = channel
+            .basic_consume(queue.into(), "raw".into(), BasicConsumeOptions::default(), FieldTable::default())
+            .await
+            .unwrap();
+        let (mut round, mut taken, mut done) = (None, 0, 0);
+        let mut confirms = FuturesUnordered::new();
+        while done < events {
+            tokio::select! {
+                delivery = consumer.next(), if taken < events => {
+                    let delivery = delivery.unwrap().unwrap();
+                    round.get_or_insert_with(Round::begin);
+                    taken += 1;
+                    let heard: EventEnvelope<SentenceHeard> = serde_json::from_slice(&delivery.data).unwrap();
+                    let body = sample::relayed(heard);
+                    let properties = BasicProperties::default()
+                        .with_content_type("application/json".into())
+                        .with_content_encoding("utf-8".into())
+                        .with_delivery_mode(2)
+                        .with_message_id(uuid::Uuid::new_v4().to_string().into())
+                        .with_timestamp(1_760_788_800)
+                        .with_type(sample::RELAYED.into())
+                        .with_app_id("bloodbank".into());
+                    let options = BasicPublishOptions { mandatory: true, ..Default::default() };
+                    let publisher = &self.publisher;
+                    confirms.push(async move {
+                        let published =
+                            publisher.basic_publish(exchange.into(), sample::RELAYED.into(), options, &body, properties);
+                        let confirm = published.await.unwrap().await.unwrap();
+                        (confirm, delivery.delivery_tag)
+                    });
+                }
+                Some((confirm, tag)) = confirms.next() => {
+                    assert!(matches!(confirm, Confirmation::Ack(None)));
+                    channel.basic_ack(tag, BasicAckOptions::default()).await.unwrap();
+                    done += 1;
+                }
+            }
+        }
+        let figure = round.unwrap().end(events);
+        channel.basic_cancel("raw".into(), BasicCancelOptions::default()).await.unwrap();
+        channel.close(200, "done".into()).await.unwrap();
+        figure
+    }
+
     pub(crate) async fn purge(&self, queue: &str) {
         self.publisher.queue_purge(queue.into(), QueuePurgeOptions::default()).await.unwrap();
     }

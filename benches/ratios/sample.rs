@@ -20,6 +20,28 @@ pub(crate) struct SentenceHeard {
     tags: Vec<String>,
 }
 
+pub(crate) const RELAYED: &str = "bench.sentence.relayed";
+
+/// A sentence was passed on.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Event)]
+#[event(routing_key = "bench.sentence.relayed")]
+pub(crate) struct SentenceRelayed {
+    meeting: String,
+    index: u32,
+    speaker: Option<String>,
+    text: String,
+    start: f64,
+    end: f64,
+    tags: Vec<String>,
+}
+
+impl From<SentenceHeard> for SentenceRelayed {
+    fn from(heard: SentenceHeard) -> Self {
+        let SentenceHeard { meeting, index, speaker, text, start, end, tags } = heard;
+        Self { meeting, index, speaker, text, start, end, tags }
+    }
+}
+
 pub(crate) fn event() -> SentenceHeard {
     SentenceHeard {
         meeting: "01K7CKT5XHEY6DP8BH4CND1QKZ".into(),
@@ -48,4 +70,19 @@ pub(crate) fn body() -> &'static [u8] {
         serde_json::to_vec(&envelope).unwrap()
     });
     &BODY
+}
+
+/// The body of what follows an event, as both sides put it on the wire.
+pub(crate) fn relayed(heard: EventEnvelope<SentenceHeard>) -> Vec<u8> {
+    let envelope = EventEnvelope {
+        event_id: Uuid::new_v4(),
+        event_type: RELAYED.into(),
+        timestamp: chrono::Utc::now(),
+        version: "1.0.0".into(),
+        source: bloodbank::envelope::Source::new(bloodbank::envelope::TriggerType::Hook, "bloodbank"),
+        correlation_ids: vec![heard.event_id],
+        agent_context: None,
+        payload: SentenceRelayed::from(heard.payload),
+    };
+    serde_json::to_vec(&envelope).unwrap()
 }

@@ -4,6 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use bloodbank_core::{
     Bus, Error, ErrorKind, Result,
+    app::{AppTask, StartedTask},
     publish::Prepared,
     store::{ClaimStore, DatabaseProvider, DatabaseStores, LeaseStore, LinkStore},
 };
@@ -52,7 +53,10 @@ impl AnyPool {
         let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
         match scheme {
             #[cfg(feature = "postgres")]
-            "postgres" | "postgresql" => open(url).map(Self::Postgres),
+            "postgres" | "postgresql" => {
+                check_tls(url)?;
+                open(url).map(Self::Postgres)
+            }
             #[cfg(feature = "sqlite")]
             "sqlite" => open(url).map(Self::Sqlite),
             #[cfg(not(feature = "postgres"))]
@@ -170,6 +174,21 @@ fn not_built_in(feature: &str) -> Error {
     )
 }
 
+/// Otherwise each connection fails, with the driver's words for it.
+#[cfg(feature = "postgres")]
+fn check_tls(url: &str) -> Result<()> {
+    use sqlx_postgres::{PgConnectOptions, PgSslMode};
+    let options: PgConnectOptions = url.parse().map_err(|_| bad_address())?;
+    let is_wanted = matches!(options.get_ssl_mode(), PgSslMode::Require | PgSslMode::VerifyCa | PgSslMode::VerifyFull);
+    if is_wanted && !cfg!(feature = "tls") {
+        return Err(Error::new(
+            ErrorKind::Settings,
+            "DATABASE_URL asks for TLS, which is not built into this program; build it with the feature `tls`",
+        ));
+    }
+    Ok(())
+}
+
 fn bad_address() -> Error {
     Error::new(
         ErrorKind::Settings,
@@ -181,6 +200,17 @@ fn bad_address() -> Error {
 impl fmt::Debug for AnyPool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "AnyPool({})", self.dialect())
+    }
+}
+
+/// The relay of the outbox in this database, for [`App::task`](bloodbank_core::App::task).
+impl AppTask for AnyPool {
+    fn name(&self) -> &'static str {
+        "outbox relay"
+    }
+
+    fn start(self: Box<Self>, bus: Bus, stop: CancellationToken) -> BoxFuture<'static, Result<StartedTask>> {
+        each!(*self, pool => Box::new(Relay::new(pool)).start(bus, stop))
     }
 }
 

@@ -10,18 +10,21 @@ use std::{
 
 use bloodbank_core::{
     Context, Event, HandlerError, Publisher, State,
-    envelope::RawEnvelope,
     handler::{Extractor, HandlerTransaction, Interrupted, Kept, Needs, OpenTransaction, Opened},
     publish::{Prepared, Publish},
 };
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
-use sqlx_core::{pool::Pool, transaction::Transaction};
+use sqlx_core::{
+    pool::Pool,
+    sql_str::SqlSafeStr,
+    transaction::{Transaction, TransactionManager},
+};
 use uuid::Uuid;
 
 use crate::{
-    database::{AsConnection, Database, Value},
-    outbox::{InTransaction, OutboxRow, forget, millis},
+    database::{AsConnection, Database, Dialect, Value},
+    outbox::{InTransaction, OutboxRow, forget, millis, release},
 };
 
 /// The time for which the inbox remembers an event, unless `dedupe(within = …)` says another one.
@@ -61,8 +64,6 @@ impl<DB: Database> Tx<DB> {
         Self::extract(context)
     }
 
-    /// Publishes an event when the transaction has committed, with the handled event as its cause; for events that the
-    /// handler does not return.
     /// Publishes an event when the transaction has committed, with the handled event as its cause: for events that the
     /// handler does not return.
     pub fn publish<E: Event>(&mut self, event: E) -> Publish<'_, E, InTransaction<'_, Transaction<'static, DB>>> {
@@ -126,17 +127,17 @@ fn open<DB: Database>(context: &Context) -> BoxFuture<'_, Result<Opened, Interru
         let State(pool) =
             State::<Pool<DB>>::extract(context).map_err(|error| Interrupted::Failed(error.to_string()))?;
         let publisher = Publisher::extract(context).map_err(|error| Interrupted::Failed(error.to_string()))?;
-        let mut transaction = pool.begin_with(DB::DIALECT.begin()).await.map_err(interrupted)?;
+        let mut transaction = begin(&pool).await.map_err(|error| interrupted(&error))?;
         let mark = DB::DIALECT.write(
             "INSERT INTO bloodbank_inbox (queue, event_id, expires_at) VALUES ($1, $2, {later:$3}) \
              ON CONFLICT (queue, event_id) DO UPDATE SET handled_at = {now}, expires_at = excluded.expires_at \
              WHERE bloodbank_inbox.expires_at <= {now}",
         );
         let remembered = context.dedupe_within().unwrap_or(REMEMBERED);
-        let values = vec![Value::from(context.queue()), event_id(context).into(), millis(remembered).into()];
-        let marked = DB::execute(&mut transaction, &mark, values).await.map_err(interrupted)?;
+        let values = vec![Value::from(context.queue()), handled_id(context).into(), millis(remembered).into()];
+        let marked = DB::execute(&mut transaction, &mark, values).await.map_err(|error| interrupted(&error))?;
         if marked == 0 {
-            transaction.rollback().await.map_err(interrupted)?;
+            transaction.rollback().await.map_err(|error| interrupted(&error))?;
             return Ok(Opened::Duplicate);
         }
         let slot = Arc::new(Mutex::new(None));
@@ -146,10 +147,23 @@ fn open<DB: Database>(context: &Context) -> BoxFuture<'_, Result<Opened, Interru
     })
 }
 
-fn event_id(context: &Context) -> Uuid {
-    let named = context.message().properties.message_id;
+/// Begins a transaction on a connection that has none.
+///
+/// SQLite rolls back by itself where the disk is full; the connection then counts a transaction that it can neither end nor
+/// leave, and is of no use any more.
+async fn begin<DB: Database>(pool: &Pool<DB>) -> Result<Transaction<'static, DB>, sqlx_core::Error> {
+    loop {
+        let mut connection = pool.acquire().await?;
+        if DB::TransactionManager::get_transaction_depth(&connection) == 0 {
+            return Transaction::begin(connection, Some(DB::DIALECT.begin().into_sql_str())).await;
+        }
+        connection.close_on_drop();
+    }
+}
+
+fn handled_id(context: &Context) -> Uuid {
     // What cannot be read has no id, and its mark is rolled back.
-    named.or_else(|| Some(RawEnvelope::read(&context.message().body).ok()?.event_id)).unwrap_or_default()
+    context.handled_id().unwrap_or_default()
 }
 
 /// An open transaction, for the runtime.
@@ -174,12 +188,33 @@ impl<DB: Database> HandlerTransaction for Open<DB> {
             let mut ids = Vec::with_capacity(follow_ups.len());
             for prepared in follow_ups {
                 let row = OutboxRow::of(prepared).map_err(|error| Interrupted::Failed(error.to_string()))?;
-                ids.push(row.write_claimed::<DB>(&mut transaction, token, lease).await.map_err(interrupted)?);
+                ids.push(
+                    row.write_claimed::<DB>(&mut transaction, token, lease)
+                        .await
+                        .map_err(|error| interrupted(&error))?,
+                );
             }
-            transaction.commit().await.map_err(interrupted)?;
+            // PostgreSQL rolls back at COMMIT, without an error, where a statement has failed before. With follow-ups it has
+            // said so by now.
+            if follow_ups.is_empty() && DB::DIALECT == Dialect::Postgres {
+                DB::execute(&mut transaction, "SELECT 1", Vec::new()).await.map_err(|error| interrupted(&error))?;
+            }
+            if let Err(error) = transaction.commit().await {
+                // It may have committed. Then the relay publishes the follow-ups, without waiting for the end of the lease.
+                release(&pool, token).await;
+                return Err(interrupted(&error));
+            }
             Ok(Box::new(move || Box::pin(async move { forget(&pool, &ids, token).await }) as BoxFuture<'static, ()>)
                 as Kept)
         })
+    }
+
+    fn interruption(&self, error: &HandlerError) -> Option<Interrupted> {
+        let found = error.causes().find_map(|cause| cause.downcast_ref::<sqlx_core::Error>())?;
+        match interrupted(found) {
+            Interrupted::Failed(_) => None,
+            other => Some(other),
+        }
     }
 
     fn roll_back(self: Box<Self>) -> BoxFuture<'static, ()> {
@@ -194,14 +229,20 @@ impl<DB: Database> HandlerTransaction for Open<DB> {
 }
 
 /// What to do about an error of the database before or within a commit.
-fn interrupted(error: sqlx_core::Error) -> Interrupted {
+fn interrupted(error: &sqlx_core::Error) -> Interrupted {
     let text = format!("the transaction was not committed: {error}");
-    match &error {
+    match error {
         sqlx_core::Error::Database(database) => {
             let code = database.code().unwrap_or_default().into_owned();
             match code.as_str() {
                 // Serialisation failure, deadlock; SQLite: busy, locked, busy with a snapshot.
                 "40001" | "40P01" | "5" | "6" | "517" => Interrupted::Conflict(text),
+                // “Current transaction is aborted”.
+                "25P02" => Interrupted::Failed(
+                    "a statement of the handler failed, and the handler went on; PostgreSQL commits nothing after that. \
+                     Return the error, or put the statement into a savepoint (`tx.begin()`)"
+                        .to_owned(),
+                ),
                 // The server shuts down or starts; SQLite: the file cannot be read or written, the disk is full.
                 "57P01" | "57P02" | "57P03" | "10" | "13" => Interrupted::Unknown(text),
                 // No connection; the server has no memory, disk or connections left.

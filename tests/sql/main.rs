@@ -1,12 +1,18 @@
 //! Bloodbank and SQL, on SQLite and on PostgreSQL.
 #![allow(clippy::unwrap_used, reason = "a failed test helper fails the test")]
 
+mod clock;
+mod commit_thief;
 mod database;
+mod faults;
+mod kill_points;
 mod kills;
+mod notifications;
 mod other_libraries;
 mod outbox;
 mod schema;
 mod stores;
+mod tls;
 mod transactional;
 
 use bloodbank::prelude::*;

@@ -28,6 +28,7 @@ on_both! {
     an_app_publishes_soon_after_the_commit
     rows_wait_while_the_broker_is_away
     the_health_says_that_the_outbox_cannot_be_read
+    the_metrics_say_what_waits_and_what_was_published
 }
 
 async fn write<DB: TestDatabase>(bus: &Bus, pool: &Pool<DB>, numbers: std::ops::Range<i64>) {
@@ -37,6 +38,10 @@ async fn write<DB: TestDatabase>(bus: &Bus, pool: &Pool<DB>, numbers: std::ops::
     }
     tx.commit().await.unwrap();
 }
+
+/// A row that no program of ours wrote.
+const BROKEN: &str = "INSERT INTO bloodbank_outbox (event_id, event_type, message) \
+     VALUES ('0b0f4f0e-0d3e-4c1f-8a65-9f0c3b0d2a11', 'orders.order.broken', 'no JSON')";
 
 fn published(bus: &TestBus) -> Vec<i64> {
     bus.published::<OrderPlaced>().into_iter().map(|envelope| envelope.payload.cents).collect()
@@ -115,9 +120,7 @@ async fn a_row_that_cannot_be_published_is_parked_and_stops_no_other<DB: TestDat
     let mut tx = pool.begin().await.unwrap();
     bus.outbox(&mut tx).publish(OrderForgotten { order_id: "o".to_owned() }).mandatory().await.unwrap();
     tx.commit().await.unwrap();
-    let broken = "INSERT INTO bloodbank_outbox (event_id, event_type, message) \
-                  VALUES ('0b0f4f0e-0d3e-4c1f-8a65-9f0c3b0d2a11', 'orders.order.broken', 'no JSON')";
-    execute(&pool, broken).await;
+    execute(&pool, BROKEN).await;
     write(&bus, &pool, 20..40).await;
 
     assert_eq!(Relay::new(pool.clone()).batch(16).run_once(&bus).await.unwrap(), 40);
@@ -255,4 +258,42 @@ async fn the_health_says_that_the_outbox_cannot_be_read<DB: TestDatabase>() {
     assert!(health.ready && health.reasons[0].contains("the outbox cannot be read"), "{health:?}");
     app.shutdown().await.unwrap();
     assert_eq!(bus.health().state, HealthState::Healthy, "it is nothing to the bus any more");
+}
+
+async fn the_metrics_say_what_waits_and_what_was_published<DB: TestDatabase>() {
+    let (pool, _guard) = migrated::<DB>().await;
+    bloodbank_probes::install_recorder();
+    let bus = Bus::embedded();
+    write(&bus, &pool, 0..5).await;
+    // What cannot be read is parked.
+    execute(&pool, BROKEN).await;
+    let closed = Bus::embedded();
+    closed.close().await;
+    let app = App::new("shop", closed).outbox(pool.clone()).start().await.unwrap();
+    until_metrics(|value| value("rows") >= Some(5.0) && value("oldest_seconds") > Some(0.0)).await;
+    app.shutdown().await.unwrap();
+    // All of them, so that the broken one is parked once more.
+    OutboxTable::new(pool.clone()).retry(&[]).await.unwrap();
+    let app = App::new("shop", bus).outbox(pool.clone()).start().await.unwrap();
+    let all =
+        |value: &dyn Fn(&str) -> Option<f64>| ["rows", "oldest_seconds", "published_total", "parked_total"].map(value);
+    until_metrics(|value| all(value) == [Some(0.0), Some(0.0), Some(5.0), Some(2.0)]).await;
+    app.shutdown().await.unwrap();
+}
+
+/// Waits until the metrics of the outbox have these values.
+async fn until_metrics(is_so: impl Fn(&dyn Fn(&str) -> Option<f64>) -> bool) {
+    let begun = Instant::now();
+    loop {
+        let text = bloodbank_probes::render_metrics().unwrap();
+        let value = |name: &str| {
+            let mut lines = text.lines().filter_map(|line| line.strip_prefix("bloodbank_outbox_")?.split_once(' '));
+            lines.find(|(known, _)| *known == name)?.1.parse().ok()
+        };
+        if is_so(&value) {
+            return;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "{text}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }

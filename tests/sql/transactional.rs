@@ -10,11 +10,13 @@ use std::{
 
 use bloodbank::{
     App, CommandManager, Context, HandlerError,
+    message::{Outgoing, Properties, names},
     prelude::*,
     sql::{AppExt, BusExt, OutboxTable, Relay, Tx, sqlite_in_memory},
     testing::TestBus,
 };
 use sqlx::{Executor, Pool, Postgres, Sqlite};
+use uuid::Uuid;
 
 use crate::{
     OrderPlaced,
@@ -111,6 +113,28 @@ macro_rules! bodies {
                 assert_eq!(bus.published::<OrderNoted>()[0].correlation_ids, [cause.event_id]);
                 app.shutdown().await.unwrap();
                 assert_eq!(OutboxTable::new(pool).backlog().await.unwrap(), Default::default());
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
+            async fn a_replayed_event_has_one_effect_for_each_replay() {
+                let (bus, script) = (TestBus::new(), Script::default());
+                let (app, pool, _guard) = started(&bus, script.clone()).await;
+                let cause = bus.publish(placed(7)).await.unwrap();
+                bus.idle().await;
+                let body = serde_json::to_vec(&bus.published::<OrderPlaced>()[0]).unwrap();
+                for (replay, effects) in [(1, 1), (1, 0), (2, 1)] {
+                    execute(&pool, "DELETE FROM orders").await;
+                    let properties = Properties::default()
+                        .message_id(cause.event_id)
+                        .header(names::REPLAYED, Uuid::from_u128(replay).to_string());
+                    let message = Outgoing::new("", "shop.charge", body.clone()).properties(properties);
+                    bus.transport().publish(message).await.unwrap();
+                    bus.idle().await;
+                    assert_eq!(orders(&pool).await, effects, "replay {replay}");
+                }
+                assert_eq!(script.runs.load(Ordering::Relaxed), 3);
+                assert_eq!(bus.published::<OrderCharged>().len(), 3);
+                app.shutdown().await.unwrap();
             }
 
             #[tokio::test(flavor = "multi_thread")]

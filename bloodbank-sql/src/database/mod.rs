@@ -8,7 +8,10 @@ mod sqlite;
 mod value;
 
 use futures_util::future::BoxFuture;
-use sqlx_core::{pool::PoolConnection, transaction::Transaction};
+use sqlx_core::{
+    pool::{Pool, PoolConnection},
+    transaction::Transaction,
+};
 
 pub use dialect::Dialect;
 pub(crate) use value::Row;
@@ -26,7 +29,7 @@ type Executed<'a, T> = BoxFuture<'a, Result<T, sqlx_core::Error>>;
 pub trait Database: sealed::Driver {}
 
 pub(crate) mod sealed {
-    use super::{Dialect, Executed, Row, Value};
+    use super::{BoxFuture, Dialect, Executed, Pool, Row, Value};
 
     /// What differs between the drivers.
     pub trait Driver: sqlx_core::database::Database {
@@ -44,6 +47,10 @@ pub(crate) mod sealed {
 
         /// Runs a script of several statements.
         fn script<'c>(connection: &'c mut Self::Connection, script: &'static str) -> Executed<'c, ()>;
+
+        /// Calls `notified` for each notification on a channel, on a connection of its own, until it is dropped. Where the
+        /// database knows no notifications it never does.
+        fn listen(pool: &Pool<Self>, channel: &'static str, notified: fn()) -> BoxFuture<'static, ()>;
     }
 }
 

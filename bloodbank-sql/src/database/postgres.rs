@@ -1,18 +1,25 @@
 //! PostgreSQL.
 
-use futures_util::FutureExt;
+use std::{convert::Infallible, time::Duration};
+
+use futures_util::{FutureExt, future::BoxFuture};
 use sqlx_core::{
     column::Column,
     executor::Executor,
+    pool::{Pool, PoolOptions},
     query::{Query, query},
     raw_sql::raw_sql,
     row::Row as _,
     sql_str::AssertSqlSafe,
     type_info::TypeInfo,
 };
-use sqlx_postgres::{PgArguments, PgConnection, PgRow, Postgres};
+use sqlx_postgres::{PgArguments, PgConnection, PgListener, PgRow, Postgres};
+use tracing::debug;
 
 use super::{AsConnection, Database, Dialect, Executed, Row, Value, sealed::Driver};
+
+/// The pause before a listener that lost its connection, or has none, tries again.
+const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 
 impl Database for Postgres {}
 
@@ -32,6 +39,19 @@ impl Driver for Postgres {
     fn script<'c>(connection: &'c mut PgConnection, script: &'static str) -> Executed<'c, ()> {
         async move { connection.execute(raw_sql(script)).await.map(drop) }.boxed()
     }
+
+    fn listen(pool: &Pool<Self>, channel: &'static str, notified: fn()) -> BoxFuture<'static, ()> {
+        // Apart: a pool of one connection would have none left.
+        let own = PoolOptions::new().max_connections(1).connect_lazy_with((*pool.connect_options()).clone());
+        async move {
+            loop {
+                let Err(error) = hear(&own, channel, notified).await;
+                debug!(%error, channel, "no notifications for a while; the outbox is looked at all the same");
+                tokio::time::sleep(LISTEN_AGAIN).await;
+            }
+        }
+        .boxed()
+    }
 }
 
 impl AsConnection for PgConnection {
@@ -39,6 +59,16 @@ impl AsConnection for PgConnection {
 
     fn as_connection(&mut self) -> &mut PgConnection {
         self
+    }
+}
+
+async fn hear(pool: &Pool<Postgres>, channel: &str, notified: fn()) -> Result<Infallible, sqlx_core::Error> {
+    let mut listener = PgListener::connect_with(pool).await?;
+    listener.listen(channel).await?;
+    loop {
+        // Also what came while nobody listened: at the start, and where `try_recv` says that the connection was lost.
+        notified();
+        listener.try_recv().await?;
     }
 }
 

@@ -1,8 +1,12 @@
 //! SQLite.
 
-use futures_util::FutureExt;
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, pending},
+};
 use sqlx_core::{
     executor::Executor,
+    pool::Pool,
     query::{Query, query},
     raw_sql::raw_sql,
     row::Row as _,
@@ -31,6 +35,10 @@ impl Driver for Sqlite {
 
     fn script<'c>(connection: &'c mut SqliteConnection, script: &'static str) -> Executed<'c, ()> {
         async move { connection.execute(raw_sql(script)).await.map(drop) }.boxed()
+    }
+
+    fn listen(_: &Pool<Self>, _: &'static str, _: fn()) -> BoxFuture<'static, ()> {
+        pending().boxed()
     }
 }
 

@@ -18,18 +18,30 @@ pub(super) struct Claimed {
 pub(super) struct Claims<DB: Database> {
     pool: Pool<DB>,
     token: Uuid,
+    lease: Duration,
 }
 
-const IS_DUE: &str = "parked_at IS NULL AND due_at <= {now}";
+/// How long the event that is not known to be handled waits for that; it waits for the database anyway.
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What a relay may take: parameter 1 is the farthest that a due time can be away. One that is farther away was written before
+/// the clock of the database was set back, and would come much too late.
+const IS_DUE: &str = "parked_at IS NULL AND (due_at <= {now} OR due_at > {later:$1})";
+
+/// The time by which a due time may be farther away than a lease of this relay: other relays may have longer ones.
+const ALLOWANCE: Duration = Duration::from_secs(10 * 60);
 
 impl<DB: Database> Claims<DB> {
-    pub(super) fn new(pool: Pool<DB>) -> Self {
-        Self { pool, token: Uuid::new_v4() }
+    pub(super) fn new(pool: Pool<DB>, lease: Duration) -> Self {
+        Self { pool, token: Uuid::new_v4(), lease }
+    }
+
+    fn farthest(&self) -> Value {
+        millis(self.lease + ALLOWANCE).into()
     }
 
     async fn execute(&self, template: &str, values: Vec<Value>) -> Result<u64, sqlx_core::Error> {
-        let mut connection = self.pool.acquire().await?;
-        DB::execute(&mut connection, &DB::DIALECT.write(template), values).await
+        execute(&self.pool, template, values).await
     }
 
     async fn fetch(&self, template: &str, values: Vec<Value>) -> Result<Vec<Row>, sqlx_core::Error> {
@@ -39,22 +51,23 @@ impl<DB: Database> Claims<DB> {
 
     /// Whether a row is due; writes nothing.
     pub(super) async fn is_any_due(&self) -> Result<bool, sqlx_core::Error> {
-        let rows = self.fetch(&format!("SELECT id FROM bloodbank_outbox WHERE {IS_DUE} LIMIT 1"), Vec::new()).await?;
+        let template = format!("SELECT id FROM bloodbank_outbox WHERE {IS_DUE} LIMIT 1");
+        let rows = self.fetch(&template, vec![self.farthest()]).await?;
         Ok(!rows.is_empty())
     }
 
     /// Claims the oldest rows that are due, for the time of a lease. Of an order key only its first row is claimed: the
     /// next one is when that is deleted.
-    pub(super) async fn take(&self, most: u32, lease: Duration) -> Result<Vec<Claimed>, sqlx_core::Error> {
+    pub(super) async fn take(&self, most: u32) -> Result<Vec<Claimed>, sqlx_core::Error> {
         let template = format!(
-            "UPDATE bloodbank_outbox SET claim = $1, due_at = {{later:$2}} WHERE id IN (\
+            "UPDATE bloodbank_outbox SET claim = $2, due_at = {{later:$3}} WHERE id IN (\
                SELECT id FROM bloodbank_outbox AS candidate WHERE {IS_DUE} AND (order_key IS NULL OR NOT EXISTS (\
                  SELECT 1 FROM bloodbank_outbox AS earlier WHERE earlier.order_key = candidate.order_key \
                  AND earlier.id < candidate.id AND earlier.parked_at IS NULL)) \
-               ORDER BY id LIMIT $3 {{skip locked}}) \
+               ORDER BY id LIMIT $4 {{skip locked}}) \
              RETURNING id, message, attempts"
         );
-        let values = vec![self.token.into(), millis(lease).into(), i64::from(most).into()];
+        let values = vec![self.farthest(), self.token.into(), millis(self.lease).into(), i64::from(most).into()];
         let rows = self.fetch(&template, values).await?;
         let mut claimed: Vec<_> = rows
             .iter()
@@ -67,8 +80,7 @@ impl<DB: Database> Claims<DB> {
 
     /// Deletes rows that are confirmed, unless another relay has claimed them since.
     pub(super) async fn delete(&self, ids: &[i64]) -> Result<u64, sqlx_core::Error> {
-        let template = "DELETE FROM bloodbank_outbox WHERE id IN {list:$1} AND claim = $2";
-        self.execute(template, vec![list(ids), self.token.into()]).await
+        delete(&self.pool, ids, self.token).await
     }
 
     /// Gives rows back, to be tried again after a while.
@@ -98,6 +110,16 @@ impl<DB: Database> Claims<DB> {
     }
 }
 
+async fn execute<DB: Database>(pool: &Pool<DB>, template: &str, values: Vec<Value>) -> Result<u64, sqlx_core::Error> {
+    let mut connection = pool.acquire().await?;
+    DB::execute(&mut connection, &DB::DIALECT.write(template), values).await
+}
+
+async fn delete<DB: Database>(pool: &Pool<DB>, ids: &[i64], token: Uuid) -> Result<u64, sqlx_core::Error> {
+    let template = "DELETE FROM bloodbank_outbox WHERE id IN {list:$1} AND claim = $2";
+    execute(pool, template, vec![list(ids), token.into()]).await
+}
+
 pub(crate) fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
@@ -107,8 +129,14 @@ pub(super) fn list(ids: &[i64]) -> Value {
     format!("[{}]", ids.join(",")).into()
 }
 
+/// Gives back the rows that a transaction wrote as claimed, if it has committed. Where that fails, the lease ends some time.
+pub(crate) async fn release<DB: Database>(pool: &Pool<DB>, token: Uuid) {
+    let template = "UPDATE bloodbank_outbox SET claim = NULL, due_at = {now} WHERE claim = $1";
+    let _ = tokio::time::timeout(RELEASE_TIMEOUT, execute(pool, template, vec![token.into()])).await;
+}
+
 /// Deletes rows that the process which wrote them has published itself. Where that fails, the relay publishes them again, with
 /// the same ids.
 pub(crate) async fn forget<DB: Database>(pool: &Pool<DB>, ids: &[i64], token: Uuid) {
-    let _ = Claims { pool: pool.clone(), token }.delete(ids).await;
+    let _ = delete(pool, ids, token).await;
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use bloodbank_core::{Error, ErrorKind, Result, publish::Prepared};
 use uuid::Uuid;
 
-use super::millis;
-use crate::database::{Database, Value};
+use super::{millis, wake};
+use crate::database::{Database, Dialect, Value};
 
 /// The statement that writes a row of the outbox, with the fields of [`OutboxRow`] as its parameters, in order. It is the
 /// same for PostgreSQL and SQLite.
@@ -66,6 +66,13 @@ impl OutboxRow {
     pub(crate) async fn write<DB: Database>(self, connection: &mut DB::Connection) -> Result<(), sqlx_core::Error> {
         let Self { event_id, event_type, message, order_key } = self;
         let values = vec![Value::from(event_id), event_type.into(), message.into(), order_key.into()];
+        if DB::DIALECT == Dialect::Postgres && wake::notifies() {
+            // One statement: a second one would be another journey to the server.
+            let channel = wake::CHANNEL;
+            let notifying =
+                format!("WITH written AS ({INSERT} RETURNING id) SELECT pg_notify('{channel}', '')::text FROM written");
+            return DB::fetch(connection, &notifying, values).await.map(drop);
+        }
         DB::execute(connection, INSERT, values).await.map(drop)
     }
 

@@ -12,7 +12,7 @@ mod table;
 mod wake;
 mod worker;
 
-pub(crate) use claim::{forget, millis};
+pub(crate) use claim::{forget, millis, release};
 pub use extend::{AppExt, BusExt, InTransaction, Outbox, OutboxReceipt};
 pub use insert::{INSERT, OutboxRow};
 pub use relay::Relay;

@@ -13,7 +13,7 @@ use tokio::{
     sync::watch,
     time::{Instant, sleep},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{info, warn};
 
 use super::{
@@ -53,7 +53,9 @@ impl<DB: Database> Relay<DB> {
     }
 
     /// Sets how often the table is looked at while it is empty; default 250 ms. Rows that this process writes are looked
-    /// for at once.
+    /// for at once; on PostgreSQL those of other processes too, whose transactions notify the relay. It listens on a
+    /// connection of its own, which must lead to the server itself: behind a pooler that hands connections out by the
+    /// transaction it hears nothing, and the interval counts.
     pub fn interval(mut self, interval: Duration) -> Self {
         self.interval = interval.max(SHORTEST_PAUSE);
         self
@@ -103,6 +105,8 @@ impl<DB: Database> Relay<DB> {
         let trouble: Arc<Mutex<Option<String>>> = Arc::default();
         let watched = Arc::downgrade(&trouble);
         worker.bus().watch_health(move || watched.upgrade()?.lock().clone());
+        // It ends with this function.
+        let _listening = AbortOnDropHandle::new(tokio::spawn(DB::listen(&self.pool, wake::CHANNEL, wake::written)));
         let mut chores = Instant::now();
         let mut is_failing = false;
         while !stop.is_cancelled() {

@@ -50,7 +50,6 @@ pub(super) struct Worker<DB: Database> {
     claims: Claims<DB>,
     bus: Bus,
     batch: u32,
-    lease: Duration,
     /// Rows that are claimed, and not yet published.
     next: Vec<Claimed>,
     /// Rows that are published, and not yet deleted.
@@ -62,10 +61,9 @@ pub(super) struct Worker<DB: Database> {
 impl<DB: Database> Worker<DB> {
     pub(super) fn new(pool: Pool<DB>, bus: Bus, batch: u32, lease: Duration) -> Self {
         Self {
-            claims: Claims::new(pool),
+            claims: Claims::new(pool, lease),
             bus,
             batch,
-            lease,
             next: Vec::new(),
             outcomes: Outcomes::default(),
             published: counter!("bloodbank_outbox_published_total"),
@@ -80,14 +78,14 @@ impl<DB: Database> Worker<DB> {
             if !self.claims.is_any_due().await? {
                 return Ok(Turn::Idle);
             }
-            rows = self.claims.take(self.batch, self.lease).await?;
+            rows = self.claims.take(self.batch).await?;
         }
         if rows.is_empty() {
             return Ok(Turn::Idle);
         }
         let is_full = rows.len() >= self.batch as usize;
         let before = std::mem::take(&mut self.outcomes);
-        let next = async { if is_full { self.claims.take(self.batch, self.lease).await } else { Ok(Vec::new()) } };
+        let next = async { if is_full { self.claims.take(self.batch).await } else { Ok(Vec::new()) } };
         let (outcomes, settled, next) = tokio::join!(self.publish(rows), self.settle(before), next);
         let turn = match outcomes.confirmed.len() {
             0 if !outcomes.away.is_empty() => Turn::Away,

@@ -139,7 +139,11 @@ async fn apply<DB: Database>(pool: &Pool<DB>) -> Result<Vec<i64>, sqlx_core::Err
 
 async fn read_version<DB: Database>(connection: &mut DB::Connection) -> Result<Option<i64>, sqlx_core::Error> {
     let exists = match DB::DIALECT {
-        Dialect::Postgres => "SELECT count(to_regclass('bloodbank_schema'))",
+        // Not `to_regclass`, which may remember within a transaction that there was none.
+        Dialect::Postgres => {
+            "SELECT count(*) FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+             WHERE c.relname = 'bloodbank_schema' AND n.nspname = ANY (current_schemas(false))"
+        }
         Dialect::Sqlite => "SELECT count(*) FROM sqlite_master WHERE name = 'bloodbank_schema'",
     };
     let exists = DB::fetch(connection, exists, Vec::new()).await?;

@@ -28,12 +28,16 @@ pub struct SqlLinks<DB: Database> {
 const WRITE: &str = "INSERT INTO bloodbank_link (child, parents, created_at, metadata, expires_at) \
      SELECT {uuid member:child}, {member:parents}, {member:created_at}, {member:metadata}, {later:$2} FROM {members:$1} \
      ON CONFLICT (child) DO UPDATE SET parents = excluded.parents, created_at = excluded.created_at, \
-     metadata = excluded.metadata, expires_at = excluded.expires_at";
+     metadata = excluded.metadata, expires_at = excluded.expires_at \
+     WHERE excluded.parents <> '[]' OR bloodbank_link.parents = '[]' OR bloodbank_link.expires_at <= {now}";
 const WRITE_PARENTS: &str = "INSERT INTO bloodbank_link_parent (parent, child, expires_at) \
      SELECT {uuid member:parent}, {uuid member:child}, {later:$2} FROM {members:$1} \
      ON CONFLICT (parent, child) DO UPDATE SET expires_at = excluded.expires_at";
 const ENTRIES: &str = "SELECT child, parents, created_at, metadata FROM bloodbank_link \
      WHERE child IN {uuids:$1} AND expires_at > {now}";
+const FIND: &str = "SELECT child AS event FROM bloodbank_link WHERE child BETWEEN $1 AND $2 AND expires_at > {now} \
+     UNION SELECT parent FROM bloodbank_link_parent WHERE parent BETWEEN $1 AND $2 AND expires_at > {now} \
+     ORDER BY event LIMIT $3";
 const CHILDREN: &str = "SELECT parent, child FROM bloodbank_link_parent \
      WHERE parent IN {uuids:$1} AND expires_at > {now} ORDER BY child";
 
@@ -45,8 +49,14 @@ impl<DB: Database> SqlLinks<DB> {
     }
 
     async fn write_all(&self, links: &[CausationLink]) -> Result<(), sqlx_core::Error> {
-        // Of several links of one event in a batch the last one counts: a statement writes each row once.
-        let latest: HashMap<Uuid, &CausationLink> = links.iter().map(|link| (link.child, link)).collect();
+        // Of several links of one event in a batch the last one counts that has parents: a statement writes each row once.
+        let mut latest: HashMap<Uuid, &CausationLink> = HashMap::new();
+        for link in links {
+            let known = latest.entry(link.child).or_insert(link);
+            if !link.parents.is_empty() || known.parents.is_empty() {
+                *known = link;
+            }
+        }
         let rows: Vec<_> = latest
             .values()
             .map(|link| {
@@ -121,6 +131,15 @@ impl<DB: Database> LinkStore for SqlLinks<DB> {
             }
             let of = |event: &Uuid| children.get(event).cloned().unwrap_or_default();
             Ok(events.iter().map(of).collect::<Vec<_>>().into())
+        })
+    }
+
+    fn find(&self, first: Uuid, last: Uuid, limit: usize) -> BoxFuture<'_, Result<Vec<Uuid>>> {
+        Box::pin(async move {
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            let values = vec![first.into(), last.into(), limit.into()];
+            let rows = self.tables.fetch("find events", FIND, values).await?;
+            Ok(rows.iter().map(|row| row.uuid(0)).collect())
         })
     }
 
