@@ -23,6 +23,16 @@ impl SweepAction {
     }
 }
 
+/// A filter in the query of a gateway that does something with what the filter selects: one without a condition says that
+/// all are meant.
+pub(crate) fn sweep_query(filter: &Filter) -> Vec<(&'static str, String)> {
+    let mut query = query(filter);
+    if query.is_empty() {
+        query.push(("all", "true".to_owned()));
+    }
+    query
+}
+
 /// A filter in the query of a gateway.
 pub(crate) fn query(filter: &Filter) -> Vec<(&'static str, String)> {
     let Filter { handles, event_type, reason, error, since, before, decodes, limit } = filter;

@@ -1,12 +1,12 @@
-//! The management API of RabbitMQ, which lists what AMQP cannot: every queue of the broker.
+//! The management API of RabbitMQ, which lists what AMQP cannot: every queue of the broker, and every connection to it.
 
 use std::time::Duration;
 
 use bloodbank_core::{Settings, transport::QueueStatus};
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use reqwest::{StatusCode, Url};
 use secrecy::ExposeSecret;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::error::{ClientError, Result};
 
@@ -14,33 +14,27 @@ use crate::error::{ClientError, Result};
 const PORT: u16 = 15672;
 /// The management API answers within this time, also for thousands of queues.
 const TIMEOUT: Duration = Duration::from_secs(10);
-const COLUMNS: &str = "name,messages_ready,messages_unacknowledged,consumers,head_message_timestamp,\
-                       message_stats.publish_details.rate,message_stats.ack_details.rate";
+const QUEUE_COLUMNS: &str = "name,messages_ready,messages_unacknowledged,consumers,head_message_timestamp,\
+                             message_stats.publish_details.rate,message_stats.ack_details.rate";
+const CONNECTION_COLUMNS: &str = "name,user,state,channels,connected_at,client_properties.connection_name";
 
 /// The state of every queue in the virtual host of these settings, sorted by name.
 pub(crate) async fn queues(settings: &Settings) -> Result<Vec<QueueStatus>> {
-    let Access { mut url, vhost, user, password } = Access::from_settings(settings)?;
-    let shown = url.to_string();
-    let failed = |reason: String| ClientError::NoManagement { url: shown.clone(), reason };
-    if let Ok(mut path) = url.path_segments_mut() {
-        path.pop_if_empty().extend(["api", "queues", &vhost]);
-    }
-    // Fails where the program has chosen a provider already, which is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let http = reqwest::Client::builder().timeout(TIMEOUT).build().map_err(|error| failed(error.to_string()))?;
-    let request = http.get(url).query(&[("columns", COLUMNS)]).basic_auth(user, Some(password));
-    let response = request.send().await.map_err(|error| failed(reason(&error)))?;
-    match response.status() {
-        StatusCode::OK => {}
-        StatusCode::UNAUTHORIZED => {
-            return Err(failed("it refuses the user, who needs the tag `monitoring`".to_owned()));
-        }
-        status => return Err(failed(format!("it answers {status}"))),
-    }
-    let queues: Vec<Queue> = response.json().await.map_err(|error| failed(error.to_string()))?;
+    let access = Access::from_settings(settings)?;
+    let queues: Vec<Queue> = access.get(&["queues", &access.vhost], QUEUE_COLUMNS).await?;
     let mut queues: Vec<_> = queues.into_iter().map(QueueStatus::from).collect();
     queues.sort_unstable_by(|one, other| one.name.cmp(&other.name));
     Ok(queues)
+}
+
+/// Every connection to the virtual host of these settings, sorted by name.
+pub(crate) async fn connections(settings: &Settings) -> Result<Vec<ConnectionStatus>> {
+    let access = Access::from_settings(settings)?;
+    let found: Vec<BrokerConnection> =
+        access.get(&["vhosts", &access.vhost, "connections"], CONNECTION_COLUMNS).await?;
+    let mut connections: Vec<_> = found.into_iter().map(ConnectionStatus::from).collect();
+    connections.sort_unstable_by(|one, other| (&one.name, &one.address).cmp(&(&other.name, &other.address)));
+    Ok(connections)
 }
 
 /// The last cause, which says the most: “connection refused”.
@@ -69,6 +63,8 @@ impl Access {
             ));
         };
         let unreadable = |name: &str| ClientError::Invalid(format!("{name} cannot be read"));
+        // Each node answers for the whole cluster.
+        let rabbit = settings.rabbit_urls().into_iter().next().unwrap_or_else(|| rabbit.clone());
         let rabbit = Url::parse(rabbit.expose_secret()).map_err(|_| unreadable("RABBIT_URL"))?;
         let own = settings.management_url.as_ref();
         let own = own.map(|url| Url::parse(url.expose_secret()).map_err(|_| unreadable("RABBIT_MANAGEMENT_URL")));
@@ -85,6 +81,25 @@ impl Access {
         // Never shown; both are sent in a header.
         let _ = (url.set_username(""), url.set_password(None));
         Ok(Self { url, vhost, user, password })
+    }
+
+    /// A list of the management API.
+    async fn get<T: DeserializeOwned>(&self, path: &[&str], columns: &str) -> Result<Vec<T>> {
+        let failed = |reason: String| ClientError::NoManagement { url: self.url.to_string(), reason };
+        let mut url = self.url.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().push("api").extend(path);
+        }
+        // Fails where the program has chosen a provider already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder().timeout(TIMEOUT).build().map_err(|error| failed(error.to_string()))?;
+        let request = http.get(url).query(&[("columns", columns)]).basic_auth(&self.user, Some(&self.password));
+        let response = request.send().await.map_err(|error| failed(reason(&error)))?;
+        match response.status() {
+            StatusCode::OK => response.json().await.map_err(|error| failed(error.to_string())),
+            StatusCode::UNAUTHORIZED => Err(failed("it refuses the user, who needs the tag `monitoring`".to_owned())),
+            status => Err(failed(format!("it answers {status}"))),
+        }
     }
 }
 
@@ -129,6 +144,59 @@ impl From<Queue> for QueueStatus {
             .unsettled(queue.messages_unacknowledged)
             .oldest(queue.head_message_timestamp.and_then(|seconds| DateTime::from_timestamp(seconds, 0)))
             .rates(rate(publish_details), rate(ack_details))
+    }
+}
+
+/// A connection to RabbitMQ at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ConnectionStatus {
+    /// The name that the client gave it; empty where it gave none.
+    pub name: String,
+    /// The addresses of both ends.
+    pub address: String,
+    /// The user.
+    pub user: String,
+    /// What it does: `running`, or `blocked` while the broker takes no messages.
+    pub state: String,
+    /// The number of its channels.
+    pub channels: u64,
+    /// Since when it is open.
+    pub since: Option<DateTime<Utc>>,
+}
+
+/// A connection as the management API has it. One that is opening has only a name.
+#[derive(Deserialize)]
+struct BrokerConnection {
+    name: String,
+    #[serde(default)]
+    user: String,
+    #[serde(default)]
+    state: String,
+    #[serde(default)]
+    channels: u64,
+    /// Milliseconds since 1970.
+    connected_at: Option<i64>,
+    #[serde(default)]
+    client_properties: ClientProperties,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ClientProperties {
+    connection_name: String,
+}
+
+impl From<BrokerConnection> for ConnectionStatus {
+    fn from(connection: BrokerConnection) -> Self {
+        Self {
+            name: connection.client_properties.connection_name,
+            address: connection.name,
+            user: connection.user,
+            state: connection.state,
+            channels: connection.channels,
+            since: connection.connected_at.and_then(DateTime::from_timestamp_millis),
+        }
     }
 }
 

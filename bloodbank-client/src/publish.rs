@@ -52,5 +52,5 @@ pub struct PublishReceipt {
     /// The key it was published under.
     pub event_type: String,
     /// Whether no queue received it: nobody subscribes to its key yet.
-    pub unrouted: bool,
+    pub unrouted: Option<bool>,
 }

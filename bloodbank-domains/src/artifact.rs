@@ -6,6 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::defaults::yes;
+
 // No `id(…)`: the same artifact changes more than once.
 /// An artifact, such as a file or a document, was created, updated or deleted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate, Event)]
@@ -63,7 +65,7 @@ pub struct ArtifactIngestionFailed {
     #[serde(default)]
     pub retry_count: u32,
     /// Whether another attempt can succeed.
-    #[serde(default)]
+    #[serde(default = "yes")]
     pub is_retryable: bool,
     /// Further data, such as the id of the event that was being handled.
     #[serde(default, skip_serializing_if = "Map::is_empty")]

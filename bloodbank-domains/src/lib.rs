@@ -13,6 +13,7 @@ pub mod agent;
 #[cfg(feature = "agents")]
 pub mod agents;
 pub mod artifact;
+mod defaults;
 pub mod failure;
 pub mod fireflies;
 pub mod github;

@@ -90,7 +90,7 @@ fn failures_of_the_python_side_may_leave_fields_out() {
     let failed: ArtifactIngestionFailed =
         serde_json::from_str(r#"{"artifact_uri": "file:///x", "artifact_kind": "document", "error_message": "boom"}"#)
             .expect("defaults");
-    assert!(!failed.is_retryable && failed.retry_count == 0 && failed.error_code.is_none());
+    assert!(failed.is_retryable && failed.retry_count == 0 && failed.error_code.is_none());
 }
 
 #[test]

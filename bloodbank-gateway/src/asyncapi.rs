@@ -1,41 +1,68 @@
 //! The AsyncAPI document, made from the registry.
 
-use bloodbank_core::{Registry, registry::EventDescriptor, routing};
+use bloodbank_core::{Registry, Settings, registry::EventDescriptor};
+use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
 
-use crate::{schemas, summary};
+use crate::{
+    schemas::{Schemas, placeholders, source},
+    summary::{self, plain},
+};
+
+/// The version of the AMQP bindings of AsyncAPI.
+const BINDINGS: &str = "0.3.0";
 
 /// Makes the AsyncAPI 3.0 document of a registry: a channel for every event, an operation for publishing it, and one for
-/// every subscriber and executor that is linked into this program.
+/// every subscriber and executor that is linked into this program. The settings tell the server, without user and password, and
+/// the exchange.
 ///
 /// ```
-/// let document = bloodbank_gateway::asyncapi_document(bloodbank_core::Registry::global());
+/// # use bloodbank_core::{Registry, Settings};
+/// let document = bloodbank_gateway::asyncapi_document(Registry::global(), &Settings::default());
 /// assert_eq!(document["asyncapi"], "3.0.0");
 /// ```
 #[must_use]
-pub fn asyncapi_document(registry: &Registry) -> Value {
-    let (mut channels, mut messages, mut known) = (Map::new(), Map::new(), Map::new());
-    let mut operations = Map::new();
+pub fn asyncapi_document(registry: &Registry, settings: &Settings) -> Value {
+    let schemas = Schemas::of(registry);
+    let servers: Vec<_> = settings.rabbit_urls().iter().filter_map(|url| server(url.expose_secret())).collect();
+    let vhost = servers.first().and_then(|server| server["pathname"].as_str()).unwrap_or("/");
+    let bindings = json!({ "amqp": {
+        "is": "routingKey",
+        "exchange": {
+            "name": settings.exchange_name, "type": "topic", "durable": true, "autoDelete": false, "vhost": vhost,
+        },
+        "bindingVersion": BINDINGS,
+    } });
+    let (mut channels, mut messages, mut operations) = (Map::new(), Map::new(), Map::new());
     for event in registry.events() {
-        let name = schemas::name(event);
-        channels.insert(name.clone(), channel(event));
-        messages.insert(name.clone(), message(event));
-        known.insert(name.clone(), schemas::component(event));
-        operations.insert(format!("publish.{name}"), publishing(registry, event));
+        let name = schemas.name(event);
+        let mut channel = channel(event, name);
+        channel["bindings"] = bindings.clone();
+        channels.insert(name.to_owned(), channel);
+        messages.insert(name.to_owned(), message(event, &schemas));
+        operations.insert(format!("publish.{name}"), publishing(registry, event, &schemas));
     }
-    known.insert("Envelope".to_owned(), envelope());
     for subscriber in registry.subscribers() {
         for input in (subscriber.inputs)() {
             let Some(event) = registry.event(input.routing_key) else { continue };
-            let operation = receiving(event, subscriber.docs);
-            operations.insert(format!("{}.{}", subscriber.name, schemas::name(event)), operation);
+            let name = schemas.name(event);
+            operations.insert(format!("{}.{name}", subscriber.name), receiving(name, &plain(subscriber.docs)));
         }
     }
     for executor in registry.executors() {
         let Some(event) = registry.event(executor.declaration().routing_key) else { continue };
-        operations.insert(format!("execute.{}", schemas::name(event)), receiving(event, "Executes the command."));
+        let name = schemas.name(event);
+        operations.insert(format!("execute.{name}"), receiving(name, "Executes the command."));
     }
-    json!({
+    let mut known = schemas.components();
+    let mut source = source();
+    source["title"] = "Source".into();
+    known.insert("Source".to_owned(), source);
+    // What HTTP alone takes.
+    for event in registry.events() {
+        schemas.http_names(event).for_each(|name| drop(known.remove(name)));
+    }
+    let mut document = json!({
         "asyncapi": "3.0.0",
         "info": {
             "title": "Bloodbank events",
@@ -46,25 +73,41 @@ pub fn asyncapi_document(registry: &Registry) -> Value {
         "channels": channels,
         "operations": operations,
         "components": { "messages": messages, "schemas": known },
-    })
+    });
+    // Without an address the events are on a bus in this process or in a file.
+    if !servers.is_empty() {
+        let named = |(number, server)| match number {
+            0 => ("rabbitmq".to_owned(), server),
+            _ => (format!("rabbitmq_{}", number + 1), server),
+        };
+        document["servers"] = servers.into_iter().enumerate().map(named).collect::<Map<_, _>>().into();
+    }
+    document
 }
 
-fn channel(event: &EventDescriptor) -> Value {
-    let name = schemas::name(event);
+/// A node of RabbitMQ by its address, without user and password.
+fn server(url: &str) -> Option<Value> {
+    let (protocol, rest) = url.split_once("://")?;
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let (authority, vhost) = rest.split_once('/').unwrap_or((rest, ""));
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let vhost = percent_encoding::percent_decode_str(vhost).decode_utf8_lossy();
+    let pathname = if vhost.is_empty() { "/" } else { &*vhost };
+    Some(json!({
+        "host": host, "protocol": protocol, "protocolVersion": "0.9.1", "pathname": pathname,
+        "description": "The broker.",
+    }))
+}
+
+fn channel(event: &EventDescriptor, name: &str) -> Value {
     let mut channel = json!({
         "address": event.routing_key(),
         "title": event.declaration().name,
-        "description": event.declaration().docs,
-        "messages": { &name: { "$ref": format!("#/components/messages/{name}") } },
+        "description": plain(event.declaration().docs),
+        "messages": { name: { "$ref": format!("#/components/messages/{name}") } },
     });
-    let parameters: Map<_, _> = routing::template_segments(event.routing_key())
-        .filter_map(|segment| match segment {
-            routing::Segment::Placeholder(name) => {
-                let location = format!("$message.payload#/payload/{name}");
-                Some((name.to_owned(), json!({ "location": location })))
-            }
-            routing::Segment::Literal(_) => None,
-        })
+    let parameters: Map<_, _> = placeholders(event)
+        .map(|name| (name.to_owned(), json!({ "location": format!("$message.payload#/payload/{name}") })))
         .collect();
     if !parameters.is_empty() {
         channel["parameters"] = parameters.into();
@@ -72,18 +115,16 @@ fn channel(event: &EventDescriptor) -> Value {
     channel
 }
 
-fn message(event: &EventDescriptor) -> Value {
+fn message(event: &EventDescriptor, schemas: &Schemas) -> Value {
     let declaration = event.declaration();
     let mut message = json!({
         "name": event.routing_key(),
         "title": declaration.name,
-        "summary": summary::first_line(declaration.docs),
+        "summary": summary::first_line(&plain(declaration.docs)),
         "contentType": "application/json",
         "correlationId": { "location": "$message.payload#/correlation_ids/0" },
-        "payload": { "allOf": [
-            { "$ref": "#/components/schemas/Envelope" },
-            { "type": "object", "properties": { "payload": schemas::reference(event) } },
-        ] },
+        "payload": schemas.envelope(event),
+        "bindings": { "amqp": { "messageType": event.routing_key(), "bindingVersion": BINDINGS } },
         "x-kind": event.kind(),
         "x-domain": event.domain(),
     });
@@ -97,43 +138,28 @@ fn channel_reference(name: &str) -> Value {
     json!({ "$ref": format!("#/channels/{name}") })
 }
 
-fn publishing(registry: &Registry, event: &EventDescriptor) -> Value {
-    let name = schemas::name(event);
+fn publishing(registry: &Registry, event: &EventDescriptor, schemas: &Schemas) -> Value {
+    let name = schemas.name(event);
     let mut operation = json!({
         "action": "send",
-        "channel": channel_reference(&name),
+        "channel": channel_reference(name),
         "messages": [{ "$ref": format!("#/channels/{name}/messages/{name}") }],
+        // Messages are persistent.
+        "bindings": { "amqp": { "deliveryMode": 2, "bindingVersion": BINDINGS } },
     });
     let reply = event.declaration().reply.and_then(|reply| registry.event(reply));
     if let Some(reply) = reply {
-        operation["reply"] = json!({ "channel": channel_reference(&schemas::name(reply)) });
+        operation["reply"] = json!({ "channel": channel_reference(schemas.name(reply)) });
     }
     operation
 }
 
-fn receiving(event: &EventDescriptor, docs: &str) -> Value {
-    let name = schemas::name(event);
+fn receiving(name: &str, docs: &str) -> Value {
     json!({
         "action": "receive",
         "description": docs,
-        "channel": channel_reference(&name),
+        "channel": channel_reference(name),
         "messages": [{ "$ref": format!("#/channels/{name}/messages/{name}") }],
-    })
-}
-
-fn envelope() -> Value {
-    json!({
-        "type": "object",
-        "required": ["event_id", "event_type", "timestamp", "payload"],
-        "properties": {
-            "event_id": { "type": "string", "format": "uuid" },
-            "event_type": { "type": "string", "description": "The routing key." },
-            "timestamp": { "type": "string", "format": "date-time" },
-            "version": { "type": "string" },
-            "source": { "type": "object" },
-            "correlation_ids": { "type": "array", "items": { "type": "string", "format": "uuid" } },
-            "agent_context": { "type": ["object", "null"] },
-            "payload": { "type": "object" },
-        },
+        "bindings": { "amqp": { "ack": true, "bindingVersion": BINDINGS } },
     })
 }

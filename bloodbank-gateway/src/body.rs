@@ -6,9 +6,9 @@ use axum::{
     body::{Body, to_bytes},
     http::{HeaderMap, header},
 };
+use bloodbank_core::json::{self, JsonFault};
 use bytes::Bytes;
 use http_body_util::LengthLimitError;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, value::RawValue};
 
 use crate::{
@@ -41,21 +41,49 @@ pub(crate) fn media_type(headers: &HeaderMap) -> Option<Cow<'_, str>> {
 /// Reads a body as JSON, into a tree or as its text.
 ///
 /// # Errors
-/// A [`Problem`] says that the body is not JSON, or is nested too deep.
+/// A [`Problem`] says that the body is not JSON, has a member twice or an integer of more than 64 bits, or is nested too
+/// deep.
 pub fn parse_json<T: Json>(body: &[u8], limits: &Limits) -> Result<T, Problem> {
     if let Some(offset) = too_deep(body, limits.nesting) {
         let detail = format!("nested deeper than {} levels at byte {offset}", limits.nesting);
         let errors = vec![FieldError::new("", detail)];
         return Err(Problem::bad_request("the body is nested too deep; flatten it").with_errors(errors));
     }
-    serde_json::from_slice(body).map_err(|error| Problem::bad_request(format!("the body is not JSON: {error}")))
+    T::read(body).map_err(|fault| {
+        if fault.is_syntax() {
+            return Problem::bad_request(format!("the body is not JSON: {}", fault.detail()));
+        }
+        let errors = vec![FieldError::new(fault.pointer(), fault.detail())];
+        Problem::invalid("the body can be read in more than one way", errors)
+    })
 }
 
-/// A type that any JSON can be read into.
-pub trait Json: DeserializeOwned {}
+/// A form that any JSON can be read into.
+pub trait Json: sealed::Sealed + Sized {
+    /// Reads a text.
+    ///
+    /// # Errors
+    /// The text is no JSON, or has two meanings.
+    fn read(text: &[u8]) -> Result<Self, JsonFault>;
+}
 
-impl Json for Value {}
-impl Json for Box<RawValue> {}
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for serde_json::Value {}
+    impl Sealed for Box<serde_json::value::RawValue> {}
+}
+
+impl Json for Value {
+    fn read(text: &[u8]) -> Result<Self, JsonFault> {
+        json::read_value(text)
+    }
+}
+
+impl Json for Box<RawValue> {
+    fn read(text: &[u8]) -> Result<Self, JsonFault> {
+        json::read_text(text)
+    }
+}
 
 /// The offset at which the nesting passes the limit.
 fn too_deep(body: &[u8], limit: usize) -> Option<usize> {

@@ -80,7 +80,8 @@ impl GatewayBuilder {
         self
     }
 
-    /// Adds endpoints, such as the webhooks of `bloodbank-webhooks`.
+    /// Adds endpoints, such as the webhooks of `bloodbank-webhooks`. A [page](Endpoint::page) at the path of one of the gateway's
+    /// own pages, such as `/docs`, takes its place.
     ///
     /// [`router()`](crate::router()) panics where two endpoints have the same method and path.
     pub fn endpoints(mut self, endpoints: impl IntoIterator<Item = Endpoint<Gateway>>) -> Self {
@@ -100,7 +101,7 @@ impl GatewayBuilder {
     pub fn build(self) -> Gateway {
         bloodbank_probes::install_recorder();
         let Self(config) = self;
-        let specs = endpoints::table().iter().chain(&config.endpoints).map(|endpoint| endpoint.spec.clone()).collect();
+        let specs = endpoints::with_added(&config.endpoints).into_iter().map(|endpoint| endpoint.spec).collect();
         Gateway::new(config, specs)
     }
 }

@@ -42,12 +42,28 @@ pub(crate) struct EndpointSpec {
 
 #[derive(Debug, Clone)]
 enum Operations {
+    /// A page for people, which the document for programs leaves out.
+    Page,
     One(Box<Operation>),
+    /// Another path in the document than that of the route.
+    ShownAt(&'static str, Box<Operation>),
     /// A wildcard path that stands for the path of every registered event.
     PerEvent(fn(&EventDescriptor) -> Operation),
 }
 
 impl<S: Clone + Send + Sync + 'static> Endpoint<S> {
+    /// The method of the endpoint.
+    #[must_use]
+    pub fn method(&self) -> &Method {
+        &self.spec.method
+    }
+
+    /// The path of the endpoint, with its parameters in braces.
+    #[must_use]
+    pub fn path(&self) -> &'static str {
+        self.spec.path
+    }
+
     /// Makes an endpoint that answers GET, and HEAD.
     pub fn get<H: Handler<T, S>, T: 'static>(
         path: &'static str,
@@ -81,6 +97,32 @@ impl<S: Clone + Send + Sync + 'static> Endpoint<S> {
         Self { spec: EndpointSpec::new(Method::DELETE, path, access, operation), handler }
     }
 
+    /// Makes a page for people, which the OpenAPI document leaves out. The gateway asks nobody for a token there: the handler
+    /// itself asks for the [session](crate::Gateway::session), and sends whoever has none to a page to sign in.
+    ///
+    /// # Panics
+    /// When the method is not one of those that axum routes.
+    pub fn page<H: Handler<T, S>, T: 'static>(method: Method, path: &'static str, handler: H) -> Self {
+        let filter = MethodFilter::try_from(method.clone()).expect("a method that axum routes");
+        let spec = EndpointSpec { method, path, access: Access::Public, operation: Operations::Page };
+        Self { spec, handler: on(filter, handler) }
+    }
+
+    /// Makes an endpoint that answers GET on a wildcard path, of which it knows only a part, which is described as `shown`.
+    pub(crate) fn get_shown_at<H: Handler<T, S>, T: 'static>(
+        path: &'static str,
+        shown: &'static str,
+        access: Access,
+        handler: H,
+        operation: Operation,
+    ) -> Self {
+        let operation = Operations::ShownAt(shown, Box::new(operation));
+        Self {
+            spec: EndpointSpec { method: Method::GET, path, access, operation },
+            handler: on(MethodFilter::GET, handler),
+        }
+    }
+
     /// Makes an endpoint that answers POST under the path of every registered event, each of which has its own operation.
     pub(crate) fn post_per_event<H: Handler<T, S>, T: 'static>(
         path: &'static str,
@@ -101,10 +143,17 @@ impl EndpointSpec {
         Self { method, path, access, operation: Operations::One(Box::new(operation)) }
     }
 
+    /// Whether the endpoint is in the document for programs; `false`: it is a page for people.
+    pub(crate) fn is_for_programs(&self) -> bool {
+        !matches!(self.operation, Operations::Page)
+    }
+
     /// The operations of the endpoint, with the paths that the OpenAPI document has for them.
     pub(crate) fn operations(&self, registry: &Registry) -> Vec<(String, Operation)> {
         match &self.operation {
+            Operations::Page => Vec::new(),
             Operations::One(operation) => vec![(self.path.to_owned(), (**operation).clone())],
+            Operations::ShownAt(path, operation) => vec![((*path).to_owned(), (**operation).clone())],
             Operations::PerEvent(operation) => {
                 registry.events().iter().map(|event| (schemas::event_path(event), operation(event))).collect()
             }

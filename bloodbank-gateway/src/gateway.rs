@@ -3,16 +3,19 @@
 use std::{fmt, sync::Arc};
 
 use bloodbank_core::{Bus, app::Health};
+use chrono::Utc;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 #[cfg(feature = "mcp")]
 use crate::auth::Patterns;
 use crate::{
-    auth::Tokens,
+    auth::{Session, Tokens},
     commands::{CommandTracker, WatchCommands},
     endpoint::{Endpoint, EndpointSpec},
+    idempotency::Answers,
     limits::Limits,
+    replays::Replays,
     stream::{Hub, ReplayBuffer},
 };
 
@@ -45,6 +48,8 @@ struct Inner {
     stream_permits: Arc<Semaphore>,
     hub: Hub,
     commands: Arc<CommandTracker>,
+    answers: Answers,
+    replays: Replays,
     closing: CancellationToken,
 }
 
@@ -56,8 +61,10 @@ impl Gateway {
         Self(Arc::new(Inner {
             hub: Hub::new(&config.bus, ["#".to_owned()], replay),
             commands: Arc::new(CommandTracker::new(&config.bus)),
+            replays: Replays::default(),
             permits: permits(limits.concurrency),
             stream_permits: permits(limits.streams),
+            answers: Answers::default(),
             closing: CancellationToken::new(),
             specs,
             config,
@@ -88,7 +95,39 @@ impl Gateway {
         self.0.closing.cancel();
     }
 
-    pub(crate) fn tokens(&self) -> &Tokens {
+    /// The value of a cookie for whoever knows the secret of a token; `None` for a wrong one. The cookie is good for 12 hours, at
+    /// every gateway with the same tokens, and does not show the secret.
+    #[must_use]
+    pub fn sign_in(&self, secret: &str) -> Option<String> {
+        self.tokens().sign_in(secret, Utc::now())
+    }
+
+    /// The session of whoever shows a cookie that [`sign_in`](Self::sign_in) made; `None` where they must sign in. Everybody has a
+    /// session at a gateway without tokens.
+    #[must_use]
+    pub fn session(&self, cookie: Option<&str>) -> Option<Session> {
+        self.tokens().session(cookie, Utc::now())
+    }
+
+    /// Whether people must sign in: whether the gateway has tokens.
+    #[must_use]
+    pub fn needs_sign_in(&self) -> bool {
+        !self.tokens().is_empty()
+    }
+
+    /// The health of the bus and of the workers of this process.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        let bus = self.bus().health();
+        match self.workers() {
+            Some(workers) => bus.and(workers),
+            None => bus,
+        }
+    }
+
+    /// The tokens, which [`Tokens::replace`] replaces while the gateway serves.
+    #[must_use]
+    pub fn tokens(&self) -> &Tokens {
         &self.0.config.tokens
     }
 
@@ -137,6 +176,17 @@ impl Gateway {
 
     pub(crate) fn commands(&self) -> &CommandTracker {
         &self.0.commands
+    }
+
+    /// The answers to requests with an `Idempotency-Key`.
+    pub(crate) fn answers(&self) -> &Answers {
+        &self.0.answers
+    }
+
+    /// The replays that this gateway runs.
+    #[must_use]
+    pub fn replays(&self) -> &Replays {
+        &self.0.replays
     }
 
     pub(crate) fn closing(&self) -> &CancellationToken {

@@ -4,6 +4,7 @@
 //! One layer does all of it, because each layer costs every request a boxed future and a copy of everything within it.
 
 use std::{
+    borrow::Cow,
     convert::Infallible,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
@@ -17,14 +18,18 @@ use axum::{
     http::{HeaderMap, HeaderValue, header},
     response::{IntoResponse, Response},
 };
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use futures_util::{FutureExt, future::ready};
 use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 use tower::{Layer, Service};
+use tracing::Instrument;
 
 use crate::{
+    access_log::{AccessRecord, request_span},
     auth::{Access, Caller, check_origin},
     gateway::Gateway,
     metrics,
+    params::check_query,
     problem::Problem,
 };
 
@@ -36,17 +41,21 @@ pub(crate) type GuardFuture = Pin<Box<dyn Future<Output = Result<Response, Infal
 pub(crate) struct Guard {
     gateway: Gateway,
     access: Access,
+    /// The names of the query parameters that the endpoint declares; `None` where none are declared: for pages, and where there
+    /// is no endpoint.
+    query: Option<Arc<[String]>>,
     /// Whether only this machine can reach the gateway, which then needs no token.
     is_local: bool,
 }
 
 impl Guard {
-    pub(crate) fn new(gateway: &Gateway, access: Access, is_local: bool) -> Self {
-        Self { gateway: gateway.clone(), access, is_local }
+    pub(crate) fn new(gateway: &Gateway, access: Access, query: Option<Arc<[String]>>, is_local: bool) -> Self {
+        Self { gateway: gateway.clone(), access, query, is_local }
     }
 
     fn check(&self, request: &Request) -> Result<(Caller, Option<OwnedSemaphorePermit>), Problem> {
         check_origin(self.gateway.origins(), self.is_local, request)?;
+        check_encoding(request.headers())?;
         // A request over the limit is refused at once, rather than left to wait for an answer that comes too late. A probe
         // is answered also then: a busy gateway is not a dead one.
         let permit = if self.access == Access::Probe {
@@ -57,6 +66,9 @@ impl Guard {
         let needs_token = self.access.needs_token();
         let caller = if needs_token { authenticate(&self.gateway, request.headers())? } else { Caller::unknown() };
         self.access.check(&caller)?;
+        if let Some(known) = &self.query {
+            check_query(request.uri(), known)?;
+        }
         Ok((caller, permit))
     }
 }
@@ -91,14 +103,20 @@ where
     fn call(&mut self, mut request: Request) -> GuardFuture {
         let start = Instant::now();
         let route = request.extensions().get::<MatchedPath>().cloned();
+        let checked = self.guard.check(&request);
+        let client = checked.as_ref().ok().and_then(|(caller, _)| caller.name.as_ref());
+        let span = request_span(&request, route.as_ref(), self.guard.access);
+        let record = AccessRecord::new(&request, client, span.clone());
         let finish = move |mut response: Response| {
             // Browsers must not guess media types.
             response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+            let took = start.elapsed();
+            record.finish(&mut response, took);
             let route = route.as_ref().map_or("none", MatchedPath::as_str);
-            metrics::answered(route, response.status(), start.elapsed());
+            metrics::answered(route, response.status(), took);
             Ok(response)
         };
-        let (caller, permit) = match self.guard.check(&request) {
+        let (caller, permit) = match checked {
             Ok(checked) => checked,
             Err(problem) => return Box::pin(ready(finish(problem.into_response()))),
         };
@@ -108,14 +126,18 @@ where
         };
         // Combinators, because an async block would hold all of it twice.
         let answer = timeout(self.guard.gateway.limits().request_time, AssertUnwindSafe(answer).catch_unwind());
-        Box::pin(answer.map(move |answer| {
+        let answer = answer.map(move |answer| {
             drop(permit);
             finish(match answer {
                 Ok(Ok(Ok(response))) => response,
                 Ok(Err(_)) => panicked(),
                 Err(_) => too_slow(),
             })
-        }))
+        });
+        match span {
+            None => Box::pin(answer),
+            Some(span) => Box::pin(answer.instrument(span)),
+        }
     }
 }
 
@@ -123,17 +145,34 @@ where
 fn authenticate(gateway: &Gateway, headers: &HeaderMap) -> Result<Caller, Problem> {
     static ANYONE: LazyLock<Caller> = LazyLock::new(Caller::anyone);
     let tokens = gateway.tokens();
-    let caller = if tokens.is_empty() {
-        &*ANYONE
-    } else {
-        bearer(headers).and_then(|secret| tokens.find(secret)).ok_or_else(Problem::unauthorised)?
-    };
-    Ok(caller.clone())
+    if tokens.is_empty() {
+        return Ok(ANYONE.clone());
+    }
+    secret(headers).and_then(|secret| tokens.find(&secret)).ok_or_else(Problem::unauthorised)
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, secret) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| secret.trim())
+/// The secret of a request: after `Bearer`, or as the password of `Basic`, which is all that some clients know.
+fn secret(headers: &HeaderMap) -> Option<Cow<'_, str>> {
+    let (scheme, credentials) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let credentials = credentials.trim();
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(credentials.into());
+    }
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = String::from_utf8(STANDARD.decode(credentials).ok()?).ok()?;
+    Some(decoded.split_once(':')?.1.to_owned().into())
+}
+
+/// Refuses a compressed body, which nobody here decompresses.
+fn check_encoding(headers: &HeaderMap) -> Result<(), Problem> {
+    match headers.get(header::CONTENT_ENCODING) {
+        Some(encoding) if !encoding.as_bytes().eq_ignore_ascii_case(b"identity") => {
+            Err(Problem::media_type("the body is compressed; send it without `Content-Encoding`"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn panicked() -> Response {

@@ -23,6 +23,8 @@ pub struct Limits {
     pub concurrency: usize,
     /// Streams that are open at the same time; default 4,096. Further ones get 503 and `Retry-After`.
     pub streams: usize,
+    /// MCP sessions that one token may have at the same time; default 100. Further ones get 503 and `Retry-After`.
+    pub mcp_sessions: usize,
     /// Events that are kept for streams whose client was away for a moment; default 4,096. With 0 none are.
     pub recent_events: usize,
     /// Bytes of the events that are kept for streams; default 16 MiB.
@@ -42,6 +44,7 @@ impl Default for Limits {
             nesting: 64,
             concurrency: 1024,
             streams: 4096,
+            mcp_sessions: 100,
             recent_events: 4096,
             recent_bytes: 16 * 1024 * 1024,
             request_time: Duration::from_secs(60),
@@ -90,6 +93,13 @@ impl Limits {
     #[must_use]
     pub fn streams(mut self, streams: usize) -> Self {
         self.streams = streams;
+        self
+    }
+
+    /// Sets [`Limits::mcp_sessions`](#structfield.mcp_sessions).
+    #[must_use]
+    pub fn mcp_sessions(mut self, mcp_sessions: usize) -> Self {
+        self.mcp_sessions = mcp_sessions;
         self
     }
 

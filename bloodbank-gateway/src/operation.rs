@@ -63,9 +63,11 @@ impl Operation {
         self
     }
 
-    /// Requires a body; `content` maps media types to Media Type Objects of OpenAPI.
+    /// Requires a body; `content` maps media types to Media Type Objects of OpenAPI. It may be refused because it cannot be read,
+    /// is too large, or has two meanings.
     #[must_use]
     pub fn body(mut self, content: Value) -> Self {
+        self.problems.extend([400, 413, 422]);
         self.fields.insert("requestBody".to_owned(), json!({ "required": true, "content": content }));
         self
     }
@@ -91,18 +93,23 @@ impl Operation {
         self
     }
 
+    /// The Parameter Objects of the operation, or references to them.
+    pub(crate) fn declared_parameters(&self) -> &[Value] {
+        &self.parameters
+    }
+
     pub(crate) fn parameters(mut self, parameters: impl IntoIterator<Item = Value>) -> Self {
         self.parameters.extend(parameters);
         self
     }
 
-    /// The Operation Object, with the refusals of the guard and the server.
-    pub(crate) fn into_value(self, access: Access) -> Value {
+    /// The Operation Object, with the refusals of the guard and the server; `needs_token`: of a gateway that has tokens.
+    pub(crate) fn into_value(self, access: Access, needs_token: bool) -> Value {
         let Self { mut fields, parameters, responses, mut problems } = self;
         problems.extend(GUARD_REFUSALS);
-        if access.needs_token() {
+        if needs_token && access.needs_token() {
             problems.insert(401);
-        } else {
+        } else if needs_token {
             fields.insert("security".to_owned(), json!([]));
         }
         if !parameters.is_empty() {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use bloodbank_core::{Registry, registry::EventDescriptor};
 use serde_json::Value;
 
-use crate::schemas::event_path;
+use crate::{schemas::event_path, summary::plain};
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}\
 h2{margin-top:2.5rem;border-bottom:1px solid #8886}code,pre{font:14px/1.4 ui-monospace,monospace}\
@@ -27,7 +27,7 @@ pub(crate) fn docs(registry: &Registry, document: &Value, base: &str) -> String 
                 "<tr><td><code>{}</code></td><td><code>{}</code></td><td>{}</td></tr>",
                 method.to_uppercase(),
                 escape(&format!("{base}{path}")),
-                escape(summary)
+                prose(summary)
             );
         }
     }
@@ -67,7 +67,7 @@ fn section(body: &mut String, event: &EventDescriptor, address: &str) {
         body,
         "<section id=\"{key}\"><h3><code>{}</code> <span class=kind>{kind}</span></h3>\n<p>{}</p>\n<table>",
         escape(address),
-        escape(event.declaration().docs),
+        prose(event.declaration().docs),
         key = escape(event.routing_key()),
     );
     let schema = event.schema().to_value();
@@ -79,7 +79,7 @@ fn section(body: &mut String, event: &EventDescriptor, address: &str) {
             "<tr><td><code>{}</code></td><td>{}</td><td>{must}</td><td>{}</td></tr>",
             escape(name),
             escape(&type_of(field)),
-            escape(field["description"].as_str().unwrap_or_default())
+            prose(field["description"].as_str().unwrap_or_default())
         );
     }
     body.push_str("</table>\n");
@@ -101,6 +101,21 @@ fn type_of(field: &Value) -> String {
     };
     let reference = field["$ref"].as_str().and_then(|reference| reference.rsplit('/').next());
     word(&field["type"]).or_else(|| reference.map(str::to_owned)).unwrap_or_default()
+}
+
+/// A doc comment with its code as code.
+fn prose(docs: &str) -> String {
+    let text = escape(&plain(docs));
+    let parts: Vec<_> = text.split('`').collect();
+    // A mark without a partner is a character like any other.
+    if parts.len() % 2 == 0 {
+        return text;
+    }
+    let marked = parts.iter().enumerate().map(|(number, part)| match number % 2 {
+        0 => (*part).to_owned(),
+        _ => format!("<code>{part}</code>"),
+    });
+    marked.collect()
 }
 
 fn escape(text: &str) -> String {

@@ -9,6 +9,7 @@ use axum::{
 use bloodbank_core::{Error, ErrorKind, PayloadFault};
 use serde::Serialize;
 use tracing::error;
+use uuid::Uuid;
 
 /// The answer to a request that was refused, as RFC 9457 defines it. It tells nothing about the inside of the gateway.
 #[derive(Debug, Clone, Serialize)]
@@ -26,10 +27,21 @@ pub struct Problem {
     /// The invalid fields of the body, one by one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
+    /// The number of invalid fields beyond those that are listed.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub omitted_errors: u32,
+    /// The id of the event that may or may not be on the bus, under which it can be published again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_id: Option<Box<Uuid>>,
     #[serde(skip)]
     retry_after: Option<u32>,
     #[serde(skip)]
     challenge: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// An invalid field of a body.
@@ -58,6 +70,8 @@ impl Problem {
             status: status.as_u16(),
             detail: detail.into(),
             errors: Vec::new(),
+            omitted_errors: 0,
+            event_id: None,
             retry_after: None,
             challenge: false,
         }
@@ -84,6 +98,24 @@ impl Problem {
 
     pub(crate) fn with_errors(self, errors: Vec<FieldError>) -> Self {
         Self { errors, ..self }
+    }
+
+    /// Adds the id of the event, where it may be on the bus although this is a problem.
+    pub(crate) fn with_event_id(self, event_id: Uuid) -> Self {
+        let is_unconfirmed = self.status == StatusCode::SERVICE_UNAVAILABLE.as_u16();
+        Self { event_id: is_unconfirmed.then(|| Box::new(event_id)), ..self }
+    }
+
+    /// The id of the event that may be on the bus.
+    #[cfg(feature = "mcp")]
+    pub(crate) fn event_id(&self) -> Option<Uuid> {
+        self.event_id.as_deref().copied()
+    }
+
+    /// Answers 409: the key of the request belongs to another one.
+    pub(crate) fn reused_key() -> Self {
+        let detail = "the `Idempotency-Key` was used for another request within the last 24 hours; use a new one for a new event";
+        Self::new(StatusCode::CONFLICT, "idempotency-key-reused", "The key is in use", detail)
     }
 
     pub(crate) fn media_type(detail: impl Into<String>) -> Self {
@@ -172,11 +204,13 @@ impl From<Error> for Problem {
             ErrorKind::InvalidPayload if is_no_json(&error) => Self::bad_request(error.to_string()),
             ErrorKind::InvalidPayload => {
                 let faults: Vec<_> = error.faults().iter().map(FieldError::from).collect();
-                match faults.len() {
+                let omitted_errors = u32::try_from(error.omitted_faults()).unwrap_or(u32::MAX);
+                let problem = match faults.len() + error.omitted_faults() {
                     0 => Self::invalid(error.to_string(), faults),
                     1 => Self::invalid("one field of the payload is invalid", faults),
                     count => Self::invalid(format!("{count} fields of the payload are invalid"), faults),
-                }
+                };
+                Self { omitted_errors, ..problem }
             }
             ErrorKind::TooLarge => Self::too_large(error.to_string()),
             ErrorKind::Unrouted => Self::new(
@@ -224,7 +258,7 @@ impl IntoResponse for Problem {
             headers.insert(header::RETRY_AFTER, seconds.into());
         }
         if self.challenge {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer, Basic realm=\"bloodbank\""));
         }
         response
     }

@@ -7,7 +7,9 @@ use axum::{
 };
 use tower_http::cors::{AllowHeaders, CorsLayer};
 
-use crate::{auth::Access, endpoints, gateway::Gateway, guard::Guard, params::BaseUrl, problem::Problem};
+use crate::{
+    auth::Access, endpoints, gateway::Gateway, guard::Guard, openapi::query_names, params::BaseUrl, problem::Problem,
+};
 
 /// The longest path that an answer repeats.
 const LONGEST_PATH: usize = 200;
@@ -25,14 +27,15 @@ pub fn router(gateway: Gateway) -> Router {
 
 /// The router of a gateway; `is_local`: only this machine can reach it, and needs no token.
 pub(crate) fn local_router(gateway: Gateway, is_local: bool) -> Router {
-    let guard = |access| Guard::new(&gateway, access, is_local);
+    let guard = |access, query| Guard::new(&gateway, access, query, is_local);
     let mut router = Router::new();
-    for endpoint in endpoints::table().into_iter().chain(gateway.added_endpoints().iter().cloned()) {
-        router = router.route(endpoint.spec.path, endpoint.handler.layer(guard(endpoint.spec.access)));
+    for endpoint in endpoints::with_added(gateway.added_endpoints()) {
+        let query = endpoint.spec.is_for_programs().then(|| query_names(&endpoint.spec));
+        router = router.route(endpoint.spec.path, endpoint.handler.layer(guard(endpoint.spec.access, query)));
     }
     router = router
-        .method_not_allowed_fallback(method_not_allowed.layer(guard(Access::Public)))
-        .fallback(not_found.layer(guard(Access::Public)));
+        .method_not_allowed_fallback(method_not_allowed.layer(guard(Access::Public, None)))
+        .fallback(not_found.layer(guard(Access::Public, None)));
     let origins: Vec<_> = gateway.origins().iter().filter_map(|origin| origin.parse().ok()).collect();
     if !origins.is_empty() {
         router = router.layer(
@@ -71,13 +74,15 @@ mod tests {
     use tower::ServiceExt;
 
     use super::*;
-    use crate::{auth::Tokens, openapi::openapi_document};
+    use crate::{auth::Tokens, endpoint::Endpoint, openapi::openapi_document};
 
     const TOKENS: &str = r##"token = [
         { name = "nothing", secret = "may-do-nothing-at-all" },
         { name = "reader", secret = "may-read-every-event", read = ["#"] },
         { name = "all", secret = "may-do-everything-here", read = ["#"], publish = ["#"] },
     ]"##;
+
+    const UNKNOWN_ID: &str = "6f1c2a9e-7a53-4f7e-9d43-0c4b6a2f1e11";
 
     /// The paths of a router, which only its `Debug` output tells.
     fn paths_of(router: &Router) -> BTreeSet<String> {
@@ -95,6 +100,17 @@ mod tests {
         // The paths of another route would be seen.
         let other = router.route("/other", axum::routing::get(|| async {}));
         assert!(paths_of(&other).contains("/other"));
+    }
+
+    #[tokio::test]
+    async fn a_page_of_the_program_takes_the_place_of_the_own_one() {
+        let page = Endpoint::page(Method::GET, "/docs", || async { "a page of the program" });
+        let gateway = Gateway::builder(Bus::embedded()).endpoints([page]).build();
+        assert!(openapi_document(&gateway)["paths"]["/docs"].is_null());
+        let request = Request::builder().uri("/docs").body(Body::empty()).expect("a request");
+        let answer = router(gateway).oneshot(request).await.expect("an answer");
+        let body = axum::body::to_bytes(answer.into_body(), 1000).await.expect("a body");
+        assert_eq!(body, "a page of the program");
     }
 
     #[tokio::test]
@@ -133,7 +149,8 @@ mod tests {
                 Access::ReadAll => (1, 1),
                 Access::ReadAndPublishAll => (1, 2),
             };
-            let path = endpoint.spec.path.replace("{*key}", "no/event").replace(['{', '}'], "");
+            let key = if endpoint.spec.method == Method::GET { UNKNOWN_ID } else { "no/event" };
+            let path = endpoint.spec.path.replace("{*key}", key).replace(['{', '}'], "");
             for (number, secret) in secrets.into_iter().enumerate() {
                 // A stream is refused to a caller who may read none of its events.
                 if endpoint.spec.path == "/events/stream" && number == 1 {

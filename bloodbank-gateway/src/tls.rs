@@ -1,8 +1,13 @@
 //! The certificate for HTTPS.
 
-use std::{fmt, path::Path, sync::Arc};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use axum_server::tls_rustls::RustlsConfig;
+use bloodbank_core::settings::Reader;
 use rustls::{
     ServerConfig,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
@@ -38,6 +43,22 @@ impl Tls {
             })?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(Self(Arc::new(config)))
+    }
+
+    /// Reads the files that the settings `BLOODBANK_HTTP_TLS_CERT` and `BLOODBANK_HTTP_TLS_KEY` name; `None` where neither is set.
+    ///
+    /// # Errors
+    /// Like [`Tls::from_files`]; also when one of the two is missing.
+    pub fn from_env() -> Result<Option<Self>, GatewayError> {
+        let mut reader = Reader::load().map_err(|error| GatewayError::new(error.to_string()))?;
+        let mut path = |name| reader.get(name, |text| Ok(PathBuf::from(text)));
+        match (path("BLOODBANK_HTTP_TLS_CERT"), path("BLOODBANK_HTTP_TLS_KEY")) {
+            (None, None) => Ok(None),
+            (Some(certificate), Some(key)) => Self::from_files(&certificate, &key).map(Some),
+            _ => Err(GatewayError::new(
+                "HTTPS needs BLOODBANK_HTTP_TLS_CERT and BLOODBANK_HTTP_TLS_KEY; set both, or neither",
+            )),
+        }
     }
 
     pub(crate) fn into_config(self) -> RustlsConfig {

@@ -19,7 +19,7 @@ from mcp.types import Implementation
 
 TOOLS = {
     "publish_event", "publish_llm_prompt", "publish_llm_response", "publish_artifact", "list_events",
-    "get_event_schema", "trace_event", "execute_command", "query_events",
+    "get_event_schema", "trace_event", "execute_command", "command_status", "query_events",
 }
 
 

@@ -7,7 +7,7 @@ use bloodbank_core::{
 };
 use bloodbank_gateway::{Gateway, GatewayError, Problem, parse_json};
 use secrecy::SecretString;
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
 
 use crate::{
@@ -46,6 +46,9 @@ enum Place {
 struct File {
     #[serde(default)]
     webhook: Vec<Entry>,
+    /// The outgoing webhooks stand in the same file, and are read by whoever sends them.
+    #[serde(default, rename = "outgoing")]
+    _outgoing: IgnoredAny,
 }
 
 #[derive(Deserialize)]

@@ -4,12 +4,15 @@ mod dead_letters;
 mod events;
 mod history;
 mod queues;
+mod replay;
 mod trace;
 
 use std::time::Duration;
 
 use bloodbank_core::{Bus, ErrorKind, ExecuteError, Settings, publish::PublishValue};
 use serde_json::{Value, json};
+
+pub use self::replay::StartedReplay;
 
 use crate::{
     error::{ClientError, Result},

@@ -3,7 +3,10 @@
 use bloodbank_core::{Settings, transport::QueueStatus};
 
 use super::Connection;
-use crate::{error::Result, management};
+use crate::{
+    error::Result,
+    management::{self, ConnectionStatus},
+};
 
 impl Connection {
     /// The state of every queue of the bus, sorted by name: those of the embedded bus, or those of the virtual host of
@@ -20,6 +23,18 @@ impl Connection {
         match listed {
             Some(queues) => Ok(queues),
             None => management::queues(settings).await,
+        }
+    }
+
+    /// The connections to RabbitMQ, by its management API, which is found through these settings; `None`: the bus is not on
+    /// RabbitMQ, or a gateway stands before it.
+    ///
+    /// # Errors
+    /// [`ClientError::NoManagement`](crate::ClientError::NoManagement) when the management API does not answer.
+    pub async fn broker_connections(&self, settings: &Settings) -> Result<Option<Vec<ConnectionStatus>>> {
+        match self {
+            Self::Bus(_) if settings.rabbit_url.is_some() => Ok(Some(management::connections(settings).await?)),
+            Self::Bus(_) | Self::Gateway(_) => Ok(None),
         }
     }
 

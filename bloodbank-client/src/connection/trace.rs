@@ -21,7 +21,7 @@ impl Connection {
     pub async fn trace(&self, id: Uuid) -> Result<CausationTrace> {
         match self {
             Self::Gateway(gateway) => {
-                let text = gateway.trace(id, "json", MOST).await?;
+                let text = gateway.trace(&id.to_string(), "json", MOST).await?;
                 serde_json::from_str(&text).map_err(|error| gateway.invalid_answer(error.to_string()))
             }
             Self::Bus(bus) => {

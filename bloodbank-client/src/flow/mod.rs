@@ -73,6 +73,10 @@ impl Flow {
                 }
                 inputs.extend(matching);
             }
+            if subscriber.options.foreign {
+                // Nothing is bound; it takes what others put into the queue for these.
+                inputs.extend((subscriber.inputs)().iter().map(|input| input.routing_key));
+            }
             Handler {
                 name: subscriber.name.to_owned(),
                 kind: HandlerKind::Subscriber,

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::GatewayClient;
 use crate::{
-    dead_letter::{SweepAction, query},
+    dead_letter::{SweepAction, query, sweep_query},
     error::{ClientError, Result},
 };
 
@@ -35,7 +35,7 @@ impl GatewayClient {
         action: SweepAction,
         mode: Mode,
     ) -> Result<SweepReport> {
-        let request = self.http.post(self.url_of(&["dead-letters", queue, action.name()])?).query(&query(filter));
+        let request = self.http.post(self.url_of(&["dead-letters", queue, action.name()])?).query(&sweep_query(filter));
         let response = self.send(request.query(&[("dry_run", mode == Mode::DryRun)])).await?;
         self.read(response).await
     }

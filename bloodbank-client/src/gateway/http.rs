@@ -63,6 +63,8 @@ impl GatewayClient {
         let faults: String = faults
             .filter_map(|fault| Some(format!("; at {}: {}", fault["pointer"], fault["detail"].as_str()?)))
             .collect();
-        ClientError::GatewayRefused { url: self.url.clone(), status, reason: format!("{detail}{faults}") }
+        let more = problem["omitted_errors"].as_u64().map(|count| format!("; and {count} more")).unwrap_or_default();
+        let id = problem["event_id"].as_str().map(|id| format!("; the event id is {id}")).unwrap_or_default();
+        ClientError::GatewayRefused { url: self.url.clone(), status, reason: format!("{detail}{faults}{more}{id}") }
     }
 }

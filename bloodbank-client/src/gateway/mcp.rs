@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bloodbank_core::routing::BindingPattern;
 use futures_util::StreamExt;
 use parking_lot::Mutex;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
@@ -12,6 +13,8 @@ use super::GatewayClient;
 use crate::error::Result;
 
 const SESSION: &str = "mcp-session-id";
+/// What the agent of a request may publish.
+const ALLOW: &str = "bloodbank-agents-may-publish";
 const VERSION: &str = "mcp-protocol-version";
 
 /// An MCP session at a gateway. Cheap to clone; all clones share it.
@@ -20,17 +23,28 @@ pub struct McpSession {
     gateway: GatewayClient,
     /// The headers that the answer to `initialize` asks for.
     headers: Arc<Mutex<Vec<(&'static str, String)>>>,
+    /// What the agent may publish, beside what its token allows.
+    allow: Option<String>,
 }
 
 impl GatewayClient {
     /// A session that begins with the message `initialize`.
     #[must_use]
     pub fn mcp(&self) -> McpSession {
-        McpSession { gateway: self.clone(), headers: Arc::default() }
+        McpSession { gateway: self.clone(), headers: Arc::default(), allow: None }
     }
 }
 
 impl McpSession {
+    /// Lets the agent of this session publish only events that match one of these patterns; none: all that its token
+    /// allows.
+    #[must_use]
+    pub fn allow(mut self, patterns: &[BindingPattern]) -> Self {
+        let patterns: Vec<_> = patterns.iter().map(BindingPattern::as_str).collect();
+        self.allow = Some(patterns.join(",")).filter(|patterns| !patterns.is_empty());
+        self
+    }
+
     /// Whether the gateway has answered `initialize`.
     #[must_use]
     pub fn is_initialized(&self) -> bool {
@@ -47,6 +61,9 @@ impl McpSession {
             request.header(CONTENT_TYPE, "application/json").header(ACCEPT, "application/json, text/event-stream");
         for (name, value) in &*self.headers.lock() {
             request = request.header(*name, value);
+        }
+        if let Some(patterns) = &self.allow {
+            request = request.header(ALLOW, patterns);
         }
         let response = self.gateway.send(request.body(message)).await?;
         let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);

@@ -4,17 +4,19 @@ mod address;
 mod dead_letters;
 mod events;
 mod http;
+mod journal;
 mod mcp;
 mod publish;
 mod queues;
+mod replay;
 
 use std::time::Duration;
 
 use bloodbank_core::{Settings, settings::Reader};
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::header::DATE;
-use uuid::Uuid;
 
+pub(crate) use self::journal::GatewayJournal;
 pub use self::{
     address::{GatewayAddress, GatewayFile, default_bus_file},
     events::GatewayEvent,
@@ -93,12 +95,12 @@ impl GatewayClient {
         Ok(time.map(|time| time.to_utc() + TimeDelta::milliseconds(500)))
     }
 
-    /// Everything around an event, at most so many events, as the gateway draws it: `text`, `mermaid`, `dot` or `json`.
+    /// Everything around an event, of which the first digits of its id are enough, at most so many events, as the gateway draws it: `text`, `mermaid`, `dot` or `json`.
     ///
     /// # Errors
     /// When the gateway does not know the event, refuses the token, or does not answer.
-    pub async fn trace(&self, id: Uuid, format: &str, limit: usize) -> Result<String> {
-        let request = self.http.get(self.url_of(&["debug", "correlation", &id.to_string(), "graph"])?);
+    pub async fn trace(&self, id: &str, format: &str, limit: usize) -> Result<String> {
+        let request = self.http.get(self.url_of(&["debug", "correlation", id, "graph"])?);
         let response = self.send(request.query(&[("format", format), ("limit", &limit.to_string())])).await?;
         response.text().await.map_err(|error| self.unreachable(&error))
     }

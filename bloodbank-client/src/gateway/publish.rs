@@ -35,7 +35,7 @@ impl GatewayClient {
         let receipt = event_id.map(|event_id| PublishReceipt {
             event_id,
             event_type: answer["event_type"].as_str().unwrap_or(request.routing_key).to_owned(),
-            unrouted: answer["unrouted"].as_bool().unwrap_or(false),
+            unrouted: answer["unrouted"].as_bool(),
         });
         receipt.ok_or_else(|| self.invalid_answer(format!("it is no receipt: {answer}")))
     }
@@ -44,7 +44,7 @@ impl GatewayClient {
     pub(crate) async fn execute(&self, request: &PublishRequest<'_>, timeout: Duration) -> Result<Value> {
         let deadline = Instant::now() + timeout;
         let receipt = self.publish(request).await?;
-        if receipt.unrouted {
+        if receipt.unrouted == Some(true) {
             return Err(ClientError::NoExecutor { routing_key: receipt.event_type });
         }
         let mut pause = FIRST_PAUSE;

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use bloodbank_core::routing::nearest;
+use bloodbank_core::{json::read_value, routing::nearest};
 use serde_json::{Map, Value};
 
 use super::SchemaNode;
@@ -62,18 +62,23 @@ impl Assignment {
                 ))
             })?;
         }
-        *place = self.value(node);
+        *place = self.value(node)?;
         Ok(())
     }
 
     /// The value as the schema wants it: text where only text fits, otherwise JSON, otherwise text.
-    fn value(&self, node: SchemaNode<'_>) -> Value {
+    fn value(&self, node: SchemaNode<'_>) -> Result<Value> {
         let text = || Value::String(self.text.clone());
-        let Ok(value) = serde_json::from_str::<Value>(&self.text) else {
-            return text();
-        };
         let types = node.types();
         let is = |name| types.contains(&name);
+        let value = match read_value(self.text.as_bytes()) {
+            Ok(value) => value,
+            // JSON with two meanings may still be meant as text.
+            Err(fault) if fault.is_syntax() || is("string") => return Ok(text()),
+            Err(fault) => {
+                return Err(ClientError::Invalid(format!("cannot set `{}`: {fault}", self.path.join("."))));
+            }
+        };
         let fits = match &value {
             Value::Null => is("null"),
             Value::Bool(_) => is("boolean"),
@@ -82,7 +87,7 @@ impl Assignment {
             Value::Array(_) => is("array"),
             Value::Object(_) => is("object"),
         };
-        if fits || !is("string") { value } else { text() }
+        Ok(if fits || !is("string") { value } else { text() })
     }
 }
 

@@ -4,12 +4,15 @@ mod notification;
 mod numbers;
 mod webhook;
 
+use bloodbank_core::envelope::read_time;
 use bloodbank_macros::Event;
 use chrono::{DateTime, Utc};
 use garde::Validate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+use crate::defaults::{now, without_default, yes};
 
 pub use notification::Notification;
 pub use webhook::{Webhook, WebhookError};
@@ -34,6 +37,8 @@ pub struct FirefliesTranscriptUpload {
     #[serde(default)]
     pub user_id: Option<String>,
     /// The time of the upload.
+    #[serde(default = "now", deserialize_with = "read_time")]
+    #[schemars(transform = without_default)]
     pub created_at: DateTime<Utc>,
 }
 
@@ -71,6 +76,7 @@ pub struct FirefliesTranscriptReady {
     /// The title of the meeting.
     pub title: String,
     /// The time of the meeting.
+    #[serde(deserialize_with = "read_time")]
     pub date: DateTime<Utc>,
     /// The length of the meeting, in minutes.
     #[garde(range(min = 0.0))]
@@ -91,8 +97,10 @@ pub struct FirefliesTranscriptReady {
     #[serde(default)]
     pub summary: Option<String>,
     /// The people who were invited to the meeting.
+    #[serde(default)]
     pub participants: Vec<Participant>,
     /// The names of the people who spoke.
+    #[serde(default)]
     pub speakers: Vec<String>,
     /// The Fireflies account that recorded the meeting.
     #[garde(dive)]
@@ -215,6 +223,7 @@ pub struct FirefliesTranscriptProcessed {
     /// The title of the meeting.
     pub title: String,
     /// The time at which the transcript was stored.
+    #[serde(deserialize_with = "read_time")]
     pub ingestion_timestamp: DateTime<Utc>,
     /// The number of sentences in the transcript.
     pub sentence_count: u32,
@@ -227,6 +236,7 @@ pub struct FirefliesTranscriptProcessed {
     #[garde(length(min = 1))]
     pub vector_store: String,
     /// The number of chunks that were stored.
+    #[serde(default)]
     pub chunk_count: u32,
     /// The model that computed the embeddings.
     #[serde(default)]
@@ -254,9 +264,11 @@ pub struct FirefliesTranscriptFailed {
     #[serde(default)]
     pub media_file: Option<String>,
     /// The time of the failure.
+    #[serde(default = "now", deserialize_with = "read_time")]
+    #[schemars(transform = without_default)]
     pub timestamp: DateTime<Utc>,
     /// Whether another attempt can succeed.
-    #[serde(default)]
+    #[serde(default = "yes")]
     pub is_retryable: bool,
     /// The number of attempts before this one.
     #[serde(default)]

@@ -1,5 +1,6 @@
 //! Events of issues.
 
+use bloodbank_core::envelope::read_time;
 use bloodbank_macros::Event;
 use chrono::{DateTime, Utc};
 use garde::Validate;
@@ -28,6 +29,7 @@ pub struct GithubIssueOpened {
     #[serde(default)]
     pub url: Option<String>,
     /// The time at which it was opened.
+    #[serde(deserialize_with = "read_time")]
     pub opened_at: DateTime<Utc>,
 }
 
@@ -56,5 +58,6 @@ pub struct GithubIssueClosed {
     #[serde(default)]
     pub url: Option<String>,
     /// The time at which it was closed.
+    #[serde(deserialize_with = "read_time")]
     pub closed_at: DateTime<Utc>,
 }

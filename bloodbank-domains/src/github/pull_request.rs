@@ -2,6 +2,7 @@
 
 use bloodbank_core::{
     claim_check::{Claim, ClaimCheck, ClaimError},
+    envelope::read_time,
     settings::ClaimStoreKind,
 };
 use bloodbank_macros::Event;
@@ -9,6 +10,8 @@ use chrono::{DateTime, Utc};
 use garde::Validate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::defaults::redis;
 
 /// A pull request was opened on GitHub; its text is kept in a cache.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate, Event)]
@@ -20,6 +23,7 @@ pub struct GithubPrCreated {
     #[garde(length(min = 1))]
     pub cache_key: String,
     /// The kind of cache that keeps the text.
+    #[serde(default = "redis")]
     pub cache_type: ClaimStoreKind,
 }
 
@@ -58,6 +62,7 @@ pub struct GithubPrClosed {
     #[serde(default)]
     pub url: Option<String>,
     /// The time at which it was closed.
+    #[serde(deserialize_with = "read_time")]
     pub closed_at: DateTime<Utc>,
 }
 
@@ -89,5 +94,6 @@ pub struct GithubPrMerged {
     #[serde(default)]
     pub url: Option<String>,
     /// The time at which it was merged.
+    #[serde(deserialize_with = "read_time")]
     pub merged_at: DateTime<Utc>,
 }

@@ -1,5 +1,6 @@
 //! Events of a repository itself: pushes and releases.
 
+use bloodbank_core::envelope::{read_optional_time, read_time};
 use bloodbank_macros::Event;
 use chrono::{DateTime, Utc};
 use garde::Validate;
@@ -36,7 +37,7 @@ pub struct GithubBranchPushed {
     #[serde(default)]
     pub url: Option<String>,
     /// The time of the push, to the second.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "read_optional_time")]
     pub pushed_at: Option<DateTime<Utc>>,
 }
 
@@ -64,5 +65,6 @@ pub struct GithubReleasePublished {
     #[serde(default)]
     pub url: Option<String>,
     /// The time at which it was published.
+    #[serde(deserialize_with = "read_time")]
     pub published_at: DateTime<Utc>,
 }

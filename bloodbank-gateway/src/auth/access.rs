@@ -26,7 +26,10 @@ impl Access {
     }
 
     /// Refuses a caller whose token allows too little.
-    pub(crate) fn check(self, caller: &Caller) -> Result<(), Problem> {
+    ///
+    /// # Errors
+    /// A problem with the status 403 that says what the token lacks.
+    pub fn check(self, caller: &Caller) -> Result<(), Problem> {
         match self {
             Self::Probe | Self::Public | Self::Token => Ok(()),
             Self::ReadAll => caller.check_read_all(),

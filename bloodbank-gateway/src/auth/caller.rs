@@ -6,7 +6,7 @@ use axum::{
     extract::FromRequestParts,
     http::{StatusCode, request::Parts},
 };
-use bloodbank_core::routing::BindingPattern;
+use bloodbank_core::{envelope::Source, routing::BindingPattern};
 
 use crate::problem::Problem;
 
@@ -62,18 +62,20 @@ pub struct Caller {
     pub publish: Patterns,
     /// The keys that the caller may read.
     pub read: Patterns,
+    /// The only `app` that the source of the caller's events may have; `None`: any.
+    pub source: Option<Arc<str>>,
 }
 
 impl Caller {
     /// A caller of a gateway without tokens, who may do everything.
     #[must_use]
     pub fn anyone() -> Self {
-        Self { name: None, publish: Patterns::everything(), read: Patterns::everything() }
+        Self { name: None, publish: Patterns::everything(), read: Patterns::everything(), source: None }
     }
 
     /// A caller who was not asked for a token, and may do nothing that needs one.
     pub(crate) fn unknown() -> Self {
-        Self { name: None, publish: Patterns::nothing(), read: Patterns::nothing() }
+        Self { name: None, publish: Patterns::nothing(), read: Patterns::nothing(), source: None }
     }
 
     /// Refuses a caller who may not publish this key.
@@ -83,6 +85,18 @@ impl Caller {
         }
         Err(Problem::forbidden(format!(
             "this token may not publish `{key}`; use one whose `publish` patterns match it"
+        )))
+    }
+
+    /// Refuses an event whose source is not the one that the caller is bound to.
+    pub(crate) fn check_source(&self, source: &Source) -> Result<(), Problem> {
+        let bound = self.source.as_deref();
+        if bound.is_none() || source.app.as_deref() == bound {
+            return Ok(());
+        }
+        Err(Problem::forbidden(format!(
+            "this token publishes only with the source `{}`; leave `source` out, or name that",
+            bound.unwrap_or_default()
         )))
     }
 

@@ -12,6 +12,9 @@ use crate::problem::Problem;
 /// A local gateway, which needs no token, also refuses a request to a host name other than those of this machine: the page
 /// of a site whose name was made to resolve to loopback (DNS rebinding).
 pub(crate) fn check_origin(trusted: &[String], is_local: bool, request: &Request) -> Result<(), Problem> {
+    if request.headers().get_all(header::HOST).iter().count() > 1 {
+        return Err(Problem::bad_request("the request has more than one `Host`; send one"));
+    }
     let host = host(request.headers(), request.uri());
     if is_local && !host.is_none_or(is_this_machine) {
         let detail = "a gateway on loopback without tokens answers only requests to `localhost`; give it tokens";

@@ -1,8 +1,10 @@
 //! The tokens that a gateway knows.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{fs, iter, path::Path, sync::Arc};
 
 use bloodbank_core::{routing::BindingPattern, settings::Reader};
+use chrono::{DateTime, Utc};
+use parking_lot::RwLock;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -26,6 +28,12 @@ pub struct Token {
     pub publish: Patterns,
     /// The keys that the owner may read.
     pub read: Patterns,
+    /// The only `app` that the source of the owner's events may have; `None`: any.
+    pub source: Option<String>,
+    /// Further secrets of the same token, so that clients can change from one to another.
+    pub further_secrets: Vec<SecretString>,
+    /// The time from which on the token is no longer good; `None`: never.
+    pub expires: Option<DateTime<Utc>>,
 }
 
 impl Token {
@@ -33,7 +41,8 @@ impl Token {
     #[must_use]
     pub fn new(name: impl Into<String>, secret: impl Into<SecretString>) -> Self {
         let (publish, read) = (Patterns::nothing(), Patterns::nothing());
-        Self { name: name.into(), secret: secret.into(), publish, read }
+        let (further_secrets, expires) = (Vec::new(), None);
+        Self { name: name.into(), secret: secret.into(), publish, read, source: None, further_secrets, expires }
     }
 
     /// Sets the keys that the owner may publish.
@@ -49,6 +58,28 @@ impl Token {
         self.read = patterns;
         self
     }
+
+    /// Adds a further secret, with which the token is as good as with the first.
+    #[must_use]
+    pub fn further_secret(mut self, secret: impl Into<SecretString>) -> Self {
+        self.further_secrets.push(secret.into());
+        self
+    }
+
+    /// Sets the time from which on the token is no longer good.
+    #[must_use]
+    pub fn expires(mut self, time: DateTime<Utc>) -> Self {
+        self.expires = Some(time);
+        self
+    }
+
+    /// Binds the token to a source: it is the `app` in the source of all events of the owner, and an event that names
+    /// another one is refused.
+    #[must_use]
+    pub fn source(mut self, app: impl Into<String>) -> Self {
+        self.source = Some(app.into());
+        self
+    }
 }
 
 /// The tokens of a gateway. Without tokens everybody may do everything.
@@ -61,14 +92,26 @@ impl Token {
 /// secret = "0Yh2vXk1…"
 /// publish = ["fireflies.#", "artifact.*"]   # default: nothing
 /// read = ["#"]                              # default: nothing
+/// source = "n8n"                            # the only source of its events; default: what each event says
+/// expires = 2027-01-01T00:00:00Z            # from then on it is no longer good; default: never
 /// ```
+///
+/// `secrets = ["new", "old"]` in place of `secret` lets clients change from one to another. All clones share one set, which
+/// [`Tokens::replace`] replaces while the gateway serves.
 #[derive(Clone, Default)]
-pub struct Tokens(Arc<[StoredToken]>);
+pub struct Tokens(Arc<RwLock<Arc<[StoredToken]>>>);
 
 struct StoredToken {
     /// The hash of the secret: of the same length for every secret, and no secret stays in memory.
     digest: [u8; 32],
     caller: Caller,
+    expires: Option<DateTime<Utc>>,
+}
+
+impl StoredToken {
+    fn is_good(&self) -> bool {
+        self.expires.is_none_or(|expires| Utc::now() < expires)
+    }
 }
 
 #[derive(Deserialize)]
@@ -82,11 +125,23 @@ struct TokensFile {
 #[serde(deny_unknown_fields)]
 struct TokenEntry {
     name: String,
-    secret: String,
+    secret: Option<String>,
+    #[serde(default)]
+    secrets: Vec<String>,
+    expires: Option<Time>,
     #[serde(default)]
     publish: Vec<String>,
     #[serde(default)]
     read: Vec<String>,
+    source: Option<String>,
+}
+
+/// A time as TOML has it, or as text.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Time {
+    Toml(toml::value::Datetime),
+    Text(String),
 }
 
 impl Tokens {
@@ -98,23 +153,39 @@ impl Tokens {
     pub fn new(tokens: impl IntoIterator<Item = Token>) -> Result<Self, GatewayError> {
         let mut known: Vec<StoredToken> = Vec::new();
         for token in tokens {
-            let Token { name, secret, publish, read } = token;
-            let secret = secret.expose_secret();
-            if secret.len() < SHORTEST_SECRET || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
-                return Err(GatewayError::new(format!(
-                    "the secret of token `{name}` must have {SHORTEST_SECRET} or more letters, digits and signs, without spaces; make one with `openssl rand -base64 24`"
-                )));
+            let Token { name, secret, publish, read, source, further_secrets, expires } = token;
+            if known.iter().any(|other| other.caller.name.as_deref() == Some(&name)) {
+                return Err(doubled(&name));
             }
-            let digest = digest(secret);
-            let same = known.iter().any(|other| other.digest == digest || other.caller.name.as_deref() == Some(&name));
-            if same {
-                return Err(GatewayError::new(format!(
-                    "two tokens have the name or the secret of `{name}`; change one of them"
-                )));
+            let caller = Caller { name: Some(name.as_str().into()), publish, read, source: source.map(Into::into) };
+            for secret in iter::once(&secret).chain(&further_secrets) {
+                let digest = checked(&name, secret.expose_secret())?;
+                if known.iter().any(|other| other.digest == digest) {
+                    return Err(doubled(&name));
+                }
+                known.push(StoredToken { digest, caller: caller.clone(), expires });
             }
-            known.push(StoredToken { digest, caller: Caller { name: Some(name.into()), publish, read } });
         }
-        Ok(Self(known.into()))
+        Ok(Self(Arc::new(RwLock::new(known.into()))))
+    }
+
+    /// Replaces the tokens of this set and of all its clones: a gateway that serves uses the new ones from the next request on.
+    ///
+    /// # Errors
+    /// An error says that there are no new tokens: without any, everybody may do everything.
+    pub fn replace(&self, tokens: &Self) -> Result<(), GatewayError> {
+        if tokens.is_empty() && !self.is_empty() {
+            return Err(GatewayError::new(
+                "there are no tokens any more, and without tokens everybody may do everything; start the gateway anew if that is meant",
+            ));
+        }
+        let new = tokens.known();
+        *self.0.write() = new;
+        Ok(())
+    }
+
+    fn known(&self) -> Arc<[StoredToken]> {
+        Arc::clone(&self.0.read())
     }
 
     /// Reads tokens from TOML.
@@ -130,9 +201,14 @@ impl Tokens {
             ))
         })?;
         let tokens = file.token.into_iter().map(|entry| {
-            let TokenEntry { name, secret, publish, read } = entry;
-            let secret = secret.into();
-            Ok(Token { publish: patterns(&name, publish)?, read: patterns(&name, read)?, name, secret })
+            let TokenEntry { name, secret, secrets, expires, publish, read, source } = entry;
+            let (publish, read) = (patterns(&name, publish)?, patterns(&name, read)?);
+            let expires = expires.map(|time| time_of(&name, &time)).transpose()?;
+            let mut secrets = secret.into_iter().chain(secrets).map(SecretString::from);
+            let secret = secrets.next().ok_or_else(|| {
+                GatewayError::new(format!("token `{name}` has no secret; give it `secret`, or `secrets`"))
+            })?;
+            Ok(Token { name, secret, publish, read, source, further_secrets: secrets.collect(), expires })
         });
         Self::new(tokens.collect::<Result<Vec<_>, GatewayError>>()?)
     }
@@ -168,29 +244,66 @@ impl Tokens {
         Self::new(single)
     }
 
-    /// Whether there are no tokens.
+    /// Whether there are no tokens, not even some that have expired.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.read().is_empty()
     }
 
     /// The owner of a secret. The search takes the same time for every secret, right or wrong.
-    pub(crate) fn find(&self, secret: &str) -> Option<&Caller> {
-        let digest = digest(secret);
+    pub(crate) fn find(&self, secret: &str) -> Option<Caller> {
+        let (digest, known) = (digest(secret), self.known());
         let mut found = 0_u64;
-        for (number, known) in (1_u64..).zip(self.0.iter()) {
-            let same: Choice = known.digest.ct_eq(&digest);
+        for (number, token) in (1_u64..).zip(known.iter()) {
+            let same: Choice = token.digest.ct_eq(&digest);
             found.conditional_assign(&number, same);
         }
         let index = usize::try_from(found.checked_sub(1)?).ok()?;
-        self.0.get(index).map(|known| &known.caller)
+        known.get(index).filter(|token| token.is_good()).map(|token| token.caller.clone())
+    }
+
+    /// The owner of the token with this name.
+    pub(super) fn named(&self, name: &str) -> Option<Caller> {
+        let known = self.known();
+        let mut tokens = known.iter().filter(|token| token.is_good());
+        tokens.find(|token| token.caller.name.as_deref() == Some(name)).map(|token| token.caller.clone())
+    }
+
+    /// The digest of the first secret of a token.
+    pub(super) fn digest_of(&self, caller: &Caller) -> Option<[u8; 32]> {
+        self.known().iter().find(|token| token.caller.name == caller.name).map(|token| token.digest)
     }
 }
 
 impl std::fmt::Debug for Tokens {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|known| known.caller.name.as_deref().unwrap_or_default())).finish()
+        let known = self.known();
+        f.debug_list().entries(known.iter().map(|token| token.caller.name.as_deref().unwrap_or_default())).finish()
     }
+}
+
+fn doubled(name: &str) -> GatewayError {
+    GatewayError::new(format!("two tokens have the name or the secret of `{name}`; change one of them"))
+}
+
+/// The digest of a secret that is long enough.
+fn checked(name: &str, secret: &str) -> Result<[u8; 32], GatewayError> {
+    if secret.len() < SHORTEST_SECRET || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(GatewayError::new(format!(
+            "the secret of token `{name}` must have {SHORTEST_SECRET} or more letters, digits and signs, without spaces; make one with `openssl rand -base64 24`"
+        )));
+    }
+    Ok(digest(secret))
+}
+
+fn time_of(name: &str, time: &Time) -> Result<DateTime<Utc>, GatewayError> {
+    let text = match time {
+        Time::Toml(time) => time.to_string(),
+        Time::Text(text) => text.clone(),
+    };
+    text.parse().map_err(|_| {
+        GatewayError::new(format!("`expires` of token `{name}` is not a time; write it like 2027-01-01T00:00:00Z"))
+    })
 }
 
 fn digest(secret: &str) -> [u8; 32] {
@@ -239,5 +352,36 @@ mod tests {
         let broken = Tokens::from_toml("secret = 'my-secret-is-not-shown").unwrap_err().to_string();
         assert!(!broken.contains("my-secret"), "{broken}");
         assert!(!format!("{:?}", Tokens::from_toml(TOML)).contains("letters"));
+    }
+
+    #[test]
+    fn a_token_has_several_secrets_an_end_and_a_successor() {
+        let toml = r##"
+            token = [
+                { name = "n8n", secrets = ["sixteen-letters!", "another-secret-16"], read = ["#"] },
+                { name = "past", secret = "was-good-before-16", expires = 2020-01-01T00:00:00Z },
+                { name = "future", secret = "will-be-good-then", expires = "2099-01-01T00:00:00Z" },
+            ]"##;
+        let tokens = Tokens::from_toml(toml).unwrap();
+        for secret in ["sixteen-letters!", "another-secret-16"] {
+            assert_eq!(tokens.find(secret).expect("good").name.as_deref(), Some("n8n"));
+        }
+        assert!(tokens.find("was-good-before-16").is_none() && tokens.named("past").is_none());
+        assert!(tokens.find("will-be-good-then").is_some());
+        let shared = tokens.clone();
+        assert!(shared.replace(&Tokens::default()).unwrap_err().to_string().contains("no tokens any more"));
+        shared.replace(&Tokens::from_toml(TOML).unwrap()).unwrap();
+        assert!(tokens.find("another-secret-16").is_none() && tokens.find("other-letters-16").is_some());
+        let expired = Tokens::from_toml(
+            r#"token = [{ name = "a", secret = "was-good-before-16", expires = "2020-01-01T00:00:00Z" }]"#,
+        );
+        assert!(!expired.unwrap().is_empty(), "a gateway whose tokens have expired is not open to everybody");
+        for (wrong, said) in [
+            (r#"{ name = "a" }"#, "no secret"),
+            (r#"{ name = "a", secret = "sixteen-letters!", expires = "soon" }"#, "not a time"),
+        ] {
+            let error = Tokens::from_toml(&format!("token = [{wrong}]")).unwrap_err().to_string();
+            assert!(error.contains(said), "{error}");
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use bloodbank_core::{Bus, EventEnvelope, Registry, Result, event::EventKind, routing::template_to_pattern};
+use bloodbank_core::{Bus, EventEnvelope, Registry, Result, event::EventKind, event_id, routing::template_to_pattern};
 use parking_lot::Mutex;
 use serde::Serialize;
 use serde_json::Value;
@@ -15,6 +15,9 @@ use crate::stream::{Hub, ReplayBuffer, StreamEvent};
 
 /// The number of commands that are remembered.
 const MOST_COMMANDS: usize = 10_000;
+
+/// The attempts among which that of a failure is looked for, where the failure itself is not kept.
+const MOST_ATTEMPTS: u32 = 1000;
 
 /// The stage that a command has reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -47,9 +50,16 @@ impl CommandState {
         Self { event_id, event_type, status: CommandStatus::Accepted, failures: 0, reply: None, failure: None }
     }
 
+    /// Whether the command has succeeded or failed for good.
+    #[cfg(feature = "mcp")]
+    pub(crate) fn has_ended(&self) -> bool {
+        matches!(self.status, CommandStatus::Succeeded | CommandStatus::Failed)
+    }
+
     /// Adds an answer: the reply, or a failure event.
-    pub(crate) fn add_answer(&mut self, envelope: EventEnvelope<Value>, kind: EventKind, is_final: bool) {
-        if kind == EventKind::Failure {
+    pub(super) fn add_answer(&mut self, envelope: EventEnvelope<Value>, kind: AnswerKind, is_final: bool) {
+        if kind != AnswerKind::Reply {
+            let is_final = is_final || kind == AnswerKind::ForeignFailure;
             self.failures += 1;
             if self.status != CommandStatus::Succeeded {
                 self.status = if is_final { CommandStatus::Failed } else { CommandStatus::Running };
@@ -94,6 +104,53 @@ impl TrackedCommands {
     }
 }
 
+/// An event that answers a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AnswerKind {
+    Reply,
+    /// The failure of an attempt; a further one may follow.
+    Failure,
+    /// The failure of an executor of another program, which does not say whether an attempt follows, and is taken for
+    /// the last.
+    ForeignFailure,
+}
+
+/// How an event answers a command that it names as its parent: as its reply, or as a failure of its executor. Events of
+/// others who receive the command, and fail, are no answers.
+pub(super) fn is_answer(
+    command: Uuid,
+    command_type: &str,
+    event_id: Uuid,
+    key: &str,
+    retry_count: Option<u64>,
+) -> Option<AnswerKind> {
+    let registry = Registry::global();
+    let (asked, answer) = (registry.event(command_type)?, registry.event(key)?);
+    if asked.declaration().reply == Some(answer.routing_key()) {
+        return Some(AnswerKind::Reply);
+    }
+    if answer.kind() != EventKind::Failure {
+        return None;
+    }
+    // An executor of this library derives the id from the command. One of another program cannot be told from its id; it
+    // names its failures like its commands.
+    if event_id.get_version_num() == 5 {
+        let attempts = match retry_count {
+            Some(count) => {
+                let attempt = u32::try_from(count).unwrap_or(u32::MAX).saturating_add(1);
+                attempt..=attempt
+            }
+            None => 1..=MOST_ATTEMPTS,
+        };
+        let (asked, key) = (asked.routing_key(), answer.routing_key());
+        let is_own =
+            attempts.into_iter().any(|attempt| event_id::command_failure(command, asked, attempt, key) == event_id);
+        return is_own.then_some(AnswerKind::Failure);
+    }
+    let family = |key: &str| key.rsplit_once('.').map(|(family, _)| family.to_owned());
+    (family(command_type) == family(key)).then_some(AnswerKind::ForeignFailure)
+}
+
 impl CommandTracker {
     pub(crate) fn new(bus: &Bus) -> Self {
         let registry = Registry::global();
@@ -120,9 +177,24 @@ impl CommandTracker {
         Ok(())
     }
 
-    /// Remembers a command that was published.
+    /// Remembers a command that is about to be published, so that no answer comes too early.
     pub(crate) fn accepted(&self, id: Uuid, event_type: &str) {
         self.tracked.lock().entry(id, Some(event_type));
+    }
+
+    /// Forgets a command that is not on the bus.
+    pub(crate) fn forget(&self, id: Uuid) {
+        let mut tracked = self.tracked.lock();
+        tracked.states.remove(&id);
+        tracked.order.retain(|other| *other != id);
+    }
+
+    /// Remembers the end of a command without a reply.
+    #[cfg(feature = "mcp")]
+    pub(crate) fn succeeded(&self, id: Uuid) {
+        if let Some(state) = self.tracked.lock().states.get_mut(&id) {
+            state.status = CommandStatus::Succeeded;
+        }
     }
 
     /// Remembers that an executor of this process has begun with a command.
@@ -142,8 +214,14 @@ impl CommandTracker {
 }
 
 fn add_answer(tracked: &Mutex<TrackedCommands>, answer: &StreamEvent) {
-    let (Some(envelope), Some(event)) = (answer.envelope(), Registry::global().event(&answer.key)) else { return };
+    let Some(envelope) = answer.envelope() else { return };
+    let retry_count = envelope.payload["retry_count"].as_u64();
     for parent in envelope.correlation_ids.clone() {
-        tracked.lock().entry(parent, None).add_answer(envelope.clone(), event.kind(), answer.is_final);
+        let mut tracked = tracked.lock();
+        let Some(state) = tracked.states.get_mut(&parent) else { continue };
+        let Some(command) = state.event_type.as_deref() else { continue };
+        if let Some(kind) = is_answer(parent, command, envelope.event_id, &answer.key, retry_count) {
+            state.add_answer(envelope.clone(), kind, answer.is_final);
+        }
     }
 }

@@ -22,6 +22,9 @@ use crate::{
 /// The media types of NDJSON.
 const NDJSON: [&str; 3] = ["application/x-ndjson", "application/ndjson", "application/jsonl"];
 
+/// Headers that say something about one event.
+const OF_ONE_EVENT: [&str; 3] = ["idempotency-key", "event-id", "correlation-ids"];
+
 /// An event of a batch.
 struct BatchItem {
     /// The number of the line, from 1.
@@ -40,6 +43,11 @@ pub(super) async fn batch(
     let is_cloud_events = media_type == cloud_event::BATCH;
     if !is_cloud_events && !NDJSON.contains(&&*media_type) {
         return Err(Problem::media_type("send envelopes as `application/x-ndjson`, one in each line"));
+    }
+    if let Some(name) = OF_ONE_EVENT.into_iter().find(|name| headers.contains_key(*name)) {
+        return Err(Problem::bad_request(format!(
+            "the header `{name}` is for one event; give each event of a batch its `event_id` and `correlation_ids`"
+        )));
     }
     let body = body::read_body(request_body, gateway.limits().batch_bytes).await?;
     let items = if is_cloud_events { cloud_events(&body, &gateway)? } else { lines(&body, &gateway) };
@@ -85,7 +93,9 @@ fn cloud_events(body: &[u8], gateway: &Gateway) -> Result<Vec<BatchItem>, Proble
         return Err(Problem::bad_request("a batch of CloudEvents must be a JSON array"));
     };
     let numbered = events.into_iter().enumerate();
-    Ok(numbered.map(|(index, event)| BatchItem { line: index + 1, publish: cloud_event::structured(event) }).collect())
+    let item =
+        |(index, event)| BatchItem { line: index + 1, publish: cloud_event::structured(event, gateway.limits()) };
+    Ok(numbered.map(item).collect())
 }
 
 async fn publish(item: BatchItem, gateway: &Gateway, caller: &Caller) -> Value {

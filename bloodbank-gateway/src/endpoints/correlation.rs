@@ -6,7 +6,7 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
-use bloodbank_core::correlation::{CorrelationTracker, Direction, Dump, Trace};
+use bloodbank_core::correlation::{CorrelationTracker, Direction, Dump, IdPrefix, InvalidIdPrefix, Resolved, Trace};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -82,7 +82,12 @@ pub(super) async fn graph(
     PathParam(id): PathParam,
     query: QueryParams,
 ) -> Result<Response, Problem> {
-    let (tracker, id) = known(&gateway, &id)?;
+    let tracker = tracker(&gateway)?;
+    let prefix: IdPrefix = id.parse().map_err(|error: InvalidIdPrefix| Problem::bad_request(error.to_string()))?;
+    let id = match tracker.resolve(&prefix).await? {
+        Resolved::Unknown => return Err(Problem::not_found(unknown_prefix(&prefix))),
+        resolved => resolved.one(&prefix).map_err(Problem::bad_request)?,
+    };
     let format = query.one("format")?.unwrap_or("json");
     if !matches!(format, "json" | "mermaid" | "dot" | "text") {
         return Err(Problem::bad_request("`format` must be `json`, `mermaid`, `dot` or `text`"));
@@ -110,11 +115,16 @@ pub(super) async fn graph(
 
 fn known<'a>(gateway: &'a Gateway, id: &str) -> Result<(&'a CorrelationTracker, Uuid), Problem> {
     let id = parse_event_id(id)?;
-    let tracker = gateway
-        .bus()
-        .correlation()
-        .ok_or_else(|| Problem::not_found("this gateway records no correlation; its operator can switch it on"))?;
-    Ok((tracker, id))
+    Ok((tracker(gateway)?, id))
+}
+
+fn tracker(gateway: &Gateway) -> Result<&CorrelationTracker, Problem> {
+    let tracker = gateway.bus().correlation();
+    tracker.ok_or_else(|| Problem::not_found("this gateway records no correlation; its operator can switch it on"))
+}
+
+fn unknown_prefix(prefix: &IdPrefix) -> String {
+    format!("no event is known whose id begins with `{prefix}`")
 }
 
 fn unknown(id: Uuid) -> Problem {
@@ -124,14 +134,14 @@ fn unknown(id: Uuid) -> Problem {
 pub(super) fn operation() -> Operation {
     Operation::new("correlation", "Returns everything that is known about the causes and effects of an event")
         .parameter(component("parameters", "Id"))
-        .json(200, "The causes and effects of the event.", json!({ "type": "object" }))
+        .json(200, "The causes and effects of the event.", component("schemas", "CorrelationDump"))
         .problems([400, 404])
 }
 
 pub(super) fn dump_operation() -> Operation {
     Operation::new("correlation_dump", "Returns the same as `/debug/correlation/{id}`")
         .parameter(component("parameters", "Id"))
-        .json(200, "The causes and effects of the event.", json!({ "type": "object" }))
+        .json(200, "The causes and effects of the event.", component("schemas", "CorrelationDump"))
         .problems([400, 404])
 }
 
@@ -143,20 +153,24 @@ pub(super) fn chain_operation() -> Operation {
             "name": "max_depth", "in": "query",
             "schema": { "type": "integer", "minimum": 1, "maximum": MOST_DEPTH, "default": DEFAULT_DEPTH },
         }))
-        .json(200, "The ids of the events.", json!({ "type": "object" }))
+        .json(200, "The ids of the events.", component("schemas", "CorrelationChain"))
         .problems([400, 404])
 }
 
 pub(super) fn graph_operation() -> Operation {
     let text = || json!({ "schema": { "type": "string" } });
     let content = json!({
-        "application/json": { "schema": { "type": "object" } },
+        "application/json": { "schema": component("schemas", "CorrelationGraph") },
         "text/vnd.mermaid": text(),
         "text/vnd.graphviz": text(),
         "text/plain": text(),
     });
     Operation::new("correlation_graph", "Draws the causes and effects of an event")
-        .parameter(component("parameters", "Id"))
+        .parameter(json!({
+            "name": "id", "in": "path", "required": true,
+            "description": "The id of the event, or its first digits.",
+            "schema": { "type": "string", "pattern": "^[0-9A-Fa-f]{4}[0-9A-Fa-f-]{0,32}$" },
+        }))
         .parameter(json!({ "name": "format", "in": "query", "schema": { "enum": ["json", "mermaid", "dot", "text"] } }))
         .parameter(json!({
             "name": "limit", "in": "query",

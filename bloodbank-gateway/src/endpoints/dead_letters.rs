@@ -10,13 +10,15 @@ use serde_json::{Value, json};
 
 use crate::{
     gateway::Gateway,
-    operation::Operation,
+    operation::{Operation, component},
     params::{PathParam, QueryParams},
     problem::Problem,
 };
 
 /// The number of letters that a request sees, unless it asks for fewer.
 const MOST_LETTERS: usize = 100_000;
+/// The parameters that select dead letters.
+const CONDITIONS: [&str; 8] = ["id", "type", "reason", "error", "since", "before", "readable", "limit"];
 /// The number of letters that a request sees with their messages.
 const MOST_WHOLE_LETTERS: usize = 1000;
 
@@ -26,7 +28,7 @@ pub(super) async fn list(
     PathParam(queue): PathParam,
     params: QueryParams,
 ) -> Result<Json<Value>, Problem> {
-    let detail = if flag(&params, "whole")? { DeadLetterDetail::Message } else { DeadLetterDetail::Summary };
+    let detail = if params.flag("whole")? { DeadLetterDetail::Message } else { DeadLetterDetail::Summary };
     let mut filter = filter(&params)?;
     if detail == DeadLetterDetail::Message {
         filter.limit = filter.limit.map(|limit| limit.min(MOST_WHOLE_LETTERS));
@@ -59,8 +61,15 @@ pub(super) async fn discard(
 }
 
 fn sweep(params: &QueryParams) -> Result<(Filter, Mode), Problem> {
-    let mode = if flag(params, "dry_run")? { Mode::DryRun } else { Mode::Apply };
-    Ok((filter(params)?, mode))
+    let mode = if params.flag("dry_run")? { Mode::DryRun } else { Mode::Apply };
+    let filter = filter(params)?;
+    // A condition that was forgotten must not mean all.
+    if !params.flag("all")? && !CONDITIONS.iter().any(|name| params.all(name).next().is_some()) {
+        return Err(Problem::bad_request(
+            "the request does not say which dead letters are meant; give a condition such as `id` or `type`, or `all=true`",
+        ));
+    }
+    Ok((filter, mode))
 }
 
 fn filter(params: &QueryParams) -> Result<Filter, Problem> {
@@ -68,6 +77,10 @@ fn filter(params: &QueryParams) -> Result<Filter, Problem> {
         let text = params.one(name)?;
         let read = text.map(|text| text.parse().map_err(|_| Problem::bad_request(format!("`{name}` is not {what}"))));
         read.transpose()
+    }
+    // An empty text is contained in every other.
+    if let Some(name) = CONDITIONS.iter().find(|name| params.all(name).any(str::is_empty)) {
+        return Err(Problem::bad_request(format!("`{name}` is empty; leave it out, or say what it selects")));
     }
     let handles = params.all("id").map(str::parse).collect::<Result<_, _>>();
     let pattern = params.one("type")?.map(BindingPattern::parse_wire).transpose();
@@ -82,14 +95,6 @@ fn filter(params: &QueryParams) -> Result<Filter, Problem> {
         decodes: read(params, "readable", "`true` or `false`")?,
         limit: Some(limit.min(MOST_LETTERS)),
     })
-}
-
-fn flag(params: &QueryParams, name: &str) -> Result<bool, Problem> {
-    match params.one(name)? {
-        None | Some("false") => Ok(false),
-        Some("true") => Ok(true),
-        Some(_) => Err(Problem::bad_request(format!("`{name}` must be `true` or `false`"))),
-    }
 }
 
 fn problem(error: bloodbank_core::Error) -> Problem {
@@ -109,7 +114,7 @@ pub(super) fn list_operation() -> Operation {
     Operation::new("dead_letters", "Lists the messages that a subscriber gave up, the oldest first")
         .parameters(filter_parameters())
         .parameter(whole)
-        .json(200, "The dead letters.", json!({ "type": "object" }))
+        .json(200, "The dead letters.", component("schemas", "DeadLetters"))
         .problems([400, 404])
 }
 
@@ -126,10 +131,15 @@ fn sweep_operation(id: &str, summary: &str) -> Operation {
         "name": "dry_run", "in": "query", "schema": { "type": "boolean" },
         "description": "Whether to change nothing, and only tell what would be done.",
     });
+    let all = json!({
+        "name": "all", "in": "query", "schema": { "type": "boolean" },
+        "description": "Whether all dead letters of the queue are meant; required where nothing else selects some.",
+    });
     Operation::new(id, summary)
         .parameters(filter_parameters())
+        .parameter(all)
         .parameter(dry_run)
-        .json(200, "The result for each letter.", json!({ "type": "object" }))
+        .json(200, "The result for each letter.", component("schemas", "SweepReport"))
         .problems([400, 404])
 }
 

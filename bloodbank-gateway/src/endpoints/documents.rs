@@ -1,7 +1,6 @@
 //! `GET /openapi.json`, `/docs`, `/asyncapi.json`, `/asyncapi`: the documents, for programs and as pages.
 
 use axum::{
-    Json,
     extract::State,
     http::header,
     response::{IntoResponse, Response},
@@ -10,13 +9,17 @@ use bloodbank_core::Registry;
 use serde_json::{Value, json};
 
 use crate::{
-    asyncapi::asyncapi_document, gateway::Gateway, openapi::openapi_document, operation::Operation, pages,
+    asyncapi::asyncapi_document,
+    gateway::Gateway,
+    openapi::{JsonFirst, openapi_document},
+    operation::Operation,
+    pages,
     params::BaseUrl,
 };
 
 /// Answers with the OpenAPI document.
-pub(super) async fn openapi(State(gateway): State<Gateway>, base: BaseUrl) -> Json<Value> {
-    Json(document_at(&gateway, &base))
+pub(super) async fn openapi(State(gateway): State<Gateway>, base: BaseUrl) -> Response {
+    json(&document_at(&gateway, &base))
 }
 
 /// Answers with a page of every endpoint and every event.
@@ -25,8 +28,8 @@ pub(super) async fn docs(State(gateway): State<Gateway>, base: BaseUrl) -> Respo
 }
 
 /// Answers with the AsyncAPI document.
-pub(super) async fn asyncapi() -> Json<Value> {
-    Json(asyncapi_document(Registry::global()))
+pub(super) async fn asyncapi(State(gateway): State<Gateway>) -> Response {
+    json(&asyncapi_document(Registry::global(), gateway.bus().settings()))
 }
 
 /// Answers with a page of every event and its subscribers.
@@ -43,6 +46,11 @@ fn document_at(gateway: &Gateway, BaseUrl(base): &BaseUrl) -> Value {
     document
 }
 
+fn json(document: &Value) -> Response {
+    let text = JsonFirst(document).to_string();
+    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
+}
+
 fn html(page: String) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
@@ -53,15 +61,19 @@ fn html(page: String) -> Response {
 }
 
 pub(super) fn openapi_operation() -> Operation {
-    Operation::new("openapi", "Returns this document").json(200, "The OpenAPI document.", json!({ "type": "object" }))
+    Operation::new("openapi", "Returns the OpenAPI document").json(
+        200,
+        "The OpenAPI document.",
+        json!({ "type": "object" }),
+    )
 }
 
 pub(super) fn docs_operation() -> Operation {
-    page_operation("docs", "Shows this document as a page")
+    page_operation("docs", "Shows the endpoints and the events as a page")
 }
 
 pub(super) fn asyncapi_operation() -> Operation {
-    Operation::new("asyncapi", "Returns the events as an AsyncAPI document").json(
+    Operation::new("asyncapi", "Returns the AsyncAPI document of the events").json(
         200,
         "The AsyncAPI document.",
         json!({ "type": "object" }),
@@ -69,7 +81,7 @@ pub(super) fn asyncapi_operation() -> Operation {
 }
 
 pub(super) fn asyncapi_page_operation() -> Operation {
-    page_operation("asyncapi_page", "Shows the AsyncAPI document as a page")
+    page_operation("asyncapi_page", "Shows the events and their subscribers as a page")
 }
 
 fn page_operation(id: &str, summary: &str) -> Operation {

@@ -6,7 +6,7 @@ use axum::{
 };
 use serde_json::json;
 
-use super::accepted::accepted;
+use super::accepted::{accepted, begin};
 use crate::{
     auth::Caller,
     gateway::Gateway,
@@ -25,11 +25,16 @@ pub(super) async fn envelope(
     params: QueryParams,
     request: Request,
 ) -> Result<Response, Problem> {
-    let publish = {
+    let (publish, turn) = {
         let (parts, body) = request.into_parts();
         let options = PublishOptions::read(&params, &parts.headers)?;
-        let publish = read_request(&gateway, &parts.headers, body, "an envelope", PublishRequest::envelope).await?;
-        publish.with(&options, &caller)
+        let (publish, body) =
+            read_request(&gateway, &parts.headers, body, "an envelope", PublishRequest::envelope).await?;
+        let turn = match begin(&gateway, &caller, &options, &parts, &body).await? {
+            Ok(turn) => turn,
+            Err(answered) => return Ok(answered),
+        };
+        (publish.with(&options, &caller), turn)
     };
     let (receipt, _) = publish.publish(&gateway, &caller).await?;
     let answer = json!({
@@ -38,15 +43,10 @@ pub(super) async fn envelope(
         "event_type": receipt.event_type,
         "unrouted": receipt.unrouted,
     });
-    Ok(accepted(&receipt, answer.to_string(), &base))
+    Ok(accepted(&receipt, answer.to_string(), &base, turn).await)
 }
 
 pub(super) fn operation() -> Operation {
-    let answer = json!({
-        "type": "object",
-        "required": ["status", "event_id"],
-        "properties": { "status": { "const": "published" }, "event_id": { "type": "string", "format": "uuid" } },
-    });
     let body = json!({
         "application/json": { "schema": component("schemas", "PublishRequest") },
         "application/cloudevents+json": { "schema": component("schemas", "CloudEvent") },
@@ -54,6 +54,6 @@ pub(super) fn operation() -> Operation {
     Operation::new("publish_envelope", "Publishes a whole envelope, or a CloudEvent")
         .parameters(publish_parameters())
         .body(body)
-        .json(202, "The event is on the bus.", answer)
-        .problems([400, 404, 413, 415, 422])
+        .json(202, "The event is on the bus.", component("schemas", "Published"))
+        .problems([400, 404, 409, 413, 415, 422])
 }

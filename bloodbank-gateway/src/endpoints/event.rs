@@ -7,16 +7,17 @@ use axum::{
 use bloodbank_core::{Registry, event::EventKind, registry::EventDescriptor, routing};
 use serde_json::{Map, Value, json, value::RawValue};
 
-use super::accepted::accepted;
+use super::accepted::{accepted, begin};
 use crate::{
     auth::Caller,
     gateway::Gateway,
     openapi::publish_parameters,
-    operation::{Operation, component},
+    operation::Operation,
     params::{BaseUrl, QueryParams},
     problem::{FieldError, Problem},
     publish::{PublishOptions, PublishRequest, read_request},
-    schemas, summary,
+    schemas::{Schemas, placeholders},
+    summary::{self, plain},
 };
 
 /// Publishes one event and answers 202 with its envelope.
@@ -26,21 +27,25 @@ pub(super) async fn event(
     request: Request,
 ) -> Result<Response, Problem> {
     // The request is dropped before the wait: the server reads the next one into its memory.
-    let (publish, base) = {
+    let (publish, base, turn) = {
         let (parts, body) = request.into_parts();
         let (base, params) = (BaseUrl::of(&parts, &gateway), QueryParams::of(&parts.uri));
         let key = key_of(parts.uri.path())?;
         let options = PublishOptions::read(&params, &parts.headers)?;
         let plain = |text: Box<RawValue>| Ok(PublishRequest::payload(key.as_str(), text));
-        let publish = read_request(&gateway, &parts.headers, body, "the payload", plain).await?;
+        let (publish, body) = read_request(&gateway, &parts.headers, body, "the payload", plain).await?;
         if publish.key != key {
             let errors = vec![FieldError::new("/type", "names another event than the path")];
             return Err(Problem::invalid(format!("events with the key `{key}` are published here"), errors));
         }
-        (publish.with(&options, &caller), base)
+        let turn = match begin(&gateway, &caller, &options, &parts, &body).await? {
+            Ok(turn) => turn,
+            Err(answered) => return Ok(answered),
+        };
+        (publish.with(&options, &caller), base, turn)
     };
     let (receipt, envelope) = publish.publish(&gateway, &caller).await?;
-    Ok(accepted(&receipt, envelope, &base))
+    Ok(accepted(&receipt, envelope, &base, turn).await)
 }
 
 /// The routing key in a path. The path is not decoded, because nothing in a key needs to be escaped.
@@ -62,26 +67,29 @@ fn key_of(path: &str) -> Result<String, Problem> {
 
 /// Describes how an event is published.
 pub(super) fn operation(event: &EventDescriptor) -> Operation {
-    let declaration = event.declaration();
-    let mut media = json!({ "schema": body_schema(event) });
+    let (declaration, schemas) = (event.declaration(), Schemas::global());
+    let mut media = json!({ "schema": schemas.body(event) });
     if let Some(example) = event.example().and_then(|example| example.to_value().ok()) {
         media["example"] = example;
     }
-    let in_path = placeholders(event).map(|name| {
-        let schema = format!("#/components/schemas/{}/properties/{name}", schemas::name(event));
-        json!({ "name": name, "in": "path", "required": true, "schema": { "$ref": schema } })
-    });
+    let in_path = placeholders(event)
+        .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": schemas.field(event, name) }));
     let body = json!({
         "application/json": media,
-        "application/cloudevents+json": { "schema": cloud_event_schema(event) },
+        "application/cloudevents+json": { "schema": schemas.cloud_event(event) },
     });
-    Operation::new(format!("publish_{}", schemas::name(event).replace('.', "_")), summary::first_line(declaration.docs))
+    let docs = plain(declaration.docs);
+    let operation =
+        Operation::new(format!("publish_{}", schemas.name(event).replace('.', "_")), summary::first_line(&docs));
+    // A summary that says all needs no description.
+    let is_said = summary::first_line(&docs) == docs.trim();
+    let operation = if is_said { operation } else { operation.description(docs) };
+    operation
         .tag(event.domain())
-        .description(declaration.docs)
         .parameters(in_path.chain(publish_parameters()))
         .body(body)
         .response(202, accepted_response(event))
-        .problems([400, 404, 413, 415, 422])
+        .problems([400, 404, 409, 413, 415, 422])
 }
 
 fn accepted_response(event: &EventDescriptor) -> Value {
@@ -95,50 +103,9 @@ fn accepted_response(event: &EventDescriptor) -> Value {
             json!({ "description": "The address of the state of the command.", "schema": { "type": "string" } });
         headers.insert("Location".to_owned(), location);
     }
-    let envelope = json!({ "allOf": [
-        component("schemas", "Envelope"),
-        { "type": "object", "properties": { "payload": schemas::reference(event) } },
-    ] });
     json!({
         "description": "The event is on the bus. The body is its envelope.",
         "headers": headers,
-        "content": { "application/json": { "schema": envelope } },
+        "content": { "application/json": { "schema": Schemas::global().envelope(event) } },
     })
-}
-
-fn placeholders(event: &EventDescriptor) -> impl Iterator<Item = &'static str> {
-    routing::template_segments(event.routing_key()).filter_map(|segment| match segment {
-        routing::Segment::Placeholder(name) => Some(name),
-        routing::Segment::Literal(_) => None,
-    })
-}
-
-/// The schema of the event as a CloudEvent.
-fn cloud_event_schema(event: &EventDescriptor) -> Value {
-    let mut schema = json!({
-        "allOf": [component("schemas", "CloudEvent")],
-        "required": ["data"],
-        "properties": { "data": schemas::reference(event) },
-    });
-    if placeholders(event).next().is_none() {
-        schema["properties"]["type"] = json!({ "const": event.routing_key() });
-    }
-    schema
-}
-
-/// The schema of the payload. The fields that the path tells may be left out.
-fn body_schema(event: &EventDescriptor) -> Value {
-    let names: Vec<_> = placeholders(event).collect();
-    if names.is_empty() {
-        return schemas::reference(event);
-    }
-    let mut schema = schemas::component(event);
-    if let Some(schema) = schema.as_object_mut() {
-        // The references lead to the component, which has the definitions.
-        schema.remove("$defs");
-    }
-    if let Some(required) = schema.get_mut("required").and_then(Value::as_array_mut) {
-        required.retain(|field| !names.iter().any(|name| field == name));
-    }
-    schema
 }

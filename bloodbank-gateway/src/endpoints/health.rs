@@ -2,9 +2,11 @@
 
 use axum::extract::State;
 use bloodbank_probes::{Probe, liveness, readiness};
-use serde_json::json;
 
-use crate::{gateway::Gateway, operation::Operation};
+use crate::{
+    gateway::Gateway,
+    operation::{Operation, component},
+};
 
 /// Answers while the process lives.
 pub(super) async fn healthz(State(gateway): State<Gateway>) -> Probe {
@@ -20,12 +22,12 @@ pub(super) fn healthz_operation() -> Operation {
     Operation::new("health", "Tells whether the process answers").json(
         200,
         "The process answers.",
-        json!({ "type": "object" }),
+        component("schemas", "Health"),
     )
 }
 
 pub(super) fn readyz_operation() -> Operation {
     Operation::new("ready", "Tells whether the bus, correlation and the workers are available")
-        .json(200, "The gateway is ready.", json!({ "type": "object" }))
-        .json(503, "The gateway is not ready.", json!({ "type": "object" }))
+        .json(200, "The gateway is ready.", component("schemas", "Health"))
+        .json(503, "The gateway is not ready.", component("schemas", "Health"))
 }

@@ -9,11 +9,14 @@ mod documents;
 mod envelope;
 mod event;
 mod health;
+mod history;
 #[cfg(feature = "mcp")]
 mod mcp;
 mod metrics;
+mod past_event;
 mod queues;
 mod registry;
+mod replays;
 mod stream;
 
 use crate::{
@@ -22,15 +25,38 @@ use crate::{
     gateway::Gateway,
 };
 
+/// Every endpoint of a gateway with those that a program adds. A page that is added takes the place of the gateway's own page at
+/// its path.
+pub(crate) fn with_added(added: &[Endpoint<Gateway>]) -> Vec<Endpoint<Gateway>> {
+    let is_replaced = |own: &Endpoint<Gateway>| {
+        added.iter().any(|page| {
+            !page.spec.is_for_programs() && page.spec.method == own.spec.method && page.spec.path == own.spec.path
+        })
+    };
+    table().into_iter().filter(|own| !is_replaced(own)).chain(added.iter().cloned()).collect()
+}
+
 /// Every endpoint of a gateway, except those that a program adds.
 pub(crate) fn table() -> Vec<Endpoint<Gateway>> {
     let table = vec![
         Endpoint::get("/healthz", Probe, health::healthz, health::healthz_operation()),
         Endpoint::get("/readyz", Probe, health::readyz, health::readyz_operation()),
         Endpoint::post_per_event("/events/{*key}", Token, event::event, event::operation),
+        Endpoint::get_shown_at(
+            "/events/{*key}",
+            "/events/{id}",
+            Token,
+            past_event::past_event,
+            past_event::operation(),
+        ),
         Endpoint::post("/events/custom", Token, envelope::envelope, envelope::operation()),
         Endpoint::post("/events/batch", Token, batch::batch, batch::operation()),
         Endpoint::get("/events/stream", Token, stream::stream, stream::operation()),
+        Endpoint::get("/history", Token, history::history, history::operation()),
+        Endpoint::post("/replays", ReadAndPublishAll, replays::start, replays::start_operation()),
+        Endpoint::get("/replays", ReadAll, replays::list, replays::list_operation()),
+        Endpoint::get("/replays/{id}", ReadAll, replays::replay, replays::replay_operation()),
+        Endpoint::delete("/replays/{id}", ReadAndPublishAll, replays::cancel, replays::cancel_operation()),
         Endpoint::get("/commands/{id}", Token, command::command, command::operation()),
         Endpoint::get("/queues", ReadAll, queues::list, queues::list_operation()),
         Endpoint::get("/queues/{queue}", ReadAll, queues::queue, queues::queue_operation()),

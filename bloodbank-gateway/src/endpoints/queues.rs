@@ -4,7 +4,12 @@ use axum::{Json, extract::State};
 use bloodbank_core::transport::QueueStatus;
 use serde_json::{Value, json};
 
-use crate::{gateway::Gateway, operation::Operation, params::PathParam, problem::Problem};
+use crate::{
+    gateway::Gateway,
+    operation::{Operation, component},
+    params::PathParam,
+    problem::Problem,
+};
 
 /// Answers with the state of every queue of the bus.
 pub(super) async fn list(State(gateway): State<Gateway>) -> Result<Json<Value>, Problem> {
@@ -25,7 +30,7 @@ pub(super) async fn queue(
 
 pub(super) fn list_operation() -> Operation {
     Operation::new("queues", "Lists the queues of the bus: how many messages wait, since when, and who takes them")
-        .json(200, "The queues.", json!({ "type": "object" }))
+        .json(200, "The queues.", component("schemas", "Queues"))
         .problems([404])
 }
 
@@ -36,6 +41,6 @@ pub(super) fn queue_operation() -> Operation {
     });
     Operation::new("queue", "Returns the state of one queue")
         .parameter(name)
-        .json(200, "The state of the queue.", json!({ "type": "object" }))
+        .json(200, "The state of the queue.", component("schemas", "QueueStatus"))
         .problems([404])
 }

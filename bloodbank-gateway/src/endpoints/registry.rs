@@ -8,7 +8,12 @@ use axum::{
 use bloodbank_core::{Registry, registry::EventDescriptor};
 use serde_json::{Value, json};
 
-use crate::{operation::Operation, params::PathParam, problem::Problem, summary::summary};
+use crate::{
+    operation::{Operation, component},
+    params::PathParam,
+    problem::Problem,
+    summary::summary,
+};
 
 /// Answers with the domains and the keys of their events.
 pub(super) async fn domains() -> Json<Value> {
@@ -57,12 +62,16 @@ pub(super) fn domains_operation() -> Operation {
     Operation::new("domains", "Lists the domains and the keys of their events").json(
         200,
         "The domains.",
-        json!({ "type": "object" }),
+        component("schemas", "Domains"),
     )
 }
 
 pub(super) fn events_operation() -> Operation {
-    Operation::new("events", "Lists every registered event").json(200, "The events.", json!({ "type": "object" }))
+    Operation::new("events", "Lists every registered event").json(
+        200,
+        "The events.",
+        component("schemas", "EventSummaries"),
+    )
 }
 
 pub(super) fn event_operation() -> Operation {
@@ -71,7 +80,7 @@ pub(super) fn event_operation() -> Operation {
             "name": "key", "in": "path", "required": true, "schema": { "type": "string" },
             "description": "The routing key of the event.",
         }))
-        .json(200, "The event.", json!({ "type": "object" }))
+        .json(200, "The event.", component("schemas", "EventDetails"))
         .problems([400, 404])
 }
 

@@ -13,11 +13,15 @@ use axum::{
 use bloodbank_core::{
     Bus,
     routing::{BindingPattern, matches},
-    store::{JournalEntry, JournalQuery, Position},
+    store::{Journal, JournalEntry, JournalQuery, Position},
 };
 use chrono::{DateTime, Utc};
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
 use serde_json::json;
+use tracing::warn;
 use uuid::Uuid;
 
 use crate::{
@@ -26,11 +30,8 @@ use crate::{
     operation::Operation,
     params::QueryParams,
     problem::Problem,
-    stream::StreamEvent,
+    stream::{StreamEvent, Subscription},
 };
-
-/// The number of past events that a client gets.
-const MOST_PAST_EVENTS: usize = 10_000;
 
 /// The form in which a stream sends events.
 #[derive(Clone, Copy)]
@@ -41,9 +42,9 @@ enum StreamFormat {
 
 /// Streams the events that match `pattern` (several may be given; default `#`) and that the caller may read.
 ///
-/// With `Last-Event-ID`, the events after that one come first, where it is known: from the history of the bus, or from the
-/// last events of this gateway. The header `bloodbank-resumed` of the answer says whether it was. With `since`, the events
-/// published since then come first, which a bus without history refuses.
+/// With `Last-Event-ID`, the events after that one come first, where it is known: from the last events of this gateway, or from
+/// the journal of the bus. The header `bloodbank-resumed` of the answer says whether it was. With `since`, the events published
+/// since then come first, which a bus without a journal refuses.
 pub(super) async fn stream(
     State(gateway): State<Gateway>,
     caller: Caller,
@@ -56,6 +57,7 @@ pub(super) async fn stream(
         "cloudevents" => StreamFormat::CloudEvent,
         _ => return Err(Problem::bad_request("`format` must be `envelope` or `cloudevents`")),
     };
+    let is_named = params.flag("named")?;
     let last = match headers.get("last-event-id").map(|id| id.to_str().unwrap_or_default()) {
         Some("") | None => None,
         Some(id) => {
@@ -68,30 +70,16 @@ pub(super) async fn stream(
     let permit = Arc::clone(gateway.stream_permits())
         .try_acquire_owned()
         .map_err(|_| Problem::unavailable("as many streams are open as the gateway allows; try again"))?;
-    // Live events are subscribed to before the past is read, so that nothing falls between the two.
-    let (missed, live) = gateway.hub().subscribe(&patterns, last).await?;
-    let missed = match (last, since) {
-        (Some(last), _) => after(gateway.bus(), last, &patterns).await?.or(missed),
-        (None, Some(since)) => Some(past(gateway.bus(), since, &patterns).await?),
-        (None, None) => None,
-    };
-    let resumed = last.map(|_| missed.is_some());
-    let past = missed.unwrap_or_default();
-    let sent: HashSet<_> = past.iter().filter_map(|event| event.event_id).collect();
+    let (feed, resumed) = feed(&gateway, &patterns, last, since).await?;
     let closing = gateway.closing().clone();
-    let live = stream::unfold((live, permit), |(mut live, permit)| async move {
-        let event = live.next().await?;
-        Some((event, (live, permit)))
-    });
-    let live = live.filter(move |event| {
-        let is_new = event.event_id.is_none_or(|id| !sent.contains(&id));
-        async move { is_new }
+    // A stream has its place until it ends.
+    let feed = feed.inspect(move |_| {
+        let _ = &permit;
     });
     let read = caller.read;
-    let events = stream::iter(past)
-        .chain(live)
+    let events = feed
         .filter_map(move |event| {
-            let event = read.allow(&event.key).then(|| sse_event(&event, format)).flatten();
+            let event = read.allow(&event.key).then(|| sse_event(&event, format, is_named)).flatten();
             async move { event.map(Ok::<_, Infallible>) }
         })
         .take_until(async move { closing.cancelled().await });
@@ -99,11 +87,79 @@ pub(super) async fn stream(
     let begin = stream::iter([Ok(Event::default().comment("subscribed"))]);
     let keep_alive = KeepAlive::new().interval(Duration::from_secs(15));
     let mut response = Sse::new(begin.chain(events)).keep_alive(keep_alive).into_response();
+    // A proxy must not gather events before it passes them on.
+    response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
     if let Some(resumed) = resumed {
         let resumed = HeaderValue::from_static(if resumed { "true" } else { "false" });
         response.headers_mut().insert("bloodbank-resumed", resumed);
     }
     Ok(response)
+}
+
+/// The events of a stream, and, where it is resumed, whether it has all since the last one.
+type Feed = BoxStream<'static, Arc<StreamEvent>>;
+
+/// Begins a stream: from now on, after an event, or at a time in the past.
+///
+/// The journal goes from the past into what is published from now on. A client that was away for a moment gets what the gateway
+/// still has in memory.
+async fn feed(
+    gateway: &Gateway,
+    patterns: &[String],
+    last: Option<Uuid>,
+    since: Option<DateTime<Utc>>,
+) -> Result<(Feed, Option<bool>), Problem> {
+    let journal = gateway.bus().stores().journal;
+    if let (None, Some(since), Some(journal)) = (last, since, &journal) {
+        return Ok((follow(&**journal, gateway.bus(), patterns, Position::Time(since)), None));
+    }
+    // Live events are subscribed to before it is known whether they are all, so that nothing is missed between the two.
+    let (missed, live) = gateway.hub().subscribe(patterns, last).await?;
+    let Some(last) = last else { return Ok((from_now_on(live), None)) };
+    if let Some(missed) = missed {
+        let sent: HashSet<_> = missed.iter().filter_map(|event| event.event_id).collect();
+        let live = from_now_on(live).filter(move |event| {
+            let is_new = event.event_id.is_none_or(|id| !sent.contains(&id));
+            async move { is_new }
+        });
+        return Ok((stream::iter(missed).chain(live).boxed(), Some(true)));
+    }
+    if let Some(journal) = journal
+        && let Some(entry) = journal.get(last).await?
+    {
+        let from = Position::Offset(entry.offset + 1);
+        return Ok((follow(&*journal, gateway.bus(), patterns, from), Some(true)));
+    }
+    Ok((from_now_on(live), Some(false)))
+}
+
+fn from_now_on(live: Subscription) -> Feed {
+    stream::unfold(live, |mut live| async move {
+        let event = live.next().await?;
+        Some((event, live))
+    })
+    .boxed()
+}
+
+/// The events of the journal from a position on, and those that are published from now on.
+fn follow(journal: &dyn Journal, bus: &Bus, patterns: &[String], from: Position) -> Feed {
+    let mut query = JournalQuery::all().exchange(&**bus.exchange());
+    if let Position::Time(since) = from {
+        query = query.since(since);
+    }
+    let patterns = patterns.to_vec();
+    let entries = journal.follow(query, from).scan((), |(), entry| {
+        // The client resumes after the last event that it has.
+        let entry = entry.inspect_err(|error| warn!(%error, "a stream is ended: the journal cannot be read")).ok();
+        async move { entry }
+    });
+    entries
+        .filter_map(move |entry: JournalEntry| {
+            let event = StreamEvent::from_message(&entry.message);
+            let is_wanted = patterns.iter().any(|pattern| matches(pattern, &event.key));
+            async move { is_wanted.then(|| Arc::new(event)) }
+        })
+        .boxed()
 }
 
 fn patterns(params: &QueryParams, read: &Patterns) -> Result<Vec<String>, Problem> {
@@ -127,37 +183,16 @@ fn patterns(params: &QueryParams, read: &Patterns) -> Result<Vec<String>, Proble
 /// Reads the time in the parameter `since`.
 fn since(params: &QueryParams, bus: &Bus) -> Result<Option<DateTime<Utc>>, Problem> {
     let Some(text) = params.one("since")? else { return Ok(None) };
-    let time = text.parse().map_err(|_| Problem::bad_request("`since` is not a time in the form of RFC 3339"))?;
+    let time: DateTime<Utc> =
+        text.parse().map_err(|_| Problem::bad_request("`since` is not a time in the form of RFC 3339"))?;
     if bus.stores().journal.is_none() {
         return Err(Problem::bad_request("this bus keeps no history; leave out `since`"));
     }
-    Ok(Some(time))
+    // What is live comes in any case.
+    Ok(Some(time.min(Utc::now())))
 }
 
-/// The events published after another one, oldest first; `None` where the bus does not know that one, or they are too many.
-async fn after(bus: &Bus, last: Uuid, patterns: &[String]) -> Result<Option<Vec<Arc<StreamEvent>>>, Problem> {
-    let Some(journal) = bus.stores().journal else { return Ok(None) };
-    let Some(last) = journal.get(last).await? else { return Ok(None) };
-    let query = JournalQuery::all().exchange(&**bus.exchange());
-    let later = journal.read(query, Position::Offset(last.offset + 1));
-    let entries: Vec<_> = later.take(MOST_PAST_EVENTS + 1).try_collect().await?;
-    Ok((entries.len() <= MOST_PAST_EVENTS).then(|| matching(&entries, patterns)))
-}
-
-/// The newest events published since a time, oldest first.
-async fn past(bus: &Bus, since: DateTime<Utc>, patterns: &[String]) -> Result<Vec<Arc<StreamEvent>>, Problem> {
-    let Some(journal) = bus.stores().journal else { return Ok(Vec::new()) };
-    let query = JournalQuery::all().exchange(&**bus.exchange()).since(since);
-    let entries: Vec<_> = journal.read(query, Position::Last(MOST_PAST_EVENTS)).try_collect().await?;
-    Ok(matching(&entries, patterns))
-}
-
-fn matching(entries: &[JournalEntry], patterns: &[String]) -> Vec<Arc<StreamEvent>> {
-    let events = entries.iter().map(|entry| StreamEvent::from_message(&entry.message));
-    events.filter(|event| patterns.iter().any(|pattern| matches(pattern, &event.key))).map(Arc::new).collect()
-}
-
-fn sse_event(event: &StreamEvent, format: StreamFormat) -> Option<Event> {
+fn sse_event(event: &StreamEvent, format: StreamFormat, is_named: bool) -> Option<Event> {
     let data = match format {
         // The data of server-sent events is one line.
         StreamFormat::Envelope if !event.body.contains(&b'\n') && !event.body.contains(&b'\r') => {
@@ -166,9 +201,11 @@ fn sse_event(event: &StreamEvent, format: StreamFormat) -> Option<Event> {
         StreamFormat::Envelope => serde_json::to_string(&event.envelope()?).ok()?,
         StreamFormat::CloudEvent => event.cloud_event()?.to_string(),
     };
-    // The key of a foreign program may have characters that would end the line.
-    let key = event.key.replace(['\r', '\n'], " ");
-    let sent = Event::default().event(key).data(data);
+    let mut sent = Event::default().data(data);
+    if is_named {
+        // The key of a foreign program may have characters that would end the line.
+        sent = sent.event(event.key.replace(['\r', '\n'], " "));
+    }
     Some(match event.event_id {
         Some(id) => sent.id(id.to_string()),
         None => sent,
@@ -187,6 +224,10 @@ pub(super) fn operation() -> Operation {
             "description": "A pattern of routing keys: `*` stands for one word, `#` for any number of words. May be given several times.",
         }))
         .parameter(json!({ "name": "format", "in": "query", "schema": { "enum": ["envelope", "cloudevents"] } }))
+        .parameter(json!({
+            "name": "named", "in": "query", "schema": { "type": "boolean" },
+            "description": "Whether each event is named by its routing key. A browser hands only events without a name to `onmessage`.",
+        }))
         .parameter(json!({
             "name": "since", "in": "query", "schema": { "type": "string", "format": "date-time" },
             "description": "Begins with the events published since this time. Needs a bus that keeps history.",

@@ -3,7 +3,10 @@
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::problem::{FieldError, Problem};
+use crate::{
+    params::clip,
+    problem::{FieldError, Problem},
+};
 
 /// The arguments of a call. Reading an argument removes it; for the tools of one event, what remains is the payload.
 pub(super) struct Arguments(pub(super) Map<String, Value>);
@@ -21,9 +24,17 @@ impl Arguments {
     pub(super) fn required<T: DeserializeOwned>(&mut self, name: &str) -> Result<T, Problem> {
         self.optional(name)?.ok_or_else(|| wrong(name, "is missing"))
     }
+
+    /// Refuses arguments that the tool does not know: what the agent meant by them would not be done.
+    pub(super) fn finish(self) -> Result<(), Problem> {
+        match self.0.keys().next() {
+            None => Ok(()),
+            Some(name) => Err(wrong(&clip(name), "is no argument of this tool")),
+        }
+    }
 }
 
-fn wrong(name: &str, detail: &str) -> Problem {
+pub(super) fn wrong(name: &str, detail: &str) -> Problem {
     Problem::bad_request(format!("the argument `{name}` does not match the schema of the tool"))
         .with_errors(vec![FieldError::new(format!("/{name}"), detail)])
 }

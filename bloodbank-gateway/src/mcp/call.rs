@@ -1,15 +1,14 @@
 //! Executes the tools.
 
-use std::{fmt::Write as _, time::Duration};
+use std::fmt::Write as _;
 
 use bloodbank_core::{
-    EventEnvelope, ExecuteError, Registry,
+    Registry,
     correlation::Trace,
     event::EventKind,
     routing::{self, BindingPattern, overlaps},
     store::{JournalEntry, JournalQuery, Position},
 };
-use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt;
 use rmcp::{
     ErrorData,
@@ -20,8 +19,9 @@ use uuid::Uuid;
 
 use super::{
     agent::Agent,
-    arguments::Arguments,
-    tools::{LONGEST_WAIT, MOST_EVENTS, OF_ONE_EVENT, kind_word},
+    arguments::{Arguments, wrong},
+    commands::{Progress, command_status, execute_command},
+    tools::{MOST_EVENTS, OF_ONE_EVENT, kind_word},
 };
 use crate::{
     gateway::Gateway,
@@ -30,12 +30,15 @@ use crate::{
     summary::summary,
 };
 
+const KINDS: [EventKind; 3] = [EventKind::Fact, EventKind::Command, EventKind::Failure];
+
 /// Calls a tool. A mistake of the agent is a result that the agent can read; only an unknown tool is an error.
 pub(super) async fn call(
     gateway: &Gateway,
     agent: &Agent,
     tool: &str,
     arguments: JsonObject,
+    progress: &Progress,
 ) -> Result<CallToolResult, ErrorData> {
     let arguments = Arguments(arguments);
     let of_one_event = OF_ONE_EVENT.into_iter().find(|(name, _)| *name == tool);
@@ -45,7 +48,8 @@ pub(super) async fn call(
         ("list_events", _) => list_events(arguments),
         ("get_event_schema", _) => get_event_schema(arguments),
         ("trace_event", _) => trace_event(gateway, agent, arguments).await,
-        ("execute_command", _) => execute_command(gateway, agent, arguments).await,
+        ("execute_command", _) => execute_command(gateway, agent, arguments, progress).await,
+        ("command_status", _) => command_status(gateway, agent, arguments, progress).await,
         ("query_events", _) => query_events(gateway, agent, arguments).await,
         _ => {
             return Err(ErrorData::invalid_params(
@@ -65,11 +69,17 @@ fn sentence(problem: &Problem) -> String {
     for error in &problem.errors {
         let _ = write!(text, "\nat {:?}: {}", error.pointer, error.detail);
     }
+    if problem.omitted_errors > 0 {
+        let _ = write!(text, "\nand {} more", problem.omitted_errors);
+    }
+    if let Some(id) = problem.event_id() {
+        let _ = write!(text, "\nthe `event_id` is {id}");
+    }
     text
 }
 
 /// Makes a request to publish, checked against what agents may publish.
-fn request(
+pub(super) fn request(
     gateway: &Gateway,
     agent: &Agent,
     key: String,
@@ -77,7 +87,7 @@ fn request(
     event_id: Option<Uuid>,
     causes: Vec<Uuid>,
 ) -> Result<PublishRequest, Problem> {
-    if !gateway.agent_patterns().allow(&key) {
+    if !gateway.agent_patterns().allow(&key) || !agent.may_publish(&key) {
         return Err(Problem::forbidden(format!("agents may not publish `{key}` here")));
     }
     let limit = gateway.limits().body_bytes;
@@ -104,6 +114,7 @@ async fn publish_any(gateway: &Gateway, agent: &Agent, mut arguments: Arguments)
     let key: String = arguments.required("key")?;
     let payload = arguments.required("payload")?;
     let (event_id, causes) = (arguments.optional("event_id")?, causes(&mut arguments)?);
+    arguments.finish()?;
     publish(gateway, agent, request(gateway, agent, key, payload, event_id, causes)?).await
 }
 
@@ -128,7 +139,7 @@ async fn publish_one(
     publish(gateway, agent, request(gateway, agent, words.join("."), payload, event_id, causes)?).await
 }
 
-fn causes(arguments: &mut Arguments) -> Result<Vec<Uuid>, Problem> {
+pub(super) fn causes(arguments: &mut Arguments) -> Result<Vec<Uuid>, Problem> {
     let causes: Vec<Uuid> = arguments.optional("correlation_ids")?.unwrap_or_default();
     if causes.len() > MOST_PARENTS {
         return Err(Problem::bad_request(format!("`correlation_ids` has more than {MOST_PARENTS} ids; pass fewer")));
@@ -140,6 +151,10 @@ fn list_events(mut arguments: Arguments) -> Result<Value, Problem> {
     let pattern = pattern(&mut arguments)?;
     let domain: Option<String> = arguments.optional("domain")?;
     let kind: Option<String> = arguments.optional("kind")?;
+    arguments.finish()?;
+    if kind.as_ref().is_some_and(|kind| !KINDS.iter().any(|known| kind_word(*known) == kind)) {
+        return Err(wrong("kind", "is none of `fact`, `command` and `failure`"));
+    }
     let events = Registry::global().events().iter().filter(|event| {
         pattern.as_ref().is_none_or(|pattern| overlaps(pattern.as_str(), event.routing_key()))
             && domain.as_ref().is_none_or(|domain| event.domain() == domain)
@@ -150,6 +165,7 @@ fn list_events(mut arguments: Arguments) -> Result<Value, Problem> {
 
 fn get_event_schema(mut arguments: Arguments) -> Result<Value, Problem> {
     let key: String = arguments.required("key")?;
+    arguments.finish()?;
     let registry = Registry::global();
     let event = registry.event(&key).ok_or_else(|| registry.unknown(&key))?;
     Ok(json!({
@@ -166,6 +182,7 @@ async fn trace_event(gateway: &Gateway, agent: &Agent, mut arguments: Arguments)
     agent.caller.check_read_all()?;
     let id: Uuid = arguments.required("event_id")?;
     let format: Option<String> = arguments.optional("format")?;
+    arguments.finish()?;
     let tracker = gateway
         .bus()
         .correlation()
@@ -180,39 +197,19 @@ async fn trace_event(gateway: &Gateway, agent: &Agent, mut arguments: Arguments)
     })
 }
 
-async fn execute_command(gateway: &Gateway, agent: &Agent, mut arguments: Arguments) -> Result<Value, Problem> {
-    let key: String = arguments.required("key")?;
-    let payload: Value = arguments.required("payload")?;
-    let seconds = arguments.optional::<u64>("timeout_seconds")?.unwrap_or(30).clamp(1, LONGEST_WAIT);
-    let (event_id, causes) = (arguments.optional("event_id")?, causes(&mut arguments)?);
-    if Registry::global().event(&key).is_some_and(|event| event.kind() != EventKind::Command) {
-        return Err(Problem::bad_request(format!("`{key}` is not a command; publish it with `publish_event`")));
-    }
-    let request = request(gateway, agent, key, payload, event_id, causes)?;
-    match request.execute(gateway, &agent.caller, Duration::from_secs(seconds)).await {
-        Ok(reply) => Ok(json!({ "reply": reply })),
-        Err(Ok(ExecuteError::Failed(failure))) => Err(failed(&failure)),
-        Err(Ok(ExecuteError::Bus(error))) => Err(error.into()),
-        Err(Err(problem)) => Err(problem),
-    }
-}
-
-fn failed(failure: &EventEnvelope<Value>) -> Problem {
-    let title = "The command failed";
-    let detail = format!("{}: {}", failure.event_type, failure.payload);
-    Problem::new(axum::http::StatusCode::CONFLICT, "command-failed", title, detail)
-}
-
 async fn query_events(gateway: &Gateway, agent: &Agent, mut arguments: Arguments) -> Result<Value, Problem> {
-    let pattern = pattern(&mut arguments)?;
-    let since: Option<DateTime<Utc>> = arguments.optional("since")?;
+    let mut query = JournalQuery::all();
+    query.pattern = pattern(&mut arguments)?;
+    (query.since, query.until) = (arguments.optional("since")?, arguments.optional("until")?);
+    (query.source, query.text) = (arguments.optional("source")?, arguments.optional("text")?);
+    (query.caused_by, query.event_id) = (arguments.optional("caused_by")?, arguments.optional("event_id")?);
     let limit = arguments.optional::<usize>("limit")?.unwrap_or(50).clamp(1, MOST_EVENTS);
+    arguments.finish()?;
     let bus = gateway.bus();
     let journal = bus.stores().journal.ok_or_else(|| {
         Problem::not_found("this bus keeps no history; the embedded bus in a file does: set BLOODBANK_EMBEDDED_PATH")
     })?;
-    let mut query = JournalQuery::all().exchange(&**bus.exchange());
-    (query.pattern, query.since) = (pattern, since);
+    let query = query.exchange(&**bus.exchange());
     let entries: Vec<JournalEntry> = journal.read(query, Position::Last(limit)).try_collect().await?;
     let events = entries.iter().rev().filter_map(|entry| {
         let envelope: Value = serde_json::from_slice(&entry.message.body).ok()?;

@@ -7,8 +7,11 @@
 mod agent;
 mod arguments;
 mod call;
+mod commands;
 mod resources;
 mod server;
+mod sessions;
 mod tools;
 
 pub use server::McpServer;
+pub(crate) use sessions::{CallerSessions, Sessions};

@@ -1,6 +1,6 @@
 //! The resources: the schema of each event, and the AsyncAPI document, which tells who sends and receives what.
 
-use bloodbank_core::Registry;
+use bloodbank_core::{Registry, Settings};
 use rmcp::{
     ErrorData,
     model::{ReadResourceResult, Resource, ResourceContents},
@@ -26,9 +26,9 @@ pub(super) fn all(registry: &Registry) -> Vec<Resource> {
     schemas.chain([asyncapi]).collect()
 }
 
-pub(super) fn read(registry: &Registry, uri: &str) -> Result<ReadResourceResult, ErrorData> {
+pub(super) fn read(registry: &Registry, settings: &Settings, uri: &str) -> Result<ReadResourceResult, ErrorData> {
     let (content, media_type) = if uri == ASYNCAPI {
-        (asyncapi_document(registry), "application/json")
+        (asyncapi_document(registry, settings), "application/json")
     } else {
         (schema(registry, uri)?, "application/schema+json")
     };

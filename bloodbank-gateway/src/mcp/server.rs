@@ -11,11 +11,11 @@ use rmcp::{
     transport::stdio,
 };
 
-use super::{agent::Agent, call, resources, tools};
+use super::{agent::Agent, call, commands::Progress, resources, tools};
 use crate::{error::GatewayError, gateway::Gateway};
 
 const INSTRUCTIONS: &str = "Bloodbank is an event bus. `list_events` lists the events, and `get_event_schema` returns the \
-    schema of one. `publish_event` publishes an event. `execute_command` publishes a command and waits for its reply. \
+    schema of one. `publish_event` publishes an event. `execute_command` publishes a command and waits for its reply; `command_status` tells what became of it. \
     `trace_event` returns the causes and effects of an event, and `query_events` the events that were published. When you \
     publish, pass the ids of the events that caused it as `correlation_ids`.";
 
@@ -67,7 +67,11 @@ impl ServerHandler for McpServer {
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         let agent = Agent::of(&context);
-        let may_publish = |key: &str| agent.caller.publish.overlap(key) && self.gateway.agent_patterns().overlap(key);
+        let may_publish = |key: &str| {
+            agent.caller.publish.overlap(key)
+                && self.gateway.agent_patterns().overlap(key)
+                && agent.may_publish_some(key)
+        };
         Ok(ListToolsResult::with_all_items(tools::all(Registry::global(), may_publish)))
     }
 
@@ -77,10 +81,10 @@ impl ServerHandler for McpServer {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let arguments = request.arguments.unwrap_or_default();
-        let agent = Agent::of(&context);
+        let (agent, progress) = (Agent::of(&context), Progress::of(&context));
         // A call that the client has cancelled is dropped.
         let result = tokio::select! {
-            result = call::call(&self.gateway, &agent, &request.name, arguments) => result,
+            result = call::call(&self.gateway, &agent, &request.name, arguments, &progress) => result,
             () = context.ct.cancelled() => return Err(ErrorData::internal_error("cancelled", None)),
         };
         result.map(CallToolResponse::from)
@@ -99,6 +103,6 @@ impl ServerHandler for McpServer {
         request: ReadResourceRequestParams,
         _context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        resources::read(Registry::global(), &request.uri).map(ReadResourceResponse::from)
+        resources::read(Registry::global(), self.gateway.bus().settings(), &request.uri).map(ReadResourceResponse::from)
     }
 }

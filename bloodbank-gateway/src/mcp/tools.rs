@@ -29,14 +29,14 @@ pub(super) fn all(registry: &Registry, may_publish: impl Fn(&str) -> bool) -> Ve
     let mut tools = vec![changing(
         "publish_event",
         "Publishes an event of any registered type.",
-        with_causes(json!({
+        with_causes(closed(json!({
             "type": "object",
             "required": ["key", "payload"],
             "properties": {
                 "key": key("The routing key. A placeholder such as `{action}` stands for one word.", &keys),
                 "payload": { "type": "object", "description": "The payload of the event, as `get_event_schema` describes it." },
             },
-        })),
+        }))),
         published(),
     )];
     for (name, event) in OF_ONE_EVENT {
@@ -86,8 +86,8 @@ pub(super) fn all(registry: &Registry, may_publish: impl Fn(&str) -> bool) -> Ve
     if !commands.is_empty() {
         tools.push(changing(
             "execute_command",
-            "Publishes a command and waits for its reply.",
-            with_causes(json!({
+            "Publishes a command and waits for its reply. Where that takes longer than `timeout_seconds`, the command goes on: ask `command_status`, and do not execute it again.",
+            with_causes(closed(json!({
                 "type": "object",
                 "required": ["key", "payload"],
                 "properties": {
@@ -95,8 +95,40 @@ pub(super) fn all(registry: &Registry, may_publish: impl Fn(&str) -> bool) -> Ve
                     "payload": { "type": "object" },
                     "timeout_seconds": { "type": "integer", "minimum": 1, "maximum": LONGEST_WAIT, "default": 30 },
                 },
-            })),
-            json!({ "type": "object", "properties": { "reply": { "type": ["object", "null"] } } }),
+            }))),
+            json!({
+                "type": "object",
+                "required": ["event_id", "status"],
+                "properties": {
+                    "event_id": { "type": "string", "format": "uuid" },
+                    "status": { "enum": ["succeeded", "running"] },
+                    "reply": { "type": ["object", "null"] },
+                    "remedy": { "type": "string" },
+                },
+            }),
+        ));
+        tools.push(reading(
+            "command_status",
+            "Tells what became of a command, and waits for its end if `wait_seconds` says so.",
+            json!({
+                "type": "object",
+                "required": ["event_id"],
+                "properties": {
+                    "event_id": { "type": "string", "format": "uuid", "description": "The id of the command." },
+                    "wait_seconds": { "type": "integer", "minimum": 0, "maximum": LONGEST_WAIT, "default": 0 },
+                },
+            }),
+            json!({
+                "type": "object",
+                "required": ["event_id", "status"],
+                "properties": {
+                    "event_id": { "type": "string", "format": "uuid" },
+                    "status": { "enum": ["accepted", "running", "succeeded", "failed"] },
+                    "reply": { "type": ["object", "null"] },
+                    "failure": { "type": ["object", "null"] },
+                    "remedy": { "type": "string" },
+                },
+            }),
         ));
     }
     tools.push(reading(
@@ -107,6 +139,11 @@ pub(super) fn all(registry: &Registry, may_publish: impl Fn(&str) -> bool) -> Ve
             "properties": {
                 "pattern": { "type": "string", "description": "Only keys that match this pattern; default: all." },
                 "since": { "type": "string", "format": "date-time" },
+                "until": { "type": "string", "format": "date-time" },
+                "source": { "type": "string", "description": "Only events that this program published." },
+                "caused_by": { "type": "string", "format": "uuid", "description": "Only events that this one caused directly." },
+                "event_id": { "type": "string", "format": "uuid" },
+                "text": { "type": "string", "description": "Only events whose payload contains this text." },
                 "limit": { "type": "integer", "minimum": 1, "maximum": MOST_EVENTS, "default": 50 },
             },
         }),
@@ -124,6 +161,12 @@ pub(super) fn kind_word(kind: EventKind) -> &'static str {
     }
 }
 
+/// A schema that allows no other properties, because the tool refuses them.
+fn closed(mut schema: Value) -> Value {
+    schema["additionalProperties"] = false.into();
+    schema
+}
+
 fn list() -> Value {
     json!({ "type": "array", "items": { "type": "object" } })
 }
@@ -135,7 +178,7 @@ fn published() -> Value {
         "properties": {
             "event_id": { "type": "string", "format": "uuid" },
             "event_type": { "type": "string" },
-            "unrouted": { "type": "boolean", "description": "Whether nobody subscribes to the event yet." },
+            "unrouted": { "type": ["boolean", "null"], "description": "Whether nobody subscribes to the event yet; null: nobody can tell." },
         },
     })
 }
@@ -167,7 +210,7 @@ fn changing(name: &'static str, description: impl Into<Cow<'static, str>>, input
 }
 
 fn reading(name: &'static str, description: impl Into<Cow<'static, str>>, input: Value, output: Value) -> Tool {
-    tool(name, description, input, output).annotate(ToolAnnotations::new().read_only(true))
+    tool(name, description, closed(input), output).annotate(ToolAnnotations::new().read_only(true))
 }
 
 fn tool(name: &'static str, description: impl Into<Cow<'static, str>>, input: Value, output: Value) -> Tool {

@@ -4,7 +4,11 @@ use axum::http::{HeaderMap, HeaderName};
 use bloodbank_core::{event_id, publish::TraceContext};
 use uuid::Uuid;
 
-use crate::{auth::Caller, params::QueryParams, problem::Problem};
+use crate::{
+    auth::Caller,
+    params::{QueryParams, clip},
+    problem::Problem,
+};
 
 /// The longest `Idempotency-Key`.
 const LONGEST_KEY: usize = 255;
@@ -21,7 +25,7 @@ pub(crate) const MOST_PARENTS: usize = 500;
 pub(crate) struct PublishOptions {
     pub(crate) event_id: Option<Uuid>,
     pub(crate) causes: Vec<Uuid>,
-    idempotency_key: Option<String>,
+    pub(crate) idempotency_key: Option<String>,
     pub(crate) trace: Option<TraceContext>,
 }
 
@@ -97,10 +101,6 @@ fn parse(name: &str, id: &str) -> Result<Uuid, Problem> {
     Uuid::parse_str(id).ok().filter(|id| !id.is_nil()).ok_or_else(|| {
         Problem::bad_request(format!("`{name}` has {:?}, which is not an event id; send a UUID", clip(id)))
     })
-}
-
-fn clip(text: &str) -> String {
-    text.chars().take(64).collect()
 }
 
 /// Reads an idempotency key: with quotes, as the draft of the header has it, or without, as most clients write it.

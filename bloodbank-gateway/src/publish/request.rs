@@ -1,10 +1,13 @@
 //! A request to publish one event, in whatever form it came.
 
 use axum::http::HeaderMap;
+#[cfg(feature = "mcp")]
+use bloodbank_core::{ErrorKind, ExecuteError};
 use bloodbank_core::{
     EventEnvelope, Receipt, Registry,
-    envelope::{AgentContext, Source},
+    envelope::{AgentContext, Source, is_flat},
     event::EventKind,
+    json::read_value,
     publish::{JsonPayload, PublishValue, TraceContext},
     routing,
 };
@@ -13,15 +16,26 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, value::RawValue};
 use uuid::Uuid;
 
-use super::{options::PublishOptions, source::source};
+use super::{
+    options::{MOST_PARENTS, PublishOptions},
+    source::source,
+};
 use crate::{
     auth::Caller,
     gateway::Gateway,
     problem::{FieldError, Problem},
 };
 
+/// The execution of a command.
+#[cfg(feature = "mcp")]
+type Execution = tokio::task::JoinHandle<Result<Option<EventEnvelope<Value>>, ExecuteError>>;
+
+/// The time for which an answer to a command is waited for. A command that takes longer is not lost.
+#[cfg(feature = "mcp")]
+const LONGEST_EXECUTION: std::time::Duration = std::time::Duration::from_secs(60 * 60);
+
 /// A request to publish one event.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct PublishRequest {
     pub(crate) key: String,
     pub(crate) payload: Payload,
@@ -36,7 +50,7 @@ pub(crate) struct PublishRequest {
 }
 
 /// The payload of a request: as text, where nothing needs its tree.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Payload {
     Value(Value),
     Text(Box<RawValue>),
@@ -71,7 +85,7 @@ impl Payload {
             return;
         }
         if let Self::Text(text) = self
-            && let Ok(value) = serde_json::from_str(text.get())
+            && let Ok(value) = read_value(text.get().as_bytes())
         {
             *self = Self::Value(value);
         }
@@ -102,29 +116,43 @@ impl PublishRequest {
         }
     }
 
-    /// Makes a request from an envelope, of which only `event_type` and `payload` are required.
-    pub(crate) fn envelope(body: Value) -> Result<Self, Problem> {
-        let Value::Object(mut body) = body else {
+    /// Makes a request from an envelope, of which only `event_type` and `payload` are required, or from a flat envelope of
+    /// the first Python version.
+    pub(crate) fn envelope(mut body: Value) -> Result<Self, Problem> {
+        if is_flat(&body) {
+            let envelope = EventEnvelope::from_json(body)?;
+            return Ok(Self {
+                event_id: Some(envelope.event_id),
+                timestamp: Some(envelope.timestamp),
+                source: Some(envelope.source),
+                causes: envelope.correlation_ids,
+                pointer: "/data",
+                ..Self::payload(envelope.event_type, envelope.payload)
+            });
+        }
+        let Some(members) = body.as_object_mut() else {
             return Err(Problem::invalid(
                 "an envelope is a JSON object",
                 vec![FieldError::new("", "is not an object")],
             ));
         };
-        let missing: Vec<_> = ["event_type", "payload"].into_iter().filter(|name| !body.contains_key(*name)).collect();
+        let missing: Vec<_> =
+            ["event_type", "payload"].into_iter().filter(|name| !members.contains_key(*name)).collect();
         if !missing.is_empty() {
             let errors = missing.iter().map(|name| FieldError::new(format!("/{name}"), "is missing")).collect();
             return Err(Problem::invalid(format!("the envelope has no {}", missing.join(" and no ")), errors));
         }
-        let has = |name: &str, body: &Map<String, Value>| body.get(name).is_some_and(|value| !value.is_null());
-        let (has_id, has_time, has_source) = (has("event_id", &body), has("timestamp", &body), has("source", &body));
+        let has = |name: &str, members: &Map<String, Value>| members.get(name).is_some_and(|value| !value.is_null());
+        let (has_id, has_time) = (has("event_id", members), has("timestamp", members));
+        let has_source = has("source", members);
         // The reader of envelopes needs what a publisher may leave out.
         if !has_id {
-            body.insert("event_id".to_owned(), Uuid::nil().to_string().into());
+            members.insert("event_id".to_owned(), Uuid::nil().to_string().into());
         }
         if !has_time {
-            body.insert("timestamp".to_owned(), "1970-01-01T00:00:00Z".into());
+            members.insert("timestamp".to_owned(), "1970-01-01T00:00:00Z".into());
         }
-        let envelope = EventEnvelope::from_json(Value::Object(body))?;
+        let envelope = EventEnvelope::from_json(body)?;
         if has_id && envelope.event_id.is_nil() {
             return Err(Problem::invalid(
                 "the nil UUID is not an event id",
@@ -154,40 +182,62 @@ impl PublishRequest {
     pub(crate) async fn publish(mut self, gateway: &Gateway, caller: &Caller) -> Result<(Receipt, Bytes), Problem> {
         self.check(caller)?;
         let is_command = Registry::global().event(&self.key).is_some_and(|event| event.kind() == EventKind::Command);
-        if is_command {
-            gateway.commands().listen().await?;
-        }
         let pointer = self.pointer;
         let below = |error| Problem::from(error).below(pointer);
         let prepared = self.prepare(gateway, caller).prepare().map_err(below)?;
-        let envelope = prepared.envelope().clone();
-        let receipt = gateway.bus().publish_prepared(prepared).await.map_err(below)?;
+        let (event_id, envelope) = (prepared.event_id(), prepared.envelope().clone());
         if is_command {
-            gateway.commands().accepted(receipt.event_id, &receipt.event_type);
+            begin_command(gateway, event_id, prepared.event_type()).await?;
         }
+        let receipt = gateway.bus().publish_prepared(prepared).await.map_err(|error| {
+            if is_command && !error.is_retryable() {
+                gateway.commands().forget(event_id);
+            }
+            below(error).with_event_id(event_id)
+        })?;
         Ok((receipt, envelope))
     }
 
-    /// Publishes a command, if the caller may, and waits for its reply.
+    /// Publishes a command, if the caller may, and waits for its end in a task of its own: whoever stops waiting can ask
+    /// what became of it.
     #[cfg(feature = "mcp")]
-    pub(crate) async fn execute(
-        mut self,
-        gateway: &Gateway,
-        caller: &Caller,
-        timeout: std::time::Duration,
-    ) -> Result<Option<EventEnvelope<Value>>, Result<bloodbank_core::ExecuteError, Problem>> {
-        self.check(caller).map_err(Err)?;
-        self.prepare(gateway, caller).execute(timeout).await.map_err(Ok)
+    pub(crate) async fn execute(mut self, gateway: &Gateway, caller: &Caller) -> Result<(Uuid, Execution), Problem> {
+        self.check(caller)?;
+        let prepared = self.clone().prepare(gateway, caller).prepare()?;
+        let event_id = prepared.event_id();
+        self.event_id = Some(event_id);
+        begin_command(gateway, event_id, prepared.event_type()).await?;
+        let (gateway, caller) = (gateway.clone(), caller.clone());
+        let execution = tokio::spawn(async move {
+            let executed = self.prepare(&gateway, &caller).execute(LONGEST_EXECUTION).await;
+            match &executed {
+                Ok(None) => gateway.commands().succeeded(event_id),
+                Err(ExecuteError::Bus(error)) if !error.is_retryable() && error.kind() != ErrorKind::CommandFailed => {
+                    gateway.commands().forget(event_id);
+                }
+                Ok(Some(_)) | Err(_) => {}
+            }
+            executed
+        });
+        Ok((event_id, execution))
     }
 
     fn check(&mut self, caller: &Caller) -> Result<(), Problem> {
         caller.check_publish(&self.key)?;
+        if self.causes.len() > MOST_PARENTS {
+            return Err(Problem::bad_request(format!(
+                "the event has more than {MOST_PARENTS} parents in `correlation_ids`; send fewer"
+            )));
+        }
+        if let Some(source) = &self.source {
+            caller.check_source(source)?;
+        }
         self.payload.fill_placeholders(&self.key);
         Ok(())
     }
 
     fn prepare<'a>(&'a mut self, gateway: &'a Gateway, caller: &Caller) -> PublishValue<'a> {
-        let source = self.source.take().unwrap_or_else(|| source(gateway.bus().service_name(), caller));
+        let source = source(self.source.take(), gateway.bus().service_name(), caller);
         let causes = std::mem::take(&mut self.causes);
         let bus = gateway.bus();
         let mut publish = bus.publish_value(&self.key, &self.payload).causes(causes).source(source);
@@ -208,6 +258,14 @@ impl PublishRequest {
         }
         publish
     }
+}
+
+/// Remembers a command that is about to be published, and listens for its answer.
+async fn begin_command(gateway: &Gateway, event_id: Uuid, key: &str) -> Result<(), Problem> {
+    let listening = gateway.commands().listen().await;
+    listening.map_err(|error| Problem::from(error).with_event_id(event_id))?;
+    gateway.commands().accepted(event_id, key);
+    Ok(())
 }
 
 /// Whether headers are of a CloudEvent in binary mode.

@@ -1,15 +1,19 @@
-//! The source of events that come over HTTP and name none.
+//! The source of events that come over HTTP.
 
 use bloodbank_core::envelope::{Source, TriggerType};
 use serde_json::{Map, Value};
 
 use crate::auth::Caller;
 
-/// The source of what a caller publishes: the service of the gateway, and the token of the caller where there is one.
-pub(super) fn source(service: &str, caller: &Caller) -> Source {
-    let mut meta = Map::from_iter([("via".to_owned(), Value::from("http"))]);
+/// The source of what a caller publishes: what the request says, otherwise the service of the gateway. The name of the
+/// token stands in it whatever the request says.
+pub(super) fn source(said: Option<Source>, service: &str, caller: &Caller) -> Source {
+    let mut source = said.unwrap_or_else(|| {
+        let meta = Map::from_iter([("via".to_owned(), Value::from("http"))]);
+        Source { meta: Some(meta), ..Source::new(TriggerType::Hook, caller.source.as_deref().unwrap_or(service)) }
+    });
     if let Some(name) = &caller.name {
-        meta.insert("client".to_owned(), Value::from(&**name));
+        source.meta.get_or_insert_default().insert("client".to_owned(), Value::from(&**name));
     }
-    Source { meta: Some(meta), ..Source::new(TriggerType::Hook, service) }
+    source
 }

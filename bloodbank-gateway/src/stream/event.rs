@@ -5,6 +5,9 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+/// The member of `source.meta` that keeps the extensions of a CloudEvent.
+pub(crate) const EXTENSIONS: &str = "cloudevents";
+
 /// An event as it came from the bus.
 #[derive(Debug)]
 pub(crate) struct StreamEvent {
@@ -43,6 +46,13 @@ impl StreamEvent {
             "datacontenttype": "application/json",
             "data": envelope.payload,
         });
+        // What the CloudEvent said besides when it came; nothing of it stands in place of an attribute.
+        let extensions = envelope.source.meta.as_ref().and_then(|meta| meta.get(EXTENSIONS)).and_then(Value::as_object);
+        for (name, value) in extensions.into_iter().flatten() {
+            if event.get(name).is_none() {
+                event[name] = value.clone();
+            }
+        }
         if !envelope.correlation_ids.is_empty() {
             let parents: Vec<_> = envelope.correlation_ids.iter().map(Uuid::to_string).collect();
             event["correlationids"] = parents.join(",").into();

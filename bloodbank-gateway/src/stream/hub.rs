@@ -126,6 +126,11 @@ impl Hub {
         Ok(subscribed)
     }
 
+    /// The last events, oldest first.
+    pub(crate) fn recent(&self) -> Vec<Arc<StreamEvent>> {
+        self.streams.lock().replay.all().cloned().collect()
+    }
+
     fn add(&self, patterns: &[String], last: Option<Uuid>) -> (Missed, Subscription) {
         let (sender, events) = mpsc::channel(MOST_WAITING);
         let waiting = Arc::<AtomicUsize>::default();

@@ -4,6 +4,6 @@ mod event;
 mod hub;
 mod replay;
 
-pub(crate) use event::StreamEvent;
-pub(crate) use hub::Hub;
+pub(crate) use event::{EXTENSIONS, StreamEvent};
+pub(crate) use hub::{Hub, Subscription};
 pub(crate) use replay::ReplayBuffer;

@@ -34,6 +34,11 @@ impl ReplayBuffer {
         }
     }
 
+    /// All events that are kept, oldest first.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Arc<StreamEvent>> {
+        self.events.iter()
+    }
+
     pub(super) fn has(&self, id: Uuid) -> bool {
         self.events.iter().any(|event| event.event_id == Some(id))
     }

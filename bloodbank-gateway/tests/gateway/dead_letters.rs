@@ -61,6 +61,17 @@ async fn dead_letters_are_listed_redriven_and_discarded() {
         assert_eq!(json_of(gateway.get("/dead-letters/nobody.listens")).await.0, StatusCode::NOT_FOUND);
 
         let post = async |rest: &str| json_of(gateway.post(&place(rest))).await;
+        for action in ["/redrive", "/discard"] {
+            for rest in
+                ["", "?dry_run=false", "?dry_run=true", "?all=false", "?error=", "?reason=", "?type=", "?all=perhaps"]
+            {
+                let (status, problem) = post(&format!("{action}{rest}")).await;
+                assert_eq!(status, StatusCode::BAD_REQUEST, "{action}{rest}: {problem}");
+            }
+            let (_, dry) = post(&format!("{action}?all=true&dry_run=true")).await;
+            assert_eq!(ids(&dry).len(), 3, "{dry}");
+        }
+        assert_eq!(ids(&list("").await.1).len(), 3, "nothing has changed");
         let by_id = format!("?id={}", uuid::Uuid::from_u128(1));
         let (status, dry) = post(&format!("/redrive{by_id}&dry_run=true")).await;
         assert_eq!((status, ids(&dry)), (StatusCode::OK, vec![&first]), "{dry}");
@@ -70,6 +81,8 @@ async fn dead_letters_are_listed_redriven_and_discarded() {
         let (_, gone) = post("/discard?readable=false").await;
         assert_eq!(ids(&gone), [&Value::Null]);
         assert_eq!(ids(&list("").await.1), [&json!(uuid::Uuid::from_u128(2))]);
+        assert_eq!(ids(&post("/discard?all=true").await.1), [&json!(uuid::Uuid::from_u128(2))]);
+        assert_eq!(ids(&list("").await.1), [] as [&Value; 0]);
     }
 }
 

@@ -4,11 +4,15 @@
 use bloodbank_amqp as _;
 use bloodbank_embedded as _;
 
+mod clients;
 mod dead_letters;
 mod documents;
+mod history;
 mod https;
+mod json;
 mod mcp;
 mod publishing;
+mod replays;
 mod requests;
 mod security;
 mod streams;

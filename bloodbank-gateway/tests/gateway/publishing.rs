@@ -1,11 +1,19 @@
 //! Publishing over HTTP: under the path of the event, as an envelope, in a batch, as a CloudEvent.
 
+use std::collections::HashSet;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use bloodbank_core::{EventEnvelope, event_id::deterministic};
+use futures_util::future::join_all;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{PROMPT, buses, json_of, pointers, serve, serve_with};
+use crate::{
+    mcp::Session,
+    streams::Events,
+    support::{PROMPT, buses, json_of, pointers, read, serve, serve_with},
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_is_published_under_its_path_and_the_answer_is_its_envelope() {
@@ -55,6 +63,22 @@ async fn every_fault_of_a_payload_has_its_pointer() {
     let (status, problem) = json_of(gateway.post("/events/llm/prompt").json(&payload)).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{problem}");
     assert_eq!(pointers(&problem), ["/provider"]);
+}
+
+#[tokio::test]
+async fn of_faults_without_number_the_first_are_listed_and_the_others_counted() {
+    let gateway = serve().await;
+    let body = format!("{{\"sentences\":[{}0]}}", "0,".repeat(499_999));
+    let json = |path: &str| gateway.post(path).header("content-type", "application/json");
+    let (status, problem) = json_of(json("/events/fireflies/transcript/ready").body(body.clone())).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(problem["errors"].as_array().unwrap().len(), 100);
+    let omitted = problem["omitted_errors"].as_u64().unwrap();
+    assert!((499_900..500_100).contains(&omitted), "{omitted}");
+    assert_eq!(problem["detail"], format!("{} fields of the payload are invalid", omitted + 100));
+    let whole = format!("{{\"event_type\":\"fireflies.transcript.ready\",\"payload\":{body}}}");
+    let (_, problem) = json_of(json("/events/custom").body(whole)).await;
+    assert_eq!((problem["errors"].as_array().unwrap().len(), &problem["omitted_errors"]), (100, &json!(omitted)));
 }
 
 #[tokio::test]
@@ -109,6 +133,69 @@ async fn the_same_key_for_a_repeated_request_gives_the_same_event() {
     assert_eq!(json_of(by_header).await.1["event_id"], json!(id));
     let (status, _) = json_of(gateway.post("/events/llm/prompt?event_id=7").json(&*PROMPT)).await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_request_is_answered_as_the_first_time_and_publishes_nothing() {
+    for bus in buses().await {
+        let gateway = serve_with(bus, |builder| builder).await;
+        let mut live = Events::of(gateway.get("/events/stream")).await;
+        let post =
+            |path: &str, key: &str, body: &Value| gateway.post(path).header("Idempotency-Key", key).json(body).send();
+        let whole = envelope("llm.prompt", &PROMPT);
+        for (path, key, body) in [("/events/llm/prompt", "a", &*PROMPT), ("/events/custom", "b", &whole)] {
+            // At the same time, and later: there is one answer.
+            let requests = (0..8).map(|_| post(path, key, body));
+            let mut answers = Vec::new();
+            for response in join_all(requests).await {
+                let response = response.unwrap();
+                let is_repeated = response.headers().contains_key("idempotent-replayed");
+                answers.push((is_repeated, response.status(), response.text().await.unwrap()));
+            }
+            assert_eq!(answers.iter().filter(|(is_repeated, ..)| *is_repeated).count(), 7);
+            assert!(answers.iter().all(|(_, status, text)| *status == StatusCode::ACCEPTED && *text == answers[0].2));
+            let (status, problem) =
+                read(post(path, key, &json!({ "provider": "x", "prompt": "another" })).await.unwrap()).await;
+            assert!(status == StatusCode::CONFLICT || status == StatusCode::UNPROCESSABLE_ENTITY, "{problem}");
+        }
+        let other = json!({ "provider": "x", "prompt": "another" });
+        let (status, problem) = read(post("/events/llm/prompt", "a", &other).await.unwrap()).await;
+        assert_eq!((status, &problem["type"]), (StatusCode::CONFLICT, &json!("urn:bloodbank:idempotency-key-reused")));
+        let elsewhere = read(post("/events/agent/thread/prompt", "a", &PROMPT).await.unwrap()).await;
+        assert_eq!(elsewhere.0, StatusCode::CONFLICT, "the key belongs to the request, not to its path");
+        // What was refused is no first answer.
+        assert_eq!(
+            read(post("/events/llm/prompt", "c", &json!({})).await.unwrap()).await.0,
+            StatusCode::UNPROCESSABLE_ENTITY
+        );
+        assert_eq!(read(post("/events/llm/prompt", "c", &PROMPT).await.unwrap()).await.0, StatusCode::ACCEPTED);
+        let prompts: Vec<_> = [live.next().await, live.next().await, live.next().await].into_iter().flatten().collect();
+        assert_eq!(prompts.iter().map(|(id, ..)| id).collect::<HashSet<_>>().len(), 3, "{prompts:?}");
+        let batch = gateway.post("/events/batch").header("content-type", "application/jsonl").body(whole.to_string());
+        let (status, problem) = json_of(batch.header("Idempotency-Key", "d")).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{problem}");
+    }
+}
+
+#[tokio::test]
+async fn a_problem_tells_the_id_of_an_event_that_may_be_on_the_bus() {
+    let gateway = serve().await;
+    let agent = Session::open(&gateway, None).await;
+    gateway.bus.close().await;
+    let named = json!({ "event_id": Uuid::from_u128(7), "event_type": "llm.prompt", "payload": *PROMPT });
+    let command = json!({ "event_type": "agent.thread.prompt", "payload": *PROMPT });
+    for (path, body) in [("/events/llm/prompt", &*PROMPT), ("/events/custom", &named), ("/events/custom", &command)] {
+        let (status, problem) = json_of(gateway.post(path).json(body)).await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        let id: Uuid = problem["event_id"].as_str().unwrap_or_else(|| panic!("{path}: {problem}")).parse().unwrap();
+        assert!(*body != named || id == Uuid::from_u128(7), "{problem}");
+    }
+    let batch = gateway.post("/events/batch").header("content-type", "application/jsonl").body(named.to_string());
+    let result: Value = serde_json::from_str(&batch.send().await.unwrap().text().await.unwrap()).unwrap();
+    assert_eq!(result["problem"]["event_id"], json!(Uuid::from_u128(7)), "{result}");
+    let arguments = json!({ "key": "llm.prompt", "payload": *PROMPT, "event_id": Uuid::from_u128(7) });
+    let said = agent.call("publish_event", arguments).await.expect_err("the bus is closed");
+    assert!(said.contains(&format!("the `event_id` is {}", Uuid::from_u128(7))), "{said}");
 }
 
 #[tokio::test]
@@ -235,4 +322,47 @@ async fn cloud_events_are_taken_in_both_modes() {
     wrong["data"] = json!({ "provider": 1, "prompt": "x" });
     let (_, problem) = json_of(structured("/events/custom", &wrong)).await;
     assert_eq!(pointers(&problem), ["/data/provider"]);
+}
+
+#[tokio::test]
+async fn a_cloud_event_is_the_same_in_each_form_and_keeps_its_extensions() {
+    let gateway = serve().await;
+    let mut live = Events::of(gateway.get("/events/stream?format=cloudevents")).await;
+    let event = json!({
+        "specversion": "1.0", "id": "order 7 – é", "source": "/shop/é", "type": "llm.prompt",
+        "partitionkey": "k", "sampledrate": 5, "data": *PROMPT,
+    });
+    let structured = |event: &Value| {
+        let request = gateway.post("/events/custom").header("content-type", "application/cloudevents+json");
+        request.body(event.to_string())
+    };
+    let (status, first) = json_of(structured(&event)).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{first}");
+    let mut encoded = event.clone();
+    encoded.as_object_mut().unwrap().remove("data");
+    encoded["data_base64"] = BASE64.encode(PROMPT.to_string()).into();
+    let binary = gateway.post("/events/llm/prompt").json(&*PROMPT).header("ce-specversion", "1.0");
+    let binary = binary.header("ce-id", "order%207%20%E2%80%93%20%C3%A9").header("ce-source", "/shop/%C3%A9");
+    let binary = binary.header("ce-type", "llm.prompt").header("ce-partitionkey", "k").header("ce-note", "caf%C3%A9");
+    for request in [structured(&encoded), binary] {
+        let (status, same) = json_of(request).await;
+        assert_eq!((status, &same["event_id"]), (StatusCode::ACCEPTED, &first["event_id"]), "{same}");
+    }
+    let events: Vec<_> = [live.next().await, live.next().await, live.next().await].into_iter().flatten().collect();
+    assert!(events.iter().all(|(_, _, event)| event["partitionkey"] == "k" && event["data"]["prompt"] == "why?"));
+    assert_eq!((&events[0].2["sampledrate"], &events[2].2["note"]), (&json!(5), &json!("café")), "{events:?}");
+
+    let request = gateway.post("/events/llm/prompt").json(&*PROMPT).header("ce-specversion", "1.0");
+    let request = request.header("ce-id", "%FF").header("ce-source", "/shop").header("ce-type", "llm.prompt");
+    let (status, problem) = json_of(request).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(problem["errors"][0]["detail"].as_str().unwrap().contains("`ce-id` is not UTF-8"), "{problem}");
+    for (member, pointer) in [(json!("%"), "/data_base64"), (json!(7), "/data_base64")] {
+        encoded["data_base64"] = member;
+        let (_, problem) = json_of(structured(&encoded)).await;
+        assert_eq!(pointers(&problem), [pointer], "{problem}");
+    }
+    encoded["data"] = json!({});
+    let (_, problem) = json_of(structured(&encoded)).await;
+    assert_eq!(pointers(&problem), ["/data_base64"], "it has data twice: {problem}");
 }

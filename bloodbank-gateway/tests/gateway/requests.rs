@@ -3,7 +3,8 @@
 use axum::extract::State;
 use bloodbank_core::{App, Bus, Registry};
 use bloodbank_gateway::{Access, Endpoint, Gateway, Limits, Operation, Tokens};
-use reqwest::StatusCode;
+use bloodbank_webhooks::Webhooks;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -80,7 +81,7 @@ async fn what_is_no_event_has_no_path() {
     assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED);
     assert_eq!(
         problem["detail"],
-        "`/events/llm/prompt` does not answer GET; `GET /openapi.json` lists the methods of every path"
+        "an event is published here with POST; one that was published is at `GET /events/{event_id}`"
     );
     let (_, problem) = json_of(gateway.post("/nothing")).await;
     assert_eq!(
@@ -113,6 +114,34 @@ async fn bodies_that_cannot_be_read_are_refused() {
     assert_eq!(status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "a form of another page cannot publish");
     let request = gateway.post("/events/batch").header("content-type", "application/jsonl").body("{}\n".repeat(4));
     assert_eq!(json_of(request).await.0, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test]
+async fn an_unknown_parameter_is_refused_at_every_endpoint() {
+    let webhooks = Webhooks::default().fireflies("a-secret-of-a-webhook").endpoints();
+    let gateway = serve_with(Bus::embedded(), |builder| builder.endpoints(webhooks)).await;
+    let (_, document) = json_of(gateway.get("/openapi.json")).await;
+    let mut asked = 0;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        let place = path.replace(['{', '}'], "");
+        for method in methods.as_object().unwrap().keys() {
+            let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+            let request = gateway.client.request(method, format!("{}{place}?dryrun=true", gateway.url));
+            let (status, problem) = json_of(request).await;
+            assert_eq!(status, StatusCode::BAD_REQUEST, "{place}: {problem}");
+            assert!(problem["detail"].as_str().unwrap().contains("unknown parameter `dryrun`"), "{place}: {problem}");
+            asked += 1;
+        }
+    }
+    assert!(asked > 45, "{asked}");
+    let detail = async |path: &str| json_of(gateway.post(path).json(&*PROMPT)).await.1["detail"].clone();
+    let near = detail("/events/llm/prompt?correlation_id=x").await;
+    assert!(near.as_str().unwrap().ends_with("did you mean `correlation_ids`?"), "{near}");
+    let far = detail("/dead-letters/shop.ship/discard?typ=x&dry_run=true").await;
+    assert!(far.as_str().unwrap().contains("unknown parameter `typ`; did you mean `type`?"), "{far}");
+    let long = detail(&format!("/events/llm/prompt?{}", "x".repeat(4000))).await;
+    assert!(long.as_str().unwrap().len() < 200, "{long}");
+    assert_eq!(json_of(gateway.get("/nowhere?x=y")).await.0, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]

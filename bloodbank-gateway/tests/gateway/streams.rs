@@ -1,7 +1,8 @@
 //! Live events, and the state of commands.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
+use bloodbank_amqp::{JournalRetention, JournalSwitch};
 use bloodbank_core::{App, Bus, CommandManager, Settings};
 use bloodbank_domains::agents::{AgentFailure, AgentProvider, Agents, Answer, Echo, Question};
 use bloodbank_gateway::{Limits, Tokens};
@@ -11,14 +12,15 @@ use futures_util::{
     StreamExt,
     future::{BoxFuture, join_all},
 };
-use reqwest::{Response, StatusCode};
+use reqwest::{RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::{sync::Notify, time::timeout};
+use uuid::Uuid;
 
-use crate::support::{PROMPT, Served, buses, json_of, serve_with};
+use crate::support::{PROMPT, Served, buses, json_of, rabbit, serve_with};
 
 /// An open stream of server-sent events.
-struct Events {
+pub(crate) struct Events {
     response: Response,
     buffer: String,
 }
@@ -31,6 +33,11 @@ impl Events {
         if let Some(last) = last {
             request = request.header("last-event-id", last);
         }
+        Self::of(request).await
+    }
+
+    /// The stream that answers a request.
+    pub(crate) async fn of(request: RequestBuilder) -> Self {
         let response = request.send().await.expect("an answer");
         assert_eq!(response.status(), StatusCode::OK);
         let mut events = Self { response, buffer: String::new() };
@@ -51,8 +58,8 @@ impl Events {
         }
     }
 
-    /// The id, the name and the data of the next event.
-    async fn next(&mut self) -> Option<(String, String, Value)> {
+    /// The id, the key and the data of the next event.
+    pub(crate) async fn next(&mut self) -> Option<(String, String, Value)> {
         loop {
             let block = self.block().await?;
             let field = |name: &str| {
@@ -60,7 +67,9 @@ impl Events {
                 line.unwrap_or_default().to_owned()
             };
             if block.contains("data: ") {
-                return Some((field("id"), field("event"), serde_json::from_str(&field("data")).expect("JSON")));
+                let data: Value = serde_json::from_str(&field("data")).expect("JSON");
+                let key = data["event_type"].as_str().or(data["type"].as_str()).expect("a key").to_owned();
+                return Some((field("id"), key, data));
             }
         }
     }
@@ -101,6 +110,33 @@ async fn a_stream_has_the_events_that_match() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_journal_on_rabbitmq_resumes_a_stream_at_another_gateway() {
+    let first_bus = rabbit().await;
+    let settings = first_bus.settings().clone();
+    let switch = JournalSwitch::connect(&settings).await.unwrap();
+    let retention = JournalRetention::new(Duration::from_secs(3600), 100_000_000);
+    switch.enable(retention, Duration::ZERO).await.unwrap();
+    let gateway = serve_with(Bus::connect(settings.clone()).await.unwrap(), |builder| builder).await;
+    let first = publish(&gateway, "/events/llm/prompt", &PROMPT).await;
+    let missed = publish(&gateway, "/events/llm/prompt", &PROMPT).await;
+    gateway.stop().await;
+    let other = serve_with(Bus::connect(settings).await.unwrap(), |builder| builder).await;
+    let mut resumed = Events::open(&other, "/events/stream", Some(&first)).await;
+    assert_eq!(resumed.response.headers()["bloodbank-resumed"], "true");
+    let mut since = Events::open(&other, "/events/stream?since=2020-01-01T00:00:00Z", None).await;
+    let live = publish(&other, "/events/llm/prompt", &PROMPT).await;
+    for expected in [&missed, &live] {
+        assert_eq!(resumed.next().await.unwrap().0, *expected);
+    }
+    for expected in [&first, &missed, &live] {
+        assert_eq!(since.next().await.unwrap().0, *expected);
+    }
+    let (_, page) = json_of(other.get("/history?limit=2")).await;
+    assert_eq!(page["entries"][0]["body"]["event_id"], missed);
+    switch.disable(true).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stream_is_resumed_where_it_was_left() {
     let folder = tempfile::tempdir().unwrap();
     let vars = [("BLOODBANK_EMBEDDED_PATH", folder.path().join("bus.db").to_str().unwrap().to_owned())];
@@ -120,6 +156,85 @@ async fn a_stream_is_resumed_where_it_was_left() {
     }
     let response = gateway.get("/events/stream").header("last-event-id", "7");
     assert_eq!(json_of(response).await.0, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn browsers_and_proxies_understand_a_stream() {
+    let gateway = serve_with(Bus::embedded(), |builder| builder).await;
+    let mut plain = Events::open(&gateway, "/events/stream", None).await;
+    let mut named = Events::open(&gateway, "/events/stream?named=true", None).await;
+    assert_eq!(plain.response.headers()["x-accel-buffering"], "no");
+    publish(&gateway, "/events/llm/prompt", &PROMPT).await;
+    let block = plain.block().await.unwrap();
+    assert!(block.contains("data: ") && !block.contains("event: "), "`onmessage` sees it: {block}");
+    let block = named.block().await.unwrap();
+    assert!(block.contains("event: llm.prompt\n"), "{block}");
+    let wrong = json_of(gateway.get("/events/stream?named=perhaps")).await;
+    assert_eq!(wrong.0, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_of_the_past_has_no_end_in_the_middle() {
+    let folder = tempfile::tempdir().unwrap();
+    let vars = [("BLOODBANK_EMBEDDED_PATH", folder.path().join("bus.db").to_str().unwrap().to_owned())];
+    let bus = Bus::connect(Settings::from_vars(vars).unwrap()).await.unwrap();
+    let gateway = serve_with(bus, |builder| builder).await;
+    let event = json!({ "event_type": "llm.prompt", "payload": *PROMPT }).to_string();
+    let first = publish(&gateway, "/events/llm/prompt", &PROMPT).await;
+    let count = 10_050;
+    for batch in [9_000, count - 9_001] {
+        let request = gateway.post("/events/batch").header("content-type", "application/jsonl");
+        let results = request.body(format!("{event}\n").repeat(batch)).send().await.unwrap().text().await.unwrap();
+        assert!(results.lines().all(|result| result.contains("\"status\":202")));
+    }
+    // More events than a page, and those that are published meanwhile.
+    let mut stream = Events::open(&gateway, "/events/stream?since=2025-01-01T00:00:00Z", None).await;
+    let last = publish(&gateway, "/events/llm/prompt", &PROMPT).await;
+    let mut ids = HashSet::new();
+    loop {
+        let (id, ..) = stream.next().await.unwrap();
+        assert!(!ids.is_empty() || id == first, "it begins with the oldest");
+        assert!(ids.insert(id.clone()), "{id} came twice");
+        if id == last {
+            break;
+        }
+    }
+    assert_eq!(ids.len(), count + 1);
+    // As far back a client can resume.
+    let mut resumed = Events::open(&gateway, "/events/stream", Some(&first)).await;
+    assert_eq!(resumed.response.headers()["bloodbank-resumed"], "true");
+    let mut left = count;
+    while resumed.next().await.unwrap().0 != last {
+        left -= 1;
+    }
+    assert_eq!(left, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_can_be_read_where_the_bus_remembers_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let vars = [("BLOODBANK_EMBEDDED_PATH", folder.path().join("bus.db").to_str().unwrap().to_owned())];
+    let bus = Bus::connect(Settings::from_vars(vars).unwrap()).await.unwrap();
+    let tokens = r##"token = [
+        { name = "all", secret = "publisher-of-everything", read = ["#"], publish = ["#"] },
+        { name = "artifacts", secret = "reader-of-artifacts", read = ["artifact.#"] },
+    ]"##;
+    let gateway = serve_with(bus, |builder| builder.tokens(Tokens::from_toml(tokens).unwrap())).await;
+    let request = gateway.post("/events/llm/prompt").bearer_auth("publisher-of-everything").json(&*PROMPT);
+    let (_, published) = json_of(request).await;
+    let path = format!("/events/{}", published["event_id"].as_str().unwrap());
+    let read = async |path: &str, secret: &str| json_of(gateway.get(path).bearer_auth(secret)).await;
+    assert_eq!(read(&path, "publisher-of-everything").await, (StatusCode::OK, published));
+    assert_eq!(read(&path, "reader-of-artifacts").await.0, StatusCode::NOT_FOUND, "it may not know of it");
+    let unknown = format!("/events/{}", Uuid::new_v4());
+    assert_eq!(read(&unknown, "publisher-of-everything").await.0, StatusCode::NOT_FOUND);
+    for path in ["/events/llm/prompt", "/events/7"] {
+        assert_eq!(read(path, "publisher-of-everything").await.0, StatusCode::METHOD_NOT_ALLOWED, "{path}");
+    }
+    let memory = serve_with(Bus::embedded(), |builder| builder).await;
+    let (status, problem) = json_of(memory.get(&unknown)).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert!(problem["detail"].as_str().unwrap().contains("keeps no journal"), "{problem}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -342,7 +457,7 @@ async fn a_command_is_accepted_and_then_answered() {
 }
 
 /// An agent that takes as long as the test wants, and then says no.
-struct Patient(Arc<Notify>);
+pub(crate) struct Patient(pub(crate) Arc<Notify>);
 
 impl AgentProvider for Patient {
     fn name(&self) -> &'static str {
@@ -377,6 +492,43 @@ async fn a_command_runs_and_then_fails() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn only_its_own_answer_ends_a_command() {
+    for bus in buses().await {
+        let gateway = serve_with(bus, |builder| builder).await;
+        let failure = json!({ "error_message": "no", "error_code": null, "is_retryable": false, "retry_count": 0 });
+        let publish_child = async |key: &str, payload: &Value, parent: &str, id: Uuid| {
+            let event = json!({ "event_id": id, "event_type": key, "payload": payload, "correlation_ids": [parent] });
+            assert_eq!(json_of(gateway.post("/events/custom").json(&event)).await.0, StatusCode::ACCEPTED, "{key}");
+        };
+        let mut ingestion = failure.clone();
+        ingestion["artifact_uri"] = "file:///a".into();
+        ingestion["artifact_kind"] = "file".into();
+        let mut thread = failure.clone();
+        thread["provider"] = "claude".into();
+        let id = publish(&gateway, "/events/agent/thread/prompt", &PROMPT).await;
+        // Of somebody else who received the command: a foreign program, and a subscriber whose failures are like those of
+        // the executor.
+        publish_child("artifact.ingestion.failed", &ingestion, &id, Uuid::new_v4()).await;
+        publish_child("agent.thread.error", &thread, &id, Uuid::new_v5(&Uuid::nil(), b"subscriber")).await;
+        // Events of one publisher come in their order: what follows is seen after the others.
+        let other = publish(&gateway, "/events/agent/thread/prompt", &PROMPT).await;
+        publish_child("agent.thread.error", &thread, &other, Uuid::new_v4()).await;
+        let state = state_of(&gateway, &other, "failed").await;
+        assert_eq!(state["failure"]["event_type"], "agent.thread.error", "an executor in Python");
+        let state = state_of(&gateway, &id, "accepted").await;
+        assert_eq!((&state["failures"], &state["failure"]), (&json!(0), &Value::Null), "{state}");
+        let answer = json!({ "provider": "claude", "response": "because" });
+        publish_child("agent.thread.response", &answer, &id, Uuid::new_v4()).await;
+        assert_eq!(state_of(&gateway, &id, "succeeded").await["reply"]["payload"]["response"], "because");
+
+        // From the index it is the same.
+        let fresh = serve_with(gateway.bus.clone(), |builder| builder).await;
+        let (_, state) = json_of(fresh.get(&format!("/commands/{id}"))).await;
+        assert_eq!((&state["status"], &state["failures"]), (&json!("succeeded"), &json!(0)), "{state}");
+    }
+}
+
 #[tokio::test]
 async fn metrics_count_what_happens() {
     let gateway = serve_with(Bus::embedded(), |builder| builder).await;
@@ -390,5 +542,16 @@ async fn metrics_count_what_happens() {
         "bloodbank_http_requests_total{route=\"/events/{*key}\",status=\"202\"} 1",
     ] {
         assert!(text.contains(line), "{line} is not in\n{text}");
+    }
+    // The page lists them, and each has its help text.
+    let page = include_str!("../../../docs/src/metrics.md");
+    let shown: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' ')).collect();
+    assert!(shown.len() > 4, "{text}");
+    for (name, kind) in shown {
+        assert!(
+            page.contains(&format!("| `{name}` | {kind} |")),
+            "docs/src/metrics.md does not list the {kind} `{name}`"
+        );
+        assert!(text.contains(&format!("# HELP {name} ")), "`{name}` has no help text");
     }
 }

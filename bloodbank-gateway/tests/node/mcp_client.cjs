@@ -15,7 +15,7 @@ const { parseArgs } = require("node:util");
 
 const TOOLS = [
   "publish_event", "publish_llm_prompt", "publish_llm_response", "publish_artifact", "list_events", "get_event_schema",
-  "trace_event", "execute_command", "query_events",
+  "trace_event", "execute_command", "command_status", "query_events",
 ];
 const INFO = { name: "claude-code", version: "9.9" };
 
