@@ -6,10 +6,13 @@ use bloodbank_core::{
     App, Bus, CommandManager, Result, RunningApp, Settings,
     app::{BusBuilder, Health, HealthProbe, StopSignals},
     event::Location,
+    routing,
+    settings::Reader,
     transport::Topology,
 };
 use bloodbank_embedded::Embedded;
 use bloodbank_gateway::{Gateway, GatewayBuilder, GatewayError, WatchCommands};
+use bloodbank_outgoing::OutgoingWebhooks;
 use futures_util::future::{BoxFuture, LocalBoxFuture, join_all};
 use serde_json::Value;
 
@@ -45,11 +48,19 @@ impl AppFactories {
         if self.is_empty() {
             self.add(async |bus: Bus| Ok(App::new(bus.service_name(), bus.clone()).commands(CommandManager::linked())));
         }
-        let mut apps = Vec::new();
+        let mut apps: Vec<Box<dyn AnyApp>> = Vec::new();
         for app in self.0 {
             apps.push(app(bus.clone()).await?);
         }
-        Ok(Apps { apps, bus: bus.clone() })
+        let outgoing = OutgoingWebhooks::from_env()?;
+        if !outgoing.is_empty() {
+            apps.push(Box::new(outgoing.app(bus.clone())));
+        }
+        let apps = Apps { apps, bus: bus.clone() };
+        Ok(match wanted_commands(&apps)? {
+            Some(wanted) => apps.execute_only(&wanted),
+            None => apps,
+        })
     }
 
     /// What the apps need on the broker, without asking the broker.
@@ -64,6 +75,22 @@ impl AppFactories {
     }
 }
 
+/// The patterns of `BLOODBANK_EXECUTE`, each of which is for a command of these apps.
+fn wanted_commands(apps: &Apps) -> Result<Option<Vec<String>>> {
+    let known: Vec<_> = apps.apps.iter().flat_map(|app| app.executes()).collect();
+    let mut reader = Reader::load()?;
+    let wanted = reader.get("BLOODBANK_EXECUTE", |text| {
+        let patterns: Vec<_> = text.split(',').map(|pattern| pattern.trim().to_owned()).collect();
+        let is_known = |pattern: &String| known.iter().any(|key| routing::overlaps(pattern, key));
+        if patterns.iter().all(is_known) {
+            return Ok(patterns);
+        }
+        Err(format!("keys or patterns of commands that this program executes ({})", known.join(", ")))
+    });
+    reader.finish()?;
+    Ok(wanted)
+}
+
 /// The apps of a program on one bus.
 pub(crate) struct Apps {
     apps: Vec<Box<dyn AnyApp>>,
@@ -71,12 +98,22 @@ pub(crate) struct Apps {
 }
 
 impl Apps {
+    pub(crate) fn add<Provided: 'static>(&mut self, app: App<Provided>) {
+        self.apps.push(Box::new(app));
+    }
+
     pub(crate) fn topology(&self) -> Topology {
         let mut topology = Topology::default();
         for app in &self.apps {
             topology.merge(app.topology());
         }
         topology
+    }
+
+    /// The same apps, which execute the commands that match these patterns, and no others.
+    pub(crate) fn execute_only(mut self, patterns: &[String]) -> Self {
+        self.apps = self.apps.into_iter().map(|app| app.execute_only(patterns)).collect();
+        self
     }
 
     /// The same apps, whose commands a gateway sees.
@@ -149,6 +186,8 @@ impl Probes {
 pub(crate) trait AnyApp: Send {
     fn topology(&self) -> Topology;
     fn handlers(&self) -> Vec<Location>;
+    fn executes(&self) -> Vec<&'static str>;
+    fn execute_only(self: Box<Self>, patterns: &[String]) -> Box<dyn AnyApp>;
     fn start(self: Box<Self>) -> BoxFuture<'static, Result<RunningApp>>;
     fn watched(self: Box<Self>, by: WatchCommands) -> Box<dyn AnyApp>;
 }
@@ -160,6 +199,14 @@ impl<Provided: 'static> AnyApp for App<Provided> {
 
     fn handlers(&self) -> Vec<Location> {
         Self::handlers(self).collect()
+    }
+
+    fn executes(&self) -> Vec<&'static str> {
+        Self::executes(self).collect()
+    }
+
+    fn execute_only(self: Box<Self>, patterns: &[String]) -> Box<dyn AnyApp> {
+        Box::new(Self::execute_only(*self, patterns))
     }
 
     fn start(self: Box<Self>) -> BoxFuture<'static, Result<RunningApp>> {

@@ -6,8 +6,8 @@ use crate::{
     app::Composition,
     error::Result,
     verbs::{
-        Check, Completions, Dlq, Docs, Doctor, Flow, ListCommands, ListEvents, Mcp, New, Outbox, Publish,
-        PublishPrompt, Queues, Schema, Serve, Show, Sql, Tail, Topology, Trace, Watch, Work,
+        Check, Completions, Dlq, Docs, Doctor, Flow, History, ListCommands, ListEvents, Mcp, New, Outbox, Publish,
+        PublishPrompt, Queues, Record, Replay, Schema, Serve, Show, Sql, Tail, Topology, Trace, Watch, Webhooks, Work,
     },
 };
 
@@ -72,6 +72,9 @@ pub(crate) enum Verb {
     Wrap(crate::verbs::Wrap),
     Watch(Watch),
     Tail(Tail),
+    History(History),
+    Record(Record),
+    Replay(Replay),
     Trace(Trace),
     #[cfg(feature = "ui")]
     Ui(crate::verbs::Ui),
@@ -82,6 +85,7 @@ pub(crate) enum Verb {
     Check(Check),
     Flow(Flow),
     Topology(Topology),
+    Webhooks(Webhooks),
     Schema(Schema),
     Docs(Docs),
     Serve(Serve),
@@ -104,6 +108,9 @@ impl Verb {
             Self::Wrap(verb) => verb.run(),
             Self::Watch(verb) => verb.run(),
             Self::Tail(verb) => verb.run(),
+            Self::History(verb) => verb.run(),
+            Self::Record(verb) => verb.run(),
+            Self::Replay(verb) => verb.run(program.apps),
             Self::Trace(verb) => verb.run(),
             #[cfg(feature = "ui")]
             Self::Ui(verb) => verb.run(program.apps),
@@ -114,6 +121,7 @@ impl Verb {
             Self::Check(verb) => verb.run(program.apps),
             Self::Flow(verb) => verb.run(program.apps),
             Self::Topology(verb) => verb.run(program.apps),
+            Self::Webhooks(verb) => verb.run(),
             Self::Schema(verb) => verb.run(),
             Self::Docs(verb) => verb.run(program),
             Self::Serve(verb) => verb.run(program),

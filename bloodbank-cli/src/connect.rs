@@ -1,5 +1,7 @@
 //! From the settings to the bus, with what a verb says about it.
 
+use std::sync::Once;
+
 use bloodbank_client::{Connection, GatewayClient, is_in_memory};
 use bloodbank_core::{Bus, Settings};
 
@@ -51,6 +53,8 @@ pub(crate) async fn bus() -> Result<Bus> {
     Ok(Bus::connect(settings).await?)
 }
 
+/// Once: some verbs open the bus again and again.
 fn note_in_memory() {
-    output::note(&format!("this bus is in memory and ends with this command; {LASTING_BUS}"));
+    static SAID: Once = Once::new();
+    SAID.call_once(|| output::note(&format!("this bus is in memory and ends with this command; {LASTING_BUS}")));
 }

@@ -6,7 +6,7 @@ use bloodbank_client::ClientError;
 use bloodbank_core::Error;
 use bloodbank_gateway::GatewayError;
 
-use crate::output::style;
+use crate::output;
 
 /// The end of a verb.
 pub(crate) type Result<T = ()> = std::result::Result<T, CliError>;
@@ -48,7 +48,7 @@ impl CliError {
     /// Prints the message, and gives the exit code.
     pub(crate) fn report(self) -> ExitCode {
         if let Some(message) = self.message {
-            anstream::eprintln!("{}error:{} {message}", style::BAD.render(), style::BAD.render_reset());
+            output::error(&message);
         }
         ExitCode::from(self.code)
     }

@@ -20,3 +20,13 @@ mod verbs;
 use bloodbank_amqp as _;
 
 pub use program::{Program, main};
+
+/// The example of the book's page about the command line.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/src/cli.md")]
+mod cli_docs {}
+
+/// The example of the book's page about schemas.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/src/cli/schemas.md")]
+mod schemas_docs {}

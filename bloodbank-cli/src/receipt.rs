@@ -26,7 +26,7 @@ pub(crate) fn print_receipt(receipt: &PublishReceipt, as_json: bool) -> Result {
     }
     let PublishReceipt { event_id, event_type, unrouted, .. } = receipt;
     writeln!(output::out(), "{} {} {event_id}", paint(GOOD, "published"), paint(KEY, event_type))?;
-    if *unrouted {
+    if *unrouted == Some(true) {
         output::note("no queue receives this event yet: start a subscriber, or `tail` before publishing");
     }
     Ok(())

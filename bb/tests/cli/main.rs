@@ -6,9 +6,14 @@ use bloodbank as _;
 
 mod agents;
 mod documents;
+mod http_receiver;
+mod outgoing;
+#[cfg(unix)]
+mod programs;
 #[cfg(unix)]
 mod progress;
 mod rabbitmq;
+mod replay;
 mod serve;
 mod sql;
 #[path = "../support/mod.rs"]

@@ -1,9 +1,13 @@
 //! The verbs on RabbitMQ, between processes.
 
-use std::{path::Path, process::Command};
+use std::{
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
 
-use crate::support::{Running, command, example, fails, out};
-use bloodbank_harness::{shared_rabbit_url, shared_redis_url, unique};
+use crate::support::{Running, TIMEOUT, command, example, fails, out};
+use bloodbank_harness::{RabbitMq, shared_rabbit_url, shared_redis_url, unique};
 use serde_json::Value;
 
 /// `shop` on the broker and Redis of the tests, with an exchange and queues of its own.
@@ -45,6 +49,14 @@ fn an_event_is_watched_handled_and_traced() {
     assert!(tail.line("orders.order.shipped").contains("post"));
     let trace = out(shop.run(&["trace", id]));
     assert!(trace.contains("└─ orders.order.shipped"), "{trace}");
+    // The digits that a drawing shows are enough.
+    let drawn = out(shop.run(&["trace", id, "--format", "mermaid"]));
+    assert!(drawn.contains(&id[..8]), "{drawn}");
+    assert_eq!(out(shop.run(&["trace", &id[..13]])), trace);
+    let nothing = fails(shop.run(&["trace", "0123456789abcdef"]), 1);
+    assert!(nothing.contains("no event is known whose id begins with `0123456789abcdef`"), "{nothing}");
+    let few = fails(shop.run(&["trace", "0a"]), 2);
+    assert!(few.contains("first four digits"), "{few}");
 }
 
 #[test]
@@ -69,6 +81,40 @@ fn a_command_that_nobody_executes_fails_at_once() {
     );
     let error = fails(shop.run(&["publish", "orders.order.placed", "--mock", "--wait"]), 2);
     assert!(error.contains("no command"), "{error}");
+}
+
+#[test]
+fn a_journal_remembers_what_nobody_watched() {
+    let shop = Shop::new();
+    let error = fails(shop.run(&["history"]), 2);
+    assert!(error.contains("`topology journal enable` switches one on"), "{error}");
+    assert!(fails(shop.run(&["tail", "--since", "1h"]), 2).contains("topology journal enable"));
+    assert!(out(shop.run(&["topology", "journal", "status"])).contains("off"));
+    let enabled = out(shop.run(&["topology", "journal", "enable", "--now", "--max-age", "1h"]));
+    assert!(enabled.contains(&format!("enabled {}.journal: it keeps events for 1h", shop.exchange)), "{enabled}");
+    let publish = |order: &str| {
+        let order = format!("order_id={order}");
+        let receipt = out(shop.run(&["publish", "orders.order.placed", "--mock", "--set", &order, "--json"]));
+        let receipt: Value = serde_json::from_str(&receipt).unwrap();
+        assert_eq!(receipt["unrouted"], Value::Null, "nobody can tell");
+        receipt["event_id"].as_str().unwrap().to_owned()
+    };
+    let ids = [publish("o-1"), publish("o-2")];
+    let history = out(shop.run(&["history", "orders.#"]));
+    let lines: Vec<&str> = history.lines().collect();
+    assert!(lines.len() == 2 && lines[0].contains(&ids[0]) && lines[1].contains(&ids[1]), "{history}");
+    assert!(out(shop.run(&["history", "--text", "o-2"])).contains(&ids[1]));
+    let tail = Running::start(shop.run(&["tail", "--since", "1h", "-n", "3"]));
+    tail.line(&ids[0]);
+    tail.line(&ids[1]);
+    let live = publish("o-3");
+    tail.line(&live);
+    let status: Value = serde_json::from_str(&out(shop.run(&["topology", "journal", "status", "--json"]))).unwrap();
+    assert_eq!((&status["enabled"], &status["floor"], &status["tip"]), (&true.into(), &0.into(), &2.into()));
+    assert!(out(shop.run(&["doctor"])).contains("its journal has the offsets 0 to 2"));
+    out(shop.run(&["topology", "journal", "disable", "--delete"]));
+    assert!(out(shop.run(&["doctor"])).contains("it keeps no journal"));
+    fails(shop.run(&["history"]), 2);
 }
 
 #[test]
@@ -105,13 +151,6 @@ fn the_topology_is_declared_and_the_doctor_is_content() {
         clock["state"] == "ok" && says.contains("RabbitMQ has none") && says.contains("that of Redis agrees"),
         "{clock}"
     );
-}
-
-#[test]
-fn the_past_is_not_on_the_broker() {
-    let shop = Shop::new();
-    let error = fails(shop.run(&["tail", "--since", "10m"]), 2);
-    assert!(error.contains("RabbitMQ remembers no events"), "{error}");
 }
 
 impl Shop {
@@ -196,4 +235,111 @@ fn a_topology_that_the_broker_would_refuse_is_known_before() {
     let queue = compared.iter().find(|item| item["item"] == name).unwrap();
     assert_eq!(queue["status"]["state"], "different", "{queue}");
     assert!(queue["status"]["detail"][0]["property"].as_str().unwrap().starts_with("x-"), "{queue}");
+}
+
+#[test]
+fn a_broker_that_imports_the_definitions_has_what_the_program_declares() {
+    let shop = Shop::new();
+    let rabbit = RabbitMq::start().unwrap();
+    let run = |args: &[&str]| {
+        let mut command = shop.run(args);
+        command.env("RABBIT_URL", rabbit.url());
+        command
+    };
+    let file = shop.folder().join("definitions.json");
+    std::fs::write(&file, out(run(&["topology", "--format", "definitions"]))).unwrap();
+    rabbit.ctl(&["import_definitions", file.to_str().unwrap()]).unwrap();
+    // Exit code 1 where something is missing or different.
+    let compared = out(run(&["topology", "diff"]));
+    assert!(!compared.contains("missing") && !compared.contains("different"), "{compared}");
+    // A binding is there before the program has declared anything.
+    let receipt = out(run(&["publish", "orders.order.placed", "--mock", "--json"]));
+    assert!(receipt.contains("\"unrouted\": false"), "{receipt}");
+    assert!(out(run(&["topology", "declare"])).contains("declared"));
+    let mut work = Running::start(run(&["work"]));
+    work.line("working");
+    work.signal("TERM");
+    assert_eq!(work.code(), Some(0));
+
+    // A user who may not configure leaves that to whoever imports the definitions.
+    rabbit.ctl(&["add_user", "worker", "secret"]).unwrap();
+    rabbit.ctl(&["set_permissions", "worker", "^bloodbank.reply", ".*", ".*"]).unwrap();
+    let as_worker = |mode: &str, args: &[&str]| {
+        let mut command = run(args);
+        command.env("RABBIT_URL", rabbit.url().replace("guest:guest", "worker:secret"));
+        command.env("BLOODBANK_TOPOLOGY", mode);
+        command
+    };
+    let refused = fails(as_worker("declare", &["work"]), 1);
+    assert!(refused.contains("access to exchange") && refused.contains("refused for user 'worker'"), "{refused}");
+    for mode in ["verify", "none"] {
+        let mut work = Running::start(as_worker(mode, &["work"]));
+        work.line("working");
+        out(as_worker(mode, &["publish", "orders.order.placed", "--set", "order_id=o-1", "--set", "total_cents=0"]));
+        work.line("gave up");
+        out(as_worker(mode, &["publish", "stock.article.count", "--mock", "--wait"]));
+        work.signal("TERM");
+        assert_eq!(work.code(), Some(0));
+    }
+    let queue = format!("{}.ship", shop.service);
+    rabbit.ctl(&["delete_queue", &queue]).unwrap();
+    let missing = fails(as_worker("verify", &["work"]), 1);
+    assert!(missing.contains(&format!("a queue is missing, `{queue}`")), "{missing}");
+    assert!(missing.contains("topology --format definitions"), "{missing}");
+    let unreadable = fails(as_worker("check", &["work"]), 2);
+    assert!(unreadable.contains("`declare`, `verify` or `none`"), "{unreadable}");
+}
+
+/// The plugin that Debian's package brings along.
+#[test]
+fn the_management_plugin_shows_the_whole_system() {
+    let rabbit = RabbitMq::start_with_management().unwrap();
+    let shop = Shop::new();
+    let url = rabbit.management_url().unwrap();
+    let run = |args: &[&str]| {
+        let mut command = shop.run(args);
+        command.env("RABBIT_URL", rabbit.url()).env("RABBIT_MANAGEMENT_URL", &url);
+        command
+    };
+    out(run(&["topology", "declare"]));
+    for number in 0..3 {
+        out(run(&[
+            "publish",
+            "orders.order.placed",
+            "--set",
+            &format!("order_id=o-{number}"),
+            "--set",
+            "total_cents=0",
+        ]));
+    }
+    let queue = format!("{}.ship", shop.service);
+    // It is asked without names. The plugin counts every few seconds.
+    let row_when = |wanted: &dyn Fn(&Value) -> bool| {
+        let deadline = Instant::now() + TIMEOUT;
+        loop {
+            let rows: Vec<Value> = serde_json::from_str(&out(run(&["queues", "--json"]))).unwrap();
+            let row = rows.iter().find(|row| row["name"] == *queue).unwrap_or_else(|| panic!("{rows:?}")).clone();
+            if wanted(&row) {
+                return row;
+            }
+            assert!(Instant::now() < deadline, "{row}");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    };
+    let row = row_when(&|row| row["waiting"] == 3);
+    assert_eq!((&row["consumers"], &row["unsettled"]), (&0.into(), &0.into()), "{row}");
+    let mut work = Running::start(run(&["work"]));
+    for _ in 0..3 {
+        work.line("gave up");
+    }
+    let row = row_when(&|row| row["dead_letters"] == 3 && row["waiting"] == 0);
+    assert_eq!(row["consumers"], 1, "{row}");
+    work.signal("TERM");
+    assert_eq!(work.code(), Some(0));
+    let table = out(run(&["queues"]));
+    assert!(table.contains(&queue), "{table}");
+    let mut refused = run(&["queues"]);
+    refused.env("RABBIT_MANAGEMENT_URL", url.replace("guest:guest", "guest:wrong"));
+    let error = fails(refused, 1);
+    assert!(error.contains("refuses the user") && !error.contains("wrong"), "{error}");
 }

@@ -31,6 +31,14 @@ fn the_other_verbs_go_through_the_gateway() {
     tail.line("orders.order.shipped");
     let trace = out(shop(&["trace", id]));
     assert!(trace.contains("└─ orders.order.shipped"), "{trace}");
+    let history = out(shop(&["history", "orders.#", "--json"]));
+    let keys = |text: &str| -> Vec<String> {
+        let events = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        events.map(|event| event["event_type"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(keys(&history), ["orders.order.placed", "orders.order.shipped"]);
+    assert_eq!(keys(&out(shop(&["history", "--caused-by", id, "--from", "0", "--json"]))), ["orders.order.shipped"]);
+    assert_eq!(keys(&out(shop(&["history", "--all", "-n", "1", "--json"]))), ["orders.order.placed"]);
     let reply: Value =
         serde_json::from_str(&out(shop(&["publish", "stock.article.count", "--set", "sku=A-1", "--wait"]))).unwrap();
     assert_eq!(reply["payload"], json!({"sku": "A-1", "left": 3}));
@@ -40,8 +48,6 @@ fn the_other_verbs_go_through_the_gateway() {
 
     let error = fails(shop(&["serve", "--port", "0"]), 1);
     assert!(error.contains("another process has it open; stop it, or set BLOODBANK_EMBEDDED_PATH"), "{error}");
-    let error = fails(shop(&["mcp", "--allow", "orders.#"]), 2);
-    assert!(error.contains("leave out --allow"), "{error}");
     for verb in [&["topology", "diff"][..], &["topology", "declare"], &["work"]] {
         let error = fails(shop(verb), 1);
         assert!(error.contains("the gateway at http://127.0.0.1:") && error.contains("stop it first"), "{error}");
@@ -123,6 +129,8 @@ fn dead_letters_behind_a_gateway() {
     assert!(error.contains("no subscriber has a queue `nobody.listens`"), "{error}");
     let error = fails(shop(&["dlq", "redrive"]), 2);
     assert!(error.contains("--all"), "{error}");
+    let error = fails(shop(&["dlq", "discard", "--error", ""]), 2);
+    assert!(error.contains("--error is empty"), "{error}");
     let dry = out(shop(&["dlq", "redrive", "--all", "--dry-run"]));
     assert!(dry.contains("2 would be redriven") && dry.contains(&ids[1]), "{dry}");
     assert!(out(shop(&["dlq", "redrive", "--id", &ids[0]])).contains("1 redriven"));
@@ -287,9 +295,91 @@ fn an_agent_speaks_mcp_over_stdio() {
     // Beside a gateway the same tools are there, through it.
     let serve = Running::start(shop(folder.path(), &["serve", "--port", "0"]));
     serve.line("/docs");
+    speak_mcp(folder.path(), &["mcp", "--allow", "orders.#", "--allow", "stock.article.count"], true);
     let published = speak_mcp(folder.path(), &["mcp"], false);
     let trace = out(shop(folder.path(), &["trace", &published, "--limit", "1"]));
     assert!(trace.contains("there is more than is shown"), "{trace}");
+}
+
+#[test]
+fn an_agent_is_given_no_bus_that_nobody_keeps() {
+    let folder = tempfile::tempdir().unwrap();
+    let shop = |args: &[&str]| {
+        let mut shop = shop(folder.path(), args);
+        shop.env_remove("BLOODBANK_EMBEDDED_PATH").env("XDG_DATA_HOME", folder.path()).stdin(Stdio::null());
+        shop
+    };
+    let error = fails(shop(&["mcp"]), 2);
+    assert!(error.contains("would be lost with this process; start `serve`") && error.contains("--memory"), "{error}");
+    let lost = shop(&["mcp", "--memory"]).output().unwrap();
+    let note = String::from_utf8_lossy(&lost.stderr).into_owned();
+    assert!(note.contains("events go to a bus in memory, which ends with this process"), "{note}");
+    let mut kept = shop(&["mcp"]);
+    let kept = kept.env("BLOODBANK_EMBEDDED_PATH", "my.db").output().unwrap();
+    let note = String::from_utf8_lossy(&kept.stderr).into_owned();
+    assert!(note.contains("events go to the bus in my.db"), "{note}");
+    let serve = Running::start(shop(&["serve", "--port", "0"]));
+    serve.line("/docs");
+    let through = shop(&["mcp"]).output().unwrap();
+    let note = String::from_utf8_lossy(&through.stderr).into_owned();
+    assert!(through.status.success() && note.contains("events go through the gateway at http://127"), "{note}");
+}
+
+#[test]
+fn a_gateway_is_configured_by_settings() {
+    let folder = tempfile::tempdir().unwrap();
+    let tokens = folder.path().join("tokens.toml");
+    let token = |secret: &str| {
+        std::fs::write(&tokens, format!("[[token]]\nname = \"a\"\nsecret = \"{secret}\"\npublish = [\"#\"]\n"))
+            .unwrap();
+    };
+    token("the-first-secret-1");
+    std::fs::write(folder.path().join("bloodbank.toml"), "bloodbank_http_body_bytes = 100\n").unwrap();
+    let mut serve = shop(folder.path(), &["serve", "--port", "0"]);
+    serve.env("BLOODBANK_TOKENS_FILE", &tokens).env("BLOODBANK_HTTP_ORIGINS", "https://app.example, https://b.example");
+    serve.env("BLOODBANK_HTTP_PUBLIC_URL", "https://example.org/bus");
+    let serve = Running::start(serve);
+    let line = serve.line("gateway  http://");
+    let address = line.split("http://").nth(1).unwrap().trim().to_owned();
+    let ask = |head: &str, secret: &str, body: &str| {
+        let mut connection = std::net::TcpStream::connect(&address).unwrap();
+        write!(
+            connection,
+            "{head} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nOrigin: https://b.example\r\nAuthorization: Bearer {secret}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .unwrap();
+        let mut answer = String::new();
+        std::io::Read::read_to_string(&mut connection, &mut answer).unwrap();
+        answer
+    };
+    let answer = ask("GET /openapi.json", "the-first-secret-1", "");
+    assert!(answer.contains("\"url\":\"https://example.org/bus\""), "{answer}");
+    assert!(answer.contains("access-control-allow-origin: https://b.example"), "{answer}");
+    let long = "x".repeat(101);
+    assert!(ask("POST /events/custom", "the-first-secret-1", &long).starts_with("HTTP/1.1 413"));
+
+    token("the-second-secret-1");
+    let process = serve.child.id().to_string();
+    Command::new("kill").args(["-HUP", &process]).status().unwrap();
+    serve.line("the tokens were read again");
+    assert!(ask("GET /registry/events", "the-first-secret-1", "").starts_with("HTTP/1.1 401"));
+    assert!(ask("GET /registry/events", "the-second-secret-1", "").starts_with("HTTP/1.1 200"));
+    std::fs::write(&tokens, "[[token]]\n").unwrap();
+    Command::new("kill").args(["-HUP", &process]).status().unwrap();
+    serve.line("the tokens stay as they were");
+    assert!(ask("GET /registry/events", "the-second-secret-1", "").starts_with("HTTP/1.1 200"));
+    drop(serve);
+
+    for (name, value, said) in [
+        ("BLOODBANK_HTTP_STREAMS", "many", "BLOODBANK_HTTP_STREAMS"),
+        ("BLOODBANK_HTTP_TLS_CERT", "cert.pem", "BLOODBANK_HTTP_TLS_KEY"),
+    ] {
+        let mut serve = shop(folder.path(), &["serve", "--port", "0"]);
+        let wrong = serve.env(name, value).output().unwrap();
+        let error = String::from_utf8_lossy(&wrong.stderr);
+        assert!(!wrong.status.success() && error.contains(said), "{error}");
+    }
 }
 
 /// Speaks MCP with a program; the id of the event that is published. `is_restricted`: not every event may be.

@@ -1,6 +1,11 @@
 //! `bb sql` and `bb outbox`, on a file of SQLite.
 
-use std::{path::Path, process::Command};
+use std::{
+    path::Path,
+    process::Command,
+    thread::sleep,
+    time::{Duration, Instant},
+};
 
 use bloodbank::{
     Bus,
@@ -8,7 +13,7 @@ use bloodbank::{
 };
 use serde_json::{Value, json};
 
-use crate::support::{bb, fails, out};
+use crate::support::{Running, bb, fails, out};
 
 fn on_database(folder: &Path, args: &[&str]) -> Command {
     let mut command = bb(folder, args);
@@ -43,6 +48,16 @@ fn the_tables_are_printed_made_and_looked_at() {
     assert!(out(bb(folder.path(), &["sql", "schema", "postgres"])).contains("timestamptz"));
 }
 
+fn write_row(folder: &Path, is_mandatory: bool) {
+    let payload = json!({ "order_id": "o-1" });
+    let bus = Bus::embedded();
+    let event = bus.publish_value("orders.order.placed", &payload).allow_unregistered();
+    let event = if is_mandatory { event.mandatory() } else { event };
+    let row = OutboxRow::of(&event.prepare().unwrap()).unwrap();
+    let values = rusqlite::params![row.event_id.to_string(), row.event_type, row.message, row.order_key];
+    rusqlite::Connection::open(folder.join("app.db")).unwrap().execute(INSERT, values).unwrap();
+}
+
 #[test]
 fn rows_are_listed_relayed_retried_and_discarded() {
     let folder = tempfile::tempdir().unwrap();
@@ -50,17 +65,8 @@ fn rows_are_listed_relayed_retried_and_discarded() {
     let error = fails(bb_in(&["outbox", "relay", "--once"]), 2);
     assert!(error.contains("has no tables of Bloodbank"), "{error}");
     out(bb_in(&["sql", "migrate"]));
-    let bus = Bus::embedded();
-    let connection = rusqlite::Connection::open(folder.path().join("app.db")).unwrap();
-    for is_mandatory in [true, false] {
-        let payload = json!({ "order_id": "o-1" });
-        let event = bus.publish_value("orders.order.placed", &payload).allow_unregistered();
-        let event = if is_mandatory { event.mandatory() } else { event };
-        let row = OutboxRow::of(&event.prepare().unwrap()).unwrap();
-        let values = rusqlite::params![row.event_id.to_string(), row.event_type, row.message, row.order_key];
-        connection.execute(INSERT, values).unwrap();
-    }
-    drop(connection);
+    write_row(folder.path(), true);
+    write_row(folder.path(), false);
     let listed = out(bb_in(&["outbox", "list"]));
     assert!(listed.contains("orders.order.placed") && listed.contains("2 waiting, 0 parked"), "{listed}");
     assert!(out(bb_in(&["outbox", "relay", "--once"])).contains("1 published"));
@@ -83,4 +89,23 @@ fn rows_are_listed_relayed_retried_and_discarded() {
     assert!(out(bb_in(&["outbox", "relay", "--once"])).contains("0 published"));
     assert!(out(bb_in(&["outbox", "discard", "--all"])).contains("1 discarded"));
     assert!(out(bb_in(&["outbox", "list"])).contains("0 waiting, 0 parked"));
+}
+
+#[test]
+fn the_worker_relays_where_it_is_told_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let bb_in = |args: &[&str]| on_database(folder.path(), args);
+    let error = fails(bb_in(&["work", "--outbox"]), 2);
+    assert!(error.contains("has no tables of Bloodbank"), "{error}");
+    out(bb_in(&["sql", "migrate"]));
+    write_row(folder.path(), false);
+    let mut work = Running::start(bb_in(&["work", "--outbox"]));
+    work.line("working");
+    let begun = Instant::now();
+    while !out(bb_in(&["outbox", "list"])).contains("0 waiting, 0 parked") {
+        assert!(begun.elapsed() < Duration::from_secs(60));
+        sleep(Duration::from_millis(50));
+    }
+    work.signal("TERM");
+    assert_eq!(work.code(), Some(0));
 }

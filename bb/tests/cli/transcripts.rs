@@ -47,8 +47,25 @@ pages! {
     publishing
     checking
     watching
+    history
     schemas
     serving
+}
+
+#[test]
+fn replay() {
+    page("replay", |folder| {
+        let shop = |args: &[&str]| {
+            let mut command = command(example("shop"), folder, args);
+            command.env("BLOODBANK_EMBEDDED_PATH", folder.join("bus.db")).env("SERVICE_NAME", "shop");
+            command
+        };
+        out(shop(&["topology", "declare"]));
+        for order in ["o-1", "o-2"] {
+            let order = format!("order_id={order}");
+            out(shop(&["publish", "orders.order.placed", "--mock", "--set", &order]));
+        }
+    });
 }
 
 #[test]

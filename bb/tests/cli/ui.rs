@@ -12,7 +12,8 @@ use pty_process::{OwnedWritePty, Size};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     process::Child,
-    time::sleep,
+    task::JoinHandle,
+    time::{sleep, timeout},
 };
 
 use crate::support::{Running, TIMEOUT, command, example, out};
@@ -24,6 +25,7 @@ const END: &str = "\x1b[F";
 const F2: &str = "\x1bOQ";
 const F3: &str = "\x1bOR";
 const F5: &str = "\x1b[15~";
+const F6: &str = "\x1b[17~";
 
 /// A program, and settings that other programs have too.
 struct Setup {
@@ -65,6 +67,7 @@ fn cells(count: u16) -> NonZeroU16 {
 struct Terminal {
     child: Child,
     keys: OwnedWritePty,
+    reader: JoinHandle<()>,
     /// What the program has written, and what it looks like.
     seen: Arc<Mutex<(Vec<u8>, vt100::Parser)>>,
 }
@@ -77,11 +80,11 @@ impl Terminal {
         let folder: &Path = setup.folder.path();
         let ui = pty_process::Command::new(example(setup.program)).args(args).current_dir(folder).env_clear();
         let ui = ui.env("PATH", path).env("HOME", folder).env("TERM", "xterm-256color").envs(setup.settings.clone());
-        let child = ui.spawn(pts).unwrap();
+        let child = ui.kill_on_drop(true).spawn(pts).unwrap();
         let (mut output, keys) = pty.into_split();
         let seen = Arc::new(Mutex::new((Vec::new(), vt100::Parser::new(cells(40), cells(140), 0))));
         let written = Arc::clone(&seen);
-        tokio::spawn(async move {
+        let reader = tokio::spawn(async move {
             let mut buffer = [0; 4096];
             while let Ok(count @ 1..) = output.read(&mut buffer).await {
                 let mut written = written.lock().unwrap();
@@ -89,7 +92,7 @@ impl Terminal {
                 written.1.process(&buffer[..count]);
             }
         });
-        Self { child, keys, seen }
+        Self { child, keys, reader, seen }
     }
 
     async fn types(&mut self, keys: &str) {
@@ -126,7 +129,7 @@ impl Terminal {
 
     /// Waits for the end of the program, which has given the terminal back.
     async fn ends(mut self) -> Option<i32> {
-        let code = tokio::time::timeout(TIMEOUT, self.child.wait()).await.unwrap().unwrap().code();
+        let code = timeout(TIMEOUT, self.child.wait()).await.unwrap().unwrap().code();
         let restored = "\x1b[?1049l";
         let begin = Instant::now();
         while !String::from_utf8_lossy(&self.seen.lock().unwrap().0).contains(restored) {
@@ -171,6 +174,9 @@ async fn work_with_events(setup: &Setup, worker: &Running, place: &str) {
     ui.sees("published orders.order.placed").await;
     ui.types(F5).await;
     ui.sees("no dead letters").await;
+    ui.types(F6).await;
+    ui.sees(".ship ").await;
+    assert!(ui.screen().contains("consumers"), "{}", ui.screen());
     ui.types(&format!("{F2}\t/article.count{ENTER}")).await;
     ui.sees("CountArticle").await;
     ui.types("\x12").await;
@@ -255,6 +261,23 @@ async fn a_panic_gives_the_terminal_back_and_is_read_there() {
         assert!(begin.elapsed() < TIMEOUT, "{}", seen.lock().unwrap().1.screen().contents());
         sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// As when the window is closed, or the connection to the machine breaks.
+#[tokio::test]
+async fn it_ends_when_its_terminal_is_gone() {
+    let setup = Setup::embedded("shop");
+    let mut ui = Terminal::open(&setup, &["ui"]);
+    ui.sees("orders").await;
+    // Whoever obeys keys also listens for signals.
+    ui.types("/ordplac").await;
+    ui.sees("OrderPlaced").await;
+    let Terminal { mut child, keys, reader, .. } = ui;
+    reader.abort();
+    let _ = reader.await;
+    drop(keys);
+    let ended = timeout(TIMEOUT, child.wait()).await.expect("it does not go on without a terminal").unwrap();
+    assert_eq!(ended.code(), Some(129), "{ended}");
 }
 
 #[tokio::test]

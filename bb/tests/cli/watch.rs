@@ -77,3 +77,56 @@ fn changes_are_debounced_and_have_deterministic_ids() {
     assert!(created["uri"].as_str().unwrap().starts_with("file:///"));
     assert_eq!(one[0]["source"]["type"], "file_watch");
 }
+
+#[test]
+fn a_file_that_is_saved_atomically_and_a_folder_that_is_made_again_stay_watched() {
+    let folder = tempfile::tempdir().unwrap();
+    let (notes, file) = (folder.path().join("notes"), folder.path().join("todo.md"));
+    fs::create_dir(&notes).unwrap();
+    fs::write(&file, "0").unwrap();
+    let start = |path: &Path, count| {
+        let home = folder.path().join(format!("home-{count}"));
+        fs::create_dir(&home).unwrap();
+        let running =
+            Running::start(watch(&home, &["watch", path.to_str().unwrap(), "--debounce", "100", "-n", count]));
+        running.line("watching");
+        running
+    };
+    let mut of_file = start(&file, "3");
+    for text in ["01", "012", "0123"] {
+        // What is beside it is not watched.
+        let beside = folder.path().join("todo.md.new");
+        fs::write(&beside, text).unwrap();
+        fs::rename(&beside, &file).unwrap();
+        let line = of_file.line("artifact.");
+        assert!(line.contains("artifact.updated"), "{line}");
+    }
+    assert_eq!(of_file.code(), Some(0));
+
+    let mut of_folder = start(&notes, "4");
+    fs::write(notes.join("a.md"), "a").unwrap();
+    of_folder.line("artifact.created");
+    fs::remove_dir_all(&notes).unwrap();
+    of_folder.line("artifact.deleted");
+    fs::create_dir(&notes).unwrap();
+    fs::write(notes.join("b.md"), "b").unwrap();
+    of_folder.line("artifact.created");
+    fs::write(notes.join("b.md"), "bb").unwrap();
+    of_folder.line("artifact.updated");
+    assert_eq!(of_folder.code(), Some(0));
+}
+
+#[test]
+fn a_note_about_the_bus_is_made_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let notes = folder.path().join("notes");
+    fs::create_dir(&notes).unwrap();
+    let mut watcher =
+        Running::start(bb(folder.path(), &["watch", notes.to_str().unwrap(), "--debounce", "100", "-n", "2"]));
+    watcher.line("watching");
+    fs::write(notes.join("a"), "text").unwrap();
+    watcher.both(["is in memory", "artifact.created"]);
+    fs::write(notes.join("b"), "text").unwrap();
+    let rest = watcher.rest().join("\n");
+    assert!(rest.contains("artifact.created") && !rest.contains("is in memory"), "{rest}");
+}

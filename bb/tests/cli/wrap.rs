@@ -84,6 +84,15 @@ fn a_program_that_fails_and_one_that_is_killed() {
 }
 
 #[test]
+fn nobody_has_to_read_what_it_remarks() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut wrap = bb(folder.path(), &["wrap", "sh", "--", "-c", "sleep 0.2; exit 3"]);
+    let mut child = wrap.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stderr.take());
+    assert_eq!(child.wait().unwrap().code(), Some(3), "the code of the program");
+}
+
+#[test]
 fn without_a_bus_it_runs_all_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let output = bb(folder.path(), &["wrap", "echo", "hello"]).stdin(Stdio::null()).output().unwrap();

@@ -110,6 +110,11 @@ impl Running {
         }
     }
 
+    /// What else it says, up to its end.
+    pub fn rest(&mut self) -> Vec<String> {
+        std::iter::from_fn(|| self.lines.recv_timeout(TIMEOUT).ok()).collect()
+    }
+
     /// Sends a signal by its name.
     pub fn signal(&self, name: &str) {
         let id = self.child.id().to_string();

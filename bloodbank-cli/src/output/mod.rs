@@ -1,16 +1,16 @@
 //! What verbs print: text for people, JSON for programs.
 
-mod escape;
+pub(crate) mod event;
 mod highlight;
 pub(crate) mod style;
 mod table;
 
 use std::io::{self, Write};
 
+pub(crate) use bloodbank_client::escape_controls;
+use bloodbank_client::escape_controls_of_json;
 use serde::Serialize;
 
-pub(crate) use escape::escape_controls;
-use escape::escape_controls_of_json;
 pub(crate) use table::Table;
 
 /// Standard output, without colours unless it is a terminal that wants them.
@@ -31,7 +31,12 @@ pub(crate) fn highlighted(value: &impl Serialize) -> Result<String, serde_json::
     Ok(escape_controls_of_json(&text).into_owned())
 }
 
-/// A remark beside the output.
+/// A remark beside the output, which nobody has to read: whoever closes standard error loses it, and nothing else.
 pub(crate) fn note(text: &str) {
-    anstream::eprintln!("{}note:{} {text}", style::WARN.render(), style::WARN.render_reset());
+    let _ = writeln!(anstream::stderr(), "{}note:{} {text}", style::WARN.render(), style::WARN.render_reset());
+}
+
+/// What ended the program.
+pub(crate) fn error(text: &str) {
+    let _ = writeln!(anstream::stderr(), "{}error:{} {text}", style::BAD.render(), style::BAD.render_reset());
 }

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use bloodbank_client::{GatewayClient, McpSession};
+use bloodbank_client::{GatewayClient, McpSession, is_in_memory};
 use bloodbank_core::{Bus, Settings, routing::BindingPattern};
 use bloodbank_gateway::{Gateway, McpServer, Patterns};
 use serde_json::{Value, json};
@@ -13,41 +13,55 @@ use tokio::{
 
 use crate::{
     app::Composition,
+    connect::LASTING_BUS,
     error::{CliError, Result},
-    runtime,
+    output, runtime,
 };
 
 /// Speak MCP over standard input and output: the events of this program as tools of an AI agent
 ///
 /// --allow limits what an agent may publish. On the embedded bus, which one process has to itself, the subscribers and
 /// commands of the program run too; on RabbitMQ they run where `work` or `serve` does. The gateway of `serve` offers the
-/// same tools over HTTP, at /mcp; beside a running gateway this verb passes through to it.
+/// same tools over HTTP, at /mcp; beside a running gateway this verb passes through to it. What is published has to go
+/// somewhere: without a gateway, RABBIT_URL and BLOODBANK_EMBEDDED_PATH, --memory says that it may be lost.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  bb mcp
-  bb mcp --allow 'artifact.#' --allow llm.response")]
+  BLOODBANK_EMBEDDED_PATH=bus.db bb mcp
+  bb mcp --allow 'artifact.#' --allow llm.response
+  bb mcp --memory")]
 pub(crate) struct Mcp {
     /// Let the agent publish only events that match this pattern; can be given several times
     #[arg(long, value_name = "PATTERN", value_parser = |text: &str| BindingPattern::parse(text))]
     allow: Vec<BindingPattern>,
+    /// Keep nothing: a bus in memory, which ends with this process
+    #[arg(long)]
+    memory: bool,
 }
 
 impl Mcp {
     pub(crate) fn run(self, program: Composition) -> Result {
         runtime::block_on(async {
-            let settings = Settings::load()?;
-            if let Some(gateway) = GatewayClient::find(&settings).await? {
-                if !self.allow.is_empty() {
-                    return Err(CliError::usage(format!(
-                        "the gateway at {} has this bus, and its tokens say what an agent may publish; leave out --allow, or stop the gateway",
-                        gateway.url()
-                    )));
-                }
-                return pass_through(gateway.mcp()).await;
+            let settings = self.settings()?;
+            if !self.memory
+                && let Some(gateway) = GatewayClient::find(&settings).await?
+            {
+                output::note(&format!("events go through the gateway at {}", gateway.url()));
+                return pass_through(gateway.mcp().allow(&self.allow)).await;
+            }
+            if is_in_memory(&settings) && !self.memory {
+                return Err(CliError::usage(format!(
+                    "what the agent publishes would be lost with this process; {LASTING_BUS}, or say --memory"
+                )));
             }
             let is_alone = settings.rabbit_url.is_none();
+            let file = settings.embedded_path.clone();
             let bus = Bus::connect(settings).await?;
+            output::note(&match (file, is_alone) {
+                (Some(file), true) => format!("events go to the bus in {}", file.display()),
+                (None, true) => "events go to a bus in memory, which ends with this process".to_owned(),
+                (_, false) => format!("events go to RabbitMQ, exchange {}", bus.exchange()),
+            });
             let mut builder = (program.gateway)(Gateway::builder(bus.clone()))?;
             if !self.allow.is_empty() {
                 builder = builder.agents_may_publish(Patterns::from_iter(self.allow));
@@ -68,6 +82,18 @@ impl Mcp {
             served?;
             Ok(stopped?)
         })
+    }
+
+    fn settings(&self) -> Result<Settings> {
+        let mut settings = Settings::load()?;
+        if self.memory {
+            if settings.rabbit_url.is_some() {
+                return Err(CliError::usage("--memory is for the embedded bus; leave it out, or unset RABBIT_URL"));
+            }
+            settings.embedded_path = None;
+            settings.allow_memory = true;
+        }
+        Ok(settings)
     }
 }
 

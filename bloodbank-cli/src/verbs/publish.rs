@@ -8,7 +8,7 @@ use std::{
 };
 
 use bloodbank_client::{Assignment, CheckedEvent, ClientError, PayloadBuilder, PublishRequest, find_event};
-use bloodbank_core::{ErrorKind, EventKind, Settings, registry::EventDescriptor};
+use bloodbank_core::{ErrorKind, EventKind, Settings, json::read_value, registry::EventDescriptor};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -147,7 +147,7 @@ impl Publish {
             (None, None) => return Ok(None),
         };
         let value =
-            serde_json::from_str(&text).map_err(|error| CliError::usage(format!("{place} is not JSON: {error}")))?;
+            read_value(text.as_bytes()).map_err(|fault| CliError::usage(format!("{place} cannot be read: {fault}")))?;
         Ok(Some(value))
     }
 

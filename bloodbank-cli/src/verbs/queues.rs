@@ -1,12 +1,11 @@
 //! `bb queues`.
 
-use std::{collections::BTreeMap, io::Write};
+use std::io::Write;
 
 use anstyle::Style;
-use bloodbank_client::Connection;
+use bloodbank_client::{Connection, QueueEntry};
 use bloodbank_core::{Settings, transport::QueueStatus};
-use chrono::{DateTime, Utc};
-use serde::Serialize;
+use chrono::Utc;
 
 use crate::{
     args::Via,
@@ -38,17 +37,6 @@ pub(crate) struct Queues {
     json: bool,
 }
 
-/// A queue with its dead letters.
-#[derive(Debug, Serialize)]
-struct Row {
-    #[serde(flatten)]
-    status: QueueStatus,
-    /// For how long the oldest message waits.
-    lag_seconds: Option<i64>,
-    /// What waits in the dead-letter queue; `None`: there is none.
-    dead_letters: Option<u64>,
-}
-
 impl Queues {
     pub(crate) fn run(self) -> Result {
         runtime::block_on(async {
@@ -58,7 +46,7 @@ impl Queues {
             })?;
             let found = self.look(&connection, &settings).await;
             connection.close().await;
-            let rows = rows(found?, Utc::now());
+            let rows = QueueEntry::of(found?, Utc::now());
             if self.json {
                 return Ok(output::json(&rows)?);
             }
@@ -89,51 +77,25 @@ impl Queues {
 /// What the name of a dead-letter queue ends with.
 const DEAD: &str = ".dlq";
 
-/// Every queue with its dead letters; a dead-letter queue without its queue is a row of its own.
-fn rows(found: Vec<QueueStatus>, now: DateTime<Utc>) -> Vec<Row> {
-    let mut dead: BTreeMap<String, QueueStatus> = BTreeMap::new();
-    let mut rows = Vec::new();
-    for status in found {
-        match status.name.strip_suffix(DEAD) {
-            Some(queue) => drop(dead.insert(queue.to_owned(), status)),
-            None => {
-                let lag_seconds = status.oldest.map(|oldest| (now - oldest).num_seconds().max(0));
-                rows.push(Row { status, lag_seconds, dead_letters: None });
-            }
-        }
-    }
-    for row in &mut rows {
-        row.dead_letters = dead.remove(&row.status.name).map(|dead| dead.waiting);
-    }
-    rows.extend(dead.into_values().map(|status| {
-        let waiting = status.waiting;
-        Row { status, lag_seconds: None, dead_letters: Some(waiting) }
-    }));
-    rows
-}
-
-fn print(rows: Vec<Row>) -> Result {
+fn print(rows: Vec<QueueEntry>) -> Result {
     let mut out = output::out();
-    let is_of_all =
-        |row: &Row| ["bloodbank.retry.", "bloodbank.reply."].iter().any(|name| row.status.name.starts_with(name));
-    let (of_all, rows): (Vec<_>, Vec<_>) = rows.into_iter().partition(is_of_all);
+    let (of_all, rows): (Vec<_>, Vec<_>) = rows.into_iter().partition(QueueEntry::is_of_all);
     let mut table = Table::default();
     table.styled(
         ["queue", "waiting", "in hand", "consumers", "oldest", "in/s", "done/s", "dead letters"]
             .map(|name| (name.to_owned(), HEADING)),
     );
     for row in &rows {
-        let Row { status, lag_seconds, dead_letters } = row;
+        let QueueEntry { status, dead_letters, .. } = row;
         let number = |number: Option<u64>| number.map_or_else(|| "?".to_owned(), |number| number.to_string());
         let rate = |rate: Option<f64>| rate.map_or_else(String::new, |rate| format!("{rate:.1}"));
-        let is_dead = status.name.ends_with(DEAD);
-        let alone = status.consumers == 0 && !is_dead;
+        let alone = status.consumers == 0 && !row.is_dead_letter_queue();
         table.styled([
             (escape_controls(&status.name).into_owned(), KEY),
             (status.waiting.to_string(), if alone && status.waiting > 0 { WARN } else { Style::new() }),
             (number(status.unsettled), Style::new()),
             (status.consumers.to_string(), if alone { BAD } else { Style::new() }),
-            (age(*lag_seconds, status), DIM),
+            (row.age(), DIM),
             (rate(status.arrivals), DIM),
             (rate(status.acknowledgements), DIM),
             (
@@ -154,17 +116,4 @@ fn print(rows: Vec<Row>) -> Result {
         writeln!(out, "{} wait for their next attempt", paint(HEADING, sum("bloodbank.retry.")))?;
     }
     Ok(())
-}
-
-/// For how long the oldest message waits; where that cannot be seen, how long those that wait will take.
-fn age(lag_seconds: Option<i64>, status: &QueueStatus) -> String {
-    let duration = |seconds: u64| humantime::format_duration(std::time::Duration::from_secs(seconds)).to_string();
-    match (lag_seconds, status.acknowledgements) {
-        (Some(seconds), _) => duration(seconds.unsigned_abs()),
-        (None, Some(rate)) if rate > 0.0 && status.waiting > 0 => {
-            let seconds = (status.waiting as f64 / rate).min(1e9);
-            format!("{} to go", duration(seconds as u64))
-        }
-        (None, _) => String::new(),
-    }
 }

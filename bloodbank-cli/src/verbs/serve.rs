@@ -45,6 +45,9 @@ pub(crate) struct Serve {
     /// Serve on any address without tokens: everybody who reaches it may do everything
     #[arg(long)]
     insecure: bool,
+    /// Execute no commands: somebody else does
+    #[arg(long)]
+    no_commands: bool,
 }
 
 impl Serve {
@@ -90,19 +93,24 @@ impl Serve {
         let mut signals = StopSignals::listen()?;
         // The apps are built with a layer of the gateway, which asks for their health once they run.
         let probes = Arc::new(OnceLock::new());
-        let builder = Gateway::builder(bus.clone()).tokens(Tokens::from_env()?).workers({
-            let (probes, bus) = (Arc::clone(&probes), bus.clone());
-            move || probes.get().and_then(Probes::health).unwrap_or_else(|| bus.health())
-        });
+        let builder =
+            Gateway::builder(bus.clone()).endpoints(bloodbank_dashboard::endpoints()).load_settings()?.workers({
+                let (probes, bus) = (Arc::clone(&probes), bus.clone());
+                move || probes.get().and_then(Probes::health).unwrap_or_else(|| bus.health())
+            });
         let gateway = (program.gateway)(builder)?.build();
-        let running = program.apps.build(bus).await?.watched(&gateway.watch_commands()).start().await?;
+        let apps = program.apps.build(bus).await?;
+        let apps = if self.no_commands { apps.execute_only(&[]) } else { apps };
+        let running = apps.watched(&gateway.watch_commands()).start().await?;
         let _ = probes.set(running.probes());
         let (stop, stopped) = oneshot::channel::<()>();
         let options = options.until(async {
             let _ = stopped.await;
         });
+        let (options, scheme) = with_tls(options)?;
+        let tokens = gateway.tokens().clone();
         let server = Server::bind(gateway, options).await?;
-        let url = format!("http://{}", server.address());
+        let url = format!("{scheme}://{}", server.address());
         let address = GatewayFile::write(settings, &url).map_err(|error| {
             CliError::failed(format!("the file with the address of the gateway cannot be written: {error}"))
         })?;
@@ -115,6 +123,7 @@ impl Serve {
             Ok(stopped?)
         };
         let mut serving = pin!(serving);
+        let _reloading = ReloadTokens::on_hangup(tokens)?;
         tokio::select! {
             done = serving.as_mut() => return done,
             () = signals.next() => drop(stop),
@@ -123,6 +132,53 @@ impl Serve {
             done = serving => done,
             () = signals.next() => Err(CliError::failed("stopped at once; what was in hand is delivered again")),
         }
+    }
+}
+
+/// Serves HTTPS where the settings name a certificate.
+#[cfg(feature = "tls")]
+fn with_tls(options: ServeOptions) -> Result<(ServeOptions, &'static str)> {
+    Ok(match bloodbank_gateway::Tls::from_env()? {
+        Some(tls) => (options.tls(tls), "https"),
+        None => (options, "http"),
+    })
+}
+
+#[cfg(not(feature = "tls"))]
+fn with_tls(options: ServeOptions) -> Result<(ServeOptions, &'static str)> {
+    if bloodbank_core::settings::Reader::load()?.has("BLOODBANK_HTTP_TLS_CERT") {
+        return Err(CliError::usage("this program is built without HTTPS; build it with the feature `tls`"));
+    }
+    Ok((options, "http"))
+}
+
+/// Reads the tokens again whenever the process gets SIGHUP, until this is dropped.
+struct ReloadTokens(tokio::task::JoinHandle<()>);
+
+impl ReloadTokens {
+    #[cfg(unix)]
+    fn on_hangup(tokens: Tokens) -> Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut hangup = signal(SignalKind::hangup())?;
+        Ok(Self(tokio::spawn(async move {
+            while hangup.recv().await.is_some() {
+                match Tokens::from_env().and_then(|new| tokens.replace(&new)) {
+                    Ok(()) => output::note("the tokens were read again"),
+                    Err(error) => output::note(&format!("the tokens stay as they were: {error}")),
+                }
+            }
+        })))
+    }
+
+    #[cfg(not(unix))]
+    fn on_hangup(_tokens: Tokens) -> Result<Self> {
+        Ok(Self(tokio::spawn(async {})))
+    }
+}
+
+impl Drop for ReloadTokens {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

@@ -5,13 +5,11 @@ use std::io::Write;
 use bloodbank_client::GatewayClient;
 use bloodbank_core::{
     Bus, Settings,
-    correlation::{self, CorrelationTracker},
+    correlation::{self, CorrelationTracker, IdPrefix},
 };
 use clap::ValueEnum;
-use uuid::Uuid;
 
 use crate::{
-    args::event_id,
     error::{CliError, Result},
     output, runtime,
 };
@@ -25,12 +23,12 @@ use crate::{
     after_help = "\
 Examples:
   bb trace 6f1c2a9e-7a53-4f7e-9d43-0c4b6a2f1e11
+  bb trace 6f1c2a9e
   bb trace 6f1c2a9e-7a53-4f7e-9d43-0c4b6a2f1e11 --format mermaid"
 )]
 pub(crate) struct Trace {
-    /// The id of any event of the chain
-    #[arg(value_parser = event_id)]
-    id: Uuid,
+    /// The id of any event of the chain, or its first digits
+    id: IdPrefix,
     /// How it is drawn
     #[arg(long, value_name = "FORMAT", default_value = "tree")]
     format: Format,
@@ -71,7 +69,7 @@ impl Trace {
             if settings.redis_url.is_none()
                 && let Some(gateway) = GatewayClient::find(&settings).await?
             {
-                let text = gateway.trace(self.id, self.format.name(), self.limit).await?;
+                let text = gateway.trace(&self.id.to_string(), self.format.name(), self.limit).await?;
                 return Ok(writeln!(output::out(), "{}", text.trim_end())?);
             }
             let attached = Bus::attach(&settings).await?;
@@ -79,13 +77,16 @@ impl Trace {
                 Some(tracker) => tracker.clone(),
                 None => tracker(&settings).await?,
             };
-            let trace = correlation::Trace::load_at_most(&tracker, self.id, self.limit).await?;
+            let id = tracker.resolve(&self.id).await?.one(&self.id).map_err(|said| {
+                let days = settings.correlation_ttl.as_secs() / (24 * 60 * 60);
+                CliError::failed(format!("{said}; links are kept {days} days, where the settings of correlation say"))
+            })?;
+            let trace = correlation::Trace::load_at_most(&tracker, id, self.limit).await?;
             let is_known =
                 trace.events.len() > 1 || trace.events.first().is_some_and(|event| event.event_type.is_some());
             if !is_known {
                 return Err(CliError::failed(format!(
-                    "nothing is known about event {}; check the id and the settings of correlation, links are kept {} days",
-                    self.id,
+                    "nothing is known about event {id}; check the id and the settings of correlation, links are kept {} days",
                     settings.correlation_ttl.as_secs() / (24 * 60 * 60)
                 )));
             }

@@ -77,6 +77,12 @@ impl FilterArgs {
     pub(super) fn filter(&self) -> Result<Filter> {
         let pattern =
             |text: &String| BindingPattern::parse_wire(&**text).map_err(|error| CliError::usage(error.to_string()));
+        // An empty text is contained in every other.
+        for (name, text) in [("--reason", &self.reason), ("--error", &self.error)] {
+            if text.as_deref() == Some("") {
+                return Err(CliError::usage(format!("{name} is empty; leave it out, or say what it selects")));
+            }
+        }
         Ok(Filter {
             handles: self.id.clone(),
             event_type: self.event_type.as_ref().map(pattern).transpose()?,

@@ -5,8 +5,8 @@ mod markdown;
 use std::{fs, io::Write, path::PathBuf};
 
 use bloodbank_client::Flow;
-use bloodbank_core::Registry;
-use bloodbank_gateway::asyncapi_document;
+use bloodbank_core::{Registry, Settings};
+use bloodbank_gateway::{JsonFirst, asyncapi_document};
 use clap::ValueEnum;
 use serde_json::Value;
 
@@ -49,8 +49,8 @@ impl Docs {
                 let handlers = runtime::block_on(async { Ok(program.apps.handlers().await?) })?;
                 markdown::page(&Flow::of(Registry::global(), &handlers).subscribed())
             }
-            Format::Asyncapi => document(asyncapi_document(Registry::global()))?,
-            Format::Openapi => document(runtime::block_on(app::openapi(program.gateway))?)?,
+            Format::Asyncapi => document(&asyncapi_document(Registry::global(), &Settings::load()?)),
+            Format::Openapi => document(&runtime::block_on(app::openapi(program.gateway))?),
         };
         match &self.out {
             None => Ok(output::out().write_all(text.as_bytes())?),
@@ -60,6 +60,6 @@ impl Docs {
     }
 }
 
-fn document(document: Value) -> Result<String> {
-    Ok(serde_json::to_string_pretty(&document)? + "\n")
+fn document(document: &Value) -> String {
+    format!("{:#}\n", JsonFirst(document))
 }

@@ -245,6 +245,7 @@ async fn probe_bus(settings: Settings) -> Probe {
     let system = bus.transport().system();
     let clock = if is_rabbit { Some(OtherClock::None("RabbitMQ")) } else { newest(&bus).await };
     let there_and_back = there_and_back(&bus).await;
+    let (state, journal) = journal(&bus).await;
     bus.close().await;
     let found = match there_and_back {
         Err(error) => {
@@ -257,11 +258,22 @@ async fn probe_bus(settings: Settings) -> Probe {
         ),
         Ok(time) => finding(
             "bus",
-            State::Ok,
-            format!("{system}, connected in {connected:.0?}, a message there and back in {time:.1?}"),
+            state,
+            format!("{system}, connected in {connected:.0?}, a message there and back in {time:.1?}; {journal}"),
         ),
     };
     (found, clock)
+}
+
+/// What is remembered of events that were handled.
+async fn journal(bus: &Bus) -> (State, String) {
+    let Some(journal) = bus.stores().journal else { return (State::Ok, "it keeps no journal".to_owned()) };
+    let range = async { Ok::<_, bloodbank_core::Error>(journal.floor().await?.zip(journal.tip().await?)) };
+    match range.await {
+        Ok(Some((floor, tip))) => (State::Ok, format!("its journal has the offsets {floor} to {tip}")),
+        Ok(None) => (State::Ok, "its journal is empty".to_owned()),
+        Err(error) => (State::Warning, error.to_string()),
+    }
 }
 
 /// When the newest event came that the embedded bus remembers.

@@ -1,5 +1,6 @@
 //! `bb watch`.
 
+mod place;
 mod snapshot;
 
 use std::{
@@ -13,10 +14,12 @@ use bloodbank_core::{
     envelope::{Source, TriggerType},
     event_id,
 };
-use notify::Watcher;
 use serde_json::json;
 
-use self::snapshot::{Change, IgnoreRules, Snapshot};
+use self::{
+    place::Place,
+    snapshot::{Change, IgnoreRules, Snapshot},
+};
 use crate::{
     args::Via,
     connect,
@@ -70,24 +73,19 @@ impl Watch {
             .map_err(|error| CliError::usage(format!("{} cannot be watched: {error}", self.path.display())))?;
         let ignore = IgnoreRules::new(&root, &self.ignore)?;
         let (sender, changes) = channel();
-        let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             // Reading changes nothing; an error may stand for changes that were lost.
             if event.as_ref().map_or(true, |event| !event.kind.is_access()) {
                 let _ = sender.send(event.map(|event| event.paths).unwrap_or_default());
             }
         })
         .map_err(|error| CliError::failed(format!("this system cannot watch files: {error}")))?;
-        watcher.watch(&root, notify::RecursiveMode::Recursive).map_err(|error| {
-            CliError::failed(format!(
-                "{} cannot be watched: {error}; raise fs.inotify.max_user_watches, or watch less",
-                root.display()
-            ))
-        })?;
+        let mut place = Place::watch(watcher, root.clone())?;
         let mut known = Snapshot::take(&ignore);
         output::note(&format!("watching {} ({} files); Ctrl-C ends", root.display(), known.len()));
         let mut left = self.count.unwrap_or(usize::MAX);
         while left > 0 {
-            self.wait(&changes, &ignore)?;
+            self.wait(&changes, &ignore, &mut place)?;
             let now = Snapshot::take(&ignore);
             let mut found = known.changes(&now);
             known = now;
@@ -101,8 +99,11 @@ impl Watch {
     }
 
     /// Waits for a change and then until there is no more.
-    fn wait(&self, changes: &Receiver<Vec<PathBuf>>, ignore: &IgnoreRules) -> Result {
-        let counts = |paths: &[PathBuf]| paths.is_empty() || paths.iter().any(|path| !ignore.excludes(path));
+    fn wait(&self, changes: &Receiver<Vec<PathBuf>>, ignore: &IgnoreRules, place: &mut Place) -> Result {
+        let mut counts = |paths: &[PathBuf]| {
+            place.follow(paths);
+            paths.is_empty() || paths.iter().any(|path| place.contains(path) && !ignore.excludes(path))
+        };
         let ended = || CliError::failed("the system no longer says what changes; start it again");
         loop {
             let paths = changes.recv().map_err(|_| ended())?;

@@ -1,8 +1,6 @@
 //! `bb tail`.
 
-mod format;
-
-use std::{io::Write, path::Path, pin::pin, sync::Arc};
+use std::{path::Path, pin::pin, sync::Arc};
 
 use bloodbank_client::{Connection, GatewayClient, GatewayEvent};
 use bloodbank_core::{
@@ -14,19 +12,22 @@ use bloodbank_core::{
 use bloodbank_embedded::Embedded;
 use futures_util::{StreamExt, TryStreamExt};
 
-use self::format::Format;
 use crate::{
     args::PastTime,
     connect::LASTING_BUS,
     error::{CliError, Result},
-    output, runtime,
+    output::{
+        self,
+        event::{Format, print},
+    },
+    runtime,
 };
 
 /// Watch events as they are published
 ///
 /// On RabbitMQ, `tail` shows events from now on, through a queue of its own that is deleted at the end; no subscriber misses
-/// an event by it. The file of an embedded bus has a history: through the gateway that has the file open, --since begins
-/// with earlier events, and without a gateway `tail` prints the history and ends.
+/// an event by it. --since begins with earlier events, where there is a journal: in the file of an embedded bus, and on RabbitMQ
+/// once `topology journal enable` has switched it on. Without a program that has the file open `tail` prints its history and ends.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -67,21 +68,20 @@ impl Tail {
                 output::note(&note);
             }
             if settings.rabbit_url.is_some() {
-                if self.since.is_some() {
-                    return Err(CliError::usage(
-                        "RabbitMQ remembers no events, so there is nothing since then; leave out --since",
-                    ));
-                }
-                return self.follow_bus(&Bus::connect(settings).await?, &pattern, format).await;
+                let bus = Bus::connect(settings).await?;
+                return match &self.since {
+                    Some(since) => self.follow_journal(&bus, since, &pattern, format).await,
+                    None => self.follow_bus(&bus, &pattern, format).await,
+                };
             }
             if let Some(gateway) = GatewayClient::find(&settings).await? {
                 return self.follow_gateway(&gateway, &settings, &pattern, format).await;
             }
             if let Some(bus) = Bus::attach(&settings).await? {
-                if self.since.is_some() {
-                    self.print_history(bus.stores().journal, &settings, &pattern, format).await?;
-                }
-                return self.follow_bus(&bus, &pattern, format).await;
+                return match &self.since {
+                    Some(since) => self.follow_journal(&bus, since, &pattern, format).await,
+                    None => self.follow_bus(&bus, &pattern, format).await,
+                };
             }
             match settings.embedded_path.as_deref() {
                 Some(path) => self.show_history(path, &settings, &pattern, format).await,
@@ -106,6 +106,27 @@ impl Tail {
             left -= 1;
         }
         drop(events);
+        bus.close().await;
+        Ok(())
+    }
+
+    /// Prints what was published since a time, and what is published from now on.
+    async fn follow_journal(&self, bus: &Bus, since: &PastTime, pattern: &BindingPattern, format: Format) -> Result {
+        let journal = Connection::Bus(bus.clone()).journal(bus.settings())?;
+        let query = JournalQuery::all().pattern(pattern.clone()).exchange(&**bus.exchange());
+        let mut entries = journal.follow(query, Position::Time(since.0));
+        output::note(&format!("watching `{pattern}` on {}; Ctrl-C ends", bus.exchange()));
+        let mut left = self.count.unwrap_or(usize::MAX);
+        while left > 0 {
+            let entry = tokio::select! {
+                entry = entries.try_next() => entry?,
+                _ = tokio::signal::ctrl_c() => None,
+            };
+            let Some(entry) = entry else { break };
+            print(&entry.message.body, format)?;
+            left -= 1;
+        }
+        drop(entries);
         bus.close().await;
         Ok(())
     }
@@ -177,14 +198,6 @@ impl Tail {
 fn resumed(url: &str, is_complete: bool) -> String {
     let missed = if is_complete { "no event was missed" } else { "events may have been missed" };
     format!("the gateway was away and is back at {url}; {missed}")
-}
-
-fn print(body: &[u8], format: Format) -> Result {
-    // In one piece: whoever reads sees whole lines.
-    let text = format::format(body, format);
-    let mut out = output::out();
-    out.write_all(text.as_bytes())?;
-    Ok(out.flush()?)
 }
 
 /// A word to those whose pattern matches none of the events of this program.

@@ -1,18 +1,21 @@
 //! An event as text.
 
-use std::fmt::Write;
+use std::{fmt::Write as _, io::Write as _};
 
 use bloodbank_core::envelope::RawEnvelope;
 use serde_json::Value;
 
-use crate::output::{
-    self, escape_controls,
-    style::{BAD, DIM, KEY, paint},
+use crate::{
+    error::Result,
+    output::{
+        self, escape_controls,
+        style::{BAD, DIM, KEY, paint},
+    },
 };
 
 /// The format of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Format {
+pub(crate) enum Format {
     /// On one line.
     Line,
     /// The envelope, indented.
@@ -21,8 +24,16 @@ pub(super) enum Format {
     Json,
 }
 
+/// Prints an event in one piece: whoever reads sees whole lines.
+pub(crate) fn print(body: &[u8], format: Format) -> Result {
+    let text = self::format(body, format);
+    let mut out = output::out();
+    out.write_all(text.as_bytes())?;
+    Ok(out.flush()?)
+}
+
 /// The event as text, with the line break. What a terminal would obey is written out.
-pub(super) fn format(body: &[u8], format: Format) -> String {
+fn format(body: &[u8], format: Format) -> String {
     let mut text = match format {
         Format::Line => line(body),
         Format::Full => full(body),

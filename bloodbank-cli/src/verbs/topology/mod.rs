@@ -1,12 +1,18 @@
 //! `bb topology`.
 
+mod journal;
+
 use std::{collections::BTreeMap, io::Write};
 
 use anstyle::Style;
-use bloodbank_core::transport::{
-    self, TopologyStatus,
-    topology::{ExchangeKind, PARKED_DELIVERY_LIMIT, Queue},
+use bloodbank_core::{
+    Settings,
+    transport::{
+        self, TopologyStatus,
+        topology::{ExchangeKind, PARKED_DELIVERY_LIMIT, Queue},
+    },
 };
+use clap::ValueEnum;
 use serde_json::json;
 
 use crate::{
@@ -29,14 +35,33 @@ use crate::{
 Examples:
   bb topology
   bb topology --json
-  bb topology declare"
+  bb topology --format definitions > definitions.json; rabbitmqctl import_definitions definitions.json
+  bb topology --format kubernetes | kubectl apply -f -
+  bb topology declare
+  bb topology journal enable"
 )]
 pub(crate) struct Topology {
+    /// How it is written
+    #[arg(long, value_name = "FORMAT", default_value = "text", conflicts_with = "json")]
+    format: Format,
+    /// The name of the RabbitmqCluster, for `kubernetes`
+    #[arg(long, value_name = "NAME", default_value = "rabbitmq")]
+    cluster: String,
     /// As JSON
     #[arg(long)]
     json: bool,
     #[command(subcommand)]
     action: Option<Action>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For reading
+    Text,
+    /// For `rabbitmqctl import_definitions`
+    Definitions,
+    /// For the topology operator of RabbitMQ
+    Kubernetes,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -48,6 +73,8 @@ enum Action {
         /// The queue
         queue: String,
     },
+    #[command(subcommand)]
+    Journal(journal::Journal),
     /// Compare it with the broker without changing anything; a difference ends with exit code 1
     Diff {
         /// As JSON
@@ -59,13 +86,26 @@ enum Action {
 impl Topology {
     pub(crate) fn run(self, apps: AppFactories) -> Result {
         runtime::block_on(async {
+            if let Some(Action::Journal(journal)) = self.action {
+                return journal.run().await;
+            }
             let topology = apps.topology().await?;
             match self.action {
                 None if self.json => Ok(json(&topology)?),
-                None => Ok(output::out().write_all(text(&topology).as_bytes())?),
+                None => match self.format {
+                    Format::Text => Ok(output::out().write_all(text(&topology).as_bytes())?),
+                    Format::Definitions => {
+                        Ok(output::json(&bloodbank_amqp::definitions(&topology, &Settings::load()?)?)?)
+                    }
+                    Format::Kubernetes => {
+                        let settings = Settings::load()?;
+                        Ok(output::json(&bloodbank_amqp::manifests(&topology, &settings, &self.cluster)?)?)
+                    }
+                },
                 Some(Action::Declare) => declare(topology).await,
                 Some(Action::Release { queue }) => release(queue).await,
                 Some(Action::Diff { json }) => diff(topology, json).await,
+                Some(Action::Journal(_)) => Ok(()),
             }
         })
     }
@@ -141,6 +181,10 @@ fn text(topology: &transport::Topology) -> String {
             (remarks(queue), Style::new()),
         ]);
     }
+    for queue in &topology.foreign {
+        let remark = "made by others; nothing of it is declared".to_owned();
+        queues.styled([(queue.to_string(), Style::new()), ("foreign".to_owned(), DIM), (remark, Style::new())]);
+    }
     let mut bindings = Table::default();
     for binding in topology.bindings.iter().filter(|binding| !is_retry_rung(&binding.exchange)) {
         bindings.styled([
@@ -175,6 +219,9 @@ fn remarks(queue: &Queue) -> String {
     if let Some(length) = queue.max_length {
         remarks.push(format!("at most {length} messages"));
     }
+    if let Some(priority) = queue.max_priority {
+        remarks.push(format!("priorities up to {priority}"));
+    }
     if let Some(to) = &queue.dead_letter {
         let exchange = if to.exchange.is_empty() { "the queue named by the key" } else { &to.exchange };
         remarks.push(format!("then to {exchange}"));
@@ -198,6 +245,7 @@ fn json(topology: &transport::Topology) -> std::io::Result<()> {
                 "delivery_limit": queue.delivery_limit,
                 "message_ttl_ms": queue.message_ttl.map(|ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX)),
                 "max_length": queue.max_length,
+                "max_priority": queue.max_priority,
                 "dead_letter": queue.dead_letter.as_ref().map(|to| json!({"exchange": &*to.exchange, "routing_key": to.routing_key.as_deref()})),
             })
         })
@@ -207,7 +255,7 @@ fn json(topology: &transport::Topology) -> std::io::Result<()> {
         .iter()
         .map(|binding| json!({"exchange": &*binding.exchange, "pattern": &*binding.pattern, "queue": &*binding.queue}))
         .collect();
-    output::json(&json!({"exchanges": exchanges, "queues": queues, "bindings": bindings}))
+    output::json(&json!({"exchanges": exchanges, "queues": queues, "bindings": bindings, "foreign": topology.foreign}))
 }
 
 fn exchange_kind(kind: ExchangeKind) -> &'static str {

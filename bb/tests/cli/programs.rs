@@ -1,0 +1,66 @@
+//! What a program consists of, and what it says about what it has not.
+
+use crate::support::{Running, bb, command, example, fails, out};
+use serde_json::Value;
+
+#[test]
+fn a_program_keeps_all_of_its_apps() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = |args: &[&str]| command(example("pair"), folder.path(), args);
+    let topology: Value = serde_json::from_str(&out(program(&["topology", "--json"]))).unwrap();
+    let queues: Vec<_> =
+        topology["queues"].as_array().unwrap().iter().filter_map(|queue| queue["name"].as_str()).collect();
+    for queue in ["host.answer", "dog.bark"] {
+        assert!(queues.contains(&queue), "{queues:?}");
+    }
+    let mut work = program(&["work"]);
+    work.env("BLOODBANK_EMBEDDED_PATH", folder.path().join("bus.db"));
+    let mut work = Running::start(work);
+    work.line("working");
+    let mut queues = program(&["queues", "--json"]);
+    queues.env("BLOODBANK_EMBEDDED_PATH", folder.path().join("bus.db"));
+    let queues: Vec<Value> = serde_json::from_str(&out(queues)).unwrap();
+    for queue in ["host.answer", "dog.bark"] {
+        let found = queues.iter().find(|row| row["name"] == queue).unwrap_or_else(|| panic!("{queue}: {queues:?}"));
+        assert_eq!(found["consumers"], 1, "{found}");
+    }
+    work.signal("TERM");
+    assert_eq!(work.code(), Some(0));
+}
+
+#[test]
+fn a_domain_without_commands_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = out(bb(folder.path(), &["list-commands", "-d", "github"]));
+    assert!(said.contains("domain `github` has no commands"), "{said}");
+    assert!(said.contains("list-events --domain github"), "{said}");
+    assert_eq!(out(bb(folder.path(), &["list-commands", "-d", "github", "--json"])).trim(), "[]");
+    assert!(fails(bb(folder.path(), &["list-commands", "-d", "firefly"]), 2).contains("did you mean `fireflies`?"));
+}
+
+#[test]
+fn the_commands_that_are_executed_can_be_chosen() {
+    let folder = tempfile::tempdir().unwrap();
+    let executes = |execute: Option<&str>| {
+        let mut topology = bb(folder.path(), &["topology"]);
+        if let Some(execute) = execute {
+            topology.env("BLOODBANK_EXECUTE", execute);
+        }
+        let shown = out(topology);
+        ["agent.thread.prompt", "fireflies.transcript.fetch"].map(|key| shown.contains(&format!("command.{key}")))
+    };
+    assert_eq!(executes(None), [true, true]);
+    assert_eq!(executes(Some("fireflies.#, agent.thread.prompt")), [true, true]);
+    assert_eq!(executes(Some("fireflies.#")), [false, true]);
+    std::fs::write(folder.path().join("bloodbank.toml"), "bloodbank_execute = [\"agent.thread.prompt\"]\n").unwrap();
+    assert_eq!(executes(None), [true, false]);
+    let mut misspelt = bb(folder.path(), &["topology"]);
+    misspelt.env("BLOODBANK_EXECUTE", "agent.thread.promt");
+    let error = fails(misspelt, 2);
+    assert!(error.contains("BLOODBANK_EXECUTE in the environment") && error.contains("agent.thread.prompt"), "{error}");
+
+    let serve = Running::start(bb(folder.path(), &["serve", "--memory", "--port", "0", "--no-commands"]));
+    serve.line("gateway  http://");
+    let refused = fails(bb(folder.path(), &["publish", "agent.thread.prompt", "--mock", "--wait"]), 1);
+    assert!(refused.contains("no queue receives `agent.thread.prompt`"), "{refused}");
+}
