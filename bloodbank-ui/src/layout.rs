@@ -55,6 +55,11 @@ pub(crate) fn live(body: Rect) -> [Rect; 3] {
     [rate, list, details]
 }
 
+/// The queues, and the connections below them.
+pub(crate) fn queues(body: Rect) -> [Rect; 2] {
+    Layout::vertical([Constraint::Percentage(65), Constraint::Percentage(35)]).areas(body)
+}
+
 /// The part within a border.
 pub(crate) fn inside(area: Rect) -> Rect {
     Rect { x: area.x + 1, y: area.y + 1, width: area.width.saturating_sub(2), height: area.height.saturating_sub(2) }

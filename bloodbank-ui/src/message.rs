@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use bloodbank_client::{CausationTrace, CheckedEvent, DeadLetterEntry, PublishReceipt, SweepAction, SweepReport};
+use bloodbank_client::{
+    CausationTrace, CheckedEvent, ConnectionStatus, DeadLetterEntry, Handle, PublishReceipt, QueueEntry, SweepAction,
+    SweepReport,
+};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use crossterm::event::{KeyEvent, MouseEvent};
@@ -37,6 +40,7 @@ pub(crate) enum Message {
         result: Result<CausationTrace, String>,
     },
     DeadLetters(Result<Vec<DeadLetterEntry>, String>),
+    Queues(Result<QueueReport, String>),
     Swept {
         action: SweepAction,
         result: Result<SweepReport, String>,
@@ -58,9 +62,13 @@ pub(crate) enum Effect {
     },
     Execute(CheckedEvent),
     Trace(Uuid),
-    /// Asks the bus for what it remembers since this time.
-    History(DateTime<Utc>),
+    /// Asks the bus for what it remembers since a time, and until another one.
+    History {
+        since: DateTime<Utc>,
+        until: Option<DateTime<Utc>>,
+    },
     ListDeadLetters,
+    ListQueues,
     Sweep {
         action: SweepAction,
         letters: Vec<LetterId>,
@@ -75,11 +83,27 @@ pub(crate) enum Effect {
     },
 }
 
-/// A dead letter by the queue of its subscriber and its event.
+/// A dead letter by the queue of its subscriber and its handle.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LetterId {
     pub(crate) queue: String,
-    pub(crate) event_id: Uuid,
+    pub(crate) handle: Handle,
+}
+
+impl LetterId {
+    pub(crate) fn of(letter: &DeadLetterEntry) -> Self {
+        Self { queue: letter.queue.clone(), handle: letter.handle }
+    }
+}
+
+/// What the bus says about its queues.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct QueueReport {
+    pub(crate) queues: Vec<QueueEntry>,
+    /// The connections to the broker; `None`: they cannot be seen.
+    pub(crate) connections: Option<Vec<ConnectionStatus>>,
+    /// Why these are not all queues.
+    pub(crate) remark: Option<String>,
 }
 
 /// The way to the bus.

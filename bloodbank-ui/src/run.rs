@@ -1,6 +1,9 @@
 //! The loop: keys, messages of the bus and seconds in, pictures and effects out.
 
-use std::{io, time::Duration};
+use std::{
+    io::{self, IsTerminal},
+    time::Duration,
+};
 
 use bloodbank_core::{Registry, Settings, app::StopSignals};
 use chrono::Utc;
@@ -9,7 +12,7 @@ use futures_util::StreamExt;
 use tokio::{
     sync::mpsc::{self, Receiver, UnboundedSender},
     task::JoinHandle,
-    time::{Instant, MissedTickBehavior, interval, sleep_until},
+    time::{Instant, MissedTickBehavior, interval, sleep, sleep_until},
 };
 
 use crate::{
@@ -27,6 +30,8 @@ const FRAME: Duration = Duration::from_millis(50);
 const WAITING: usize = 64;
 /// How long the bus may take to close.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
+/// The exit code of a program whose terminal is gone: 128 and the number of SIGHUP.
+const HUNG_UP: i32 = 129;
 
 /// Shows the bus of these settings in the terminal until the user quits, or a signal ends the process.
 ///
@@ -38,6 +43,7 @@ pub async fn run(settings: Settings, options: Options) -> io::Result<()> {
     let mut screen = Screen::open()?;
     let mut state = State::new(Registry::global(), options.clone(), Utc::now());
     (state.width, state.height) = screen.size()?;
+    let watch = tokio::spawn(end_without_terminal());
     // The first picture does not wait for the bus.
     screen.draw(&state)?;
     let (effects, received) = mpsc::unbounded_channel();
@@ -46,7 +52,20 @@ pub async fn run(settings: Settings, options: Options) -> io::Result<()> {
     let mut session = Session { screen, state, messages, effects, bus };
     let ended = session.run().await;
     session.close().await;
+    watch.abort();
     ended
+}
+
+/// Ends the process when its terminal is gone. The reader of keys does not say so: it reads the end of the input for ever, and
+/// nothing else of the loop has its turn.
+async fn end_without_terminal() {
+    let mut looks = interval(Duration::from_secs(1));
+    while io::stdin().is_terminal() {
+        looks.tick().await;
+    }
+    // What was sent may still be confirmed.
+    sleep(CLOSE_TIMEOUT).await;
+    std::process::exit(HUNG_UP);
 }
 
 struct Session {
@@ -125,8 +144,18 @@ impl Session {
     /// Gives the terminal back at once, then closes the bus.
     async fn close(self) {
         let Self { screen, effects, messages, bus, .. } = self;
-        drop((screen, effects, messages));
+        drop((effects, messages));
+        let is_hung_up = !io::stdin().is_terminal();
+        // A terminal that is gone is given back to nobody, and ratatui would panic when it cannot say that it failed.
+        if is_hung_up {
+            std::mem::forget(screen)
+        } else {
+            drop(screen)
+        }
         let _ = tokio::time::timeout(CLOSE_TIMEOUT, bus).await;
+        if is_hung_up {
+            std::process::exit(HUNG_UP);
+        }
     }
 }
 

@@ -4,20 +4,21 @@ use std::{sync::Arc, time::Duration};
 
 use bloodbank_client::{
     CheckedEvent, ClientError, Connection, DeadLetterDetail, DeadLetterEntry, PublishReceipt, PublishRequest,
-    SweepAction, SweepReport,
+    QueueEntry, SweepAction, SweepReport,
 };
 use bloodbank_core::{
     Settings,
     dead_letter::{Filter, Mode},
     envelope::{Source, TriggerType},
     routing::BindingPattern,
+    transport::QueueStatus,
 };
 use chrono::{DateTime, Utc};
 use tokio::sync::mpsc::Sender;
 use uuid::Uuid;
 
 use crate::{
-    message::{Effect, LetterId, Message, SeenEvent},
+    message::{Effect, LetterId, Message, QueueReport, SeenEvent},
     options::Options,
     state::MOST,
 };
@@ -42,8 +43,9 @@ impl Work {
             Effect::Publish { event, replaces } => Message::Published(self.publish(&event, replaces.as_ref()).await),
             Effect::Execute(event) => Message::Replied(self.execute(&event).await.map_err(said)),
             Effect::Trace(id) => Message::Traced { id, result: self.trace(id).await.map_err(said) },
-            Effect::History(since) => Message::History(self.history(since).await.map_err(said)),
+            Effect::History { since, until } => Message::History(self.history(since, until).await.map_err(said)),
             Effect::ListDeadLetters => Message::DeadLetters(self.dead_letters().await.map_err(said)),
+            Effect::ListQueues => Message::Queues(self.queues().await.map_err(said)),
             Effect::Sweep { action, letters } => {
                 Message::Swept { action, result: self.sweep(action, &letters).await.map_err(said) }
             }
@@ -74,7 +76,7 @@ impl Work {
             return connection.publish(&self.request(event)).await.map_err(said);
         };
         // An id of its own, also where the declaration derives ids: whoever recognises duplicates has seen the old one.
-        let causes = [letter.event_id];
+        let causes: Vec<_> = letter.handle.event_id().into_iter().collect();
         let request = self.request(event).causes(&causes).event_id(Uuid::new_v4());
         let receipt = connection.publish(&request).await.map_err(said)?;
         let fault = match self.sweep(SweepAction::Discard, std::slice::from_ref(letter)).await {
@@ -95,9 +97,13 @@ impl Work {
         self.connection()?.trace(id).await
     }
 
-    async fn history(&self, since: DateTime<Utc>) -> Result<Vec<Arc<SeenEvent>>, ClientError> {
+    async fn history(
+        &self,
+        since: DateTime<Utc>,
+        until: Option<DateTime<Utc>>,
+    ) -> Result<Vec<Arc<SeenEvent>>, ClientError> {
         let everything = BindingPattern::parse_wire("#").map_err(|fault| ClientError::Invalid(fault.to_string()))?;
-        let bodies = self.connection()?.history(&self.settings, &everything, since, MOST).await?;
+        let bodies = self.connection()?.history(&self.settings, &everything, since, until, MOST).await?;
         Ok(bodies.into_iter().map(|body| Arc::new(SeenEvent::read(body))).collect())
     }
 
@@ -116,11 +122,35 @@ impl Work {
         Ok(letters)
     }
 
+    async fn queues(&self) -> Result<QueueReport, ClientError> {
+        let connection = self.connection()?;
+        let (states, remark) = match connection.queues(&self.settings).await {
+            Ok(states) => (states, None),
+            Err(error @ ClientError::NoManagement { .. }) => {
+                let remark = format!("only the queues of this program: {error}");
+                (self.own_queues(connection).await?, Some(remark))
+            }
+            Err(error) => return Err(error),
+        };
+        // Without the management API there is a remark already.
+        let connections = connection.broker_connections(&self.settings).await.unwrap_or_default();
+        Ok(QueueReport { queues: QueueEntry::of(states, Utc::now()), connections, remark })
+    }
+
+    /// The queues of this program, as AMQP shows them.
+    async fn own_queues(&self, connection: &Connection) -> Result<Vec<QueueStatus>, ClientError> {
+        let mut states = Vec::new();
+        for queue in &self.options.queues {
+            states.extend(connection.queue(queue).await?);
+            states.extend(connection.queue(&format!("{queue}.dlq")).await?);
+        }
+        Ok(states)
+    }
+
     /// Redrives or discards dead letters of one queue.
     async fn sweep(&self, action: SweepAction, letters: &[LetterId]) -> Result<SweepReport, ClientError> {
         let queue = letters.first().map(|letter| letter.queue.as_str()).unwrap_or_default();
-        let filter =
-            Filter { handles: letters.iter().map(|letter| letter.event_id.into()).collect(), ..Filter::default() };
+        let filter = Filter { handles: letters.iter().map(|letter| letter.handle).collect(), ..Filter::default() };
         self.connection()?.sweep_dead_letters(queue, &filter, action, Mode::Apply).await
     }
 }

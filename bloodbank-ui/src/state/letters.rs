@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use bloodbank_client::DeadLetterEntry;
+use bloodbank_client::{DeadLetterEntry, Fingerprint};
 use chrono::{DateTime, Utc};
 
 use super::Selection;
@@ -19,7 +19,7 @@ pub(crate) struct LetterGroup {
     pub(crate) error: String,
     pub(crate) last_failed: Option<DateTime<Utc>>,
     pub(crate) letters: Vec<DeadLetterEntry>,
-    fingerprint: String,
+    fingerprint: Fingerprint,
 }
 
 /// A row: a group, or a dead letter of an open group.
@@ -33,7 +33,7 @@ pub(crate) enum LetterRow {
 #[derive(Debug, Default)]
 pub(crate) struct Letters {
     pub(crate) groups: Vec<LetterGroup>,
-    opened: HashSet<String>,
+    opened: HashSet<Fingerprint>,
     pub(crate) rows: Vec<LetterRow>,
     pub(crate) selection: Selection,
     /// Whether they are being fetched.
@@ -72,19 +72,15 @@ impl Letters {
         }
     }
 
-    /// The ids of the selected dead letters; `None`: one of them has no event id.
-    pub(crate) fn selected_ids(&self) -> Option<Vec<LetterId>> {
-        let ids = self
-            .selected_letters()
-            .iter()
-            .map(|letter| letter.event_id.map(|event_id| LetterId { queue: letter.queue.clone(), event_id }));
-        ids.collect()
+    /// What names the selected dead letters.
+    pub(crate) fn selected_ids(&self) -> Vec<LetterId> {
+        self.selected_letters().iter().map(LetterId::of).collect()
     }
 
     /// Opens or closes the selected group; of a dead letter, the group around it.
     pub(crate) fn set_open(&mut self, is_open: bool) {
         let Some(LetterRow::Group(group) | LetterRow::Letter(group, _)) = self.selected() else { return };
-        let fingerprint = self.groups[group].fingerprint.clone();
+        let fingerprint = self.groups[group].fingerprint;
         if is_open {
             self.opened.insert(fingerprint)
         } else {
@@ -118,7 +114,7 @@ impl Letters {
 fn groups(letters: Vec<DeadLetterEntry>) -> Vec<LetterGroup> {
     let mut groups: Vec<LetterGroup> = Vec::new();
     for letter in letters {
-        let fingerprint = fingerprint(&letter);
+        let fingerprint = Fingerprint::of_entry(&letter);
         let place = groups.iter().position(|group| group.fingerprint == fingerprint);
         let group = match place.and_then(|place| groups.get_mut(place)) {
             Some(group) => group,
@@ -144,14 +140,4 @@ fn groups(letters: Vec<DeadLetterEntry>) -> Vec<LetterGroup> {
         other.letters.len().cmp(&one.letters.len()).then(one.fingerprint.cmp(&other.fingerprint))
     });
     groups
-}
-
-/// The same for dead letters that failed for the same reason: the error without the words that have a digit, which are
-/// numbers and ids.
-fn fingerprint(letter: &DeadLetterEntry) -> String {
-    let error = letter.error.as_deref().unwrap_or_default();
-    let words =
-        error.split_whitespace().map(|word| if word.contains(|c: char| c.is_ascii_digit()) { "#" } else { word });
-    let error = words.collect::<Vec<_>>().join(" ");
-    format!("{}\n{}\n{}\n{error}", letter.queue, letter.event_type, letter.reason)
 }

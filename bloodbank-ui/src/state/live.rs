@@ -37,6 +37,10 @@ pub(crate) struct Live {
     pub(crate) is_filtering: bool,
     /// What is wrong with the pattern.
     pub(crate) pattern_fault: Option<String>,
+    /// Since when, and until when, the bus is asked, as it is typed.
+    pub(crate) since: Option<String>,
+    /// What is wrong with that.
+    pub(crate) since_fault: Option<String>,
     filter: Option<BindingPattern>,
     /// What is shown while the stream is paused.
     frozen: Option<Vec<Arc<SeenEvent>>>,
@@ -72,6 +76,8 @@ impl Live {
             self.events.push_front(event);
             count += 1;
         }
+        // They need not come from before all others: two times far back may have been asked for first.
+        self.events.make_contiguous().sort_by_key(|event| event.time);
         self.pause(false);
         count
     }

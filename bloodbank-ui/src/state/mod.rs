@@ -4,13 +4,13 @@ mod editor;
 mod letters;
 mod list;
 mod live;
-mod schema;
+mod queues;
 mod trace;
 mod tree;
 
 use std::ops::Range;
 
-use bloodbank_client::EventDetails;
+use bloodbank_client::{EventDetails, SchemaField};
 use bloodbank_core::{Registry, registry::EventDescriptor};
 use chrono::{DateTime, Utc};
 use ratatui::layout::Rect;
@@ -22,7 +22,7 @@ pub(crate) use self::{
     letters::{LetterRow, Letters},
     list::Selection,
     live::{Live, MOST, RATE_SECONDS},
-    schema::{Field, fields},
+    queues::Queues,
     trace::{Trace, TraceRow},
     tree::{Tree, TreeRow},
 };
@@ -41,10 +41,11 @@ pub(crate) enum View {
     Live,
     Trace,
     DeadLetters,
+    Queues,
 }
 
 impl View {
-    pub(crate) const ALL: [Self; 4] = [Self::Events, Self::Live, Self::Trace, Self::DeadLetters];
+    pub(crate) const ALL: [Self; 5] = [Self::Events, Self::Live, Self::Trace, Self::DeadLetters, Self::Queues];
 
     pub(crate) fn title(self) -> &'static str {
         match self {
@@ -52,6 +53,7 @@ impl View {
             Self::Live => "Live",
             Self::Trace => "Trace",
             Self::DeadLetters => "Dead letters",
+            Self::Queues => "Queues",
         }
     }
 
@@ -117,7 +119,7 @@ pub(crate) struct State {
     /// What its declaration says.
     pub(crate) details: Option<EventDetails>,
     pub(crate) schema: Document,
-    pub(crate) fields: Vec<Field>,
+    pub(crate) fields: Vec<SchemaField>,
     pub(crate) editor: Editor,
     /// The dead letter that the payload in the editor replaces.
     pub(crate) replaces: Option<LetterId>,
@@ -126,6 +128,7 @@ pub(crate) struct State {
     pub(crate) live: Live,
     pub(crate) trace: Trace,
     pub(crate) letters: Letters,
+    pub(crate) queues: Queues,
     /// Whether the screen no longer shows the state.
     pub(crate) is_changed: bool,
 }
@@ -153,6 +156,7 @@ impl State {
             live: Live::default(),
             trace: Trace::default(),
             letters: Letters::default(),
+            queues: Queues::default(),
             is_changed: true,
         };
         state.show_selected();
@@ -183,7 +187,7 @@ impl State {
 
     fn show(&mut self, event: &'static EventDescriptor) {
         let details = EventDetails::of(event);
-        self.fields = fields(&details.schema);
+        self.fields = SchemaField::all(&details.schema);
         self.schema = Document { lines: self.fields.iter().map(|_| String::new()).collect(), ..Document::default() };
         self.details = Some(details);
         self.event = Some(event);

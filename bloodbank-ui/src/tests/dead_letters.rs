@@ -45,6 +45,21 @@ pub(super) fn some() -> Message {
 }
 
 #[test]
+fn a_message_without_an_event_id_is_redriven_by_its_handle() {
+    let mut user = User::new(140, 45);
+    user.press(KeyCode::F(5));
+    let mut unnamed = letter(4, "no envelope");
+    (unnamed.event_id, unnamed.handle) = (None, "m-00ff12345678".parse().unwrap());
+    user.tell(Message::DeadLetters(Ok(vec![unnamed.clone()])));
+    user.press(KeyCode::Right);
+    user.press(KeyCode::Down);
+    user.effects.clear();
+    user.press(KeyCode::Char('r'));
+    let letters = vec![LetterId { queue: "shop.ship".to_owned(), handle: unnamed.handle }];
+    assert_eq!(user.effects, [Effect::Sweep { action: SweepAction::Redrive, letters }]);
+}
+
+#[test]
 fn what_failed_for_one_reason_is_one_group() {
     let mut user = User::new(140, 45);
     user.press(KeyCode::F(5));
@@ -58,7 +73,7 @@ fn what_failed_for_one_reason_is_one_group() {
     assert!(user.effects.is_empty(), "a whole group is asked for");
     user.sees("Redrive all 2 dead letters of this group?");
     user.press(KeyCode::Char('y'));
-    let letters = [2, 3].map(|number| LetterId { queue: "shop.ship".to_owned(), event_id: id(number) });
+    let letters = [2, 3].map(|number| LetterId { queue: "shop.ship".to_owned(), handle: id(number).into() });
     assert_eq!(user.effects, [Effect::Sweep { action: SweepAction::Redrive, letters: letters.into() }]);
     let report = json!({"letters": [], "interrupted": null});
     let result = Ok(serde_json::from_value(report).unwrap());
@@ -74,10 +89,10 @@ fn one_is_redriven_or_discarded_after_a_question() {
     user.press(KeyCode::Right);
     user.press(KeyCode::Down);
     user.press(KeyCode::Char('r'));
-    let letters = vec![LetterId { queue: "shop.ship".to_owned(), event_id: id(2) }];
+    let letters = vec![LetterId { queue: "shop.ship".to_owned(), handle: id(2).into() }];
     assert_eq!(user.effects, [Effect::Sweep { action: SweepAction::Redrive, letters: letters.clone() }]);
     user.press(KeyCode::Char('d'));
-    user.sees("Discard event");
+    user.sees("Discard dead letter");
     user.press(KeyCode::Char('n'));
     assert!(user.effects.is_empty() && user.state.overlay.is_none());
     user.press(KeyCode::Char('d'));
@@ -107,7 +122,7 @@ fn an_edited_one_is_published_and_closed() {
     user.control('p');
     let [Effect::Publish { event, replaces }] = &user.effects[..] else { panic!("{:?}", user.effects) };
     assert_eq!(event.payload["total_cents"], 7);
-    assert_eq!(replaces, &Some(LetterId { queue: "shop.ship".to_owned(), event_id: id(2) }));
+    assert_eq!(replaces, &Some(LetterId { queue: "shop.ship".to_owned(), handle: id(2).into() }));
     user.is_confirmed(id(9));
     assert!(user.state.replaces.is_none(), "the next one is an event of its own");
 }
@@ -121,6 +136,6 @@ fn what_cannot_be_done_is_said() {
     let mut letter = letter(1, "no");
     letter.event_id = None;
     user.tell(Message::DeadLetters(Ok(vec![letter])));
-    user.press(KeyCode::Char('d'));
-    user.sees("a dead letter without an event id");
+    user.press(KeyCode::Char('e'));
+    user.sees("this dead letter has no event id");
 }

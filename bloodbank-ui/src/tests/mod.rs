@@ -4,6 +4,7 @@ mod dead_letters;
 mod events;
 mod live;
 mod pictures;
+mod queues;
 mod screen;
 mod shop;
 mod snapshots;

@@ -7,7 +7,7 @@ use crossterm::event::KeyCode;
 use serde_json::json;
 
 use super::{
-    dead_letters,
+    dead_letters, queues,
     screen::{User, id, noon, seen},
     trace,
 };
@@ -108,6 +108,14 @@ fn letters() {
 }
 
 #[test]
+fn queues() {
+    drawn("queues", |user| {
+        user.press(KeyCode::F(6));
+        user.tell(queues::some());
+    });
+}
+
+#[test]
 fn question() {
     drawn("question", |user| {
         user.press(KeyCode::F(5));
@@ -132,7 +140,7 @@ fn without_colours_nothing_has_one() {
     let options = Options::new("shop").theme(Theme::plain());
     let mut user = User::with(options, 140, 45);
     user.find("orders.order.placed");
-    for view in 2..=5 {
+    for view in 2..=6 {
         user.press(KeyCode::F(view));
         stream(&mut user);
         let buffer = user.draw();

@@ -50,7 +50,7 @@ fn a_trace_is_folded_and_what_is_alike_is_one_row() {
     user.press(KeyCode::Enter);
     user.sees("h asks the bus");
     user.press(KeyCode::Char('h'));
-    assert!(matches!(&user.effects[..], [Effect::History(_)]));
+    assert!(matches!(&user.effects[..], [Effect::History { .. }]));
     user.press(KeyCode::Char('r'));
     assert_eq!(user.effects, [Effect::Trace(id(2))]);
 }

@@ -2,7 +2,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-use super::{events, letters, live, overlay, show, trace, trace_of};
+use super::{events, letters, live, overlay, queues, show, trace, trace_of};
 use crate::{
     layout,
     message::Effect,
@@ -17,7 +17,7 @@ pub(crate) const KEYS: &[(&str, &[Named])] = &[
     (
         "Everywhere",
         &[
-            ("F2 F3 F4 F5", "events, live, trace, dead letters; also 1 2 3 4 outside of texts"),
+            ("F2 … F6", "events, live, trace, dead letters, queues; also 1 … 5 outside of texts"),
             ("Ctrl-T", "trace the selected event, otherwise the one that was published last"),
             ("F1 ?", "this help"),
             ("Ctrl-Q q", "quit"),
@@ -55,6 +55,7 @@ pub(crate) const KEYS: &[(&str, &[Named])] = &[
             ("↑ ↓", "select; the list pauses"),
             ("Enter", "the whole envelope"),
             ("h", "the last hour too, where the bus remembers events"),
+            ("H", "since when you say: 15m, 2d, a time; between two: 3h..1h"),
             ("e", "bring the payload into the editor"),
         ],
     ),
@@ -77,6 +78,14 @@ pub(crate) const KEYS: &[(&str, &[Named])] = &[
             ("e", "edit, then Ctrl-P: publishes a new event and closes the dead letter"),
             ("d", "discard, after a question"),
             ("g", "fetch again"),
+        ],
+    ),
+    (
+        "Queues",
+        &[
+            ("Enter", "all that is known of a queue"),
+            ("d", "to the dead letters"),
+            ("g", "ask again; it is asked every five seconds anyway"),
         ],
     ),
 ];
@@ -107,6 +116,7 @@ pub(crate) fn actions(state: &State) -> &'static [Named] {
             ("^O", "load"),
             ("^E", "$EDITOR"),
         ],
+        (View::Live, _) if state.live.since.is_some() => &[("Enter", "ask"), ("Esc", "close")],
         (View::Live, _) => &[
             ("F1", "help"),
             ("q", "quit"),
@@ -136,6 +146,9 @@ pub(crate) fn actions(state: &State) -> &'static [Named] {
             ("g", "refresh"),
             ("^T", "trace"),
         ],
+        (View::Queues, _) => {
+            &[("F1", "help"), ("q", "quit"), ("Enter", "whole"), ("d", "dead letters"), ("g", "refresh")]
+        }
     }
 }
 
@@ -174,6 +187,7 @@ pub(super) fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         View::Live => live::key(state, key),
         View::Trace => trace::key(state, key),
         View::DeadLetters => letters::key(state, key),
+        View::Queues => queues::key(state, key),
     }
 }
 
@@ -185,15 +199,15 @@ pub(super) fn is_control(key: KeyEvent) -> bool {
 fn takes_text(state: &State) -> bool {
     match state.view {
         View::Events => state.tree.is_searching || state.focus == Focus::Editor,
-        View::Live => state.live.is_filtering,
-        View::Trace | View::DeadLetters => false,
+        View::Live => state.live.is_filtering || state.live.since.is_some(),
+        View::Trace | View::DeadLetters | View::Queues => false,
     }
 }
 
 fn view_of(code: KeyCode, takes_text: bool) -> Option<View> {
     let place = match code {
-        KeyCode::F(number @ 2..=5) => usize::from(number) - 2,
-        KeyCode::Char(digit @ '1'..='4') if !takes_text => digit as usize - '1' as usize,
+        KeyCode::F(number @ 2..=6) => usize::from(number) - 2,
+        KeyCode::Char(digit @ '1'..='5') if !takes_text => digit as usize - '1' as usize,
         _ => return None,
     };
     View::ALL.get(place).copied()
@@ -206,6 +220,7 @@ fn current_event(state: &State) -> Option<uuid::Uuid> {
         View::Live => state.live.selected().and_then(|event| event.event_id),
         View::Trace => state.trace.selected().map(|row| row.event.event_id),
         View::DeadLetters => state.letters.selected_letters().first().and_then(|letter| letter.event_id),
+        View::Queues => None,
     };
     selected.or(state.last_published)
 }
@@ -245,8 +260,11 @@ impl State {
             View::Events => layout::columns(body)[0],
             View::Live => layout::live(body)[1],
             View::Trace | View::DeadLetters => layout::list_and_details(body)[0],
+            View::Queues => layout::queues(body)[0],
         };
-        usize::from(layout::inside(area).height).saturating_sub(usize::from(self.view == View::Events)).max(1)
+        // The first row of these is the search, or the titles.
+        let above = usize::from(matches!(self.view, View::Events | View::Queues));
+        usize::from(layout::inside(area).height).saturating_sub(above).max(1)
     }
 
     /// Scrolls so that what is selected, and the cursor, are on the screen.
@@ -262,6 +280,9 @@ impl State {
             View::Trace => self.trace.selection = self.trace.selection.on_screen(height, self.trace.rows.len()),
             View::DeadLetters => {
                 self.letters.selection = self.letters.selection.on_screen(height, self.letters.rows.len());
+            }
+            View::Queues => {
+                self.queues.selection = self.queues.selection.on_screen(height, self.queues.report.queues.len());
             }
         }
     }

@@ -40,14 +40,10 @@ pub(super) fn key(state: &mut State, key: KeyEvent) -> Vec<Effect> {
 }
 
 fn sweep(state: &mut State, action: SweepAction) -> Vec<Effect> {
-    let Some(letters) = state.letters.selected_ids() else {
-        state
-            .complain(format!("a dead letter without an event id; use `dlq {}` with --type or --error", action.name()));
-        return Vec::new();
-    };
+    let letters = state.letters.selected_ids();
     let Some(first) = letters.first() else { return Vec::new() };
     let count = match letters.len() {
-        1 => format!("event {}", first.event_id),
+        1 => format!("dead letter {}", first.handle),
         count => format!("all {count} dead letters of this group"),
     };
     let queue = first.queue.clone();
@@ -67,11 +63,12 @@ fn edit(state: &mut State) {
         state.complain("select one dead letter: → opens the group");
         return;
     };
-    let (Some(event_id), Some(message)) = (letter.event_id, letter.message.clone()) else {
+    // What replaces it names it as its cause.
+    let (Some(_), Some(message)) = (letter.event_id, letter.message.clone()) else {
         state.complain("this dead letter has no event id or no message that can be read");
         return;
     };
-    let replaces = LetterId { queue: letter.queue.clone(), event_id };
+    let replaces = LetterId::of(letter);
     if edit_envelope(state, &message) {
         state.replaces = Some(replaces);
         state.say("Ctrl-P publishes this as a new event to all subscribers, caused by the old one, and closes the dead letter");

@@ -6,6 +6,7 @@ mod letters;
 mod live;
 mod mouse;
 mod overlay;
+mod queues;
 mod reports;
 mod trace;
 
@@ -28,7 +29,7 @@ pub(crate) fn update(state: &mut State, message: Message) -> Vec<Effect> {
             state.now = now;
             // An idle bus needs no new picture each second.
             state.is_changed |= state.live.tick();
-            return Vec::new();
+            return queues::tick(state);
         }
         Message::Events { count, shown } => {
             state.live.add(count, shown);
@@ -62,6 +63,10 @@ pub(crate) fn update(state: &mut State, message: Message) -> Vec<Effect> {
             state.letters.show(result);
             Vec::new()
         }
+        Message::Queues(result) => {
+            state.queues.show(result);
+            Vec::new()
+        }
         Message::Swept { action, result } => reports::swept(state, action, result),
         Message::Edited(result) => reports::edited(state, result),
         Message::Saved(result) => reports::saved(state, result),
@@ -84,18 +89,23 @@ fn paste(state: &mut State, text: &str) -> Vec<Effect> {
     } else if state.view == View::Live && state.live.is_filtering {
         let pattern = state.live.pattern.clone() + first_line;
         state.live.set_pattern(pattern);
+    } else if let (View::Live, Some(since)) = (state.view, &mut state.live.since) {
+        since.push_str(first_line);
     } else if let (View::Events, Focus::Editor, Some(event)) = (state.view, state.focus, state.event) {
         state.editor.insert(text, event);
     }
     Vec::new()
 }
 
-/// Shows another view; dead letters are fetched when somebody looks.
+/// Shows another view; dead letters and queues are fetched when somebody looks.
 fn show(state: &mut State, view: View) -> Vec<Effect> {
     state.view = view;
     if view == View::DeadLetters && !state.letters.is_loading {
         state.letters.is_loading = true;
         return vec![Effect::ListDeadLetters];
+    }
+    if view == View::Queues {
+        return queues::ask(state);
     }
     Vec::new()
 }

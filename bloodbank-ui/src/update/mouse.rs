@@ -55,6 +55,14 @@ fn click(state: &mut State, position: Position) -> Vec<Effect> {
                 state.letters.selection.index = row;
             }
         }
+        View::Queues => {
+            // The first row has the titles.
+            let row = row_in(layout::queues(frame.body)[0], position).and_then(|row| row.checked_sub(1));
+            let count = state.queues.report.queues.len();
+            if let Some(row) = row.map(|row| row + state.queues.selection.top).filter(|row| *row < count) {
+                state.queues.selection.index = row;
+            }
+        }
     }
     Vec::new()
 }

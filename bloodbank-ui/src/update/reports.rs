@@ -28,7 +28,8 @@ pub(super) fn published(state: &mut State, result: Result<PublishReceipt, String
         Ok(receipt) => {
             state.last_published = Some(receipt.event_id);
             state.replaces = None;
-            let unrouted = if receipt.unrouted { "; no queue receives it yet" } else { "; Ctrl-T traces it" };
+            let unrouted =
+                if receipt.unrouted == Some(true) { "; no queue receives it yet" } else { "; Ctrl-T traces it" };
             state.say(format!("published {} {}{unrouted}", receipt.event_type, receipt.event_id));
         }
         Err(error) => state.complain(error),

@@ -1,5 +1,6 @@
 //! The editor of a payload, and what is wrong with it.
 
+use bloodbank_client::escape_controls;
 use ratatui::{
     Frame,
     layout::Rect,
@@ -77,7 +78,7 @@ fn line(editor: &Editor, place: usize, theme: Theme) -> Line<'static> {
 fn push(spans: &mut Vec<Span<'static>>, character: char, style: Style) {
     // What a terminal would obey takes one column here, so that the cursor stays right.
     let character =
-        if crate::text::escaped(character.encode_utf8(&mut [0; 4])).starts_with("\\u") { '·' } else { character };
+        if escape_controls(character.encode_utf8(&mut [0; 4])).starts_with("\\u") { '·' } else { character };
     match spans.last_mut() {
         Some(last) if last.style == style => last.content.to_mut().push(character),
         _ => spans.push(Span::styled(character.to_string(), style)),
@@ -102,7 +103,7 @@ fn checks(state: &State, frame: &mut Frame<'_>, area: Rect) {
                 Line::styled(id, theme.dim()),
             ];
             if let Some(replaces) = &state.replaces {
-                lines.push(Line::styled(format!("closes {}", replaces.event_id), theme.warning()));
+                lines.push(Line::styled(format!("closes {}", replaces.handle), theme.warning()));
             }
             lines
         }

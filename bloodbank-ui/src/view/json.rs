@@ -1,5 +1,6 @@
 //! JSON in colours.
 
+use bloodbank_client::escape_controls;
 use ratatui::{
     Frame,
     layout::Rect,
@@ -8,7 +9,7 @@ use ratatui::{
 };
 
 use crate::{
-    text::{TokenKind, escaped, tokens},
+    text::{TokenKind, tokens},
     theme::Theme,
 };
 
@@ -16,7 +17,7 @@ use crate::{
 pub(super) fn line(text: &str, theme: Theme) -> Line<'static> {
     let spans = tokens(text).into_iter().map(|token| {
         let style = style(token.kind, theme);
-        Span::styled(escaped(&text[token.range]), style)
+        Span::styled(escape_controls(&text[token.range]).into_owned(), style)
     });
     Line::from_iter(spans)
 }

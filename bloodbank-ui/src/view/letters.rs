@@ -1,5 +1,6 @@
 //! Dead letters.
 
+use bloodbank_client::escape_controls;
 use ratatui::{
     Frame,
     layout::Rect,
@@ -11,7 +12,7 @@ use super::{column, framed, json, remark, rows};
 use crate::{
     layout,
     state::{LetterRow, State},
-    text::{escaped, pretty},
+    text::pretty,
 };
 
 pub(super) fn draw(state: &State, frame: &mut Frame<'_>, body: Rect) {
@@ -67,7 +68,7 @@ fn draw_details(state: &State, frame: &mut Frame<'_>, area: Rect) {
     let group = &letters.groups[group];
     let Some(letter) = letters.selected_letters().last() else { return };
     let fact = |name: &str, value: &str| {
-        Line::from(vec![Span::styled(column(name, 12), theme.dim()), Span::raw(escaped(value))])
+        Line::from(vec![Span::styled(column(name, 12), theme.dim()), Span::raw(escape_controls(value).into_owned())])
     };
     let last = group.last_failed.map(|time| time.to_rfc3339()).unwrap_or_default();
     let mut lines = vec![

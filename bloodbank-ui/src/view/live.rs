@@ -48,18 +48,22 @@ fn draw_rate(state: &State, frame: &mut Frame<'_>, area: Rect) {
     let seconds: Vec<u64> = live.rate.iter().rev().take(usize::from(chart.width)).rev().copied().collect();
     frame.render_widget(Sparkline::default().data(seconds).style(theme.key()), chart);
     let below = Rect { y: inside.y + 1, height: 1, ..inside };
-    let line = match (&live.pattern_fault, live.is_filtering, live.pattern.is_empty()) {
-        (_, false, true) => Line::styled("/ filter by a pattern, such as orders.#", theme.dim()),
-        (None, ..) => Line::from(vec![Span::styled("/ ", theme.focused()), Span::raw(live.pattern.clone())]),
-        (Some(fault), ..) => Line::from(vec![
-            Span::styled("/ ", theme.focused()),
-            Span::raw(live.pattern.clone()),
-            Span::styled(format!("  {fault}"), theme.bad()),
-        ]),
+    let (mark, typed, fault) = match &live.since {
+        Some(since) => ("since ", since, &live.since_fault),
+        None => ("/ ", &live.pattern, &live.pattern_fault),
     };
-    frame.render_widget(line, below);
-    if live.is_filtering {
-        let end = below.x + 2 + u16::try_from(live.pattern.chars().count()).unwrap_or(0);
+    let is_typing = live.is_filtering || live.since.is_some();
+    let mut line = vec![Span::styled(mark, theme.focused()), Span::raw(typed.clone())];
+    match fault {
+        Some(fault) => line.push(Span::styled(format!("  {fault}"), theme.bad())),
+        None if !is_typing && typed.is_empty() => {
+            line = vec![Span::styled("/ filter by a pattern, such as orders.#", theme.dim())];
+        }
+        None => {}
+    }
+    frame.render_widget(Line::from(line), below);
+    if is_typing {
+        let end = below.x + u16::try_from(mark.len() + typed.chars().count()).unwrap_or(0);
         frame.set_cursor_position((end.min(below.right().saturating_sub(1)), below.y));
     }
 }

@@ -6,10 +6,12 @@ mod json;
 mod letters;
 mod live;
 mod overlay;
+mod queues;
 mod schema;
 mod status;
 mod trace;
 
+use bloodbank_client::escape_controls;
 use ratatui::{
     Frame,
     layout::Rect,
@@ -39,6 +41,7 @@ pub(crate) fn view(state: &State, frame: &mut Frame<'_>) {
         View::Live => live::draw(state, frame, parts.body),
         View::Trace => trace::draw(state, frame, parts.body),
         View::DeadLetters => letters::draw(state, frame, parts.body),
+        View::Queues => queues::draw(state, frame, parts.body),
     }
     status::actions(state, frame, parts.actions);
     status::status(state, frame, parts.status);
@@ -80,7 +83,7 @@ fn column(text: &str, width: usize) -> String {
     use unicode_width::UnicodeWidthChar;
     let mut shown = String::new();
     let mut used = 0;
-    for character in crate::text::escaped(text).chars() {
+    for character in escape_controls(text).chars() {
         let next = used + character.width().unwrap_or(0);
         if next > width {
             shown.pop();

@@ -1,5 +1,6 @@
 //! The schema of an event.
 
+use bloodbank_client::SchemaField;
 use ratatui::{
     Frame,
     layout::Rect,
@@ -8,7 +9,7 @@ use ratatui::{
 };
 
 use super::{framed, remark};
-use crate::state::{Field, Focus, State};
+use crate::state::{Focus, State};
 use crate::theme::Theme;
 
 pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) {
@@ -42,7 +43,7 @@ pub(super) fn draw(state: &State, frame: &mut Frame<'_>, area: Rect) {
     frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }).scroll((top, 0)), inside);
 }
 
-fn field_lines(field: &Field, theme: Theme) -> Vec<Line<'static>> {
+fn field_lines(field: &SchemaField, theme: Theme) -> Vec<Line<'static>> {
     let indent = "  ".repeat(field.depth);
     let mut first = vec![
         Span::raw(indent.clone()),

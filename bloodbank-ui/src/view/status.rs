@@ -1,5 +1,6 @@
 //! The rows around every view: the tabs, the actions, the status.
 
+use bloodbank_client::escape_controls;
 use ratatui::{
     Frame,
     layout::{Alignment, Rect},
@@ -10,7 +11,6 @@ use super::live::thousands;
 use crate::{
     message::Link,
     state::{State, View},
-    text::escaped,
     update::actions as keys,
 };
 
@@ -41,18 +41,18 @@ pub(super) fn status(state: &State, frame: &mut Frame<'_>, area: Rect) {
     let theme = state.options.theme;
     let (mark, text, style) = match &state.link {
         Link::Connecting => ("○", "connecting …".to_owned(), theme.warning()),
-        Link::Up(place) => ("●", escaped(place), theme.good()),
-        Link::Down(why) => ("○", format!("the bus is away: {}", escaped(why)), theme.bad()),
+        Link::Up(place) => ("●", escape_controls(place).into_owned(), theme.good()),
+        Link::Down(why) => ("○", format!("the bus is away: {}", escape_controls(why)), theme.bad()),
     };
     let mut spans = vec![Span::styled(format!(" {mark} "), style)];
     match (&state.notice, &state.link) {
         // What was just done comes first, unless it could not be done.
         (Some(notice), Link::Up(_) | Link::Connecting) => {
             let style = if notice.is_bad { theme.bad() } else { theme.good() };
-            spans.push(Span::styled(escaped(&notice.text), style));
+            spans.push(Span::styled(escape_controls(&notice.text), style));
         }
         (Some(notice), Link::Down(_)) if !notice.is_bad => {
-            spans.push(Span::styled(escaped(&notice.text), theme.good()))
+            spans.push(Span::styled(escape_controls(&notice.text), theme.good()))
         }
         _ => spans.push(Span::raw(text)),
     }
