@@ -22,7 +22,7 @@ async fn main() -> bloodbank::Result<()> {
 
     // Resolves when the broker has confirmed the event.
     let receipt = bus.publish(order(1)).header("tenant", "acme").await?;
-    println!("{} is on the bus; did nobody subscribe to it? {}", receipt.event_id, receipt.unrouted);
+    println!("{} is on the bus; did nobody subscribe to it? {:?}", receipt.event_id, receipt.unrouted);
 
     // As many in flight as the window allows; the receipts come in the order of the events.
     let receipts = bus.publish_all((1..=1000).map(order)).await;
