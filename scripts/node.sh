@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
-# Makes the Node.js environment of the gateway's tests (the official AsyncAPI parser and MCP clients), once, in the versions of
+# Makes the Node.js environment of the tests of gateway and dashboard (the official AsyncAPI parser and MCP clients, generators of
+# clients and models with the TypeScript compiler, the driver of
+# a browser and a check of accessibility), once, in the versions of
 # the lock file, and prints where it is: a folder with `node`, and with `node_modules` for NODE_PATH.
 #
 #   place=$(./scripts/node.sh)

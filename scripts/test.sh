@@ -4,10 +4,11 @@
 #
 #   ./scripts/test.sh          all of it
 #   ./scripts/test.sh quick    formatting, lints, and the tests that need no server
+#   ./scripts/test.sh thorough what is slow and seldom changes: dependencies, each feature by itself, spelling
 #
-# Installs rabbitmq-server, redis-server, postgresql and python3 from the distribution when they are missing and it may. The
-# servers of the tests are private ones on free ports; a broker that already runs here is left alone. What the
-# gateway is tested with is installed from PyPI and npm, below the target directory, while Rust compiles.
+# Installs rabbitmq-server, redis-server, postgresql, prometheus, chromium and python3 from the distribution when they are missing and it
+# may. The servers of the tests are private ones on free ports; a broker that already runs here is left alone. What the gateway,
+# the dashboard, and the files of deploy/, are tested with is installed from PyPI and npm, below the target directory, while Rust compiles.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -56,11 +57,25 @@ prerequisites() {
     compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || command -v postgres >/dev/null || packages+=(postgresql)
     # SQLite is compiled from source.
     command -v cc >/dev/null || packages+=(gcc libc6-dev)
+    # They check the alert rules and the units of deploy/.
+    command -v promtool >/dev/null || packages+=(prometheus)
+    command -v systemd-analyze >/dev/null || packages+=(systemd)
+    # The dashboard is looked at with a real browser.
+    command -v chromium >/dev/null || packages+=(chromium)
     # The official validators and clients that the gateway is tested with come from PyPI, and Node.js too.
     python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3 python3-venv)
     [ ${#packages[@]} -eq 0 ] || install "${packages[@]}"
 
     tools
+    room
+}
+
+# A full disk shows as hundreds of failures that say nothing of it.
+room() {
+    local free
+    free=$(($(df --output=avail --block-size=1M . | tail -n 1) / 1024))
+    [ "$free" -ge 4 ] || fail "only $free GB are free here; a run takes up to 20 GB below the target directory: make room"
+    [ "$free" -ge 20 ] || printf 'test.sh: note: %s GB are free; a run from nothing takes up to 20 GB\n' "$free"
 }
 
 # What `quick` needs too.
@@ -136,6 +151,9 @@ with_services() {
     step "the gateway, asked at random by its own OpenAPI document"
     ./scripts/fuzz.sh
 
+    step "what is deployed, and the book"
+    ./scripts/deploy.sh
+
     step "doctests"
     # The examples of the macros use the facade, which runs them.
     cargo test --doc "${everything[@]}" --exclude bloodbank-macros
@@ -144,13 +162,20 @@ with_services() {
     # With an example: only then are the features those of the lints, and what these checked is not checked again.
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps "${everything[@]}" --lib --bins --example e01_declare
 
-    step "dependencies: licences, advisories, sources"
-    if cargo deny --version >/dev/null 2>&1; then
-        cargo deny --all-features check
-    else
-        not_checked+=("dependencies: cargo-deny is not installed")
-    fi
+    step "crates can be packaged"
+    # Without compiling what is packaged; `publish = false` are the others. Whatever is not committed is packaged too.
+    cargo package --quiet --workspace --exclude bb --exclude bloodbank-fuzz --exclude bloodbank-harness --exclude bloodbank-ui-tests \
+        --no-verify --allow-dirty
 
+    if cargo deny --version >/dev/null 2>&1; then
+        dependencies
+    else
+        not_checked+=("dependencies: cargo-deny is not installed; \`./scripts/test.sh thorough\` installs it")
+    fi
+    conclude
+}
+
+conclude() {
     if [ ${#not_checked[@]} -gt 0 ]; then
         step "NOT checked"
         printf '%s\n' "${not_checked[@]}"
@@ -158,7 +183,52 @@ with_services() {
     step "everything that was checked holds"
 }
 
+# What may become part of the workspace. The database of advisories is on a git host, which is not reachable from everywhere.
+dependencies() {
+    step "dependencies: licences, versions, sources"
+    cargo deny --all-features check licenses bans sources
+    step "dependencies: advisories"
+    if cargo deny --all-features fetch db; then
+        cargo deny --all-features check --disable-fetch advisories
+    else
+        not_checked+=("advisories about dependencies: their database cannot be fetched")
+    fi
+}
+
+# Installs a tool of crates.io in one version, once, below the target directory.
+cargo_tool() {
+    local name=$1 version=$2
+    if [ "$("$tools_root/bin/$name" --version 2>/dev/null | grep -o '[0-9][0-9.]*' | head -n 1)" != "$version" ]; then
+        step "installing $name $version"
+        cargo install --quiet --locked --root "$tools_root" --target-dir "$tools_root/build" "$name@$version"
+    fi
+}
+
+# What takes long and changes seldom. It needs no server.
+thorough() {
+    tools_root="$(target_directory)/tools"
+    export PATH="$tools_root/bin:$PATH"
+
+    step "spelling"
+    "$(./scripts/venv.sh deploy)/bin/typos"
+
+    cargo_tool cargo-machete "$machete"
+    step "dependencies that nothing uses"
+    cargo machete --with-metadata
+
+    cargo_tool cargo-hack "$hack"
+    step "each feature by itself"
+    # Without tests: what they depend on switches features on.
+    cargo hack check --workspace --each-feature --no-dev-deps --exclude bloodbank-fuzz --exclude bloodbank-ui-tests
+
+    cargo_tool cargo-deny "$deny"
+    dependencies
+    conclude
+}
+
 not_checked=()
+# The versions of the tools of `thorough`.
+deny=0.20.2 machete=0.9.2 hack=0.6.46
 # One selection for everything: with another one cargo would compile dependencies again, with other features.
 everything=(--workspace --all-features)
 
@@ -177,8 +247,13 @@ case "$*" in
         nextest quick --lib --bins --tests
         exit
         ;;
+    thorough)
+        tools
+        thorough
+        exit
+        ;;
     "") ;;
-    *) fail "usage: ./scripts/test.sh [quick]" ;;
+    *) fail "usage: ./scripts/test.sh [quick|thorough]" ;;
 esac
 
 prerequisites

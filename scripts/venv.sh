@@ -1,15 +1,21 @@
 #!/usr/bin/env bash
-# Makes the Python environment of the gateway's tests (official validators and clients), once, and prints where it is.
+# Makes a Python environment of tests, once, and prints where it is: `gateway` has official validators and clients, `deploy` has
+# what checks the files below deploy/ and builds the book.
 #
-#   ./scripts/venv.sh
+#   ./scripts/venv.sh [gateway|deploy]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-requirements=bloodbank-gateway/tests/requirements.txt
+name=${1:-gateway}
+case "$name" in
+    gateway) requirements=bloodbank-gateway/tests/requirements.txt ;;
+    deploy) requirements=deploy/tests/requirements.txt ;;
+    *) echo "usage: ./scripts/venv.sh [gateway|deploy]" >&2; exit 1 ;;
+esac
 target=${CARGO_TARGET_DIR:-target}
 mkdir -p "$target"
 target=$(cd "$target" && pwd)
-venv="$target/venv-gateway"
+venv="$target/venv-$name"
 
 # Tests run beside each other; one of them makes it.
 exec 9>"$venv.lock"

@@ -2,7 +2,9 @@
 //!
 //! Between crates the compiler sees to that. A file may use its neighbours in its own folder.
 
+mod crates;
 mod imports;
+mod metrics;
 mod modules;
 mod pages;
 mod surface;
@@ -15,8 +17,9 @@ use std::{
 use self::imports::Import;
 
 /// The stages of the engine, in the order in which data flows: a stage uses those before it, never those after it.
-const STAGES: [&str; 20] = [
+const STAGES: [&str; 22] = [
     "error",
+    "json",
     "event_id",
     "message",
     "settings",
@@ -35,23 +38,27 @@ const STAGES: [&str; 20] = [
     "dispatch",
     "app",
     "dead_letter",
+    "replay",
     "private",
 ];
 
 /// The crates whose files are looked at for circles.
-const CRATES: [&str; 15] = [
+const CRATES: [&str; 18] = [
     "bloodbank-amqp",
     "bloodbank-cli",
     "bloodbank-client",
     "bloodbank-core",
+    "bloodbank-dashboard",
     "bloodbank-domains",
     "bloodbank-embedded",
     "bloodbank-gateway",
     "bloodbank-harness",
     "bloodbank-macros",
+    "bloodbank-outgoing",
     "bloodbank-probes",
     "bloodbank-routing",
     "bloodbank-sql",
+    "bloodbank-telemetry",
     "bloodbank-testing",
     "bloodbank-ui",
     "bloodbank-webhooks",

@@ -11,13 +11,14 @@ use crate::{
 };
 
 /// The crates that the facade hands on.
-const CRATES: [&str; 7] = [
+const CRATES: [&str; 8] = [
     "bloodbank_amqp",
     "bloodbank_core",
     "bloodbank_embedded",
     "bloodbank_macros",
     "bloodbank_routing",
     "bloodbank_sql",
+    "bloodbank_telemetry",
     "bloodbank_testing",
 ];
 
