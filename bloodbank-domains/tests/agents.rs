@@ -20,7 +20,7 @@ use bloodbank_domains::{
 use bloodbank_testing::TestBus;
 
 /// Longer than anything here should take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 fn prompt(text: &str) -> AgentThreadPrompt {
     AgentThreadPrompt {

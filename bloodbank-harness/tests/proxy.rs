@@ -100,7 +100,7 @@ fn a_client_that_does_not_read_holds_up_nobody_else() {
     for _ in 0..100 {
         says(&mut other, "hello");
     }
-    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     proxy.stall(Direction::ToClient);
     proxy.cut(Ending::Reset).unwrap();
 }

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::{process::Command, time::timeout};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// The example, in this folder.
 fn example(name: &str, folder: &Path) -> Command {

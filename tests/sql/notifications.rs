@@ -72,7 +72,7 @@ async fn a_commit_notifies_and_a_rollback_does_not() {
 async fn soon(condition: impl Fn() -> bool) {
     let begun = Instant::now();
     while !condition() {
-        assert!(begun.elapsed() < Duration::from_secs(20));
+        assert!(begun.elapsed() < Duration::from_secs(120));
         sleep(Duration::from_millis(5)).await;
     }
 }
@@ -99,7 +99,7 @@ async fn listener(pool: &PgPool, before: i64) -> i64 {
         if pid != 0 && pid != before {
             return pid;
         }
-        assert!(begun.elapsed() < Duration::from_secs(20), "nobody listens");
+        assert!(begun.elapsed() < Duration::from_secs(120), "nobody listens");
         sleep(Duration::from_millis(20)).await;
     }
 }
@@ -117,19 +117,19 @@ async fn a_relay_that_looks_once_an_hour_hears_of_commits_elsewhere_and_listens_
     let mut pid = 0;
     for number in 0..2 {
         pid = listener(&pool, pid).await;
-        // It has looked 4, 8, 16 … 2048 ms after the beginning, and looks again after another four seconds.
-        sleep(Duration::from_millis(4600)).await;
+        // The times between its looks double: it has looked after 4.1 and 8.2 seconds, and looks again after 16.4.
+        sleep(Duration::from_millis(8600)).await;
         write_elsewhere(&bus, &pool, number, true).await;
         let written = Instant::now();
         soon(|| bus.published::<OrderPlaced>().len() as i64 == number + 1).await;
-        assert!(written.elapsed() < Duration::from_secs(3), "{:?}", written.elapsed());
+        assert!(written.elapsed() < Duration::from_secs(7), "{:?}", written.elapsed());
         execute(&pool, &format!("SELECT pg_terminate_backend({pid})")).await;
     }
     stop.cancel();
     relay.await.unwrap().unwrap();
     let begun = Instant::now();
     while Postgres::number(&pool, LISTENERS).await != 0 {
-        assert!(begun.elapsed() < Duration::from_secs(20), "it listens after its end");
+        assert!(begun.elapsed() < Duration::from_secs(120), "it listens after its end");
         sleep(Duration::from_millis(20)).await;
     }
 }

@@ -198,7 +198,7 @@ async fn rows_of_a_relay_that_died_wait_for_the_end_of_its_lease<DB: TestDatabas
     assert_eq!(Relay::new(pool.clone()).run_once(&bus).await.unwrap(), 0);
     let begun = Instant::now();
     while Relay::new(pool.clone()).run_once(&bus).await.unwrap() == 0 {
-        assert!(begun.elapsed() < Duration::from_secs(20));
+        assert!(begun.elapsed() < Duration::from_secs(120));
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(published(&bus), [0, 1, 2]);
@@ -222,7 +222,7 @@ async fn an_app_publishes_soon_after_the_commit<DB: TestDatabase>() {
     tokio::time::sleep(Duration::from_millis(300)).await;
     for number in 0..3 {
         write(&bus, &pool, number..number + 1).await;
-        let seen = tokio::time::timeout(Duration::from_secs(5), handled.recv()).await;
+        let seen = tokio::time::timeout(Duration::from_secs(60), handled.recv()).await;
         assert_eq!(seen.unwrap(), Some(number));
     }
     app.shutdown().await.unwrap();
@@ -251,7 +251,7 @@ async fn the_health_says_that_the_outbox_cannot_be_read<DB: TestDatabase>() {
     pool.close().await;
     let begun = Instant::now();
     while app.health().state == HealthState::Healthy {
-        assert!(begun.elapsed() < Duration::from_secs(20));
+        assert!(begun.elapsed() < Duration::from_secs(120));
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let health = app.health();
@@ -293,7 +293,7 @@ async fn until_metrics(is_so: impl Fn(&dyn Fn(&str) -> Option<f64>) -> bool) {
         if is_so(&value) {
             return;
         }
-        assert!(begun.elapsed() < Duration::from_secs(60), "{text}");
+        assert!(begun.elapsed() < Duration::from_secs(120), "{text}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 /// The time after which a test gives up: longer than anything here takes on a busy machine.
-pub const TIMEOUT: Duration = Duration::from_secs(60);
+pub const TIMEOUT: Duration = Duration::from_secs(180);
 
 /// An example of this package.
 pub fn example(name: &str) -> PathBuf {

@@ -24,7 +24,7 @@ use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
 /// Longer than anything here takes on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
 
 pub(crate) fn settings(url: &str) -> Settings {
     let mut settings = Settings::default();

@@ -20,7 +20,7 @@ use futures_util::{StreamExt, TryStreamExt};
 
 const EVENTS: &str = "bloodbank.events.v1";
 const QUEUE: &str = "shop.ship";
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A bus in the file `bus.db`, with one subscriber's queues.
 async fn open(folder: &Path) -> Embedded {

@@ -24,8 +24,8 @@ use tokio::{sync::watch, task::JoinSet, time::timeout};
 /// RabbitMQ 3.10 that is killed right after a quorum queue was declared comes back with an empty queue that elects no
 /// leader: it writes down which queues there are only now and then.
 const SETTLING: Duration = Duration::from_secs(5);
-/// What is noticed sooner is not noticed by heartbeats: they need twice as long.
-const HEARTBEAT: Duration = Duration::from_secs(10);
+/// What is noticed sooner is not noticed by heartbeats, which need 20 seconds.
+const HEARTBEAT: Duration = Duration::from_secs(17);
 
 async fn broker() -> Arc<RabbitMq> {
     Arc::new(blocking(|| RabbitMq::start().expect("a broker starts")).await)
@@ -280,7 +280,7 @@ async fn after_two_early_deaths_messages_are_taken_one_by_one() {
     publish_all(&amqp, (50..150).map(|n| to_queue(&queue, n.to_string()))).await;
     let begin = Instant::now();
     eventually("it consumes with its own prefetch again", || async { prefetches().await == [50] }).await;
-    assert!(begin.elapsed() < Duration::from_secs(15), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_secs(45), "{:?}", begin.elapsed());
     publish_all(&amqp, (150..200).map(|n| to_queue(&queue, n.to_string()))).await;
     Observer::at(&broker.url()).await.waits(&queue, 0).await;
     amqp.close().await;
@@ -371,12 +371,12 @@ async fn closing_ends_in_time_whatever_the_broker_does() {
     let begin = Instant::now();
     let (answer, ()) = tokio::join!(amqp.publish(to_queue(&queue, "{}")), amqp.close());
     assert_eq!(answer.unwrap_err().kind(), ErrorKind::Connection);
-    assert!(begin.elapsed() < Duration::from_secs(15), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_secs(30), "{:?}", begin.elapsed());
     with(&broker, RabbitMq::resume).await;
     let amqp = connect_to(&broker.url()).await;
     with(&broker, RabbitMq::kill).await;
     reaches(amqp.publishing(), ConnectionState::Down).await;
     let begin = Instant::now();
     amqp.close().await;
-    assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_secs(15), "{:?}", begin.elapsed());
 }

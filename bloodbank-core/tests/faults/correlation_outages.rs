@@ -14,8 +14,8 @@ use bloodbank_harness::Redis;
 use uuid::Uuid;
 
 /// What a publish may wait once, with room for a busy machine.
-const ONCE: Duration = Duration::from_millis(1_500);
-const RECOVERY: Duration = Duration::from_secs(15);
+const ONCE: Duration = Duration::from_secs(4);
+const RECOVERY: Duration = Duration::from_secs(60);
 
 fn link(child: Uuid, parents: &[Uuid]) -> CausationLink {
     CausationLink {

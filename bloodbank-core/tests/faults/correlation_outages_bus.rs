@@ -23,7 +23,7 @@ use uuid::Uuid;
 const ONCE: Duration = Duration::from_millis(1_500);
 /// A publish that took longer has waited for Redis.
 const WAITED: Duration = Duration::from_millis(500);
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct Ticked {

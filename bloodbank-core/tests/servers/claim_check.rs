@@ -9,7 +9,7 @@ use bloodbank_core::{
 };
 use tokio::time::{Instant, timeout};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 async fn memory() -> ClaimCheck {
     ClaimCheck::memory()

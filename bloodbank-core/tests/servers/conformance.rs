@@ -1,6 +1,6 @@
 //! RabbitMQ passes the conformance suite, with quorum and with classic queues.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bloodbank_amqp::Amqp;
 use bloodbank_core::{
@@ -41,6 +41,11 @@ impl Fixture for Rabbit {
             settings.rabbit_url = Some(self.url.clone().into());
             Ok(Arc::new(Amqp::connect(&settings).await?) as _)
         })
+    }
+
+    /// A broker that starts again takes a busy machine more than a minute.
+    fn timeout(&self) -> Duration {
+        Duration::from_secs(if self.own.is_some() { 240 } else { 180 })
     }
 
     fn restart(&self) -> BoxFuture<'_, ()> {

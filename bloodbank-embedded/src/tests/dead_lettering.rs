@@ -165,7 +165,7 @@ async fn real(topology: Topology) -> Embedded {
 }
 
 async fn soon(deliveries: &mut Deliveries) -> Delivery {
-    tokio::time::timeout(Duration::from_secs(10), deliveries.next())
+    tokio::time::timeout(Duration::from_secs(60), deliveries.next())
         .await
         .expect("it expires in time")
         .expect("the bus is open")

@@ -25,7 +25,7 @@ pub(crate) struct Events {
     buffer: String,
 }
 
-const TIMEOUT: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 impl Events {
     async fn open(gateway: &Served, path: &str, last: Option<&str>) -> Self {

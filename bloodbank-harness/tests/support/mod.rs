@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// The first byte a broker answers to the AMQP protocol header; `None` when it does not answer in time.
 pub(crate) fn amqp_answer(port: u16) -> Option<u8> {

@@ -21,7 +21,7 @@ use self::receiver::{Receiver, Request};
 
 const NEW: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const OLD: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 macro_rules! on_every_bus {
     ($($name:ident),* $(,)?) => {

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 pub use intercept::{Fate, intercepted};
 
 /// Longer than anything here should take on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Settings with an exchange of their own, so that tests on one broker do not see each other's events.
 fn settings() -> Settings {
