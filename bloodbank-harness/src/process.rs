@@ -13,7 +13,8 @@ use crate::{
     sandbox::{Sandbox, tail},
 };
 
-const START_DEADLINE: Duration = Duration::from_secs(90);
+/// RabbitMQ takes 5 to 7 seconds on an idle machine, and has taken more than 90 on one whose disk and processors were busy.
+const START_DEADLINE: Duration = Duration::from_secs(300);
 const STOP_DEADLINE: Duration = Duration::from_secs(60);
 const INTERVAL: Duration = Duration::from_millis(20);
 

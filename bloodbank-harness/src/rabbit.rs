@@ -22,7 +22,7 @@ const PROGRAM: &str = "rabbitmq-server";
 /// The scripts in `/usr/sbin` switch user and forget the environment; these do not.
 const SCRIPTS: &str = "/usr/lib/rabbitmq/bin";
 pub(crate) const PROBE_DEADLINE: Duration = Duration::from_secs(2);
-const CTL_DEADLINE: Duration = Duration::from_secs(120);
+const CTL_DEADLINE: Duration = Duration::from_secs(240);
 
 /// The PEM files of a server that speaks TLS.
 #[derive(Clone, Debug)]
@@ -269,7 +269,7 @@ management.tcp.port = {}
 
     /// Runs `rabbitmqctl` on this broker and returns its standard output, without its progress messages.
     ///
-    /// A call, such as `rabbit.ctl(&["list_queues", "name", "messages"])`, takes about a second and at most two minutes.
+    /// A call, such as `rabbit.ctl(&["list_queues", "name", "messages"])`, takes about a second and at most four minutes.
     pub fn ctl(&self, arguments: &[&str]) -> Result<String, HarnessError> {
         let number = self.commands.fetch_add(1, Ordering::Relaxed);
         let [out, err] = ["out", "err"].map(|kind| format!("ctl-{number}.{kind}"));

@@ -45,7 +45,7 @@ impl Fixture for Rabbit {
 
     /// A broker that starts again takes a busy machine more than a minute.
     fn timeout(&self) -> Duration {
-        Duration::from_secs(if self.own.is_some() { 240 } else { 180 })
+        Duration::from_secs(if self.own.is_some() { 360 } else { 180 })
     }
 
     fn restart(&self) -> BoxFuture<'_, ()> {
