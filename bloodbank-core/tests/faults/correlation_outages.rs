@@ -178,7 +178,10 @@ async fn command(redis: &Redis, password: Option<&str>, words: &[&str]) {
     let login = password.map(|password| format!(":{password}@")).unwrap_or_default();
     let url = redis.url().replace("redis://", &format!("redis://{login}"));
     let client = redis::Client::open(url).unwrap();
-    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    // A busy machine may take longer than the half second that it waits by default.
+    let minute = Some(Duration::from_secs(60));
+    let config = redis::AsyncConnectionConfig::new().set_connection_timeout(minute).set_response_timeout(minute);
+    let mut connection = client.get_multiplexed_async_connection_with_config(&config).await.unwrap();
     let mut command = redis::cmd(words[0]);
     command.arg(&words[1..]);
     command.exec_async(&mut connection).await.unwrap();

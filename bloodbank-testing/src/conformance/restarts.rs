@@ -6,7 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crate::conformance::{
@@ -19,6 +19,7 @@ use crate::conformance::{
 pub async fn reconnects_and_loses_nothing(bench: &mut Bench) {
     const PUBLISHERS: usize = 100;
     const EACH: usize = 100;
+    const PAUSE: Duration = Duration::from_millis(200);
     let (exchange, queue) = bench.events().await;
     let mut subscription = bench.subscribe(&queue, 100).await;
     let confirmed = Arc::new(AtomicUsize::new(0));
@@ -29,6 +30,7 @@ pub async fn reconnects_and_loses_nothing(bench: &mut Bench) {
         let (transport, exchange, timeout) = (bench.transport(), Arc::clone(&exchange), bench.timeout());
         let (confirmed, allowed) = (Arc::clone(&confirmed), Arc::clone(&allowed));
         publishers.push(tokio::spawn(async move {
+            let mut pause = PAUSE;
             for number in publisher * EACH..(publisher + 1) * EACH {
                 loop {
                     let publishing = transport.publish(numbered(&exchange, "some.key", number));
@@ -41,10 +43,12 @@ pub async fn reconnects_and_loses_nothing(bench: &mut Bench) {
                     }
                 }
                 let now = confirmed.fetch_add(1, Ordering::SeqCst);
-                // Slower until the broker is back, so that some are left to publish meanwhile.
-                if now >= allowed.load(Ordering::SeqCst) {
-                    tokio::time::sleep(Duration::from_millis(200)).await;
+                // Slower and slower until the broker is back, however long that takes, so that some are left to publish meanwhile.
+                let paused = Instant::now();
+                while now >= allowed.load(Ordering::SeqCst) && paused.elapsed() < pause {
+                    tokio::time::sleep(PAUSE).await;
                 }
+                pause = if now >= allowed.load(Ordering::SeqCst) { pause * 2 } else { PAUSE };
             }
         }));
     }
