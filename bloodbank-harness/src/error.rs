@@ -48,6 +48,13 @@ pub enum HarnessError {
         /// The server's program.
         program: &'static str,
     },
+    /// The cluster has no node of this number.
+    NoSuchNode {
+        /// The number that was asked for, from 0.
+        node: usize,
+        /// How many nodes there are.
+        nodes: usize,
+    },
     /// A `rabbitmqctl` command failed.
     Rabbitmqctl {
         /// The command's arguments.
@@ -87,6 +94,9 @@ impl fmt::Display for HarnessError {
             Self::AlreadyRunning { program } => {
                 write!(f, "`{program}` is running already; call `stop` or `kill` first")
             }
+            Self::NoSuchNode { node, nodes } => {
+                write!(f, "there is no node {node}: the cluster has {nodes}, numbered from 0")
+            }
             Self::Rabbitmqctl { command, output } => write!(f, "`rabbitmqctl {command}` failed:\n{output}"),
         }
     }
@@ -101,6 +111,7 @@ impl std::error::Error for HarnessError {
             | Self::Timeout { .. }
             | Self::NotRunning { .. }
             | Self::AlreadyRunning { .. }
+            | Self::NoSuchNode { .. }
             | Self::Rabbitmqctl { .. } => None,
         }
     }

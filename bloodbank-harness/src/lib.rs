@@ -36,8 +36,10 @@
 //! `tokio::task::spawn_blocking`; all methods take `&self`, so a server fits in an `Arc`.
 #![forbid(unsafe_code)]
 
+mod cluster;
 mod error;
 mod names;
+mod port_mapper;
 mod ports;
 mod postgres;
 mod process;
@@ -49,6 +51,7 @@ mod sandbox;
 mod shared;
 mod wait;
 
+pub use cluster::Cluster;
 pub use error::HarnessError;
 pub use names::unique;
 pub use postgres::Postgres;

@@ -4,7 +4,10 @@ use std::{
     net::{Ipv4Addr, SocketAddr, TcpStream},
     path::{Path, PathBuf},
     process::Command,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -12,15 +15,18 @@ use rustix::process::Signal;
 
 use crate::{
     HarnessError,
+    port_mapper::PortMapper,
     ports::Port,
     process::{Process, end},
-    sandbox::{Sandbox, find, tail},
+    sandbox::{Sandbox, tail},
     unique, until,
 };
 
 const PROGRAM: &str = "rabbitmq-server";
 /// The scripts in `/usr/sbin` switch user and forget the environment; these do not.
 const SCRIPTS: &str = "/usr/lib/rabbitmq/bin";
+/// A node that says nothing for 8 seconds (60 by default) is given up by the others.
+const ERLANG: &str = "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1} -kernel net_ticktime 8";
 pub(crate) const PROBE_DEADLINE: Duration = Duration::from_secs(2);
 const CTL_DEADLINE: Duration = Duration::from_secs(240);
 
@@ -35,19 +41,19 @@ pub struct TlsFiles {
     pub key: PathBuf,
 }
 
-/// A private RabbitMQ broker on loopback, with the user `guest` and the password `guest`.
+/// A private RabbitMQ broker on loopback, with the user `guest` and the password `guest`; a node of its own, or of a
+/// [`Cluster`](crate::Cluster).
 ///
 /// Dropping the value kills the broker and its port mapper and removes the folder with its data.
 #[derive(Debug)]
 pub struct RabbitMq {
     broker: Process,
-    epmd: Process,
     sandbox: Sandbox,
     scripts: PathBuf,
     node: String,
     amqp: Port,
     distribution: Port,
-    mapper: Port,
+    mapper: Arc<PortMapper>,
     tls: Option<Port>,
     management: Option<Port>,
     commands: AtomicU32,
@@ -107,6 +113,17 @@ management.tcp.port = {}
     }
 
     fn start_on(configuration: &str, extra: Extra) -> Result<Self, HarnessError> {
+        let rabbit = Self::prepare(node_name(), configuration, extra, Arc::new(PortMapper::start()?))?;
+        rabbit.start_again()?;
+        Ok(rabbit)
+    }
+
+    /// Makes a node that is not started yet.
+    pub(crate) fn node(name: String, configuration: &str, mapper: Arc<PortMapper>) -> Result<Self, HarnessError> {
+        Self::prepare(name, configuration, Extra::default(), mapper)
+    }
+
+    fn prepare(node: String, configuration: &str, extra: Extra, mapper: Arc<PortMapper>) -> Result<Self, HarnessError> {
         let scripts = PathBuf::from(env::var_os("BLOODBANK_RABBITMQ_SCRIPTS").unwrap_or_else(|| SCRIPTS.into()));
         for script in [PROGRAM, "rabbitmqctl"] {
             let script = scripts.join(script);
@@ -114,30 +131,26 @@ management.tcp.port = {}
                 return Err(HarnessError::ProgramNotFound { program: script.display().to_string() });
             }
         }
-        let epmd = find("epmd")?;
         let sandbox = Sandbox::new("bloodbank-rabbitmq")?;
         let logs = vec![sandbox.path("console.log"), sandbox.path("log/broker.log")];
         let rabbit = Self {
             broker: Process::new(PROGRAM, logs),
-            epmd: Process::new("epmd", vec![sandbox.path("epmd.log")]),
             scripts,
-            node: format!("{}@localhost", unique("bloodbank")),
+            node,
             amqp: Port::free()?,
             distribution: Port::free()?,
-            mapper: Port::free()?,
+            mapper,
             tls: extra.tls,
             management: extra.management,
             commands: AtomicU32::new(0),
             sandbox,
         };
         rabbit.write_files(configuration)?;
-        rabbit.start_epmd(&epmd)?;
-        rabbit.start_again()?;
         Ok(rabbit)
     }
 
     fn write_files(&self, configuration: &str) -> Result<(), HarnessError> {
-        let folders = ["home", "mnesia", "log", "generated"];
+        let folders = ["mnesia", "log", "generated"];
         for folder in folders {
             let path = self.sandbox.path(folder);
             fs::create_dir(&path).map_err(HarnessError::io(format!("create {}", path.display())))?;
@@ -161,24 +174,12 @@ management.tcp.port = {}
         Ok(())
     }
 
-    /// Starts the Erlang port mapper in the foreground, as a child of this process. The broker by itself would start one
-    /// that detaches and stays behind.
-    fn start_epmd(&self, program: &Path) -> Result<(), HarnessError> {
-        let mut command = self.sandbox.command(program);
-        command
-            .args(["-port", &self.mapper.number().to_string(), "-address", "127.0.0.1"])
-            .stdout(self.sandbox.output("epmd.log")?)
-            .stderr(self.sandbox.output("epmd.log")?);
-        let address = loopback(self.mapper.number());
-        self.epmd.start(&self.sandbox, command, || TcpStream::connect_timeout(&address, PROBE_DEADLINE).is_ok())
-    }
-
     fn script(&self, name: &str) -> Command {
         let path = |name: &str| self.sandbox.path(name);
         let mut command = self.sandbox.command(&self.scripts.join(name));
         command
-            .env("HOME", path("home"))
-            .env("ERL_EPMD_PORT", self.mapper.number().to_string())
+            .env("HOME", self.mapper.home())
+            .env("ERL_EPMD_PORT", self.mapper.port().to_string())
             .env("ERL_EPMD_ADDRESS", "127.0.0.1")
             .env("RABBITMQ_NODENAME", &self.node)
             .env("RABBITMQ_CONF_ENV_FILE", path("environment"));
@@ -211,6 +212,11 @@ management.tcp.port = {}
     /// The AMQP port. It stays the same when the broker is started again.
     pub fn port(&self) -> u16 {
         self.amqp.number()
+    }
+
+    /// The name of the Erlang node.
+    pub(crate) fn node_name(&self) -> &str {
+        &self.node
     }
 
     /// The broker's process id, `None` while it is stopped.
@@ -251,7 +257,7 @@ management.tcp.port = {}
             .env("RABBITMQ_GENERATED_CONFIG_DIR", path("generated"))
             .env("RABBITMQ_CONFIG_FILE", path("rabbitmq"))
             .env("RABBITMQ_ENABLED_PLUGINS_FILE", path("enabled_plugins"))
-            .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1}")
+            .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", ERLANG)
             .stdout(self.sandbox.output("console.log")?)
             .stderr(self.sandbox.output("console.log")?);
         self.broker.start(&self.sandbox, command, || answers_amqp(self.port()))
@@ -316,8 +322,12 @@ management.tcp.port = {}
 impl Drop for RabbitMq {
     fn drop(&mut self) {
         self.broker.finish(&self.sandbox);
-        self.epmd.finish(&self.sandbox);
     }
+}
+
+/// A node name that no other broker has.
+pub(crate) fn node_name() -> String {
+    format!("{}@localhost", unique("bloodbank"))
 }
 
 pub(crate) fn loopback(port: u16) -> SocketAddr {
