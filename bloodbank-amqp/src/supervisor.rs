@@ -132,6 +132,10 @@ impl SupervisedConnection {
         self.state.clone()
     }
 
+    pub(super) fn current_state(&self) -> ConnectionState {
+        *self.state.borrow()
+    }
+
     pub(super) fn connection(&self) -> Connection {
         let reconnected = *self.reconnected.lock();
         Connection {

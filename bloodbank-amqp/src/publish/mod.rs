@@ -1,10 +1,12 @@
 //! Publishing: callers put requests into a [`request_queue::RequestQueue`], one [`owner::Owner`] sends them.
 
 mod in_flight;
+mod lanes;
 mod owner;
 mod pipeline;
 mod request;
 mod request_queue;
+mod stall;
 mod window;
 
 use std::{sync::Arc, time::Duration};
@@ -13,7 +15,7 @@ use futures_util::future::BoxFuture;
 use tokio::{sync::Mutex, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::publish::{owner::Owner, request_queue::RequestQueue};
+use crate::publish::{lanes::Publishing, owner::Owner, request_queue::RequestQueue};
 use crate::{journal_sign::JournalSign, supervisor::SupervisedConnection};
 use bloodbank_core::{
     Result,
@@ -37,13 +39,9 @@ impl Publisher {
     pub(super) fn start(connection: &Arc<SupervisedConnection>, window: usize, sign: &Arc<JournalSign>) -> Self {
         let requests = Arc::new(RequestQueue::default());
         let (finish, abandon) = (CancellationToken::new(), CancellationToken::new());
-        let owner = Owner::new(Arc::clone(connection), Arc::clone(&requests), window, Arc::clone(sign));
-        Self {
-            requests,
-            owner: Mutex::new(Some(tokio::spawn(owner.run(finish.clone(), abandon.clone())))),
-            finish,
-            abandon,
-        }
+        let publishing = Publishing::new(Arc::clone(connection), Arc::clone(sign), window, abandon.clone());
+        let owner = Owner::new(Arc::new(publishing), Arc::clone(&requests));
+        Self { requests, owner: Mutex::new(Some(tokio::spawn(owner.run(finish.clone())))), finish, abandon }
     }
 
     pub(super) fn publish(&self, message: Outgoing) -> BoxFuture<'_, Result<Published>> {

@@ -11,10 +11,18 @@ use std::{
 
 use lapin::{Channel, Confirmation};
 use tokio::time::{Instant, Sleep, sleep};
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::sync::WaitForCancellationFutureOwned;
 
-use crate::publish::{in_flight::InFlight, request::Request, request_queue::RequestQueue, window::Window};
+use crate::publish::{
+    in_flight::InFlight,
+    lanes::{Cause, Lanes, Publishing},
+    request::Request,
+    request_queue::RequestQueue,
+    stall::Stall,
+    window::Window,
+};
 use crate::{broker_fault::BrokerFault, outgoing::EncodedMessage, session::Session};
+use bloodbank_core::{Error, ErrorKind};
 
 /// The number of messages that are written before confirms are handled again.
 const BURST: usize = 64;
@@ -22,11 +30,19 @@ const BURST: usize = 64;
 const ROUNDS: u32 = 16;
 /// The time for which an answer is held back at least, when an older message is slow.
 const HOLD: Duration = Duration::from_millis(5);
+/// The number of channels that have to refuse a message.
+const REFUSALS: u8 = 2;
+/// The age of a channel from which it is replaced because a message was refused on it.
+const MIN_AGE: Duration = Duration::from_secs(1);
 
 /// The reason why publishing on a channel ended.
 pub(super) enum End {
     /// The channel or the connection failed.
     Broken(BrokerFault),
+    /// The broker does not confirm the oldest message, and opened this channel.
+    Stalled(Channel),
+    /// The broker refused a message, and may do so as long as the channel lives. Everything else is confirmed.
+    Stale,
     /// Everything is confirmed and nothing more will come.
     Finished,
     /// The remaining requests are to be given up.
@@ -38,12 +54,24 @@ pub(super) struct Supply<'a> {
     /// The requests that were in flight on an earlier channel; they go first.
     pub(super) backlog: &'a mut VecDeque<Request>,
     pub(super) requests: &'a RequestQueue,
-    /// The number of messages that may be in flight.
-    pub(super) limit: usize,
+    pub(super) publishing: &'a Publishing,
+    /// Where a request goes that the broker refused for the first time.
+    pub(super) aside: &'a mut Aside,
     /// The number of requests of the backlog that are sent one by one, each confirmed before the next, the one in flight included.
     pub(super) suspects: &'a mut usize,
     /// Whether one of them is in flight.
     pub(super) probing: bool,
+    /// Whether the channel is to be replaced.
+    pub(super) stale: bool,
+    pub(super) opened: Instant,
+}
+
+/// Where a request goes that the broker refused for the first time.
+pub(super) enum Aside {
+    /// On a lane of its own.
+    Lanes(Lanes),
+    /// It is on a lane already, and goes on the next channel of that lane.
+    Again(VecDeque<Request>),
 }
 
 /// Publishes until the channel fails or everything is confirmed. Requests that are not answered then stay in `window`.
@@ -52,11 +80,11 @@ pub(super) async fn run(
     session: &Arc<Session>,
     window: &mut Window,
     mut supply: Supply<'_>,
-    abandon: &CancellationToken,
+    mut stall: Stall,
 ) -> End {
     let mut in_flight = InFlight::on(channel);
     let mut holding: Pin<Box<Sleep>> = Box::pin(sleep(HOLD));
-    let mut stops = Stops::new(session, abandon);
+    let mut stops = Stops::new(session, supply.publishing);
     let mut burst = VecDeque::with_capacity(BURST);
     poll_fn(|context| {
         for round in 0.. {
@@ -66,7 +94,7 @@ pub(super) async fn run(
                 break;
             }
             while let Poll::Ready((number, confirmation)) = in_flight.poll_confirmed(context) {
-                if let Err(fault) = settle(window, number, confirmation) {
+                if let Err(fault) = supply.settle(window, number, confirmation) {
                     return Poll::Ready(End::Broken(fault));
                 }
             }
@@ -90,36 +118,87 @@ pub(super) async fn run(
                 holding.as_mut().reset(Instant::now() + HOLD);
             }
         }
+        if window.open() > 0
+            && let Poll::Ready(probed) = stall.poll(session, window.oldest(), supply.publishing, context)
+        {
+            return Poll::Ready(probed.map_or_else(End::Broken, End::Stalled));
+        }
         stops.poll(context)
     })
     .await
 }
 
-fn settle(window: &mut Window, number: u64, confirmation: lapin::Result<Confirmation>) -> Result<(), BrokerFault> {
-    window
-        .confirm(number, confirmation?)
-        .map_err(|_| BrokerFault::connection_lost("the channel does not confirm messages"))
-}
-
 impl Supply<'_> {
+    fn settle(
+        &mut self,
+        window: &mut Window,
+        number: u64,
+        confirmation: lapin::Result<Confirmation>,
+    ) -> Result<(), BrokerFault> {
+        let refused = window
+            .confirm(number, confirmation?)
+            .map_err(|_| BrokerFault::connection_lost("the channel does not confirm messages"))?;
+        match refused {
+            Some(request) => self.refused(request),
+            None => self.publishing.count_confirmed(),
+        }
+        Ok(())
+    }
+
+    fn refused(&mut self, mut request: Request) {
+        request.refusals += 1;
+        if request.refusals >= REFUSALS {
+            let error = refusal(&request);
+            return request.answer(Err(error));
+        }
+        match &mut *self.aside {
+            Aside::Lanes(lanes) => {
+                self.stale = true;
+                lanes.give(request, Cause::Refused);
+            }
+            Aside::Again(again) => again.push_back(request),
+        }
+    }
+
+    /// Whether nothing more is sent on this channel.
+    fn is_ending(&self) -> bool {
+        match &*self.aside {
+            Aside::Lanes(_) => self.stale && self.opened.elapsed() >= MIN_AGE,
+            Aside::Again(again) => !again.is_empty(),
+        }
+    }
+
+    fn divert(&mut self, burst: &mut VecDeque<Request>) {
+        if let Aside::Lanes(lanes) = &mut *self.aside {
+            lanes.divert(burst);
+        }
+    }
+
     /// Takes the requests that may be sent now.
     fn fill(&mut self, window: &Window, burst: &mut VecDeque<Request>, context: &Context<'_>) -> Poll<End> {
+        if self.is_ending() {
+            return if window.open() == 0 { Poll::Ready(End::Stale) } else { Poll::Pending };
+        }
         if *self.suspects > 0 {
             self.next_suspect(window, burst);
             if *self.suspects > 0 {
                 return Poll::Pending;
             }
         }
-        let room = self.limit.saturating_sub(window.open()).min(BURST);
+        let room = self.publishing.limit.saturating_sub(window.open()).min(BURST);
         if room == 0 {
             return Poll::Pending;
         }
-        if !self.backlog.is_empty() {
+        while !self.backlog.is_empty() {
             burst.extend(self.backlog.drain(..room.min(self.backlog.len())));
-            return Poll::Pending;
+            self.divert(burst);
+            if !burst.is_empty() {
+                return Poll::Pending;
+            }
         }
         while self.requests.take(room, burst, context) {
             burst.retain(|request| !request.is_abandoned());
+            self.divert(burst);
             if !burst.is_empty() {
                 return Poll::Pending;
             }
@@ -156,8 +235,9 @@ struct Stops {
 }
 
 impl Stops {
-    fn new(session: &Session, abandon: &CancellationToken) -> Self {
-        Self { dead: Box::pin(session.failed()), abandoned: Box::pin(abandon.clone().cancelled_owned()) }
+    fn new(session: &Session, publishing: &Publishing) -> Self {
+        let abandoned = publishing.abandon.clone().cancelled_owned();
+        Self { dead: Box::pin(session.failed()), abandoned: Box::pin(abandoned) }
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<End> {
@@ -169,4 +249,16 @@ impl Stops {
         }
         Poll::Pending
     }
+}
+
+fn refusal(request: &Request) -> Error {
+    Error::new(
+        ErrorKind::Refused,
+        format!(
+            "the broker refused the message with key `{}` for exchange `{}`: a queue it goes to is full or not \
+             available; drain that queue, or try again later",
+            request.message().routing_key,
+            request.message().exchange
+        ),
+    )
 }

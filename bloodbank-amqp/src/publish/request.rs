@@ -19,6 +19,10 @@ pub(super) struct Request {
     shared: Arc<Shared>,
     /// The number of connections that the broker ended while this message alone was in flight.
     pub(super) strikes: u8,
+    /// The number of channels on which the broker refused this message.
+    pub(super) refusals: u8,
+    /// Held as long as the request is on its lane.
+    pub(super) pass: Option<Arc<()>>,
 }
 
 /// The message and the answer.
@@ -39,7 +43,7 @@ enum Answer {
 impl Request {
     pub(super) fn new(message: Outgoing) -> (Self, Answered) {
         let shared = Arc::new(Shared { message, answer: Mutex::new(Answer::Awaited(None)) });
-        (Self { shared: Arc::clone(&shared), strikes: 0 }, Answered(shared))
+        (Self { shared: Arc::clone(&shared), strikes: 0, refusals: 0, pass: None }, Answered(shared))
     }
 
     pub(super) fn message(&self) -> &Outgoing {

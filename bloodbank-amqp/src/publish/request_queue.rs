@@ -47,6 +47,12 @@ impl RequestQueue {
 
     fn push(&self, message: Outgoing) -> Result<Answered> {
         let (request, answered) = Request::new(message);
+        self.add(request)?;
+        Ok(answered)
+    }
+
+    /// Adds a request to a queue that is not closed.
+    pub(super) fn add(&self, request: Request) -> Result<()> {
         let owner = {
             let mut state = self.lock();
             if state.closed {
@@ -59,7 +65,7 @@ impl RequestQueue {
         if let Some(owner) = owner {
             owner.wake();
         }
-        Ok(answered)
+        Ok(())
     }
 
     /// Takes up to `room` requests; `false` when there are none, and the next one then wakes the owner.

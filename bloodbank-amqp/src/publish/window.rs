@@ -13,7 +13,7 @@ use lapin::{Confirmation, message::BasicReturnMessage};
 use uuid::Uuid;
 
 use crate::{journal_sign::JournalSign, publish::request::Request};
-use bloodbank_core::{Error, ErrorKind, message::Published};
+use bloodbank_core::{Error, message::Published};
 
 /// The messages in flight on one channel.
 pub(super) struct Window {
@@ -63,6 +63,11 @@ impl Window {
         self.held > 0
     }
 
+    /// The number of the oldest message that is not answered.
+    pub(super) fn oldest(&self) -> u64 {
+        self.first
+    }
+
     /// Adds a message that is being sent, and returns its number.
     pub(super) fn push(&mut self, request: Request) -> u64 {
         let number = self.first + self.slots.len() as u64;
@@ -74,8 +79,8 @@ impl Window {
         number
     }
 
-    /// Records the broker's confirm of a message.
-    pub(super) fn confirm(&mut self, number: u64, confirmation: Confirmation) -> Result<(), NotRequested> {
+    /// Records the broker's confirm of a message. Returns the request that it refused.
+    pub(super) fn confirm(&mut self, number: u64, confirmation: Confirmation) -> Result<Option<Request>, NotRequested> {
         let (refused, returned) = match confirmation {
             Confirmation::Ack(returned) => (false, returned),
             Confirmation::Nack(returned) => (true, returned),
@@ -85,18 +90,18 @@ impl Window {
             self.returned(&returned);
         }
         let tick = self.tick;
-        let Some(slot) = self.slot(number) else { return Ok(()) };
-        let Some(request) = &slot.request else { return Ok(()) };
+        let Some(slot) = self.slot(number) else { return Ok(None) };
+        let Some(request) = &slot.request else { return Ok(None) };
         if refused {
-            let error = refusal(request);
-            self.answer(number, Err(error));
-        } else if slot.unrouted || !request.message().mandatory {
+            return Ok(self.remove(number));
+        }
+        if slot.unrouted || !request.message().mandatory {
             self.answer_confirmed(number);
         } else {
             slot.confirm = Confirm::Held(tick);
             self.held += 1;
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Answers the requests whose routing has become certain.
@@ -168,31 +173,25 @@ impl Window {
     }
 
     fn answer(&mut self, number: u64, answer: Result<Published, Error>) {
-        let Some(slot) = self.slot(number) else { return };
-        let Some(request) = slot.request.take() else { return };
+        if let Some(request) = self.remove(number) {
+            request.answer(answer);
+        }
+    }
+
+    fn remove(&mut self, number: u64) -> Option<Request> {
+        let slot = self.slot(number)?;
+        let request = slot.request.take()?;
         let held = slot.confirm != Confirm::Awaited;
         self.held -= usize::from(held);
         self.open -= 1;
-        request.answer(answer);
         while self.slots.front().is_some_and(|slot| slot.request.is_none()) {
             self.slots.pop_front();
             self.first += 1;
         }
+        Some(request)
     }
 }
 
 /// The error of a channel that does not confirm: a message published on it may be lost unnoticed.
 #[derive(Debug)]
 pub(super) struct NotRequested;
-
-fn refusal(request: &Request) -> Error {
-    Error::new(
-        ErrorKind::Refused,
-        format!(
-            "the broker refused the message with key `{}` for exchange `{}`: a queue it goes to is full or not \
-             available; drain that queue, or try again later",
-            request.message().routing_key,
-            request.message().exchange
-        ),
-    )
-}

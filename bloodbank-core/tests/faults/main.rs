@@ -8,6 +8,7 @@ use bloodbank_embedded as _;
 mod amqp;
 #[path = "../amqp_support/mod.rs"]
 mod amqp_support;
+mod cluster;
 mod correlation_outages;
 mod correlation_outages_bus;
 mod health;
