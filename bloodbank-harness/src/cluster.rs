@@ -8,7 +8,7 @@ const DEADLINE: Duration = Duration::from_secs(240);
 /// (`pause_minority`) until it sees more again.
 ///
 /// Each node is a [`RabbitMq`] that can be stopped, killed and frozen by itself. A frozen node is cut off from everybody without
-/// a word; [`isolate`](Self::isolate) cuts one off from the other nodes alone; a [`Proxy`](crate::Proxy) in front of one, from clients.
+/// a word, and has to be started again if that was for more than some seconds; [`isolate`](Self::isolate) cuts one off from the other nodes alone; a [`Proxy`](crate::Proxy) in front of one, from clients.
 ///
 /// ```no_run
 /// use bloodbank_harness::{Cluster, HarnessError};

@@ -78,7 +78,7 @@ fn run_passes_a_signal_on_to_the_whole_command() {
     assert_eq!(first_line(&mut child.0), "ready\n");
     let processes = descendants(child.0.id());
     let folders = folders(&processes);
-    assert_eq!(folders.len(), 2, "{folders:?}");
+    assert_eq!(folders.len(), 3, "RabbitMQ, its port mapper and Redis: {folders:?}");
     kill_process(Pid::from_child(&child.0), Signal::TERM).unwrap();
     assert_eq!(child.0.wait().unwrap().code(), Some(128 + 15));
     assert!(!folders.iter().any(|folder| folder.exists()), "gone before it ended");
@@ -95,7 +95,7 @@ fn up_prints_addresses_and_a_kill_orphans_nothing() {
     assert_eq!(redis_answer(redis, "PING").unwrap(), "+PONG\r\n");
     let processes = descendants(child.0.id());
     let folders = folders(&processes);
-    assert_eq!(folders.len(), 2, "{folders:?}");
+    assert_eq!(folders.len(), 3, "RabbitMQ, its port mapper and Redis: {folders:?}");
     child.0.kill().unwrap();
     child.0.wait().unwrap();
     all_gone(&processes, &folders).unwrap();
