@@ -10,6 +10,7 @@ mod dedupe_ahead;
 #[cfg(unix)]
 mod door;
 mod foreign;
+mod healing;
 mod journal;
 #[cfg(feature = "testing")]
 mod logging;
@@ -20,6 +21,7 @@ mod queues;
 #[cfg(feature = "testing")]
 mod recorded;
 mod replay;
+mod returned;
 mod settling;
 mod subscribers;
 #[cfg(feature = "testing")]

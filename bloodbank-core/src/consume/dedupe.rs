@@ -31,7 +31,7 @@ pub(super) async fn put_off(
     options: &SubscriberOptions,
     delay: Duration,
 ) -> Outcome {
-    let deaths = context.headers().integer(names::RETURNED).unwrap_or(0) + i64::from(context.redelivered());
+    let deaths = context.deaths();
     let put_off = || async move {
         if deaths > i64::from(DELIVERY_LIMIT) {
             let text = format!("whoever handled it died {deaths} times; find out why, and redrive it");

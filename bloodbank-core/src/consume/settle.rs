@@ -12,12 +12,14 @@ use crate::{
         answer::{Answer, answer},
         dedupe::put_off,
         follow_ups::{publish_collected, publish_committed, publish_failure},
+        stuck::StuckEvent,
     },
     dedupe::Lease,
     error::{Error, ErrorKind, Result},
     event::EventCollector,
     handler::{Committed, Context, HandlerError, HandlerErrorKind},
     message::{Outgoing, names},
+    publish::Bus,
     registry::{OnFailure, SubscriberOptions},
     transport::{
         Settlement,
@@ -108,6 +110,7 @@ pub(super) async fn replace<F: Future<Output = Result<Outcome>>>(
     lease: Option<&Lease>,
 ) -> Outcome {
     let mut delay = Duration::from_millis(200);
+    let mut stuck: Option<StuckEvent<'_>> = None;
     loop {
         match by().await {
             Ok(outcome) => {
@@ -119,6 +122,11 @@ pub(super) async fn replace<F: Future<Output = Result<Outcome>>>(
             }
             Err(error) => {
                 warn!(queue = context.queue(), event_id = %context.event_id(), %error, "a failed event cannot be put aside; keeping it");
+                let stuck = stuck.get_or_insert_with(|| context.bus().stuck().note(&context.queue().into()));
+                stuck.because(&error);
+                if error.kind() == ErrorKind::Unrouted {
+                    declare_again(context.bus()).await;
+                }
                 tokio::select! {
                     () = context.cancellation().cancelled() => {
                         if let Some(lease) = lease {
@@ -130,6 +138,13 @@ pub(super) async fn replace<F: Future<Output = Result<Outcome>>>(
                 }
             }
         }
+    }
+}
+
+/// Somebody has deleted the queue of dead letters or of retries, or its binding: makes it again.
+async fn declare_again(bus: &Bus) {
+    if let Err(error) = bus.declare_again().await {
+        warn!(%error, "a queue is missing that holds what fails, and cannot be declared again");
     }
 }
 
@@ -226,7 +241,7 @@ pub(super) async fn publish_copy(copy: Outgoing, context: &Context) -> Result<()
         return Err(Error::new(
             ErrorKind::Unrouted,
             format!(
-                "exchange `{exchange}` leads nowhere for `{}`; was its queue deleted? restart the app to declare it",
+                "exchange `{exchange}` leads nowhere for `{}`; was its queue deleted? an app that declares makes it again by itself, otherwise run `topology declare`",
                 context.queue()
             ),
         ));

@@ -150,10 +150,15 @@ impl Context {
         attempt.and_then(|attempt| u32::try_from(attempt).ok()).unwrap_or(1).max(1)
     }
 
-    /// Whether the broker has delivered this message before without receiving an answer.
+    /// Whether the broker has delivered this message before without receiving an answer, or the one that it is a copy of.
     #[must_use]
     pub fn redelivered(&self) -> bool {
-        self.0.delivered.redelivered
+        self.deaths() > 0
+    }
+
+    /// How often it was delivered without an answer, as far as is known: the consumer died, or its connection was lost.
+    pub(crate) fn deaths(&self) -> i64 {
+        self.headers().integer(names::RETURNED).unwrap_or(0) + i64::from(self.0.delivered.redelivered)
     }
 
     /// Whether the event may have been handled before: the subscriber uses `dedupe`, but the lease store did not

@@ -11,12 +11,13 @@ use std::{
 use bytes::Bytes;
 use chrono::{SecondsFormat, TimeDelta, Utc};
 use futures_util::future::Either;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use serde::Serialize;
 use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::{
+    consume::StuckSubscribers,
     correlation::{CorrelationTracker, check_metadata},
     envelope::{self, Source, TriggerType, WrittenSource},
     error::{Error, ErrorKind, Result},
@@ -45,6 +46,9 @@ struct Inner {
     keys: Keys,
     closed: AtomicBool,
     troubles: RwLock<Vec<Trouble>>,
+    /// What lasts of what was declared.
+    declared: Mutex<Vec<Topology>>,
+    stuck: StuckSubscribers,
 }
 
 /// A service as a publisher.
@@ -85,6 +89,8 @@ impl Bus {
             keys: Keys::default(),
             closed: AtomicBool::new(false),
             troubles: RwLock::default(),
+            declared: Mutex::default(),
+            stuck: StuckSubscribers::default(),
             settings,
         }))
     }
@@ -158,7 +164,13 @@ impl Bus {
     }
 
     pub(crate) fn troubles(&self) -> Vec<String> {
-        self.0.troubles.read().iter().filter_map(|trouble| trouble()).collect()
+        let others = self.0.stuck.troubles();
+        self.0.troubles.read().iter().filter_map(|trouble| trouble()).chain(others).collect()
+    }
+
+    /// The subscribers that cannot settle what they hold.
+    pub(crate) fn stuck(&self) -> &StuckSubscribers {
+        &self.0.stuck
     }
 
     /// Waits for the publishes in flight and disconnects.
@@ -346,13 +358,25 @@ impl Bus {
     pub(crate) async fn declare(&self, topology: Topology) -> Result<()> {
         let mode = self.settings().topology;
         if mode == TopologyMode::Declare {
-            return self.0.transport.declare(topology).await;
+            let lasting = topology.clone().split_transient().0;
+            self.0.transport.declare(topology).await?;
+            self.0.declared.lock().push(lasting);
+            return Ok(());
         }
         let (lasting, own) = topology.split_transient();
         if mode == TopologyMode::Verify {
             self.verify(&lasting).await?;
         }
         if own.queues.is_empty() { Ok(()) } else { self.0.transport.declare(own).await }
+    }
+
+    /// Declares again what lasts of what was declared: somebody has deleted a part of it.
+    pub(crate) async fn declare_again(&self) -> Result<()> {
+        let declared = self.0.declared.lock().clone();
+        for topology in declared {
+            self.0.transport.declare(topology).await?;
+        }
+        Ok(())
     }
 
     /// Refuses a topology of which a queue is missing.
