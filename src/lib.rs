@@ -131,7 +131,7 @@ pub mod routing {
 /// Settings from the environment, `.env` and `bloodbank.toml`.
 pub mod settings {
     pub use bloodbank_core::settings::{
-        ClaimStoreKind, CorrelationStoreKind, JournalKind, LogFormat, QueueKind, Reader, TlsFiles,
+        ClaimStoreKind, CorrelationStoreKind, JournalKind, LogFormat, QueueKind, Reader, TlsFiles, TopologyMode,
     };
 }
 

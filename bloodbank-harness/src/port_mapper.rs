@@ -2,9 +2,8 @@ use std::{fs, net::TcpStream, path::PathBuf};
 
 use crate::{
     HarnessError,
-    ports::Port,
+    ports::{PROBE_DEADLINE, Port, loopback},
     process::Process,
-    rabbit::{PROBE_DEADLINE, loopback},
     sandbox::{Sandbox, find},
 };
 

@@ -1,10 +1,18 @@
 use std::{
     fs, io,
-    net::{Ipv4Addr, TcpListener, UdpSocket},
+    net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
     ops::Range,
+    time::Duration,
 };
 
 use crate::HarnessError;
+
+/// The time for a server to accept a connection, and to answer a question whether it is there.
+pub(crate) const PROBE_DEADLINE: Duration = Duration::from_secs(2);
+
+pub(crate) fn loopback(port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port).into()
+}
 
 /// A free TCP port on loopback, kept for one server for as long as this value lives.
 ///

@@ -18,7 +18,7 @@ use self::{
     conduit::{Conduit, drop_with_reset, pump},
     gate::Gate,
 };
-use crate::{HarnessError, rabbit::loopback, until};
+use crate::{HarnessError, ports::loopback, until};
 
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 const CUT_DEADLINE: Duration = Duration::from_secs(5);

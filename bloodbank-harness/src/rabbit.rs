@@ -1,7 +1,7 @@
 use std::{
     env, fs,
     io::{Read, Write},
-    net::{Ipv4Addr, SocketAddr, TcpStream},
+    net::TcpStream,
     path::{Path, PathBuf},
     process::Command,
     sync::{
@@ -16,7 +16,7 @@ use rustix::process::Signal;
 use crate::{
     HarnessError,
     port_mapper::PortMapper,
-    ports::Port,
+    ports::{PROBE_DEADLINE, Port, loopback},
     process::{Process, end},
     sandbox::{Sandbox, tail},
     unique, until,
@@ -27,7 +27,6 @@ const PROGRAM: &str = "rabbitmq-server";
 const SCRIPTS: &str = "/usr/lib/rabbitmq/bin";
 /// A node that says nothing for 8 seconds (60 by default) is given up by the others.
 const ERLANG: &str = "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1} -kernel net_ticktime 8";
-pub(crate) const PROBE_DEADLINE: Duration = Duration::from_secs(2);
 const CTL_DEADLINE: Duration = Duration::from_secs(240);
 
 /// The PEM files of a server that speaks TLS.
@@ -328,10 +327,6 @@ impl Drop for RabbitMq {
 /// A node name that no other broker has.
 pub(crate) fn node_name() -> String {
     format!("{}@localhost", unique("bloodbank"))
-}
-
-pub(crate) fn loopback(port: u16) -> SocketAddr {
-    (Ipv4Addr::LOCALHOST, port).into()
 }
 
 /// Sends `question` and returns the first bytes of the answer.

@@ -9,9 +9,9 @@ use rustix::process::Signal;
 
 use crate::{
     HarnessError,
-    ports::Port,
+    ports::{PROBE_DEADLINE, Port, loopback},
     process::Process,
-    rabbit::{PROBE_DEADLINE, TlsFiles, ask, loopback},
+    rabbit::{TlsFiles, ask},
     sandbox::{Sandbox, find},
 };
 

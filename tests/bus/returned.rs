@@ -31,7 +31,7 @@ async fn a_copy_remembers_that_it_was_delivered_before(bus: Bus) {
     assert_eq!(soon("the event", calls.recv()).await, Some(false));
     // What waits for the lease of somebody who died is put off as a copy, which the broker delivers for the first time.
     let mut message = take(&bus, &spy, 1).await.remove(0);
-    message.properties.headers.set(names::RETURNED, 1);
+    message.properties.headers.set(names::RETURNED, 1u32);
     let queue = format!("{service}.receive");
     let copy = Outgoing::new("", queue.as_str(), message.body).properties(message.properties).mandatory();
     bus.transport().publish(copy).await.unwrap();

@@ -11,11 +11,9 @@ mod intake;
 mod runtime;
 mod settle;
 mod spec;
-mod stuck;
 mod worker;
 
 pub(crate) use intake::Intake;
 pub(crate) use runtime::run;
 pub use spec::HandlerService;
 pub(crate) use spec::SubscriberSpec;
-pub(crate) use stuck::StuckSubscribers;

@@ -17,13 +17,14 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::{
-    consume::StuckSubscribers,
     correlation::{CorrelationTracker, check_metadata},
     envelope::{self, Source, TriggerType, WrittenSource},
     error::{Error, ErrorKind, Result},
     event::Event,
     message::{Format, Outgoing, Properties, Published, names},
-    publish::{Prepared, Publish, PublishOptions, Receipt, Replies, Uncommon, keys::Keys, measure::Measured},
+    publish::{
+        Prepared, Publish, PublishOptions, Receipt, Replies, StuckSubscribers, Uncommon, keys::Keys, measure::Measured,
+    },
     settings::{Settings, TopologyMode},
     store::{CausationLink, Stores},
     telemetry,

@@ -12,6 +12,7 @@ mod payload;
 mod prepared;
 mod replies;
 mod request;
+mod stuck;
 
 pub use builder::{Publish, PublishValue};
 pub use bus::Bus;
@@ -22,5 +23,6 @@ pub use payload::{JsonPayload, Publishable, Untyped};
 pub use prepared::{Prepared, Receipt};
 pub(crate) use replies::Replies;
 pub use request::{Execute, ExecuteError};
+pub(crate) use stuck::{StuckEvent, StuckSubscribers};
 
 pub use crate::telemetry::TraceContext;

@@ -12,7 +12,7 @@ pub(crate) struct StuckSubscribers(Mutex<BTreeMap<Arc<str>, (usize, String)>>);
 
 impl StuckSubscribers {
     /// Notes an event that is stuck until the value is dropped.
-    pub(super) fn note(&self, queue: &Arc<str>) -> StuckEvent<'_> {
+    pub(crate) fn note(&self, queue: &Arc<str>) -> StuckEvent<'_> {
         self.0.lock().entry(Arc::clone(queue)).or_default().0 += 1;
         StuckEvent { all: self, queue: Arc::clone(queue) }
     }
@@ -27,13 +27,13 @@ impl StuckSubscribers {
 }
 
 /// An event that is stuck.
-pub(super) struct StuckEvent<'a> {
+pub(crate) struct StuckEvent<'a> {
     all: &'a StuckSubscribers,
     queue: Arc<str>,
 }
 
 impl StuckEvent<'_> {
-    pub(super) fn because(&self, error: &Error) {
+    pub(crate) fn because(&self, error: &Error) {
         if let Some((_, latest)) = self.all.0.lock().get_mut(&self.queue) {
             *latest = error.to_string();
         }
