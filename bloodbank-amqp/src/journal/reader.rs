@@ -6,16 +6,16 @@ use chrono::TimeDelta;
 use futures_util::{StreamExt, stream};
 use tokio::time::{Instant, sleep};
 
-use super::source::{Attached, Begin, SourceError, StreamSource};
+use super::source::{Attached, Begin, SILENCE, SourceError, StreamSource};
 use crate::backoff;
 use bloodbank_core::{
     Result,
     store::{JournalEntries, JournalEntry, JournalQuery, Position, entries_lost},
 };
 
-/// The time without an entry after which a reader with an end looks whether there is one: the last offsets of a stream may be the
-/// broker's own, and a time may be later than every entry.
+/// The time without an entry after which a reader from a time on looks whether the broker sends anything, and how often.
 const IDLE: Duration = Duration::from_secs(1);
+const LOOKS: u32 = 3;
 /// The time for which a reader with an end waits for a broker that is away.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -29,6 +29,8 @@ pub(super) struct Reader {
     is_begun: bool,
     /// The last offset to read; `None`: there is no last one.
     to: Option<u64>,
+    /// Whether there is an entry at the last offset or behind it, so that one must come.
+    is_bounded: bool,
     attached: Option<Attached>,
     /// The attempts to attach since the last entry, and when the first of them was made.
     attempts: (u32, Option<Instant>),
@@ -51,11 +53,12 @@ impl Reader {
             (begin, _) => begin,
         };
         let (source, to) = (Arc::clone(source), query.before.map(|before| before.saturating_sub(1)));
-        Self { source, query, begin, next, is_begun: false, to, attached: None, attempts: (0, None) }
+        Self { source, query, begin, next, is_begun: false, to, is_bounded: false, attached: None, attempts: (0, None) }
     }
 
-    /// Ends after this offset.
+    /// Ends after this offset, which the stream has or has passed.
     pub(super) fn until(mut self, to: u64) -> Self {
+        self.is_bounded = true;
         self.to = Some(self.to.map_or(to, |end| end.min(to)));
         self
     }
@@ -131,16 +134,20 @@ impl Reader {
             }
         }
         let Some(attached) = &mut self.attached else { return Ok(None) };
-        if self.to.is_none() {
+        if !self.is_bounded {
             return attached.next().await.map(Some);
         }
-        // A time may be later than every entry; that the last offsets are none is rare.
-        let rounds = if matches!(self.begin, Begin::Time(_)) && !self.is_begun { 1 } else { 10 };
-        for _ in 0..rounds {
+        if !matches!(self.begin, Begin::Time(_)) || self.is_begun {
+            let Some(entry) = attached.next_within(SILENCE).await? else {
+                return Err(SourceError::Refused(self.source.silent(&format!("the entries from {} on", self.next))));
+            };
+            return Ok(Some(entry));
+        }
+        // A time may be later than every entry. Meanwhile the broker sends others, so it is not the broker that is late.
+        for _ in 0..LOOKS {
             if let Some(entry) = attached.next_within(IDLE).await? {
                 return Ok(Some(entry));
             }
-            // The broker answers this, so it is not the broker that is away.
             self.source.look().await?;
         }
         attached.next_within(Duration::ZERO).await

@@ -1,11 +1,15 @@
 //! The stream itself: a connection for reading, and consumers on it.
 
-use std::{ops::RangeInclusive, sync::Arc, time::Duration};
+use std::{
+    ops::RangeInclusive,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures_util::{FutureExt, StreamExt};
 use lapin::{
     Consumer,
-    options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions},
+    options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions},
     types::{AMQPValue, FieldTable, ShortString},
 };
 use parking_lot::Mutex;
@@ -26,8 +30,10 @@ use chrono::{DateTime, SubsecRound, Utc};
 const PREFETCH: u16 = 5_000;
 /// Messages that are acknowledged together. What is acknowledged stays in a stream: it says that more may come.
 const ACK_EVERY: u32 = 250;
-/// The time without a message after which a stream is empty.
+/// The time without a message after which the broker is asked whether a stream is empty.
 const EMPTY: Duration = Duration::from_secs(2);
+/// The time within which a stream that has messages must send one.
+pub(super) const SILENCE: Duration = Duration::from_secs(60);
 /// The header in which the broker says where in the stream a message stands.
 const OFFSET: &str = "x-stream-offset";
 
@@ -113,11 +119,33 @@ impl StreamSource {
     }
 
     pub(super) async fn look(&self) -> Result<Option<RangeInclusive<u64>>, SourceError> {
-        let first = self.attach(Begin::First).await?.next_within(EMPTY).await?;
-        let Some(first) = first.map(|entry| entry.offset) else { return Ok(None) };
+        let Some(first) = self.first().await? else { return Ok(None) };
         let newest = self.attach(Begin::Last).await?.newest().await?;
         // A chunk of the broker's own may be the last one.
         Ok(Some(first..=newest.unwrap_or(first).max(first)))
+    }
+
+    /// The offset of the oldest entry; `None`: the stream is empty. A busy broker that is late with it is not taken for an empty one.
+    async fn first(&self) -> Result<Option<u64>, SourceError> {
+        let mut attached = self.attach(Begin::First).await?;
+        let begun = Instant::now();
+        while begun.elapsed() < SILENCE {
+            if let Some(first) = attached.next_within(EMPTY).await? {
+                return Ok(Some(first.offset));
+            }
+            if attached.count(self.name()?).await? == 0 {
+                return Ok(None);
+            }
+        }
+        Err(SourceError::Refused(self.silent("its first entry")))
+    }
+
+    /// The error of a broker that does not send what is there.
+    pub(super) fn silent(&self, what: &str) -> Error {
+        self.unreadable(&format!(
+            "the broker did not send {what} within {} s; look at its load, and try again",
+            SILENCE.as_secs()
+        ))
     }
 
     /// A consumer that begins there.
@@ -197,6 +225,13 @@ impl Attached {
             newest = entry?.offset;
         }
         Ok(Some(newest))
+    }
+
+    /// The number of messages in the stream, as the broker has counted it last: it does every few seconds.
+    async fn count(&self, stream: ShortString) -> Result<u32, SourceError> {
+        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let declared = self.channel.queue_declare(stream, options, FieldTable::default());
+        Ok(with_timeout(CALL_TIMEOUT, declared).await.map_err(SourceError::Lost)?.message_count())
     }
 
     /// The next entry. Waiting for it can be given up.

@@ -10,7 +10,7 @@ use bloodbank_core::{
     store::{Journal, JournalEntry, JournalQuery, Position},
     transport::{Consume, Publish, Topology, Transport},
 };
-use bloodbank_harness::{shared_rabbit_url, unique};
+use bloodbank_harness::{Direction, Proxy, shared_rabbit_url, unique};
 use bloodbank_testing::{
     conformance::stores::{JournalFixture, StoreFixture},
     store_conformance_suite,
@@ -265,4 +265,30 @@ async fn what_a_stream_forbids_costs_no_reader_and_no_consumer_its_connection() 
         assert_eq!(&*entry.message.body, number.to_string().as_bytes());
     }
     amqp.close().await;
+}
+
+/// A broker that is slow to send is not one whose stream is empty.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_broker_is_not_taken_for_an_empty_stream() {
+    let stream = Stream::new();
+    stream.enable().await.unwrap();
+    let direct = Amqp::connect(&stream.settings()).await.unwrap();
+    direct.publish(message(&stream.exchange, "large.event", " ".repeat(100_000))).await.unwrap();
+    // It counts every few seconds.
+    Observer::new().await.waits(&format!("{}.journal", stream.exchange), 1).await;
+    let url = shared_rabbit_url();
+    let (address, port) = url.rsplit_once(':').unwrap();
+    let proxy = Proxy::to(port.split('/').next().unwrap().parse().unwrap()).unwrap();
+    let through = format!("{address}:{}", proxy.port());
+    let settings = Settings::from_vars([("RABBIT_URL", &*through), ("EXCHANGE_NAME", &*stream.exchange)]).unwrap();
+    let slow = Amqp::connect(&settings).await.unwrap();
+    let journal = slow.stores(&settings).journal.unwrap();
+    // It takes longer than the time after which the broker is asked.
+    proxy.throttle(Direction::ToClient, 40_000);
+    assert_eq!(timeout(PATIENCE, journal.floor()).await.unwrap().unwrap(), Some(0));
+    let read = journal.read(JournalQuery::all(), Position::Start).map_ok(|entry| entry.offset);
+    assert_eq!(timeout(PATIENCE * 2, read.try_collect::<Vec<_>>()).await.unwrap().unwrap(), [0]);
+    proxy.resume();
+    slow.close().await;
+    direct.close().await;
 }
