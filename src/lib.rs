@@ -204,6 +204,8 @@ pub mod sql {
         Tx, Value,
         outbox::{Backlog, INSERT, InTransaction, Outbox, OutboxEntry, OutboxReceipt, OutboxRow, OutboxTable, Relay},
     };
+    #[cfg(feature = "sql-postgres")]
+    pub use bloodbank_sql::{JournalTableStatus, JournalWriter, PostgresJournal};
 }
 
 /// `TestBus`, and the conformance suites for transports and stores.

@@ -2,7 +2,7 @@
 
 use metrics::{describe_counter, describe_gauge, describe_histogram};
 
-const COUNTERS: [(&str, &str); 18] = [
+const COUNTERS: [(&str, &str); 20] = [
     ("bloodbank_consumed_total", "Deliveries that a handler of this process finished."),
     ("bloodbank_correlation_missed_total", "Links between events that could not be recorded."),
     ("bloodbank_dead_lettered_total", "Deliveries that were given up and moved to the dead-letter queue."),
@@ -13,6 +13,11 @@ const COUNTERS: [(&str, &str); 18] = [
     ("bloodbank_expired_total", "Deliveries acknowledged without being handled, because their time to live was over."),
     ("bloodbank_handled_total", "Deliveries that were handled and acknowledged."),
     ("bloodbank_http_requests_total", "Requests that the gateway answered."),
+    (
+        "bloodbank_journal_lost_total",
+        "Offsets that were removed from the journal before they were copied into PostgreSQL.",
+    ),
+    ("bloodbank_journal_written_total", "Entries of the journal that were copied into PostgreSQL."),
     ("bloodbank_kept_total", "Deliveries left with the broker, because no copy of them could be published."),
     ("bloodbank_outbox_parked_total", "Events of the outbox that cannot be published and wait for a person."),
     ("bloodbank_outbox_published_total", "Events published from the outbox."),
@@ -29,9 +34,10 @@ const COUNTERS: [(&str, &str); 18] = [
     ("bloodbank_webhooks_total", "Webhooks by result: published, ignored, refused, unsigned."),
 ];
 
-const GAUGES: [(&str, &str); 4] = [
+const GAUGES: [(&str, &str); 5] = [
     ("bloodbank_correlation_available", "Whether links between events are recorded: 1 or 0."),
     ("bloodbank_in_flight", "Publishes that wait for their confirm."),
+    ("bloodbank_journal_lag_entries", "Entries of the journal that are not yet copied into PostgreSQL."),
     ("bloodbank_outbox_oldest_seconds", "The age of the oldest event that waits in the outbox."),
     ("bloodbank_outbox_rows", "Events that wait in the outbox."),
 ];

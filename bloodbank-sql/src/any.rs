@@ -6,12 +6,14 @@ use bloodbank_core::{
     Bus, Error, ErrorKind, Result,
     app::{AppTask, StartedTask},
     publish::Prepared,
-    store::{ClaimStore, DatabaseProvider, DatabaseStores, LeaseStore, LinkStore},
+    store::{ClaimStore, DatabaseProvider, DatabaseStores, Journal, LeaseStore, LinkStore},
 };
 use futures_util::future::BoxFuture;
 use sqlx_core::pool::{Pool, PoolOptions};
 use tokio_util::sync::CancellationToken;
 
+#[cfg(feature = "postgres")]
+use crate::journal::{JournalTableStatus, JournalWriter, PostgresJournal};
 use crate::{
     SqlClaims, SqlLeases, SqlLinks,
     database::{Database, Dialect},
@@ -140,6 +142,37 @@ impl AnyPool {
         each!(self, pool => OutboxTable::new(pool.clone()).discard(ids).await)
     }
 
+    /// The writer of the journal in this database.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Settings`] where the database is not PostgreSQL.
+    #[cfg(feature = "postgres")]
+    pub fn journal_writer(&self) -> Result<JournalWriter> {
+        Ok(JournalWriter::new(self.postgres()?.clone()))
+    }
+
+    /// Like [`JournalTableStatus::read`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Storage`], and [`ErrorKind::Settings`] where the database is not PostgreSQL.
+    #[cfg(feature = "postgres")]
+    pub async fn journal_status(&self) -> Result<JournalTableStatus> {
+        JournalTableStatus::read(self.postgres()?).await
+    }
+
+    #[cfg(feature = "postgres")]
+    fn postgres(&self) -> Result<&Pool<sqlx_postgres::Postgres>> {
+        match self {
+            Self::Postgres(pool) => Ok(pool),
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(_) => Err(Error::new(
+                ErrorKind::Settings,
+                "the journal is kept in PostgreSQL, and DATABASE_URL names SQLite; set it to \
+                 `postgres://user:password@host:port/database`",
+            )),
+        }
+    }
+
     /// Like [`Relay::run`].
     ///
     /// # Errors
@@ -225,6 +258,15 @@ impl DatabaseStores for AnyPool {
 
     fn claims(&self) -> Arc<dyn ClaimStore> {
         each!(self, pool => Arc::new(SqlClaims::new(pool.clone())))
+    }
+
+    fn journal(&self, closing: CancellationToken) -> Option<Arc<dyn Journal>> {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(pool) => Some(Arc::new(PostgresJournal::new(pool.clone()).closed_by(closing))),
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(_) => None,
+        }
     }
 
     fn check(&self) -> BoxFuture<'_, Result<()>> {

@@ -7,6 +7,7 @@
 //! - [`Schema`] creates the tables, and tells whether they are there.
 //! - [`outbox::OutboxRow`] gives the parameters of a row to programs that use another library, and [`outbox::INSERT`] the
 //!   statement.
+//! - [`PostgresJournal`] is a journal in PostgreSQL, which a [`JournalWriter`] fills from that of the bus.
 //! - [`SqlLinks`], [`SqlLeases`] and [`SqlClaims`] keep what others keep in Redis.
 //!
 //! The types are those of `sqlx`: its `Pool`, its `Transaction`.
@@ -16,6 +17,8 @@
 mod any;
 mod database;
 mod error;
+#[cfg(feature = "postgres")]
+mod journal;
 #[cfg(feature = "sqlite")]
 mod memory;
 pub mod outbox;
@@ -26,6 +29,8 @@ mod transaction;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub use any::AnyPool;
 pub use database::{AsConnection, Database, Dialect, Value};
+#[cfg(feature = "postgres")]
+pub use journal::{JournalTableStatus, JournalWriter, PostgresJournal};
 #[cfg(feature = "sqlite")]
 pub use memory::sqlite_in_memory;
 pub use outbox::{AppExt, BusExt};

@@ -5,6 +5,7 @@ mod clock;
 mod commit_thief;
 mod database;
 mod faults;
+mod journal;
 mod kill_points;
 mod kills;
 mod notifications;

@@ -13,7 +13,7 @@ use crate::{
     dedupe::Dedupe,
     error::{Error, ErrorKind, Result},
     publish::Bus,
-    settings::{ClaimStoreKind, CorrelationStoreKind, Settings},
+    settings::{ClaimStoreKind, CorrelationStoreKind, JournalKind, Settings},
     store::{DatabaseProvider, FileClaims, memory::MemoryLeases},
     transport::{Topology, Transport, TransportProvider},
 };
@@ -139,6 +139,9 @@ impl BusBuilder {
             None => Some(open_correlation(&settings, Some(&transport)).await?),
         };
         let bus = Bus::assemble(settings, transport, correlation);
+        if bus.settings().journal == JournalKind::Sql {
+            read_journal_in_database(&bus)?;
+        }
         bus.declare(Topology::events(bus.exchange())).await?;
         Ok(bus)
     }
@@ -157,6 +160,19 @@ async fn open_transport(settings: &Settings) -> Result<Arc<dyn Transport>> {
             format!("{variable}, but this program was built without the feature `{feature}` of `bloodbank`; add it"),
         )),
     }
+}
+
+/// Lets a bus read the journal in the database of the settings. That is not asked yet: a service works while it is away.
+fn read_journal_in_database(bus: &Bus) -> Result<()> {
+    let database = DatabaseProvider::database(bus.settings())?;
+    if bus.read_journal(|closing| database.journal(closing)) {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Settings,
+        "BLOODBANK_JOURNAL is `sql`, and DATABASE_URL names a database that keeps no journal; name one of PostgreSQL, or set \
+         BLOODBANK_JOURNAL to `stream`",
+    ))
 }
 
 /// Opens the correlation index: where `BLOODBANK_CORRELATION_STORE` says; otherwise in Redis where the settings name one, otherwise where the transport keeps its events,

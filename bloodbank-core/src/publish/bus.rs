@@ -13,6 +13,7 @@ use chrono::{SecondsFormat, TimeDelta, Utc};
 use futures_util::future::Either;
 use parking_lot::{Mutex, RwLock};
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -26,7 +27,7 @@ use crate::{
         Prepared, Publish, PublishOptions, Receipt, Replies, StuckSubscribers, Uncommon, keys::Keys, measure::Measured,
     },
     settings::{Settings, TopologyMode},
-    store::{CausationLink, Stores},
+    store::{CausationLink, Journal, Stores},
     telemetry,
     transport::{Topology, Transport},
 };
@@ -46,6 +47,10 @@ struct Inner {
     replies: Replies,
     keys: Keys,
     closed: AtomicBool,
+    /// Ends the journal that is read in place of the transport's.
+    closing: CancellationToken,
+    /// Read in place of the transport's.
+    journal: OnceLock<Arc<dyn Journal>>,
     troubles: RwLock<Vec<Trouble>>,
     /// What lasts of what was declared.
     declared: Mutex<Vec<Topology>>,
@@ -89,6 +94,8 @@ impl Bus {
             replies: Replies::default(),
             keys: Keys::default(),
             closed: AtomicBool::new(false),
+            closing: CancellationToken::new(),
+            journal: OnceLock::new(),
             troubles: RwLock::default(),
             declared: Mutex::default(),
             stuck: StuckSubscribers::default(),
@@ -134,10 +141,20 @@ impl Bus {
         &*self.0.transport
     }
 
-    /// The stores that the transport keeps together with published events.
+    /// The stores that the transport keeps together with published events; the journal is the one that the settings choose.
     #[must_use]
     pub fn stores(&self) -> Stores {
-        self.0.transport.stores(&self.0.settings)
+        let stores = self.0.transport.stores(&self.0.settings);
+        match self.0.journal.get() {
+            Some(journal) => stores.with_journal(Arc::clone(journal)),
+            None => stores,
+        }
+    }
+
+    /// Reads another journal than that of the transport, opened with a token that is cancelled when this bus is closed.
+    pub(crate) fn read_journal(&self, open: impl FnOnce(CancellationToken) -> Option<Arc<dyn Journal>>) -> bool {
+        let journal = open(self.0.closing.clone());
+        journal.is_some_and(|journal| self.0.journal.set(journal).is_ok())
     }
 
     /// The exchange of all events.
@@ -177,6 +194,7 @@ impl Bus {
     /// Waits for the publishes in flight and disconnects.
     pub async fn close(&self) {
         self.0.closed.store(true, Ordering::Relaxed);
+        self.0.closing.cancel();
         self.0.transport.close().await;
         if let Some(correlation) = &self.0.correlation {
             correlation.flush().await;

@@ -40,13 +40,15 @@ pub enum CorrelationStoreKind {
     Memory,
 }
 
-/// A kind of journal on RabbitMQ. The embedded bus in a file has its own.
+/// A kind of journal. The embedded bus in a file keeps its own, whichever one is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum JournalKind {
     /// The stream, where one is switched on.
     #[default]
     Stream,
+    /// The copy in the database of `DATABASE_URL`, which `bb journal write` fills.
+    Sql,
     /// None.
     Off,
 }

@@ -63,8 +63,8 @@ pub struct Settings {
     pub correlation_store: Option<CorrelationStoreKind>,
     /// `CORRELATION_TTL_DAYS`, also `REDIS_TTL_DAYS`: how long correlation is kept.
     pub correlation_ttl: Duration,
-    /// `BLOODBANK_JOURNAL`: the journal that is read on RabbitMQ, `stream` or `off`; unset: the stream, where one is switched
-    /// on.
+    /// `BLOODBANK_JOURNAL`: the journal that is read, `stream`, `sql` (its copy in PostgreSQL, in the database of `DATABASE_URL`)
+    /// or `off`; unset: the stream, where one is switched on. An embedded bus in a file has its own without it.
     pub journal: JournalKind,
     /// `BLOODBANK_JOURNAL_MAX_AGE_DAYS`: how long a journal on RabbitMQ keeps events.
     pub journal_age: Duration,

@@ -51,7 +51,7 @@ pub(super) fn settings(mut reader: Reader) -> Result<Settings> {
         exchange_name: reader.field(field::EXCHANGE_NAME, exchange_name).unwrap_or(default.exchange_name),
         queue_kind: reader.field(field::QUEUE_TYPE, queue_kind).unwrap_or(default.queue_kind),
         correlation_store: reader.correlation_store(redis_url.is_some(), database_url.is_some()),
-        journal: reader.field(field::JOURNAL, journal).unwrap_or(default.journal),
+        journal: reader.journal(database_url.is_some()).unwrap_or(default.journal),
         journal_age: reader.field(field::JOURNAL_MAX_AGE_DAYS, ttl).unwrap_or(default.journal_age),
         journal_bytes: reader.field(field::JOURNAL_MAX_BYTES, journal_bytes).unwrap_or(default.journal_bytes),
         topology: reader.field(field::TOPOLOGY, topology).unwrap_or(default.topology),
@@ -253,6 +253,15 @@ impl Reader {
         named
     }
 
+    /// The journal that is named.
+    fn journal(&mut self, has_database: bool) -> Option<JournalKind> {
+        let named = self.field(field::JOURNAL, journal);
+        if named == Some(JournalKind::Sql) && !has_database {
+            self.problem("BLOODBANK_JOURNAL is `sql`, and DATABASE_URL is not set; set it");
+        }
+        named
+    }
+
     /// The claim store that is named, or else the one that is configured.
     fn claim_store(&mut self, has_redis: bool, has_directory: bool) -> ClaimStoreKind {
         let named = self.field(field::CLAIM_STORE, claim_store);
@@ -396,8 +405,9 @@ fn ttl(value: &str) -> Result<Duration, String> {
 fn journal(value: &str) -> Result<JournalKind, String> {
     match value {
         "stream" => Ok(JournalKind::Stream),
+        "sql" => Ok(JournalKind::Sql),
         "off" => Ok(JournalKind::Off),
-        _ => Err("`stream` or `off`".to_owned()),
+        _ => Err("`stream`, `sql` or `off`".to_owned()),
     }
 }
 

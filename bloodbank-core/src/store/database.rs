@@ -4,14 +4,15 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use secrecy::ExposeSecret;
+use tokio_util::sync::CancellationToken;
 
-use super::{ClaimStore, LeaseStore, LinkStore};
+use super::{ClaimStore, Journal, LeaseStore, LinkStore};
 use crate::{
     error::{Error, ErrorKind, Result},
     settings::Settings,
 };
 
-/// A database that keeps links, leases and claims.
+/// A database that keeps links, leases, claims and a journal.
 pub trait DatabaseStores: Send + Sync + 'static {
     /// A store of causation links with this time to live.
     fn links(&self, ttl: Duration) -> Arc<dyn LinkStore>;
@@ -21,6 +22,9 @@ pub trait DatabaseStores: Send + Sync + 'static {
 
     /// A store of large payloads.
     fn claims(&self) -> Arc<dyn ClaimStore>;
+
+    /// The journal in the database, which ends when this token is cancelled; `None`: this database keeps none.
+    fn journal(&self, closing: CancellationToken) -> Option<Arc<dyn Journal>>;
 
     /// Checks that the database has the tables.
     ///

@@ -5,7 +5,7 @@
 //! | [`LinkStore`] | which event caused which | [`memory`], `redis`, a database (`bloodbank-sql`), the file of the embedded bus |
 //! | [`LeaseStore`] | which events a subscriber has handled, or is handling | [`memory`], `redis`, a database, the file of the embedded bus |
 //! | [`ClaimStore`] | large payloads that stay out of their events | [`memory`], `redis`, a database, [`FileClaims`] |
-//! | [`Journal`] | every published message, in order | the file of the embedded bus |
+//! | [`Journal`] | every published message, in order | the file of the embedded bus, a stream of RabbitMQ, PostgreSQL (`bloodbank-sql`) |
 //!
 //! A backend of your own implements a contract; `store_conformance_suite!` of `bloodbank-testing` tells whether it is right.
 

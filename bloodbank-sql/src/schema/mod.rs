@@ -21,8 +21,10 @@ struct Migration {
     sqlite: &'static str,
 }
 
-const MIGRATIONS: [Migration; 1] =
-    [Migration { version: 1, postgres: include_str!("postgres_1.sql"), sqlite: include_str!("sqlite_1.sql") }];
+const MIGRATIONS: [Migration; 2] = [
+    Migration { version: 1, postgres: include_str!("postgres_1.sql"), sqlite: include_str!("sqlite_1.sql") },
+    Migration { version: 2, postgres: include_str!("postgres_2.sql"), sqlite: include_str!("sqlite_2.sql") },
+];
 
 impl Migration {
     fn script(&self, dialect: Dialect) -> &'static str {

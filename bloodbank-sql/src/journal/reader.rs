@@ -1,0 +1,159 @@
+//! A reader of the table: page by page, each page one look at the database.
+
+use std::time::Duration;
+
+use bloodbank_core::{
+    Error, Result,
+    store::{Journal, JournalEntries, JournalEntry, JournalQuery, Position, entries_lost},
+};
+use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
+use sqlx_core::row::Row as _;
+use sqlx_postgres::PgConnection;
+use tokio::time::sleep;
+
+use super::{
+    PostgresJournal,
+    progress::Progress,
+    select::{Select, first_at},
+};
+
+/// The pause of a reader that has read everything.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Where a reader is.
+pub(super) struct Reader {
+    journal: PostgresJournal,
+    query: JournalQuery,
+    /// The entries before `next` that were read already.
+    read: Vec<JournalEntry>,
+    next: i64,
+    /// The newest offset when reading began.
+    newest: i64,
+    /// The last offset to read; `None`: there is no last one.
+    to: Option<i64>,
+    /// Whether `next` follows what was read or was the newest, so that entries from there on must not be missing.
+    is_begun: bool,
+}
+
+enum Turn {
+    Entries(Vec<JournalEntry>),
+    /// Nothing is there yet.
+    Wait,
+    /// Offsets that must be said to be lost.
+    Lost(u64, u64),
+}
+
+impl Reader {
+    pub(super) async fn begin(journal: PostgresJournal, mut query: JournalQuery, from: Position) -> Result<Self> {
+        if let Position::Time(time) = from {
+            query.since = query.since.max(Some(time));
+        }
+        let looked = async {
+            let mut snapshot = journal.pool.begin_with(SNAPSHOT).await?;
+            let newest = Progress::read(&mut snapshot).await?.map_or(-1, |progress| progress.newest());
+            let begun = begin(&mut snapshot, &query, from, newest).await?;
+            snapshot.commit().await?;
+            Ok((newest, begun))
+        };
+        let (newest, (read, next)) = journal.unless_closed(looked).await?;
+        // What comes after the newest entry is missed by whoever begins behind it.
+        let is_begun = matches!(from, Position::Last(_));
+        Ok(Self { journal, query, read, next, newest, to: None, is_begun })
+    }
+
+    /// The entries that are there now.
+    pub(super) fn until_now(mut self) -> JournalEntries {
+        let before = self.query.before.map(|before| i64::try_from(before).unwrap_or(i64::MAX).saturating_sub(1));
+        self.to = Some(before.map_or(self.newest, |before| self.newest.min(before)));
+        self.entries()
+    }
+
+    /// Those that were read already, and the pages after them.
+    pub(super) fn entries(mut self) -> JournalEntries {
+        let read = std::mem::take(&mut self.read);
+        let pages = stream::try_unfold(self, |mut reader| async move {
+            let page = reader.page().await?;
+            Ok::<_, Error>(page.map(|entries| (stream::iter(entries.into_iter().map(Ok)), reader)))
+        });
+        stream::iter(read.into_iter().map(Ok)).chain(pages.try_flatten()).boxed()
+    }
+
+    /// The entries of the next page that pass; `None`: there are no more.
+    async fn page(&mut self) -> Result<Option<Vec<JournalEntry>>> {
+        loop {
+            if self.to.is_some_and(|to| self.next > to) {
+                return Ok(None);
+            }
+            let journal = self.journal.clone();
+            match journal.unless_closed(self.turn()).await? {
+                Turn::Entries(entries) => return Ok(Some(entries)),
+                Turn::Lost(from, to) => return Err(entries_lost(&journal.describe(), from, to)),
+                Turn::Wait => journal.unless_closed(sleep(PAUSE).map(Ok)).await?,
+            }
+        }
+    }
+
+    /// One look at the database, in which nothing changes.
+    async fn turn(&mut self) -> Result<Turn, sqlx_core::Error> {
+        let mut snapshot = self.journal.pool.begin_with(SNAPSHOT).await?;
+        let progress = Progress::read(&mut snapshot).await?;
+        let newest = progress.as_ref().map_or(-1, Progress::newest);
+        let mut end = self.to.map_or(newest, |to| to.min(newest));
+        if self.next > end {
+            return Ok(Turn::Wait);
+        }
+        let pruned = progress.map_or(-1, |progress| progress.pruned_to);
+        if self.is_begun && pruned >= self.next {
+            return Ok(Turn::Lost(self.next.cast_unsigned(), pruned.cast_unsigned()));
+        }
+        if let Some((first, last)) = lost(&mut snapshot, self.next).await?.filter(|(first, _)| *first <= end) {
+            if self.next >= first && self.is_begun {
+                return Ok(Turn::Lost(self.next.cast_unsigned(), last.cast_unsigned()));
+            }
+            if self.next >= first {
+                self.next = last + 1;
+                return Ok(Turn::Entries(Vec::new()));
+            }
+            end = first - 1;
+        }
+        let select = Select::new(&mut snapshot, &self.query).await?;
+        let page = select.first(&mut snapshot, self.next..=end).await?;
+        snapshot.commit().await?;
+        self.next = page.looked_to.unwrap_or(end) + 1;
+        self.is_begun = true;
+        Ok(Turn::Entries(page.entries))
+    }
+}
+
+/// What one look sees is of one moment.
+const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+/// The entries before the first page, and the offset at which that begins.
+async fn begin(
+    snapshot: &mut PgConnection,
+    query: &JournalQuery,
+    from: Position,
+    newest: i64,
+) -> Result<(Vec<JournalEntry>, i64), sqlx_core::Error> {
+    let first = match query.since {
+        Some(since) => first_at(snapshot, since).await?.unwrap_or(newest + 1),
+        None => 0,
+    };
+    Ok(match from {
+        Position::Start | Position::Time(_) => (Vec::new(), first),
+        Position::Offset(offset) => (Vec::new(), i64::try_from(offset).unwrap_or(i64::MAX)),
+        Position::Last(0) => (Vec::new(), newest + 1),
+        Position::Last(count) => {
+            let select = Select::new(snapshot, query).await?;
+            (select.last(snapshot, first..=newest, count).await?, newest + 1)
+        }
+    })
+}
+
+/// The first offsets at or behind this one that were lost before they were copied.
+async fn lost(connection: &mut PgConnection, from: i64) -> Result<Option<(i64, i64)>, sqlx_core::Error> {
+    let statement = "SELECT first_offset, last_offset FROM bloodbank_journal_lost WHERE last_offset >= $1 \
+                     ORDER BY first_offset LIMIT 1";
+    let row = sqlx_core::query::query(statement).bind(from).fetch_optional(connection).await?;
+    row.map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).transpose()
+}
