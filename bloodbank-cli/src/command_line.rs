@@ -6,8 +6,9 @@ use crate::{
     app::Composition,
     error::Result,
     verbs::{
-        Check, Completions, Dlq, Docs, Doctor, Flow, History, ListCommands, ListEvents, Mcp, New, Outbox, Publish,
-        PublishPrompt, Queues, Record, Replay, Schema, Serve, Show, Sql, Tail, Topology, Trace, Watch, Webhooks, Work,
+        Check, Completions, Dlq, Docs, Doctor, Flow, History, Journal, ListCommands, ListEvents, Mcp, New, Outbox,
+        Publish, PublishPrompt, Queues, Record, Replay, Schema, Serve, Show, Sql, Tail, Topology, Trace, Watch,
+        Webhooks, Work,
     },
 };
 
@@ -73,6 +74,7 @@ pub(crate) enum Verb {
     Watch(Watch),
     Tail(Tail),
     History(History),
+    Journal(Journal),
     Record(Record),
     Replay(Replay),
     Trace(Trace),
@@ -109,6 +111,7 @@ impl Verb {
             Self::Watch(verb) => verb.run(),
             Self::Tail(verb) => verb.run(),
             Self::History(verb) => verb.run(),
+            Self::Journal(verb) => verb.run(),
             Self::Record(verb) => verb.run(),
             Self::Replay(verb) => verb.run(program.apps),
             Self::Trace(verb) => verb.run(),

@@ -7,6 +7,7 @@ use bloodbank as _;
 mod agents;
 mod documents;
 mod http_receiver;
+mod journal;
 mod outgoing;
 #[cfg(unix)]
 mod programs;

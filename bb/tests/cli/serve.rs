@@ -186,7 +186,7 @@ fn the_workers_of_serve_are_seen_by_probes() {
 }
 
 /// The answer to a request, head and body.
-fn get(address: &str, path: &str) -> String {
+pub(crate) fn get(address: &str, path: &str) -> String {
     let mut stream = std::net::TcpStream::connect(address).unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
     std::io::read_to_string(stream).unwrap()

@@ -143,7 +143,7 @@ impl History {
             let settings = Settings::load()?;
             let query = self.selection.query(&settings.exchange_name)?;
             let connection = open(self.via).await?;
-            let journal = connection.journal(&settings)?;
+            let journal = connection.journal()?;
             let shown = match &self.export {
                 Some(path) => self.export(&*journal, query, path).await,
                 None => self.show(&*journal, query).await,

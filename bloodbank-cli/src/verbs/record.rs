@@ -44,7 +44,7 @@ impl Record {
             let query = self.selection.query(&settings.exchange_name)?;
             let from = self.selection.begin(self.from, self.all)?;
             let connection = history::open(self.via).await?;
-            let recorded = write(&*connection.journal(&settings)?, query, from).await;
+            let recorded = write(&*connection.journal()?, query, from).await;
             connection.close().await;
             recorded
         })

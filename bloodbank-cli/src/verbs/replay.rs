@@ -141,7 +141,7 @@ impl Replay {
         let query = self.selection.query(&settings.exchange_name)?;
         let from = self.selection.begin(self.from, self.all)?;
         let connection = history::open(self.via).await?;
-        let recorded = record::recorded(&*connection.journal(settings)?, query, from).await;
+        let recorded = record::recorded(&*connection.journal()?, query, from).await;
         connection.close().await;
         let recording = Recording::new(recorded?.entries);
         let bus = RecordingBus::new();

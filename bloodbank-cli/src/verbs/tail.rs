@@ -112,7 +112,7 @@ impl Tail {
 
     /// Prints what was published since a time, and what is published from now on.
     async fn follow_journal(&self, bus: &Bus, since: &PastTime, pattern: &BindingPattern, format: Format) -> Result {
-        let journal = Connection::Bus(bus.clone()).journal(bus.settings())?;
+        let journal = Connection::Bus(bus.clone()).journal()?;
         let query = JournalQuery::all().pattern(pattern.clone()).exchange(&**bus.exchange());
         let mut entries = journal.follow(query, Position::Time(since.0));
         output::note(&format!("watching `{pattern}` on {}; Ctrl-C ends", bus.exchange()));

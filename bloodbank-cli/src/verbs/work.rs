@@ -10,7 +10,7 @@ use crate::{app::AppFactories, connect, database, error::Result, output, runtime
 Examples:
   bb work
   BLOODBANK_EXECUTE='fireflies.#' bb work
-  DATABASE_URL=postgres://localhost/shop bb work --outbox
+  DATABASE_URL=postgres://localhost/shop bb work --outbox --journal
   RABBIT_URL=amqp://localhost BLOODBANK_AGENT=echo bb work")]
 pub(crate) struct Work {
     /// Execute no commands: somebody else does
@@ -19,6 +19,9 @@ pub(crate) struct Work {
     /// Relay the outbox in the database of DATABASE_URL too
     #[arg(long)]
     outbox: bool,
+    /// Copy the journal of the bus into the database of DATABASE_URL too, which must be PostgreSQL
+    #[arg(long)]
+    journal: bool,
 }
 
 impl Work {
@@ -29,6 +32,9 @@ impl Work {
             let mut apps = if self.no_commands { apps.execute_only(&[]) } else { apps };
             if self.outbox {
                 apps.add(App::new(bus.service_name(), bus.clone()).task(database::open()?));
+            }
+            if self.journal {
+                apps.add(App::new(bus.service_name(), bus.clone()).task(database::open()?.journal_writer()?));
             }
             let topology = apps.topology();
             let mut signals = StopSignals::listen()?;

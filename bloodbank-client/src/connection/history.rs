@@ -22,10 +22,10 @@ impl Connection {
     ///
     /// # Errors
     /// [`ClientError::Invalid`] where the bus keeps none, with what keeps one. A gateway is asked when the journal is read.
-    pub fn journal(&self, settings: &Settings) -> Result<Arc<dyn Journal>> {
+    pub fn journal(&self) -> Result<Arc<dyn Journal>> {
         match self {
             Self::Gateway(gateway) => Ok(Arc::new(GatewayJournal::new(gateway.clone()))),
-            Self::Bus(bus) => bus.transport().stores(settings).journal.ok_or_else(|| {
+            Self::Bus(bus) => bus.stores().journal.ok_or_else(|| {
                 let remedy = match bus.transport().system() {
                     "rabbitmq" => "`topology journal enable` switches one on",
                     _ => "one in a file does: set BLOODBANK_EMBEDDED_PATH",
@@ -50,7 +50,7 @@ impl Connection {
     ) -> Result<Vec<Bytes>> {
         let mut query = JournalQuery::all().pattern(pattern.clone()).exchange(&*settings.exchange_name).since(since);
         query.until = until;
-        let entries = self.journal(settings)?.read(query, Position::Last(most));
+        let entries = self.journal()?.read(query, Position::Last(most));
         Ok(entries.map_ok(|entry| entry.message.body).try_collect().await?)
     }
 }

@@ -17,10 +17,11 @@ use bloodbank_core::{
     correlation::CorrelationTracker,
     envelope::ENVELOPE_VERSION,
     message::Outgoing,
-    settings::{CorrelationStoreKind, QueueKind},
+    settings::{CorrelationStoreKind, JournalKind, QueueKind},
     store::{JournalQuery, Position},
     transport::{Topology, topology::Queue},
 };
+use bloodbank_sql::JournalWriter;
 use bytes::Bytes;
 use chrono::Utc;
 use futures_util::StreamExt;
@@ -270,9 +271,30 @@ async fn journal(bus: &Bus) -> (State, String) {
     let Some(journal) = bus.stores().journal else { return (State::Ok, "it keeps no journal".to_owned()) };
     let range = async { Ok::<_, bloodbank_core::Error>(journal.floor().await?.zip(journal.tip().await?)) };
     match range.await {
-        Ok(Some((floor, tip))) => (State::Ok, format!("its journal has the offsets {floor} to {tip}")),
+        Ok(Some((floor, tip))) => {
+            let (state, lag) = lag(bus, tip).await;
+            (state, format!("its journal has the offsets {floor} to {tip}{lag}"))
+        }
         Ok(None) => (State::Ok, "its journal is empty".to_owned()),
         Err(error) => (State::Warning, error.to_string()),
+    }
+}
+
+/// How far the copy in a database is behind, where that is the journal of the bus.
+async fn lag(bus: &Bus, tip: u64) -> (State, String) {
+    if bus.settings().journal != JournalKind::Sql {
+        return (State::Ok, String::new());
+    }
+    let source = match JournalWriter::source_of(bus) {
+        Ok(source) => source.tip().await,
+        Err(error) => Err(error),
+    };
+    match source {
+        Ok(newest) => match newest.unwrap_or(tip).saturating_sub(tip) {
+            0 => (State::Ok, " in PostgreSQL, and nothing is missing".to_owned()),
+            lag => (State::Warning, format!(" in PostgreSQL, {lag} behind the bus; `journal write` copies them")),
+        },
+        Err(error) => (State::Warning, format!(" in PostgreSQL; {error}")),
     }
 }
 
