@@ -1,0 +1,156 @@
+//! The journal in PostgreSQL: the writer against a hand-written COPY of the same rows, and how long reading takes.
+//!
+//! Run: `cargo bench --bench journal -- 5000000` (starts its own servers; the number is that of the rows that are read, by default
+//! 200,000). Machines are noisy and drift: read the ratios, not the rates.
+#![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on has nothing to say")]
+
+#[path = "../ratios/measure.rs"]
+mod measure;
+
+use std::{
+    env,
+    time::{Duration, Instant},
+};
+
+use bloodbank::{
+    Settings,
+    amqp::{JournalRetention, JournalSwitch},
+    prelude::*,
+    routing::BindingPattern,
+    sql::{JournalWriter, PostgresJournal, Schema},
+    store::{Journal, JournalQuery, Position},
+};
+use bloodbank_harness::{Postgres as PostgresServer, RabbitMq, unique};
+use futures_util::{StreamExt, TryStreamExt};
+use measure::{Figure, Round, ratio};
+use sqlx::{AssertSqlSafe, PgPool, postgres::PgPoolCopyExt};
+use uuid::Uuid;
+
+const ROUNDS: usize = 5;
+/// The events that are copied in a round.
+const EVENTS: usize = 20_000;
+/// The event types of the table that is read.
+const TYPES: usize = 100;
+/// The questions of each kind.
+const QUESTIONS: usize = 1_000;
+/// The entries of a page.
+const PAGE: usize = 100;
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Event)]
+#[event(routing_key = "bench.order.placed")]
+struct OrderPlaced {
+    number: i64,
+    text: String,
+}
+
+#[tokio::main]
+async fn main() {
+    // Cargo adds `--bench`.
+    let rows = env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(200_000);
+    let (broker, database) =
+        tokio::task::spawn_blocking(|| (RabbitMq::start().unwrap(), PostgresServer::start().unwrap())).await.unwrap();
+    let pool = PgPool::connect(&database.url()).await.unwrap();
+    Schema::migrate(&pool).await.unwrap();
+    println!("{:<44}{:>12}{:>12}{:>8}", "", "by hand", "Bloodbank", "ratio");
+    // In a task, as in a service: the main thread of a runtime is no worker.
+    tokio::spawn(writing(broker.url(), pool.clone())).await.unwrap();
+    reading(pool, rows).await;
+}
+
+async fn execute(pool: &PgPool, statement: &str) {
+    sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(pool).await.unwrap();
+}
+
+/// The whole stream by the writer, against the rows of it in memory by COPY into a table with the same indexes.
+async fn writing(rabbit: String, pool: PgPool) {
+    let mut settings = Settings::default();
+    settings.rabbit_url = Some(rabbit.into());
+    settings.exchange_name = unique("bench");
+    Bus::connect(settings.clone()).await.unwrap().close().await;
+    let switch = JournalSwitch::connect(&settings).await.unwrap();
+    switch.enable(JournalRetention::new(Duration::from_secs(86_400), 10_000_000_000), Duration::ZERO).await.unwrap();
+    switch.close().await;
+    let bus = Bus::connect(settings).await.unwrap();
+    let text = "Two of those days went into chasing a lost event. ".repeat(6);
+    let events = (0..EVENTS).map(|number| OrderPlaced { number: number as i64, text: text.clone() });
+    assert!(bus.publish_all(events).await.iter().all(Result::is_ok));
+    execute(&pool, "CREATE TABLE by_hand (LIKE bloodbank_journal INCLUDING ALL)").await;
+    let (mut theirs, mut ours) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        execute(&pool, "TRUNCATE by_hand, bloodbank_journal, bloodbank_journal_cause, bloodbank_journal_progress")
+            .await;
+        let round = Round::begin();
+        assert_eq!(JournalWriter::new(pool.clone()).run_once(&bus).await.unwrap(), EVENTS as u64);
+        ours.push(round.end(EVENTS));
+        let mut written = pool.copy_out_raw("COPY bloodbank_journal TO STDOUT (FORMAT binary)").await.unwrap();
+        let mut rows = Vec::new();
+        while let Some(bytes) = written.try_next().await.unwrap() {
+            rows.extend_from_slice(&bytes);
+        }
+        drop(written);
+        let round = Round::begin();
+        let mut copy = pool.copy_in_raw("COPY by_hand FROM STDIN (FORMAT binary)").await.unwrap();
+        copy.send(&*rows).await.unwrap();
+        assert_eq!(copy.finish().await.unwrap(), EVENTS as u64);
+        theirs.push(round.end(EVENTS));
+    }
+    let (theirs, ours) = (Figure::median(&theirs), Figure::median(&ours));
+    ratio("copy a stream of RabbitMQ, events/s", theirs.rate, ours.rate);
+    ratio("  CPU of the client, µs/event", theirs.cpu, ours.cpu);
+    bus.close().await;
+}
+
+/// The time of an event by its id, and of a first page, in a table of so many rows.
+async fn reading(pool: PgPool, rows: u64) {
+    execute(&pool, "TRUNCATE bloodbank_journal, bloodbank_journal_cause, bloodbank_journal_progress").await;
+    execute(
+        &pool,
+        &format!(
+            "INSERT INTO bloodbank_journal (stream_offset, event_id, event_type, source, published_at, latest_at, exchange, \
+             routing_key, properties, body) SELECT n, lpad(to_hex(n), 32, '0')::uuid, 'bench.t' || n % {TYPES} || '.placed', \
+             'shop', 'epoch'::timestamptz + n * interval '1 second', 'epoch'::timestamptz + n * interval '1 second', 'bench', \
+             'bench.t' || n % {TYPES} || '.placed', '{{}}', convert_to(format('{{\"event_id\":\"%s\",\"event_type\":\"bench\", \
+             \"timestamp\":\"2025-01-31T12:00:00Z\",\"version\":\"1.0.0\",\"source\":{{\"host\":\"shop\",\"type\":\"hook\"}}, \
+             \"correlation_ids\":[\"%s\"],\"payload\":{{\"text\":\"%s\"}}}}', lpad(to_hex(n), 32, '0')::uuid, \
+             lpad(to_hex(n / 2), 32, '0')::uuid, repeat('Two of those days. ', 20)), 'UTF8') \
+             FROM generate_series(0, {rows} - 1) AS n; \
+             INSERT INTO bloodbank_journal_cause SELECT lpad(to_hex(n / 2), 32, '0')::uuid, n \
+             FROM generate_series(0, {rows} - 1) AS n; \
+             INSERT INTO bloodbank_journal_progress (source, next_offset) VALUES ('bench', {rows}); \
+             ANALYZE bloodbank_journal; ANALYZE bloodbank_journal_cause"
+        ),
+    )
+    .await;
+    let journal = PostgresJournal::new(pool);
+    let random = || Uuid::from_u128(u128::from(fastrand::u64(..rows)));
+    let pattern = |number: usize| {
+        JournalQuery::all().pattern(BindingPattern::parse(format!("bench.t{}.#", number % TYPES)).unwrap())
+    };
+    let page = async |query: JournalQuery, from: Position| journal.read(query, from).take(PAGE).count().await;
+    println!("{rows} rows, {TYPES} types, {QUESTIONS} questions of each kind, pages of {PAGE}");
+    timed("get by id", async |_| assert!(journal.get(random()).await.unwrap().is_some())).await;
+    timed("the last of a pattern", async |n| assert!(page(pattern(n), Position::Last(PAGE)).await > 0)).await;
+    timed("the first of a pattern", async |n| assert!(page(pattern(n), Position::Start).await > 0)).await;
+    timed("a pattern from a time on", async |n| {
+        let since = chrono::DateTime::UNIX_EPOCH + chrono::TimeDelta::seconds((rows / 2) as i64);
+        assert!(page(pattern(n), Position::Time(since)).await > 0);
+    })
+    .await;
+    timed("caused by an event", async |_| {
+        let cause = Uuid::from_u128(u128::from(fastrand::u64(..rows / 2)));
+        page(JournalQuery::all().caused_by(cause), Position::Last(PAGE)).await;
+    })
+    .await;
+}
+
+async fn timed(what: &str, ask: impl AsyncFn(usize)) {
+    let mut times = Vec::with_capacity(QUESTIONS);
+    for number in 0..QUESTIONS {
+        let begun = Instant::now();
+        ask(number).await;
+        times.push(begun.elapsed());
+    }
+    times.sort_unstable();
+    let percentile = |percent: usize| times[QUESTIONS * percent / 100];
+    println!("{what:<44} median {:>9.2?}, p99 {:>9.2?}", percentile(50), percentile(99));
+}
