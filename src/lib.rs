@@ -31,8 +31,8 @@ pub mod claim_check {
 /// Correlation: which event caused which.
 pub mod correlation {
     pub use bloodbank_core::correlation::{
-        Chain, CorrelationHealth, CorrelationTracker, Direction, Dump, IdPrefix, InvalidIdPrefix, METADATA_LIMIT,
-        Recording, Resolved, Trace, TraceEvent, check_metadata,
+        Chain, ChainOrder, CorrelationHealth, CorrelationTracker, Direction, Dump, IdPrefix, InvalidIdPrefix,
+        METADATA_LIMIT, Recording, Resolved, Trace, TraceEvent, check_metadata,
     };
 }
 

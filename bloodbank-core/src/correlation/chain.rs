@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::topological::topological;
+use super::{depth_first::depth_first, topological::topological};
 use crate::error::Result;
 use crate::store::{LinkStore, MalformedEntry};
 
@@ -18,10 +18,21 @@ pub enum Direction {
     Descendants,
 }
 
+/// The order of the events in a chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum ChainOrder {
+    /// Causes before effects, in both directions. The events are at most as many links away from the start as asked for.
+    #[default]
+    CausesFirst,
+    /// As the Python side lists them: the start last, and each event after those that were reached through it. Descendants
+    /// therefore come effects first. The start counts as one step of the depth.
+    DepthFirst,
+}
+
 /// A chain: the events that led to an event, or that it led to.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Chain {
-    /// Every event once, causes before effects; includes the start if anything is known in that direction.
+    /// Every event once, in the order that was asked for; includes the start if anything is known in that direction.
     pub events: Vec<Uuid>,
     /// Malformed values, which another program wrote; the chain goes on around them.
     pub malformed: Vec<MalformedEntry>,
@@ -35,6 +46,7 @@ pub(super) async fn follow(
     start: Uuid,
     direction: Direction,
     max_depth: usize,
+    order: ChainOrder,
 ) -> Result<Chain> {
     let mut graph = Graph::default();
     let mut malformed = Vec::new();
@@ -71,7 +83,13 @@ pub(super) async fn follow(
         level = next;
         depth += 1;
     }
-    Ok(Chain { truncated: !level.is_empty(), events: graph.sorted(direction), malformed })
+    let known = graph.events.len();
+    let events = match order {
+        ChainOrder::CausesFirst => graph.sorted(direction),
+        ChainOrder::DepthFirst => graph.depth_first(direction, max_depth),
+    };
+    let truncated = !level.is_empty() || !events.is_empty() && events.len() < known;
+    Ok(Chain { truncated, events, malformed })
 }
 
 /// The events by number, in the order of their discovery.
@@ -91,6 +109,20 @@ impl Graph {
             self.events.push(event);
         }
         (number, number == next)
+    }
+
+    fn depth_first(self, direction: Direction, max_depth: usize) -> Vec<Uuid> {
+        if self.edges.is_empty() {
+            return Vec::new();
+        }
+        let mut next = vec![Vec::new(); self.events.len()];
+        for (cause, effect) in self.edges {
+            match direction {
+                Direction::Ancestors => next[effect].push(cause),
+                Direction::Descendants => next[cause].push(effect),
+            }
+        }
+        depth_first(&next, max_depth).into_iter().map(|node| self.events[node]).collect()
     }
 
     fn sorted(mut self, direction: Direction) -> Vec<Uuid> {

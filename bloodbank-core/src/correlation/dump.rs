@@ -8,7 +8,10 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{chain::Direction, tracker::CorrelationTracker};
+use super::{
+    chain::{ChainOrder, Direction},
+    tracker::CorrelationTracker,
+};
 use crate::error::Result;
 use crate::store::MalformedEntry;
 
@@ -25,9 +28,9 @@ pub struct Dump {
     pub parents: Vec<Uuid>,
     /// The direct children of the event.
     pub children: Vec<Uuid>,
-    /// The causes of the event, at most 100 links away, causes first; includes the event itself if it has parents.
+    /// The causes of the event, at most 100 links away, causes first unless another order was asked for; includes the event itself if it has parents.
     pub ancestors: Vec<Uuid>,
-    /// The effects of the event, at most 100 links away, causes first; includes the event itself if it has children.
+    /// The effects of the event, at most 100 links away, causes first unless another order was asked for; includes the event itself if it has children.
     pub descendants: Vec<Uuid>,
     /// The metadata from the publisher, with `event_type` and `app` added; `None` when nothing is known about the
     /// event.
@@ -46,10 +49,18 @@ impl CorrelationTracker {
     /// # Errors
     /// [`crate::ErrorKind::Storage`] when the store fails.
     pub async fn dump(&self, event: Uuid) -> Result<Dump> {
+        self.dump_in(ChainOrder::CausesFirst, event).await
+    }
+
+    /// Returns everything that the store knows about an event, with its chains in this order.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Storage`] when the store fails.
+    pub async fn dump_in(&self, order: ChainOrder, event: Uuid) -> Result<Dump> {
         let ((mut entries, mut children), ancestors, descendants) = try_join3(
             self.around(std::slice::from_ref(&event)),
-            self.chain(event, Direction::Ancestors, DEPTH),
-            self.chain(event, Direction::Descendants, DEPTH),
+            self.chain_in(order, event, Direction::Ancestors, DEPTH),
+            self.chain_in(order, event, Direction::Descendants, DEPTH),
         )
         .await?;
         let entry = entries.values.pop().flatten();

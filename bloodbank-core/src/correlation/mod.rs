@@ -8,6 +8,7 @@
 //! ones are skipped and counted (`bloodbank_correlation_missed_total`) until the store answers again.
 
 mod chain;
+mod depth_first;
 mod dump;
 mod id_prefix;
 mod metadata;
@@ -16,7 +17,7 @@ mod topological;
 mod trace;
 mod tracker;
 
-pub use chain::{Chain, Direction};
+pub use chain::{Chain, ChainOrder, Direction};
 pub use dump::Dump;
 pub use id_prefix::{IdPrefix, InvalidIdPrefix, Resolved};
 pub use metadata::{METADATA_LIMIT, check_metadata};

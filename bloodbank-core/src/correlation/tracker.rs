@@ -10,7 +10,7 @@ use tracing::warn;
 use uuid::Uuid;
 
 use super::{
-    chain::{self, Chain, Direction},
+    chain::{self, Chain, ChainOrder, Direction},
     metadata::check_metadata,
     recorder::{CorrelationHealth, Recorder, Recording},
 };
@@ -263,7 +263,21 @@ impl CorrelationTracker {
     /// # Errors
     /// [`ErrorKind::Storage`] when the store fails.
     pub async fn chain(&self, event: Uuid, direction: Direction, max_depth: usize) -> Result<Chain> {
-        chain::follow(self.store(), event, direction, max_depth).await
+        self.chain_in(ChainOrder::CausesFirst, event, direction, max_depth).await
+    }
+
+    /// The chain in this order; see [`CorrelationTracker::chain`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Storage`] when the store fails.
+    pub async fn chain_in(
+        &self,
+        order: ChainOrder,
+        event: Uuid,
+        direction: Direction,
+        max_depth: usize,
+    ) -> Result<Chain> {
+        chain::follow(self.store(), event, direction, max_depth, order).await
     }
 
     /// The entries and the children of these events, read at the same time.

@@ -6,7 +6,9 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
-use bloodbank_core::correlation::{CorrelationTracker, Direction, Dump, IdPrefix, InvalidIdPrefix, Resolved, Trace};
+use bloodbank_core::correlation::{
+    ChainOrder, CorrelationTracker, Direction, Dump, IdPrefix, InvalidIdPrefix, Resolved, Trace,
+};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -28,9 +30,13 @@ const DEFAULT_EVENTS: usize = 1000;
 const MOST_EVENTS: usize = 100_000;
 
 /// Answers with everything that the correlation store knows about an event.
-pub(super) async fn dump(State(gateway): State<Gateway>, PathParam(id): PathParam) -> Result<Json<Dump>, Problem> {
+pub(super) async fn dump(
+    State(gateway): State<Gateway>,
+    PathParam(id): PathParam,
+    query: QueryParams,
+) -> Result<Json<Dump>, Problem> {
     let (tracker, id) = known(&gateway, &id)?;
-    let dump = tracker.dump(id).await?;
+    let dump = tracker.dump_in(order(&query)?, id).await?;
     if dump.parents.is_empty() && dump.children.is_empty() && dump.metadata.is_none() {
         return Err(unknown(id));
     }
@@ -58,7 +64,7 @@ pub(super) async fn chain(
             .filter(|depth| (1..=MOST_DEPTH).contains(depth))
             .ok_or_else(|| Problem::bad_request(format!("`max_depth` is not a number from 1 to {MOST_DEPTH}")))?,
     };
-    let mut chain = tracker.chain(id, direction, depth).await?;
+    let mut chain = tracker.chain_in(order(&query)?, id, direction, depth).await?;
     if chain.events.is_empty() {
         // An event that is known, but has nothing in this direction, is its own chain.
         if tracker.entry(id).await?.is_none() && tracker.children(id).await?.is_empty() {
@@ -113,6 +119,24 @@ pub(super) async fn graph(
     })
 }
 
+/// The order of a chain: that of the Python side, unless the request asks for ours.
+fn order(query: &QueryParams) -> Result<ChainOrder, Problem> {
+    match query.one("order")? {
+        None | Some("depth_first") => Ok(ChainOrder::DepthFirst),
+        Some("causes_first") => Ok(ChainOrder::CausesFirst),
+        Some(_) => Err(Problem::bad_request("`order` must be `depth_first` or `causes_first`")),
+    }
+}
+
+fn order_parameter() -> Value {
+    json!({
+        "name": "order", "in": "query",
+        "description": "`depth_first`, as the Python side lists them: each event after those that were reached through it. \
+                        `causes_first`: causes before effects.",
+        "schema": { "enum": ["depth_first", "causes_first"], "default": "depth_first" },
+    })
+}
+
 fn known<'a>(gateway: &'a Gateway, id: &str) -> Result<(&'a CorrelationTracker, Uuid), Problem> {
     let id = parse_event_id(id)?;
     Ok((tracker(gateway)?, id))
@@ -134,6 +158,7 @@ fn unknown(id: Uuid) -> Problem {
 pub(super) fn operation() -> Operation {
     Operation::new("correlation", "Returns everything that is known about the causes and effects of an event")
         .parameter(component("parameters", "Id"))
+        .parameter(order_parameter())
         .json(200, "The causes and effects of the event.", component("schemas", "CorrelationDump"))
         .problems([400, 404])
 }
@@ -141,6 +166,7 @@ pub(super) fn operation() -> Operation {
 pub(super) fn dump_operation() -> Operation {
     Operation::new("correlation_dump", "Returns the same as `/debug/correlation/{id}`")
         .parameter(component("parameters", "Id"))
+        .parameter(order_parameter())
         .json(200, "The causes and effects of the event.", component("schemas", "CorrelationDump"))
         .problems([400, 404])
 }
@@ -149,8 +175,11 @@ pub(super) fn chain_operation() -> Operation {
     Operation::new("correlation_chain", "Returns the events that led to an event, or that it led to")
         .parameter(component("parameters", "Id"))
         .parameter(json!({ "name": "direction", "in": "query", "schema": { "enum": ["ancestors", "descendants"] } }))
+        .parameter(order_parameter())
         .parameter(json!({
             "name": "max_depth", "in": "query",
+            "description": "The longest path that is followed: in events with the first one in the order `depth_first`, in \
+                            links in the order `causes_first`.",
             "schema": { "type": "integer", "minimum": 1, "maximum": MOST_DEPTH, "default": DEFAULT_DEPTH },
         }))
         .json(200, "The ids of the events.", component("schemas", "CorrelationChain"))

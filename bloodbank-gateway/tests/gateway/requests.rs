@@ -180,7 +180,16 @@ async fn what_caused_what_can_be_asked() {
         let (_, chain) = json_of(gateway.get(&format!("/debug/correlation/{first}/chain"))).await;
         assert_eq!((&chain["chain"], &chain["count"]), (&json!([first]), &json!(1)));
         let path = format!("/debug/correlation/{first}/chain?direction=descendants");
-        assert_eq!(json_of(gateway.get(&path)).await.1["count"], 2);
+        let (_, chain) = json_of(gateway.get(&path)).await;
+        assert_eq!(chain["chain"], json!([second, first]), "each event after those that were reached through it");
+        let (_, chain) = json_of(gateway.get(&format!("{path}&order=causes_first&max_depth=1"))).await;
+        assert_eq!((&chain["chain"], &chain["count"]), (&json!([first, second]), &json!(2)));
+        let (_, chain) = json_of(gateway.get(&format!("{path}&max_depth=1"))).await;
+        assert_eq!((&chain["chain"], &chain["truncated"]), (&json!([first]), &json!(true)));
+        for (order, expected) in [("", [&second, &first]), ("?order=causes_first", [&first, &second])] {
+            let (_, dump) = json_of(gateway.get(&format!("/debug/correlation/{first}{order}"))).await;
+            assert_eq!(dump["descendants"], json!(expected), "{order}");
+        }
         let (_, graph) = json_of(gateway.get(&format!("/debug/correlation/{first}/graph"))).await;
         assert_eq!(graph["events"].as_array().unwrap().len(), 2);
         for (format, begin) in [("mermaid", "flowchart"), ("dot", "digraph")] {
@@ -193,6 +202,7 @@ async fn what_caused_what_can_be_asked() {
             ("/debug/correlation/7".to_owned(), 400),
             (format!("/debug/correlation/{first}/chain?direction=sideways"), 400),
             (format!("/debug/correlation/{first}/chain?max_depth=0"), 400),
+            (format!("/debug/correlation/{first}/chain?order=newest_first"), 400),
             (format!("/debug/correlation/{first}/graph?format=gif"), 400),
         ] {
             assert_eq!(json_of(gateway.get(&path)).await.0.as_u16(), expected, "{path}");
