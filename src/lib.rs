@@ -60,7 +60,7 @@ pub mod envelope {
 /// The contracts of events.
 pub mod event {
     pub use bloodbank_core::event::{
-        Declaration, IdValue, Location, Payload, PendingEvent, Reply, Superseded,
+        CauseId, Declaration, IdValue, Location, Payload, PendingEvent, Reply, Superseded,
         derives::{Described, Readable, Writable},
     };
 }

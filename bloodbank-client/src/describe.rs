@@ -111,6 +111,8 @@ pub struct EventDetails {
     pub documentation: String,
     /// The fields that the event id is derived from; none: ids are random.
     pub id_fields: &'static [&'static str],
+    /// The fields that name a cause of the event by its id.
+    pub cause_fields: &'static [&'static str],
     /// The key of the reply to a command.
     pub reply: Option<&'static str>,
     /// The keys of older versions, which subscribers receive too.
@@ -132,6 +134,7 @@ impl EventDetails {
             summary: EventSummary::of(event),
             documentation: documentation(declaration.docs),
             id_fields: declaration.id_fields,
+            cause_fields: declaration.cause_fields,
             reply: declaration.reply,
             supersedes: declaration.received_keys().skip(1).collect(),
             external: declaration.external,

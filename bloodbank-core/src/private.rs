@@ -18,6 +18,7 @@ pub use std::{borrow::Cow, boxed::Box, option::Option, result::Result, string::S
 
 pub use futures_util::future::BoxFuture;
 pub use garde;
+pub use uuid::Uuid;
 
 pub use crate::{
     __here as here,
@@ -25,8 +26,8 @@ pub use crate::{
     envelope::{EventEnvelope, RawEnvelope},
     error::{Error, ErrorKind},
     event::{
-        CommandEvent, Declaration, Event, EventCollector, EventKind, FailureEvent, IdValue, Location, Payload, Reply,
-        RoutingSegment, Superseded,
+        CauseId, CommandEvent, Declaration, Event, EventCollector, EventKind, FailureEvent, IdValue, Location, Payload,
+        Reply, RoutingSegment, Superseded,
     },
     event_id::unique_key,
     handler::{
@@ -77,6 +78,12 @@ pub fn fill_key(template: &str, write_value: impl FnMut(&str, &mut String)) -> R
     RoutingKey::fill(template, write_value).map_err(|fault| {
         Error::new(ErrorKind::InvalidKey, format!("`{template}` cannot be published")).with_source(fault)
     })
+}
+
+/// The causes that the fields of an event name: the body of `Event::parents`.
+#[must_use]
+pub fn parents<const FIELDS: usize>(causes: [Option<Uuid>; FIELDS]) -> Vec<Uuid> {
+    causes.into_iter().flatten().collect()
 }
 
 /// Converts a failure event into a handler error: the body of `HandlerFailure::into_handler_error`.

@@ -36,13 +36,13 @@ pub struct AgentThreadPrompt {
 
 /// An AI agent answered a prompt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate, Event)]
-#[event(routing_key = "agent.thread.response", domain = "agent/thread", validate)]
+#[event(routing_key = "agent.thread.response", domain = "agent/thread", caused_by(prompt_id), validate)]
 #[garde(allow_unvalidated)]
 pub struct AgentThreadResponse {
     /// The provider of the agent, such as `anthropic`.
     #[garde(length(min = 1))]
     pub provider: String,
-    /// The event id of the prompt.
+    /// The event id of the prompt, which becomes a parent of this event.
     #[serde(default)]
     pub prompt_id: Option<String>,
     /// The agent's answer.

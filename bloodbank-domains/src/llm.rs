@@ -46,13 +46,13 @@ pub struct LlmPrompt {
 
 /// A language model answered a prompt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate, Event)]
-#[event(routing_key = "llm.response", validate)]
+#[event(routing_key = "llm.response", caused_by(prompt_id), validate)]
 #[garde(allow_unvalidated)]
 pub struct LlmResponse {
     /// The provider of the model, such as `anthropic`.
     #[garde(length(min = 1))]
     pub provider: String,
-    /// The event id of the prompt.
+    /// The event id of the prompt, which becomes a parent of this event.
     #[serde(default)]
     pub prompt_id: Option<String>,
     /// The model's answer.

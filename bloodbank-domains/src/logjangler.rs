@@ -35,13 +35,13 @@ pub struct LogjanglerThreadPrompt {
 
 /// Logjangler answered a prompt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate, Event)]
-#[event(routing_key = "logjangler.thread.response", domain = "logjangler/thread", validate)]
+#[event(routing_key = "logjangler.thread.response", domain = "logjangler/thread", caused_by(prompt_id), validate)]
 #[garde(allow_unvalidated)]
 pub struct LogjanglerThreadResponse {
     /// The provider of the agent, such as `anthropic`.
     #[garde(length(min = 1))]
     pub provider: String,
-    /// The event id of the prompt.
+    /// The event id of the prompt, which becomes a parent of this event.
     #[serde(default)]
     pub prompt_id: Option<String>,
     /// Logjangler's answer.

@@ -17,6 +17,7 @@ pub(crate) fn summary(event: &EventDescriptor) -> Value {
         "description": first_line(&plain(declaration.docs)),
         "reply": declaration.reply,
         "id_fields": declaration.id_fields,
+        "cause_fields": declaration.cause_fields,
         "supersedes": declaration.supersedes.map(|older| older.routing_key),
         "external": declaration.external,
         "crate": location.crate_name,

@@ -14,6 +14,7 @@ on_every_bus! {
     a_value_is_checked_against_its_schema,
     a_text_is_checked_like_the_value_that_it_is,
     the_same_event_has_the_same_id,
+    a_field_that_names_a_cause_makes_it_a_parent,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Event)]
@@ -28,6 +29,27 @@ struct BookLent {
 #[event(routing_key = "library.{section}.closed")]
 struct SectionClosed {
     section: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Event)]
+#[event(routing_key = "library.book.returned", caused_by(loan))]
+struct BookReturned {
+    loan: Option<String>,
+}
+
+#[subscriber]
+async fn take_back(book: BookLent, context: Context) -> Option<BookReturned> {
+    // Named by the event that is handled, and by a field.
+    let of = |reader: &str| if reader == "nobody" { Uuid::from_u128(7) } else { context.event_id() };
+    Some(BookReturned { loan: Some(of(&book.reader).to_string()) })
+}
+
+#[subscriber]
+async fn see_return(
+    book: EventEnvelope<BookReturned>,
+    State(seen): State<mpsc::UnboundedSender<EventEnvelope<BookReturned>>>,
+) {
+    seen.send(book).unwrap();
 }
 
 fn lent(copy: u32) -> BookLent {
@@ -155,6 +177,36 @@ async fn the_same_event_has_the_same_id(bus: Bus) {
     assert_eq!(id(lent(1)).await, id(BookLent { reader: "somebody else".into(), ..lent(1) }).await);
     assert_ne!(id(lent(1)).await, id(lent(2)).await);
     assert_ne!(id(lent(1)).await, id(BookLent { copy: None, ..lent(1) }).await);
+}
+
+async fn a_field_that_names_a_cause_makes_it_a_parent(bus: Bus) {
+    let (seen, mut returned) = mpsc::unbounded_channel();
+    let app = App::new(unique("svc"), bus.clone()).state(seen).subscribe(take_back).subscribe(see_return);
+    let app = app.start().await.unwrap();
+    let (loan, said) = (Uuid::new_v4(), Uuid::new_v4());
+    let parents = async |returned: &mut mpsc::UnboundedReceiver<EventEnvelope<BookReturned>>| {
+        soon("the book", returned.recv()).await.unwrap().correlation_ids
+    };
+    let book = BookReturned { loan: Some(loan.to_string()) };
+    bus.publish(book.clone()).await.unwrap();
+    assert_eq!(parents(&mut returned).await, [loan]);
+    bus.publish(book).caused_by(&said).causes([loan]).await.unwrap();
+    assert_eq!(parents(&mut returned).await, [said, loan], "each once, and first what was said");
+    let value = json!({ "loan": loan });
+    bus.publish_value("library.book.returned", &value).await.unwrap();
+    assert_eq!(parents(&mut returned).await, [loan]);
+    bus.publish(BookReturned { loan: Some("the one of last week".into()) }).await.unwrap();
+    assert!(parents(&mut returned).await.is_empty());
+
+    let cause = bus.publish(lent(1)).await.unwrap().event_id;
+    assert_eq!(parents(&mut returned).await, [cause]);
+    let cause = bus.publish(BookLent { reader: "nobody".into(), ..lent(2) }).await.unwrap().event_id;
+    assert_eq!(parents(&mut returned).await, [cause, Uuid::from_u128(7)]);
+    if let Some(tracker) = bus.correlation() {
+        let children = tracker.children(Uuid::from_u128(7)).await.unwrap();
+        assert!(!children.is_empty(), "the index has it too");
+    }
+    app.shutdown().await.unwrap();
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! What `#[derive(Event)]` and `#[derive(RoutingSegment)]` expand to, as the registry and the traits show it.
 
 use bloodbank::{EventKind, FailureEvent, Registry, RoutingSegment as _, event::IdValue, prelude::*};
+use uuid::Uuid;
 
 /// An order was placed.
 ///
@@ -56,6 +57,14 @@ struct Prompt {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Event)]
 #[event(routing_key = "agent.thread.stop", command)]
 struct Stop {}
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Event)]
+#[event(routing_key = "agent.thread.rating", caused_by(r#type, answer, note))]
+struct Rating {
+    answer: Uuid,
+    r#type: Option<Uuid>,
+    note: Option<String>,
+}
 
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Event)]
 #[event(routing_key = "agent.thread.response")]
@@ -117,6 +126,16 @@ fn ids_come_from_the_named_fields() {
     let without_line = OrderPlaced { line: None, ..placed() };
     assert_eq!(without_line.unique_key().as_deref(), Some("order_id=o-1"));
     assert_eq!(Answer { text: String::new() }.unique_key(), None);
+}
+
+#[test]
+fn causes_come_from_the_named_fields() {
+    let [answer, kind] = [1, 2].map(Uuid::from_u128);
+    let rating = Rating { answer, r#type: Some(kind), note: Some("because of no event".into()) };
+    assert_eq!(rating.parents(), [kind, answer], "in the order in which they are declared");
+    assert_eq!(Rating { answer: Uuid::nil(), r#type: None, note: Some(kind.to_string()) }.parents(), [kind]);
+    assert!(placed().parents().is_empty());
+    assert_eq!(Rating::DECLARATION.cause_fields, ["answer", "note", "type"]);
 }
 
 #[test]

@@ -87,6 +87,7 @@ fn facts(details: &EventDetails, handlers: &[&Handler]) -> Table {
     fact("type", summary.type_path.to_owned());
     fact("declared at", summary.location.to_string());
     fact("id from", details.id_fields.join(", "));
+    fact("caused by", details.cause_fields.join(", "));
     fact("reply", details.reply.unwrap_or_default().to_owned());
     fact("supersedes", details.supersedes.join(", "));
     fact("published", if details.external { "outside of this code base".to_owned() } else { String::new() });

@@ -52,7 +52,8 @@ pub(super) async fn publish_failure(event: &PendingEvent, cause: &Context, last:
     let bus = cause.bus();
     let key = &event.routing_key;
     let event_id = event_id::derived_failure(cause.event_id(), cause.subscriber(), cause.attempt(), key);
-    let options = PublishOptions { event_id: Some(event_id), ..caused_by(cause) };
+    let mut options = PublishOptions { event_id: Some(event_id), ..caused_by(cause) };
+    options.causes.extend(&event.parents);
     let mut prepared = bus.prepare(key, &event.payload, options)?;
     if last {
         prepared.message.properties.headers.set(names::FINAL, true);

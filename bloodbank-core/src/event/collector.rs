@@ -19,6 +19,8 @@ pub struct PendingEvent {
     pub(crate) payload: Box<RawValue>,
     /// The deterministic id from the declared fields, if any.
     pub(crate) event_id: Option<Uuid>,
+    /// The causes that its fields name.
+    pub(crate) parents: Vec<Uuid>,
 }
 
 impl PendingEvent {
@@ -31,7 +33,8 @@ impl PendingEvent {
                 .with_source(error)
         })?;
         let event_id = event.unique_key().map(|key| event_id::deterministic(&routing_key, &key));
-        Ok(Self { declaration: const { &E::DECLARATION }, routing_key, payload, event_id })
+        let parents = event.parents();
+        Ok(Self { declaration: const { &E::DECLARATION }, routing_key, payload, event_id, parents })
     }
 
     /// The routing key that the event will be published under.

@@ -52,6 +52,11 @@ pub trait Event:
         None
     }
 
+    /// The ids of the events that caused this one, out of its `caused_by(…)` fields; they become parents when it is published.
+    fn parents(&self) -> Vec<Uuid> {
+        Vec::new()
+    }
+
     /// Checks the declared rules (`validate`); called before publishing and after decoding.
     ///
     /// # Errors
@@ -99,6 +104,8 @@ pub struct Declaration {
     pub docs: &'static str,
     /// The fields of `id(…)`, sorted by name.
     pub id_fields: &'static [&'static str],
+    /// The fields of `caused_by(…)`, sorted by name.
+    pub cause_fields: &'static [&'static str],
     /// The key of the reply, for a command that declares one.
     pub reply: Option<&'static str>,
     /// The previous version.
@@ -123,6 +130,7 @@ impl Declaration {
             name,
             docs: "",
             id_fields: &[],
+            cause_fields: &[],
             reply: None,
             supersedes: None,
             external: false,
@@ -217,6 +225,36 @@ impl IdValue for Uuid {
 impl<T: IdValue> IdValue for Option<T> {
     fn id_value(&self) -> Option<Cow<'_, str>> {
         self.as_ref().and_then(IdValue::id_value)
+    }
+}
+
+/// A field that may name a cause of its event: the id of another event. UUIDs and text, and options of those.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot name the cause of an event",
+    label = "not usable in `caused_by(…)`",
+    note = "write `Uuid` or `Option<Uuid>`; text and options of text, which others may write, can name a cause too"
+)]
+pub trait CauseId {
+    /// The id of the cause; `None` where the field names no event.
+    fn cause_id(&self) -> Option<Uuid>;
+}
+
+impl CauseId for Uuid {
+    fn cause_id(&self) -> Option<Uuid> {
+        (!self.is_nil()).then_some(*self)
+    }
+}
+
+/// Text that is no UUID, such as the number that a provider gives its prompts, names no event.
+impl CauseId for String {
+    fn cause_id(&self) -> Option<Uuid> {
+        Uuid::parse_str(self).ok()?.cause_id()
+    }
+}
+
+impl<T: CauseId> CauseId for Option<T> {
+    fn cause_id(&self) -> Option<Uuid> {
+        self.as_ref().and_then(CauseId::cause_id)
     }
 }
 

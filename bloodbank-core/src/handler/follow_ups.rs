@@ -15,7 +15,8 @@ pub(crate) fn prepare_collected(events: EventCollector, cause: &Context) -> Resu
     let mut prepared = Vec::with_capacity(events.len());
     for event in events {
         let follow_up = Some(cause.next_follow_up());
-        let options = PublishOptions { event_id: event.event_id, follow_up, ..caused_by(cause) };
+        let mut options = PublishOptions { event_id: event.event_id, follow_up, ..caused_by(cause) };
+        options.causes.extend(event.parents);
         prepared.push(cause.bus().prepare(&event.routing_key, &event.payload, options)?);
     }
     let answer = reply.and_then(|index| prepared.get(index)).map(|event| event.message.clone());

@@ -33,6 +33,7 @@ impl<E: Event> Publishable for E {
         check_finite(&key, &self)?;
         options.event_id =
             options.event_id.or_else(|| self.unique_key().map(|unique| event_id::deterministic(&key, &unique)));
+        options.causes.extend(self.parents());
         bus.prepare(&key, &self, options)
     }
 }
@@ -120,6 +121,7 @@ impl Publishable for Untyped<'_> {
                 .with_faults(vec![PayloadFault { pointer, detail }]));
         }
         options.event_id = options.event_id.or_else(|| event.event_id(key));
+        options.causes.extend(event.parents());
         bus.prepare(key, &event.to_text()?, options)
     }
 }

@@ -57,6 +57,9 @@ pub trait AnyEvent: Any + Send {
 
     /// The deterministic id from the declared fields, if any.
     fn event_id(&self, key: &str) -> Option<Uuid>;
+
+    /// The ids of the events that its fields name as its causes.
+    fn parents(&self) -> Vec<Uuid>;
 }
 
 impl<E: Event> AnyEvent for E {
@@ -73,6 +76,10 @@ impl<E: Event> AnyEvent for E {
 
     fn event_id(&self, key: &str) -> Option<Uuid> {
         self.unique_key().map(|unique| event_id::deterministic(key, &unique))
+    }
+
+    fn parents(&self) -> Vec<Uuid> {
+        Event::parents(self)
     }
 }
 

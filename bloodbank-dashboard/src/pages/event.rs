@@ -147,6 +147,7 @@ fn facts(visit: &Visit, details: &EventDetails) -> Markup {
                 dt { "Declared at" } dd { code { (summary.location) } }
                 dt { "Crate" } dd { (summary.location.crate_name) " " (summary.location.crate_version) }
                 @if !details.id_fields.is_empty() { dt { "Id from" } dd { code { (details.id_fields.join(", ")) } } }
+                @if !details.cause_fields.is_empty() { dt { "Caused by" } dd { code { (details.cause_fields.join(", ")) } } }
                 @if let Some(reply) = details.reply { dt { "Reply" } dd { (event_link(visit, reply)) } }
                 @if !details.supersedes.is_empty() { dt { "Supersedes" } dd { @for key in &details.supersedes { (event_link(visit, key)) " " } } }
             }

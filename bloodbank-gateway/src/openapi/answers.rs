@@ -285,6 +285,7 @@ fn event_summary() -> Value {
         "description": text(),
         "reply": text_or_null("The routing key of the reply to a command."),
         "id_fields": { "type": "array", "items": text(), "description": "The fields that make the id of the event." },
+        "cause_fields": { "type": "array", "items": text(), "description": "The fields that name a cause of the event by its id." },
         "supersedes": text_or_null("The routing key of the older version of the event."),
         "external": flag("Whether other programs publish the event."),
         "crate": text(),

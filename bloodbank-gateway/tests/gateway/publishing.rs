@@ -37,6 +37,33 @@ async fn an_event_is_published_under_its_path_and_the_answer_is_its_envelope() {
 }
 
 #[tokio::test]
+async fn a_response_is_the_effect_of_the_prompt_that_it_names_on_every_way() {
+    let gateway = serve().await;
+    let (prompt, said) = (Uuid::new_v4(), Uuid::new_v4());
+    let payload = json!({ "provider": "anthropic", "prompt_id": prompt, "response": "because" });
+    let custom = json!({ "event_type": "llm.response", "payload": payload, "correlation_ids": [said] });
+    let (_, answer) = json_of(gateway.post("/events/llm/response").json(&payload)).await;
+    assert_eq!(answer["correlation_ids"], json!([prompt]));
+    let tracker = gateway.bus.correlation().unwrap();
+    let parents = async |answer: &Value| {
+        let id = answer["event_id"].as_str().unwrap_or_else(|| panic!("{answer}")).parse().unwrap();
+        tracker.parents(id).await.unwrap()
+    };
+    assert_eq!(parents(&answer).await, [prompt]);
+    let (_, answer) = json_of(gateway.post("/events/custom").json(&custom)).await;
+    assert_eq!(parents(&answer).await, [said, prompt]);
+    let batch = gateway.post("/events/batch").header("content-type", "application/x-ndjson");
+    let (_, answer) = json_of(batch.body(custom.to_string())).await;
+    assert_eq!(parents(&answer).await, [said, prompt]);
+    let agent = Session::open(&gateway, None).await;
+    let answer = agent.call("publish_llm_response", payload).await.unwrap();
+    assert_eq!(parents(&answer).await, [prompt]);
+    let foreign = json!({ "provider": "anthropic", "prompt_id": "unknown", "response": "because" });
+    let (status, answer) = json_of(gateway.post("/events/llm/response").json(&foreign)).await;
+    assert_eq!((status, &answer["correlation_ids"]), (StatusCode::ACCEPTED, &json!([])));
+}
+
+#[tokio::test]
 async fn every_registered_event_has_its_path() {
     let gateway = serve().await;
     for event in bloodbank_core::Registry::global().events() {

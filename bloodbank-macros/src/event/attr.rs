@@ -7,12 +7,13 @@ use crate::{
     options::{Facade, KnownOption, Options, names, value},
 };
 
-const KNOWN: [KnownOption; 12] = [
+const KNOWN: [KnownOption; 13] = [
     ("routing_key", "routing_key = \"orders.order.placed\""),
     ("command", "command"),
     ("reply", "reply = OrderShipped"),
     ("failure", "failure"),
     ("id", "id(order_id)"),
+    ("caused_by", "caused_by(prompt_id)"),
     ("domain", "domain = \"orders\""),
     ("supersedes", "supersedes = OrderPlacedV1"),
     ("validate", "validate"),
@@ -22,6 +23,9 @@ const KNOWN: [KnownOption; 12] = [
     Facade::KNOWN,
 ];
 
+/// An option that names fields: its word, and their names.
+pub(crate) type FieldNames = (Ident, Punctuated<Ident, Token![,]>);
+
 pub(crate) struct EventAttr {
     /// The first `#[event]`, as a place for errors.
     pub(crate) original: Option<Attribute>,
@@ -29,7 +33,8 @@ pub(crate) struct EventAttr {
     pub(crate) command: Option<Ident>,
     pub(crate) reply: Option<Type>,
     pub(crate) failure: Option<Ident>,
-    pub(crate) id: Option<(Ident, Punctuated<Ident, Token![,]>)>,
+    pub(crate) id: Option<FieldNames>,
+    pub(crate) caused_by: Option<FieldNames>,
     pub(crate) domain: Option<LitStr>,
     pub(crate) supersedes: Option<Type>,
     pub(crate) validate: Option<Ident>,
@@ -49,6 +54,7 @@ impl EventAttr {
             reply: None,
             failure: None,
             id: None,
+            caused_by: None,
             domain: None,
             supersedes: None,
             validate: None,
@@ -81,6 +87,8 @@ impl EventAttr {
             "failure" => self.failure = Some(name.clone()),
             // #[event(id(order_id, line))]
             "id" => self.id = Some((name.clone(), names(input)?)),
+            // #[event(caused_by(prompt_id))]
+            "caused_by" => self.caused_by = Some((name.clone(), names(input)?)),
             // #[event(domain = "agent/thread")]
             "domain" => self.domain = Some(value(input)?),
             // #[event(supersedes = OrderPlacedV1)]

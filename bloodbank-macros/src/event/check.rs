@@ -5,7 +5,7 @@ use bloodbank_routing::{
     template_segments,
 };
 use quote::ToTokens;
-use syn::{Data, LitStr, Token, ext::IdentExt, punctuated::Punctuated};
+use syn::{Data, Ident, LitStr, Token, ext::IdentExt, punctuated::Punctuated};
 
 use super::{ast::Event, failure};
 use crate::ctxt::Ctxt;
@@ -18,6 +18,7 @@ pub(crate) fn check(cx: &Ctxt, event: &Event<'_>) {
     }
     check_kind(cx, event);
     check_id(cx, event);
+    check_caused_by(cx, event);
     check_domain(cx, event);
 }
 
@@ -107,16 +108,24 @@ fn check_id(cx: &Ctxt, event: &Event<'_>) {
     if names.is_empty() {
         cx.error(word, "`id()` names no field; write those that make the event the same event, or remove it");
     }
-    check_names(cx, event, names);
+    check_names(cx, event, word, names);
 }
 
-fn check_names(cx: &Ctxt, event: &Event<'_>, names: &Punctuated<syn::Ident, Token![,]>) {
+fn check_caused_by(cx: &Ctxt, event: &Event<'_>) {
+    let Some((word, names)) = &event.attr.caused_by else { return };
+    if names.is_empty() {
+        cx.error(word, "`caused_by()` names no field; write those that hold the id of a cause, or remove it");
+    }
+    check_names(cx, event, word, names);
+}
+
+fn check_names(cx: &Ctxt, event: &Event<'_>, word: &Ident, names: &Punctuated<Ident, Token![,]>) {
     for (i, name) in names.iter().enumerate() {
         let text = name.unraw().to_string();
         if event.field(&text).is_none() {
             cx.error(name, format!("no field `{text}`; {}", known_fields(event, &text)));
         } else if names.iter().take(i).any(|other| other.unraw() == name.unraw()) {
-            cx.error(name, format!("`{text}` is named twice in `id(…)`; remove one"));
+            cx.error(name, format!("`{text}` is named twice in `{word}(…)`; remove one"));
         }
     }
 }

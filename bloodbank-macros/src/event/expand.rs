@@ -5,7 +5,11 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{LitStr, spanned::Spanned};
 
-use super::{ast::Event, failure};
+use super::{
+    ast::{Event, NamedField},
+    attr::FieldNames,
+    failure,
+};
 use crate::{
     doc_comment::doc_comment,
     guard,
@@ -19,7 +23,8 @@ pub(crate) fn expand(event: &Event<'_>) -> TokenStream {
     let facade = &event.attr.facade;
     let this = this(event);
     let declaration = declaration(event, key);
-    let methods = [routing_key(event, key), unique_key(event), validate(event), example(event), upcast(event)];
+    let methods =
+        [routing_key(event, key), unique_key(event), parents(event), validate(event), example(event), upcast(event)];
     let command = event.attr.command.is_some().then(|| command(event, &this));
     let failure = event.attr.failure.is_some().then(|| failure::expand(event, &this));
     let contradictions = superseded(event, &this);
@@ -66,8 +71,10 @@ fn declaration(event: &Event<'_>, key: &LitStr) -> TokenStream {
         (None, Some(_)) => Some(quote!(kind: __bb::EventKind::Failure,)),
         (None, None) => None,
     };
-    let ids = id_fields(event);
+    let ids = field_names(event, attr.id.as_ref());
     let ids = (!ids.is_empty()).then(|| quote!(id_fields: &[#(#ids),*],));
+    let causes = field_names(event, attr.caused_by.as_ref());
+    let causes = (!causes.is_empty()).then(|| quote!(cause_fields: &[#(#causes),*],));
     let reply = attr.reply.as_ref().map(|_| quote!(reply: <Self as __bb::CommandEvent>::REPLY_KEY,));
     let supersedes = attr.supersedes.as_ref().map(|old| {
         quote! {
@@ -76,18 +83,17 @@ fn declaration(event: &Event<'_>, key: &LitStr) -> TokenStream {
     });
     let external = attr.external.then(|| quote!(external: true,));
     let validated = attr.validate.is_some().then(|| quote!(validated: true,));
-    let more = quote!(#docs #kind #ids #reply #supersedes #external #validated);
+    let more = quote!(#docs #kind #ids #causes #reply #supersedes #external #validated);
     if more.is_empty() {
         return minimum;
     }
     quote!(__bb::Declaration { #more ..#minimum })
 }
 
-/// The names in `id(…)`, sorted.
-fn id_fields(event: &Event<'_>) -> Vec<String> {
-    let names = event.attr.id.iter().flat_map(|(_, names)| names);
-    let mut names: Vec<_> =
-        names.filter_map(|name| event.field(&name.to_string())).map(super::ast::NamedField::name).collect();
+/// The names in `id(…)` or `caused_by(…)`, sorted.
+fn field_names(event: &Event<'_>, option: Option<&FieldNames>) -> Vec<String> {
+    let names = option.into_iter().flat_map(|(_, names)| names);
+    let mut names: Vec<_> = names.filter_map(|name| event.field(&name.to_string())).map(NamedField::name).collect();
     names.sort_unstable();
     names
 }
@@ -142,6 +148,26 @@ fn unique_key(event: &Event<'_>) -> Option<TokenStream> {
     Some(quote! {
         fn unique_key(&self) -> __bb::Option<__bb::String> {
             __bb::Option::Some(__bb::unique_key([#(#pairs),*]))
+        }
+    })
+}
+
+/// The method that reads the ids of the causes out of the fields that `caused_by(…)` names.
+fn parents(event: &Event<'_>) -> Option<TokenStream> {
+    let (_, names) = event.attr.caused_by.as_ref()?;
+    let ids = names.iter().filter_map(|name| {
+        let field = event.field(&name.to_string())?;
+        let (ident, span) = (field.ident, call_site_at(name.span()));
+        Some(if event.is_generic() {
+            quote_spanned!(span=> __bb::CauseId::cause_id(&self.#ident))
+        } else {
+            let ty = respan(&field.original.ty, span);
+            quote_spanned!(span=> <#ty as __bb::CauseId>::cause_id(&self.#ident))
+        })
+    });
+    Some(quote! {
+        fn parents(&self) -> __bb::Vec<__bb::Uuid> {
+            __bb::parents([#(#ids),*])
         }
     })
 }

@@ -43,6 +43,9 @@ fn section(page: &mut String, event: &EventDescriptor, flow: &Flow) {
     if !declaration.id_fields.is_empty() {
         facts.push(format!("- its id is made from `{}`", declaration.id_fields.join("`, `")));
     }
+    if !declaration.cause_fields.is_empty() {
+        facts.push(format!("- caused by the event that `{}` names", declaration.cause_fields.join("`, `")));
+    }
     if let Some(reply) = declaration.reply {
         facts.push(format!("- answered by [`{reply}`](#{})", anchor(reply)));
     }
