@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 /// Asks an AI agent to answer a prompt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate, Event)]
-#[event(routing_key = "agent.thread.prompt", domain = "agent/thread", command, reply = AgentThreadResponse, validate)]
+#[event(routing_key = "agent.thread.prompt", domain = "agent/thread", command, reply = AgentThreadResponse, validate, example = Self::sample())]
 #[garde(allow_unvalidated)]
 pub struct AgentThreadPrompt {
     /// The provider of the agent, such as `anthropic`.
@@ -36,7 +36,7 @@ pub struct AgentThreadPrompt {
 
 /// An AI agent answered a prompt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate, Event)]
-#[event(routing_key = "agent.thread.response", domain = "agent/thread", caused_by(prompt_id), validate)]
+#[event(routing_key = "agent.thread.response", domain = "agent/thread", caused_by(prompt_id), validate, example = Self::sample())]
 #[garde(allow_unvalidated)]
 pub struct AgentThreadResponse {
     /// The provider of the agent, such as `anthropic`.
@@ -60,7 +60,7 @@ pub struct AgentThreadResponse {
 
 /// An AI agent failed to answer a prompt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate, Event)]
-#[event(routing_key = "agent.thread.error", domain = "agent/thread", failure, validate)]
+#[event(routing_key = "agent.thread.error", domain = "agent/thread", failure, validate, example = Self::sample())]
 #[garde(allow_unvalidated)]
 pub struct AgentThreadError {
     /// The provider of the agent, such as `anthropic`.

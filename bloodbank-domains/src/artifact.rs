@@ -11,7 +11,7 @@ use crate::defaults::yes;
 // No `id(…)`: the same artifact changes more than once.
 /// An artifact, such as a file or a document, was created, updated or deleted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate, Event)]
-#[event(routing_key = "artifact.{action}", validate)]
+#[event(routing_key = "artifact.{action}", validate, example = Self::sample())]
 #[garde(allow_unvalidated)]
 pub struct Artifact {
     /// The change: created, updated or deleted.
@@ -47,7 +47,7 @@ pub enum ArtifactAction {
 
 /// An artifact could not be ingested.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate, Event)]
-#[event(routing_key = "artifact.ingestion.failed", failure, validate)]
+#[event(routing_key = "artifact.ingestion.failed", failure, validate, example = Self::sample())]
 #[garde(allow_unvalidated)]
 pub struct ArtifactIngestionFailed {
     /// The URI of the artifact.

@@ -14,6 +14,7 @@ pub mod agent;
 pub mod agents;
 pub mod artifact;
 mod defaults;
+mod examples;
 pub mod failure;
 pub mod fireflies;
 pub mod github;

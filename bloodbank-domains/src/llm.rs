@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 /// A prompt was sent to a language model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate, Event)]
-#[event(routing_key = "llm.prompt", validate)]
+#[event(routing_key = "llm.prompt", validate, example = Self::sample())]
 #[garde(allow_unvalidated)]
 pub struct LlmPrompt {
     /// The provider of the model, such as `anthropic`.
@@ -46,7 +46,7 @@ pub struct LlmPrompt {
 
 /// A language model answered a prompt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate, Event)]
-#[event(routing_key = "llm.response", caused_by(prompt_id), validate)]
+#[event(routing_key = "llm.response", caused_by(prompt_id), validate, example = Self::sample())]
 #[garde(allow_unvalidated)]
 pub struct LlmResponse {
     /// The provider of the model, such as `anthropic`.
@@ -73,7 +73,7 @@ pub struct LlmResponse {
 
 /// A language model failed to answer a prompt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate, Event)]
-#[event(routing_key = "llm.error", failure, validate)]
+#[event(routing_key = "llm.error", failure, validate, example = Self::sample())]
 #[garde(allow_unvalidated)]
 pub struct LlmError {
     /// The provider of the model, such as `anthropic`.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// A prompt was sent to Logjangler.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate, Event)]
-#[event(routing_key = "logjangler.thread.prompt", domain = "logjangler/thread", validate)]
+#[event(routing_key = "logjangler.thread.prompt", domain = "logjangler/thread", validate, example = Self::sample())]
 #[garde(allow_unvalidated)]
 pub struct LogjanglerThreadPrompt {
     /// The provider of the agent, such as `anthropic`.
@@ -35,7 +35,7 @@ pub struct LogjanglerThreadPrompt {
 
 /// Logjangler answered a prompt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate, Event)]
-#[event(routing_key = "logjangler.thread.response", domain = "logjangler/thread", caused_by(prompt_id), validate)]
+#[event(routing_key = "logjangler.thread.response", domain = "logjangler/thread", caused_by(prompt_id), validate, example = Self::sample())]
 #[garde(allow_unvalidated)]
 pub struct LogjanglerThreadResponse {
     /// The provider of the agent, such as `anthropic`.

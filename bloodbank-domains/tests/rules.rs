@@ -28,6 +28,17 @@ fn the_schema_shows_the_rules() {
 }
 
 #[test]
+fn every_event_has_an_example_that_keeps_the_rules() {
+    for event in Registry::global().events() {
+        let example = event.example().unwrap_or_else(|| panic!("`{}` has no example", event.routing_key()));
+        let (key, payload) = (example.routing_key().expect("a key"), example.to_value().expect("JSON"));
+        let read = event.read(&key, &payload).unwrap_or_else(|error| panic!("the example of `{key}`: {error}"));
+        assert_eq!(read.to_value().expect("JSON"), payload, "{key}");
+        assert!(read.parents().is_empty(), "a mock of `{key}` would be the effect of an event that never was");
+    }
+}
+
+#[test]
 fn what_breaks_a_rule_is_not_read_and_every_fault_is_named() {
     let mut broken = envelope("fireflies.transcript.ready");
     broken["payload"]["transcript_url"] = json!("no address");

@@ -19,7 +19,7 @@ pub use webhook::{Webhook, WebhookError};
 
 /// A recording was uploaded to Fireflies for transcription.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate, Event)]
-#[event(routing_key = "fireflies.transcript.upload", id(user_id, media_file), validate)]
+#[event(routing_key = "fireflies.transcript.upload", id(user_id, media_file), validate, example = Self::sample())]
 #[garde(allow_unvalidated)]
 pub struct FirefliesTranscriptUpload {
     /// The path or URL of the recording.
@@ -44,7 +44,7 @@ pub struct FirefliesTranscriptUpload {
 
 /// Fireflies says that the transcript of a meeting can be fetched; this event does not hold it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate, Event)]
-#[event(routing_key = "fireflies.transcript.available", id(meeting_id), validate)]
+#[event(routing_key = "fireflies.transcript.available", id(meeting_id), validate, example = Self::sample())]
 #[garde(allow_unvalidated)]
 pub struct FirefliesTranscriptAvailable {
     /// The Fireflies id of the meeting.
@@ -57,7 +57,7 @@ pub struct FirefliesTranscriptAvailable {
 
 /// Fetches the transcript of a meeting from Fireflies and publishes it as `fireflies.transcript.ready`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate, Event)]
-#[event(routing_key = "fireflies.transcript.fetch", command, reply = FirefliesTranscriptReady, id(meeting_id), validate)]
+#[event(routing_key = "fireflies.transcript.fetch", command, reply = FirefliesTranscriptReady, id(meeting_id), validate, example = Self::sample())]
 #[garde(allow_unvalidated)]
 pub struct FirefliesTranscriptFetch {
     /// The Fireflies id of the meeting.
@@ -67,7 +67,7 @@ pub struct FirefliesTranscriptFetch {
 
 /// Fireflies finished the transcript of a meeting.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate, Event)]
-#[event(routing_key = "fireflies.transcript.ready", id(id), validate)]
+#[event(routing_key = "fireflies.transcript.ready", id(id), validate, example = Self::sample())]
 #[garde(allow_unvalidated)]
 pub struct FirefliesTranscriptReady {
     /// The Fireflies id of the meeting.
@@ -211,7 +211,7 @@ pub struct User {
 
 /// A transcript was split into chunks and stored in a vector store.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Validate, Event)]
-#[event(routing_key = "fireflies.transcript.processed", validate)]
+#[event(routing_key = "fireflies.transcript.processed", validate, example = Self::sample())]
 #[garde(allow_unvalidated)]
 pub struct FirefliesTranscriptProcessed {
     /// The Fireflies id of the meeting.
@@ -248,7 +248,7 @@ pub struct FirefliesTranscriptProcessed {
 
 /// A recording could not be uploaded, transcribed or processed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, Event)]
-#[event(routing_key = "fireflies.transcript.failed", failure)]
+#[event(routing_key = "fireflies.transcript.failed", failure, example = Self::sample())]
 pub struct FirefliesTranscriptFailed {
     /// The stage that failed.
     pub failed_stage: FailedStage,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// An issue was opened on GitHub.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate, Event)]
-#[event(routing_key = "github.issue.opened", id(repository, number), validate)]
+#[event(routing_key = "github.issue.opened", id(repository, number), validate, example = Self::sample())]
 #[garde(allow_unvalidated)]
 pub struct GithubIssueOpened {
     /// The whole name of the repository, such as `acme/trinote`.
@@ -35,7 +35,7 @@ pub struct GithubIssueOpened {
 
 /// An issue was closed on GitHub.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate, Event)]
-#[event(routing_key = "github.issue.closed", validate)]
+#[event(routing_key = "github.issue.closed", validate, example = Self::sample())]
 #[garde(allow_unvalidated)]
 pub struct GithubIssueClosed {
     /// The whole name of the repository, such as `acme/trinote`.

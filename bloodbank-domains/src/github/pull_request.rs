@@ -15,7 +15,7 @@ use crate::defaults::redis;
 
 /// A pull request was opened on GitHub; its text is kept in a cache.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate, Event)]
-#[event(routing_key = "github.pr.created", validate)]
+#[event(routing_key = "github.pr.created", validate, example = Self::sample())]
 #[garde(allow_unvalidated)]
 pub struct GithubPrCreated {
     /// The key of the text in the cache: the whole name of the repository and the number of the pull request, as in
@@ -45,7 +45,7 @@ impl From<Claim> for GithubPrCreated {
 
 /// A pull request was closed on GitHub without being merged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate, Event)]
-#[event(routing_key = "github.pr.closed", validate)]
+#[event(routing_key = "github.pr.closed", validate, example = Self::sample())]
 #[garde(allow_unvalidated)]
 pub struct GithubPrClosed {
     /// The whole name of the repository, such as `acme/trinote`.
@@ -68,7 +68,7 @@ pub struct GithubPrClosed {
 
 /// A pull request was merged on GitHub.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate, Event)]
-#[event(routing_key = "github.pr.merged", id(repository, number), validate)]
+#[event(routing_key = "github.pr.merged", id(repository, number), validate, example = Self::sample())]
 #[garde(allow_unvalidated)]
 pub struct GithubPrMerged {
     /// The whole name of the repository, such as `acme/trinote`.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// Commits were pushed to a branch or a tag on GitHub, or it was created or deleted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate, Event)]
-#[event(routing_key = "github.branch.pushed", validate)]
+#[event(routing_key = "github.branch.pushed", validate, example = Self::sample())]
 #[garde(allow_unvalidated)]
 pub struct GithubBranchPushed {
     /// The whole name of the repository, such as `acme/trinote`.
@@ -43,7 +43,7 @@ pub struct GithubBranchPushed {
 
 /// A release was published on GitHub.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate, Event)]
-#[event(routing_key = "github.release.published", id(repository, tag), validate)]
+#[event(routing_key = "github.release.published", id(repository, tag), validate, example = Self::sample())]
 #[garde(allow_unvalidated)]
 pub struct GithubReleasePublished {
     /// The whole name of the repository, such as `acme/trinote`.
