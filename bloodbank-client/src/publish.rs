@@ -1,6 +1,6 @@
 //! An event to be published, and its receipt, whichever way it takes.
 
-use bloodbank_core::envelope::Source;
+use bloodbank_core::envelope::{AgentContext, Source};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -16,12 +16,13 @@ pub struct PublishRequest<'a> {
     pub(crate) causes: &'a [Uuid],
     pub(crate) event_id: Option<Uuid>,
     pub(crate) timestamp: Option<DateTime<Utc>>,
+    pub(crate) agent_context: Option<&'a AgentContext>,
 }
 
 impl<'a> PublishRequest<'a> {
     /// An event without a cause, with the id that its declaration gives it, and the time of its publishing.
     pub fn new(routing_key: &'a str, payload: &'a Value, source: Source) -> Self {
-        Self { routing_key, payload, source, causes: &[], event_id: None, timestamp: None }
+        Self { routing_key, payload, source, causes: &[], event_id: None, timestamp: None, agent_context: None }
     }
 
     /// Sets the ids of the events that caused this one.
@@ -39,6 +40,12 @@ impl<'a> PublishRequest<'a> {
     /// Sets the time at which the event happened.
     pub fn timestamp(mut self, timestamp: DateTime<Utc>) -> Self {
         self.timestamp = Some(timestamp);
+        self
+    }
+
+    /// Sets the agent on whose behalf the event is published.
+    pub fn agent_context(mut self, agent: &'a AgentContext) -> Self {
+        self.agent_context = Some(agent);
         self
     }
 }

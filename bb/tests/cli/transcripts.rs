@@ -44,12 +44,21 @@ macro_rules! pages {
 
 pages! {
     listing
-    publishing
     checking
     watching
     history
     schemas
     serving
+}
+
+#[test]
+fn publishing() {
+    page("publishing", |folder| {
+        let flat = r#"{"id": "70117275-3199-5e4c-a175-71646fb33ad7", "event_type": "orders.order.shipped",
+            "ts": "2025-10-06T12:00:00Z", "source": "cli/shop", "correlation_id": "4d9e3a02-cb10-5a9f-8d80-d62b647e0c21",
+            "data": {"order_id": "o-7", "carrier": "post"}}"#;
+        std::fs::write(folder.join("publishing.in/v1.json"), flat).unwrap();
+    });
 }
 
 #[test]

@@ -34,12 +34,14 @@ Examples:
   jq -n '{provider: \"x\", prompt: \"y\"}' | bb publish llm.prompt --file -
   bb publish agent.thread.prompt --set provider=anthropic --set prompt='Hello?' --wait")]
 pub(crate) struct Publish {
-    /// The routing key
+    /// The routing key, or the name of the type
+    #[arg(value_name = "KEY|TYPE")]
     key: String,
     /// Begin with the declared example, or with a payload made up from the schema
     #[arg(short, long)]
     mock: bool,
-    /// Read the payload, or an envelope around it, from a JSON file; `-` is standard input
+    /// Read the payload, or a whole envelope, from a JSON file; `-` is standard input. An envelope keeps its id, time,
+    /// source and parents; that of version 1 of the Python side is read too
     #[arg(short, long, value_name = "FILE", alias = "payload-file", alias = "envelope-file", conflicts_with = "data")]
     file: Option<PathBuf>,
     /// The payload as JSON
@@ -89,9 +91,17 @@ impl Publish {
 
     async fn publish(self, event: CheckedEvent) -> Result {
         let connection = connect::open(self.via).await?;
-        let mut request = PublishRequest::new(&event.routing_key, &event.payload, manual_source()).causes(&self.parent);
+        let source = event.source.clone().unwrap_or_else(manual_source);
+        let causes = event.all_causes(&self.parent);
+        let mut request = PublishRequest::new(&event.routing_key, &event.payload, source).causes(&causes);
         if let Some(event_id) = event.event_id {
             request = request.event_id(event_id);
+        }
+        if let Some(timestamp) = event.timestamp {
+            request = request.timestamp(timestamp);
+        }
+        if let Some(agent) = &event.agent_context {
+            request = request.agent_context(agent);
         }
         let done = if self.wait {
             let reply = connection.execute(&request, Duration::from_secs(self.timeout)).await;
@@ -154,7 +164,7 @@ impl Publish {
     fn print_envelope(&self, event: &CheckedEvent) -> Result {
         // Read although nothing is sent: the same command without --dry-run would refuse wrong settings.
         Settings::load()?;
-        let envelope = event.envelope(manual_source(), self.parent.clone());
+        let envelope = event.envelope(manual_source(), &self.parent);
         Ok(writeln!(output::out(), "{}", output::highlighted(&envelope)?)?)
     }
 }

@@ -117,5 +117,8 @@ fn publish<'a>(bus: &'a Bus, request: &PublishRequest<'a>) -> PublishValue<'a> {
     if let Some(timestamp) = request.timestamp {
         publish = publish.timestamp(timestamp);
     }
+    if let Some(agent) = request.agent_context {
+        publish = publish.agent_context(agent.clone());
+    }
     publish
 }

@@ -29,6 +29,9 @@ impl GatewayClient {
         if let Some(timestamp) = request.timestamp {
             envelope["timestamp"] = json!(timestamp);
         }
+        if let Some(agent) = request.agent_context {
+            envelope["agent_context"] = json!(agent);
+        }
         let posted = self.http.post(format!("{}/events/custom", self.url)).json(&envelope);
         let answer: Value = self.read(self.send(posted).await?).await?;
         let event_id = answer["event_id"].as_str().and_then(|id| id.parse().ok());

@@ -2,11 +2,11 @@
 
 use bloodbank_core::{
     EventEnvelope,
-    envelope::{ENVELOPE_VERSION, Source},
+    envelope::{AgentContext, ENVELOPE_VERSION, EnvelopeDraft, Source, is_flat},
     event_id,
     registry::EventDescriptor,
 };
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -37,8 +37,18 @@ pub struct CheckedEvent {
     pub routing_key: String,
     /// The payload, as its type writes it.
     pub payload: Value,
-    /// The id that is derived from the payload; `None`: a random one.
+    /// The id that the envelope says, or that is derived from the payload; `None`: a random one.
     pub event_id: Option<Uuid>,
+    /// The causes that the envelope says.
+    pub causes: Vec<Uuid>,
+    /// The causes that the payload names.
+    pub parents: Vec<Uuid>,
+    /// The time that the envelope says.
+    pub timestamp: Option<DateTime<Utc>>,
+    /// The source that the envelope says.
+    pub source: Option<Source>,
+    /// The agent that the envelope says.
+    pub agent_context: Option<Box<AgentContext>>,
 }
 
 impl<'a> PayloadBuilder<'a> {
@@ -66,10 +76,9 @@ impl<'a> PayloadBuilder<'a> {
         self
     }
 
-    /// Adds a payload, or the payload of an envelope.
+    /// Adds a payload, or a whole envelope, whose id, time, source and causes stay what they are.
     pub fn given(mut self, value: Value) -> Self {
-        let is_envelope = ["event_id", "event_type", "payload"].iter().all(|field| value.get(field).is_some());
-        self.given = Some(if is_envelope { value["payload"].clone() } else { value });
+        self.given = Some(value);
         self
     }
 
@@ -89,6 +98,7 @@ impl<'a> PayloadBuilder<'a> {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidPayload`](bloodbank_core::ErrorKind::InvalidPayload) with the places that do not fit,
+    /// [`ErrorKind::InvalidEnvelope`](bloodbank_core::ErrorKind::InvalidEnvelope) for an envelope that cannot be read,
     /// [`ClientError::Invalid`] for an assignment, a key or an id field that contradicts the event, and
     /// [`ClientError::NoMock`].
     pub fn build(self) -> Result<CheckedEvent> {
@@ -105,6 +115,13 @@ impl<'a> PayloadBuilder<'a> {
                 fields.remove(name);
             }
         }
+        let (given, envelope) = match given {
+            Some(value) if is_envelope(&value) => {
+                let mut envelope = EnvelopeDraft::from_json(value)?;
+                (Some(std::mem::take(&mut envelope.payload)), Some(envelope))
+            }
+            given => (given, None),
+        };
         match (given, &mut payload) {
             (Some(Value::Object(members)), Value::Object(payload)) => payload.extend(members),
             (Some(other), _) => payload = other,
@@ -121,31 +138,73 @@ impl<'a> PayloadBuilder<'a> {
                 "the payload belongs under `{own_key}`, not under `{routing_key}`; change one of them"
             )));
         }
+        if let Some(envelope) = envelope.as_ref().filter(|envelope| *envelope.event_type != *own_key) {
+            return Err(ClientError::Invalid(format!(
+                "the envelope is of `{}`, not of `{own_key}`; change one of them",
+                envelope.event_type
+            )));
+        }
         let payload = read.to_value()?;
+        let said = envelope.as_ref().and_then(|envelope| envelope.event_id);
         let event_id = if id_fields.is_empty() {
-            read.event_id(&own_key)
+            said.or_else(|| read.event_id(&own_key))
         } else {
             Some(derived_id(&own_key, &payload, id_fields)?)
         };
-        Ok(CheckedEvent { routing_key: own_key.to_string(), payload, event_id })
+        let mut event = CheckedEvent {
+            routing_key: own_key.to_string(),
+            payload,
+            event_id,
+            causes: Vec::new(),
+            parents: read.parents(),
+            timestamp: None,
+            source: None,
+            agent_context: None,
+        };
+        if let Some(envelope) = envelope {
+            event.causes = envelope.correlation_ids;
+            event.timestamp = envelope.timestamp;
+            event.source = envelope.source;
+            event.agent_context = envelope.agent_context;
+        }
+        Ok(event)
     }
 }
 
 impl CheckedEvent {
-    /// The envelope of the event, as it would be published now.
+    /// All causes of the event, each once: those that the envelope says, those that are given, those that the payload names.
     #[must_use]
-    pub fn envelope(&self, source: Source, causes: Vec<Uuid>) -> EventEnvelope<&Value> {
+    pub fn all_causes(&self, given: &[Uuid]) -> Vec<Uuid> {
+        let mut causes: Vec<Uuid> = Vec::new();
+        for cause in self.causes.iter().chain(given).chain(&self.parents) {
+            if !causes.contains(cause) {
+                causes.push(*cause);
+            }
+        }
+        causes
+    }
+
+    /// The envelope of the event, as it would be published now: from this source and with these causes, besides what it says
+    /// itself.
+    #[must_use]
+    pub fn envelope(&self, source: Source, causes: &[Uuid]) -> EventEnvelope<&Value> {
         EventEnvelope {
             event_id: self.event_id.unwrap_or_else(Uuid::new_v4),
             event_type: self.routing_key.clone(),
-            timestamp: Utc::now(),
+            timestamp: self.timestamp.unwrap_or_else(Utc::now),
             version: ENVELOPE_VERSION.into(),
-            source,
-            correlation_ids: causes,
-            agent_context: None,
+            source: self.source.clone().unwrap_or(source),
+            correlation_ids: self.all_causes(causes),
+            agent_context: self.agent_context.clone(),
             payload: &self.payload,
         }
     }
+}
+
+/// Whether a value is an envelope, of today or of the first Python version, and no payload.
+fn is_envelope(value: &Value) -> bool {
+    let has = |fields: [&str; 3]| fields.iter().all(|field| value.get(field).is_some());
+    has(["event_id", "event_type", "payload"]) || is_flat(value) && has(["id", "event_type", "data"])
 }
 
 /// The id that a declaration with `id(…)` would give an event with these fields.

@@ -1,7 +1,9 @@
 //! Payloads that are put together and checked.
 
 use bloodbank_client::{Assignment, ClientError, PayloadBuilder, find_event, mock_payload};
+use bloodbank_core::envelope::{Source, TriggerType};
 use serde_json::json;
+use uuid::Uuid;
 
 fn assignments(texts: &[&str]) -> Vec<Assignment> {
     texts.iter().map(|text| text.parse().unwrap()).collect()
@@ -25,14 +27,42 @@ fn sources_build_on_each_other() {
 }
 
 #[test]
-fn an_envelope_gives_its_payload() {
-    let envelope = json!({"event_id": "x", "event_type": "y", "payload": {"order_id": "o-2"}});
-    let event = PayloadBuilder::new(find_event("orders.order.shipped").unwrap()).given(envelope).build().unwrap();
-    assert_eq!(event.payload, json!({"order_id": "o-2"}));
-    assert!(event.event_id.is_none());
-    let ids = ["order_id".to_owned()];
-    let derived = PayloadBuilder::new(find_event("OrderShipped").unwrap()).given(event.payload).id_from(&ids);
-    assert!(derived.build().unwrap().event_id.is_some());
+fn an_envelope_keeps_what_it_says() {
+    let [id, parent, other] = [1, 2, 3].map(Uuid::from_u128);
+    let source = json!({"host": "h", "type": "manual", "app": "notes", "meta": null});
+    let today = json!({
+        "event_id": id, "event_type": "orders.order.shipped", "timestamp": "2025-10-18T12:00:00Z", "version": "1.0.0",
+        "source": source, "correlation_ids": [parent], "agent_context": {"type": "letta"}, "payload": {"order_id": "o-2"},
+    });
+    let flat = json!({
+        "id": id, "event_type": "orders.order.shipped", "ts": "2025-10-18T12:00:00Z", "source": "cli/notes",
+        "correlation_id": parent, "data": {"order_id": "o-2"},
+    });
+    for (envelope, app) in [(&today, "notes"), (&flat, "cli/notes")] {
+        let shipped = PayloadBuilder::new(find_event("orders.order.shipped").unwrap());
+        let event = shipped.clone().given(envelope.clone()).build().unwrap();
+        assert_eq!((&event.payload, event.event_id), (&json!({"order_id": "o-2"}), Some(id)));
+        assert_eq!(event.source.as_ref().unwrap().app.as_deref(), Some(app));
+        assert_eq!(event.all_causes(&[other, parent]), [parent, other]);
+        let again = event.envelope(Source::new(TriggerType::Manual, "client"), &[]);
+        assert_eq!((again.event_id, again.timestamp.timestamp()), (id, 1_760_788_800));
+        assert_eq!(again.source.app.as_deref(), Some(app));
+        assert_eq!(again.agent_context.is_some(), envelope.get("agent_context").is_some());
+        let ids = ["order_id".to_owned()];
+        assert_ne!(shipped.clone().given(envelope.clone()).id_from(&ids).build().unwrap().event_id, Some(id));
+
+        let error = PayloadBuilder::new(find_event("ParcelScanned").unwrap()).given(envelope.clone()).build();
+        assert!(error.is_err(), "its payload is that of another event");
+    }
+    let mut other = today.clone();
+    other["event_type"] = json!("orders.order.placed");
+    let shipped = PayloadBuilder::new(find_event("orders.order.shipped").unwrap());
+    let error = shipped.clone().given(other).build().unwrap_err();
+    assert!(error.is_invalid_request() && error.to_string().contains("is of `orders.order.placed`"), "{error}");
+    let mut broken = today;
+    broken["timestamp"] = json!("noon");
+    let error = shipped.given(broken).build().unwrap_err();
+    assert!(error.is_invalid_request() && error.to_string().contains("/timestamp"), "{error}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod agent;
 mod decode;
+mod draft;
 mod encode;
 mod flat;
 mod plain;
@@ -16,6 +17,7 @@ use uuid::Uuid;
 
 pub use agent::{AgentContext, AgentType, CodeState};
 pub use decode::{RawEnvelope, check_version};
+pub use draft::EnvelopeDraft;
 pub(crate) use encode::{Head, encode, encode_plain};
 pub use flat::is_flat;
 pub use plain::wrap_plain;

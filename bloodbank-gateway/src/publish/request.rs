@@ -5,7 +5,7 @@ use axum::http::HeaderMap;
 use bloodbank_core::{ErrorKind, ExecuteError};
 use bloodbank_core::{
     EventEnvelope, Receipt, Registry,
-    envelope::{AgentContext, Source, is_flat},
+    envelope::{AgentContext, EnvelopeDraft, Source},
     event::EventKind,
     json::read_value,
     publish::{JsonPayload, PublishValue, TraceContext},
@@ -13,18 +13,14 @@ use bloodbank_core::{
 };
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use serde_json::{Map, Value, value::RawValue};
+use serde_json::{Value, value::RawValue};
 use uuid::Uuid;
 
 use super::{
     options::{MOST_PARENTS, PublishOptions},
     source::source,
 };
-use crate::{
-    auth::Caller,
-    gateway::Gateway,
-    problem::{FieldError, Problem},
-};
+use crate::{auth::Caller, gateway::Gateway, problem::Problem};
 
 /// The execution of a command.
 #[cfg(feature = "mcp")]
@@ -118,55 +114,16 @@ impl PublishRequest {
 
     /// Makes a request from an envelope, of which only `event_type` and `payload` are required, or from a flat envelope of
     /// the first Python version.
-    pub(crate) fn envelope(mut body: Value) -> Result<Self, Problem> {
-        if is_flat(&body) {
-            let envelope = EventEnvelope::from_json(body)?;
-            return Ok(Self {
-                event_id: Some(envelope.event_id),
-                timestamp: Some(envelope.timestamp),
-                source: Some(envelope.source),
-                causes: envelope.correlation_ids,
-                pointer: "/data",
-                ..Self::payload(envelope.event_type, envelope.payload)
-            });
-        }
-        let Some(members) = body.as_object_mut() else {
-            return Err(Problem::invalid(
-                "an envelope is a JSON object",
-                vec![FieldError::new("", "is not an object")],
-            ));
-        };
-        let missing: Vec<_> =
-            ["event_type", "payload"].into_iter().filter(|name| !members.contains_key(*name)).collect();
-        if !missing.is_empty() {
-            let errors = missing.iter().map(|name| FieldError::new(format!("/{name}"), "is missing")).collect();
-            return Err(Problem::invalid(format!("the envelope has no {}", missing.join(" and no ")), errors));
-        }
-        let has = |name: &str, members: &Map<String, Value>| members.get(name).is_some_and(|value| !value.is_null());
-        let (has_id, has_time) = (has("event_id", members), has("timestamp", members));
-        let has_source = has("source", members);
-        // The reader of envelopes needs what a publisher may leave out.
-        if !has_id {
-            members.insert("event_id".to_owned(), Uuid::nil().to_string().into());
-        }
-        if !has_time {
-            members.insert("timestamp".to_owned(), "1970-01-01T00:00:00Z".into());
-        }
-        let envelope = EventEnvelope::from_json(body)?;
-        if has_id && envelope.event_id.is_nil() {
-            return Err(Problem::invalid(
-                "the nil UUID is not an event id",
-                vec![FieldError::new("/event_id", "is the nil UUID")],
-            ));
-        }
+    pub(crate) fn envelope(body: Value) -> Result<Self, Problem> {
+        let draft = EnvelopeDraft::from_json(body)?;
         Ok(Self {
-            event_id: has_id.then_some(envelope.event_id),
-            timestamp: has_time.then_some(envelope.timestamp),
-            source: has_source.then_some(envelope.source),
-            causes: envelope.correlation_ids,
-            agent_context: envelope.agent_context,
-            pointer: "/payload",
-            ..Self::payload(envelope.event_type, envelope.payload)
+            event_id: draft.event_id,
+            timestamp: draft.timestamp,
+            source: draft.source,
+            causes: draft.correlation_ids,
+            agent_context: draft.agent_context,
+            pointer: draft.payload_pointer,
+            ..Self::payload(draft.event_type, draft.payload)
         })
     }
 
