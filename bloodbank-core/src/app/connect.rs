@@ -309,7 +309,7 @@ impl ClaimCheck {
 #[cfg(feature = "redis")]
 fn redis_claims(settings: &Settings) -> Result<ClaimCheck> {
     let redis = RedisConnection::from_settings(settings)?.ok_or_else(|| no_place("REDIS_URL"))?;
-    Ok(ClaimCheck::new(RedisClaims::new(redis)))
+    Ok(ClaimCheck::new(RedisClaims::new(redis).prefix(&settings.claim_prefix)))
 }
 
 #[cfg(not(feature = "redis"))]

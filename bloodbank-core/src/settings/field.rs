@@ -52,13 +52,14 @@ pub(super) const PUBLISH_TIMEOUT_MS: Field = field(&["BLOODBANK_PUBLISH_TIMEOUT_
 pub(super) const CLAIM_STORE: Field = field(&["BLOODBANK_CLAIM_STORE"]);
 pub(super) const CLAIM_DIRECTORY: Field = field(&["BLOODBANK_CLAIM_DIRECTORY"]);
 pub(super) const CLAIM_TTL_DAYS: Field = field(&["BLOODBANK_CLAIM_TTL_DAYS"]);
+pub(super) const CLAIM_PREFIX: Field = field(&["BLOODBANK_CLAIM_PREFIX"]);
 pub(super) const CLAIM_THRESHOLD_BYTES: Field = field(&["BLOODBANK_CLAIM_THRESHOLD_BYTES"]);
 pub(super) const ALLOW_MEMORY: Field = field(&["BLOODBANK_ALLOW_MEMORY"]);
 pub(super) const LOG_FORMAT: Field = field(&["BLOODBANK_LOG_FORMAT"]);
 
 /// The settings that `bloodbank.toml` may hold. The last ones are read by other parts of Bloodbank ([`super::Reader`]):
 /// programs with and without such a part share one file.
-const ALL: [Field; 70] = [
+const ALL: [Field; 71] = [
     SERVICE_NAME,
     ENVIRONMENT,
     RABBIT_URL,
@@ -89,6 +90,7 @@ const ALL: [Field; 70] = [
     CLAIM_STORE,
     CLAIM_DIRECTORY,
     CLAIM_TTL_DAYS,
+    CLAIM_PREFIX,
     CLAIM_THRESHOLD_BYTES,
     ALLOW_MEMORY,
     LOG_FORMAT,

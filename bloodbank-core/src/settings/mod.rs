@@ -99,6 +99,8 @@ pub struct Settings {
     pub claim_directory: Option<PathBuf>,
     /// `BLOODBANK_CLAIM_TTL_DAYS`: how long large payloads are kept; unset: as long as correlation.
     pub claim_ttl: Duration,
+    /// `BLOODBANK_CLAIM_PREFIX`: the text before the key of each payload in Redis; `none` sets no text.
+    pub claim_prefix: String,
     /// `BLOODBANK_CLAIM_THRESHOLD_BYTES`: longer texts stay out of their events.
     pub claim_threshold: usize,
     /// `BLOODBANK_ALLOW_MEMORY`, `1` or `0`: whether the bus may be in memory outside of the environments `dev` and `test`.
@@ -137,6 +139,7 @@ impl Default for Settings {
             claim_store: ClaimStoreKind::Memory,
             claim_directory: None,
             claim_ttl: Duration::from_secs(30 * 24 * 60 * 60),
+            claim_prefix: "bloodbank:claim:".to_owned(),
             claim_threshold: 64 * 1024,
             allow_memory: false,
             log_format: LogFormat::Compact,

@@ -77,6 +77,7 @@ pub(super) fn settings(mut reader: Reader) -> Result<Settings> {
         claim_store,
         claim_directory,
         claim_ttl: reader.field(field::CLAIM_TTL_DAYS, ttl).unwrap_or(correlation_ttl),
+        claim_prefix: reader.field(field::CLAIM_PREFIX, claim_prefix).unwrap_or(default.claim_prefix),
         claim_threshold: reader
             .field(field::CLAIM_THRESHOLD_BYTES, |value| from_one(value, "bytes"))
             .unwrap_or(default.claim_threshold),
@@ -351,6 +352,17 @@ fn queue_kind(value: &str) -> Result<QueueKind, String> {
         "quorum" => Ok(QueueKind::Quorum),
         "classic" => Ok(QueueKind::Classic),
         _ => Err("`quorum` or `classic`".to_owned()),
+    }
+}
+
+/// An empty value means unset, so that no prefix needs a word.
+fn claim_prefix(value: &str) -> Result<String, String> {
+    match value {
+        "none" => Ok(String::new()),
+        _ if value.chars().any(|c| c.is_whitespace() || c.is_control()) => {
+            Err("text without spaces, such as `bloodbank:claim:`, or `none`".to_owned())
+        }
+        _ => Ok(value.to_owned()),
     }
 }
 

@@ -100,6 +100,15 @@ fn the_environment_wins_over_dotenv_and_that_over_the_file() {
 }
 
 #[test]
+fn the_prefix_of_claims_can_be_none() {
+    let prefix = |toml: &str| in_folder(&[("bloodbank.toml", toml)], &[]).map(|settings| settings.claim_prefix);
+    assert_eq!(prefix("").unwrap(), "bloodbank:claim:");
+    assert_eq!(prefix("bloodbank_claim_prefix = \"none\"").unwrap(), "");
+    assert_eq!(prefix("bloodbank_claim_prefix = \"shop:\"").unwrap(), "shop:");
+    assert!(prefix("bloodbank_claim_prefix = \"a b\"").unwrap_err().to_string().contains("bloodbank_claim_prefix"));
+}
+
+#[test]
 fn a_setting_may_have_two_names() {
     assert_eq!(from_vars(&[("RABBIT_EXCHANGE", "old")]).exchange_name, "old");
     let both = [("RABBIT_EXCHANGE", "old"), ("EXCHANGE_NAME", "new")];

@@ -3,9 +3,13 @@
 use std::{fs, time::Duration};
 
 use bloodbank_core::{
+    Settings,
     claim_check::{Claim, ClaimCheck, ClaimError, Large},
     settings::ClaimStoreKind,
-    store::FileClaims,
+    store::{
+        FileClaims,
+        redis::{RedisClaims, RedisConnection},
+    },
 };
 use tokio::time::{Instant, timeout};
 
@@ -21,12 +25,8 @@ async fn file() -> ClaimCheck {
 
 async fn redis() -> ClaimCheck {
     let url = tokio::task::spawn_blocking(bloodbank_harness::shared_redis_url).await.unwrap();
-    ClaimCheck::new(
-        bloodbank_core::store::redis::RedisClaims::new(
-            bloodbank_core::store::redis::RedisConnection::new(&url.into()).unwrap(),
-        )
-        .prefix(bloodbank_harness::unique("claim")),
-    )
+    let redis = RedisConnection::new(&url.into()).unwrap();
+    ClaimCheck::new(RedisClaims::new(redis).prefix(bloodbank_harness::unique("claim")))
 }
 
 macro_rules! on_every_store {
@@ -53,6 +53,19 @@ on_every_store! {
     limits_are_kept
     no_key_reaches_what_another_one_keeps
     long_text_travels_by_reference_and_short_text_does_not
+}
+
+#[tokio::test]
+async fn without_a_prefix_a_text_stands_where_the_python_side_looks() {
+    let url = tokio::task::spawn_blocking(bloodbank_harness::shared_redis_url).await.unwrap();
+    let vars = |prefix| [("REDIS_URL", url.clone()), ("BLOODBANK_CLAIM_PREFIX", prefix)];
+    let python = Settings::from_vars(vars("none".to_owned())).unwrap();
+    let key = bloodbank_harness::unique("trinote|423");
+    let claim = ClaimCheck::from_settings(&python).unwrap().put(&key, "the text").await.unwrap();
+    let bare = RedisClaims::new(RedisConnection::new(&url.clone().into()).unwrap()).prefix("");
+    assert_eq!(ClaimCheck::new(bare).get_text(&claim).await.unwrap(), "the text");
+    let ours = Settings::from_vars(vars(String::new())).unwrap();
+    assert!(ClaimCheck::from_settings(&ours).unwrap().get_text(&claim).await.is_err(), "its keys have a prefix");
 }
 
 async fn what_is_put_is_there_until_it_is_removed(cache: ClaimCheck) {
