@@ -6,6 +6,7 @@
 use std::{
     borrow::Cow,
     convert::Infallible,
+    net::SocketAddr,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::{Arc, LazyLock},
@@ -14,7 +15,7 @@ use std::{
 };
 
 use axum::{
-    extract::{MatchedPath, Request},
+    extract::{ConnectInfo, MatchedPath, Request},
     http::{HeaderMap, HeaderValue, header},
     response::{IntoResponse, Response},
 };
@@ -64,7 +65,8 @@ impl Guard {
             Some(Arc::clone(self.gateway.permits()).try_acquire_owned().map_err(|_| Problem::busy())?)
         };
         let needs_token = self.access.needs_token();
-        let caller = if needs_token { authenticate(&self.gateway, request.headers())? } else { Caller::unknown() };
+        let mut caller = if needs_token { authenticate(&self.gateway, request.headers())? } else { Caller::unknown() };
+        caller.address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical());
         self.access.check(&caller)?;
         if let Some(known) = &self.query {
             check_query(request.uri(), known)?;

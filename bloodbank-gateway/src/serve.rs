@@ -2,10 +2,11 @@
 
 use std::{convert::Infallible, future::Future, net::SocketAddr, pin::Pin, time::Duration};
 
+use axum::{Extension, extract::ConnectInfo};
 use axum_server::{Handle, accept::NoDelayAcceptor};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::net::TcpListener;
-use tower::service_fn;
+use tower::{Layer, service_fn};
 use tracing::info;
 
 #[cfg(feature = "tls")]
@@ -151,7 +152,10 @@ impl Server {
         let failed =
             |error: std::io::Error| GatewayError::new(format!("the listener on {address} failed")).with_source(error);
         let header_time = gateway.limits().header_time;
-        let app = service_fn(move |_: SocketAddr| std::future::ready(Ok::<_, Infallible>(app.clone())));
+        let app = service_fn(move |client: SocketAddr| {
+            let app = Extension(ConnectInfo(client)).layer(app.clone());
+            std::future::ready(Ok::<_, Infallible>(app))
+        });
         let ending = tokio::spawn(ending);
         info!(%address, "serving");
         #[cfg(feature = "tls")]

@@ -1,6 +1,6 @@
 //! The sender of a request, and the routing keys that the sender may publish and read.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use axum::{
     extract::FromRequestParts,
@@ -64,18 +64,21 @@ pub struct Caller {
     pub read: Patterns,
     /// The only `app` that the source of the caller's events may have; `None`: any.
     pub source: Option<Arc<str>>,
+    /// The address that the request came from: that of the client, or of a proxy before the gateway. `None` where the server
+    /// does not tell it.
+    pub address: Option<IpAddr>,
 }
 
 impl Caller {
     /// A caller of a gateway without tokens, who may do everything.
     #[must_use]
     pub fn anyone() -> Self {
-        Self { name: None, publish: Patterns::everything(), read: Patterns::everything(), source: None }
+        Self { name: None, publish: Patterns::everything(), read: Patterns::everything(), source: None, address: None }
     }
 
     /// A caller who was not asked for a token, and may do nothing that needs one.
     pub(crate) fn unknown() -> Self {
-        Self { name: None, publish: Patterns::nothing(), read: Patterns::nothing(), source: None }
+        Self { name: None, publish: Patterns::nothing(), read: Patterns::nothing(), source: None, address: None }
     }
 
     /// Refuses a caller who may not publish this key.

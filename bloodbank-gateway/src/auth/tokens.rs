@@ -157,7 +157,13 @@ impl Tokens {
             if known.iter().any(|other| other.caller.name.as_deref() == Some(&name)) {
                 return Err(doubled(&name));
             }
-            let caller = Caller { name: Some(name.as_str().into()), publish, read, source: source.map(Into::into) };
+            let caller = Caller {
+                name: Some(name.as_str().into()),
+                publish,
+                read,
+                source: source.map(Into::into),
+                address: None,
+            };
             for secret in iter::once(&secret).chain(&further_secrets) {
                 let digest = checked(&name, secret.expose_secret())?;
                 if known.iter().any(|other| other.digest == digest) {

@@ -30,6 +30,7 @@ async fn an_event_is_published_under_its_path_and_the_answer_is_its_envelope() {
         assert_eq!(envelope.correlation_ids, [parent]);
         assert_eq!(envelope.payload["prompt"], "why?");
         assert_eq!(envelope.payload["tags"], json!([]), "fields with a default are written");
+        assert_eq!(envelope.source.host, "127.0.0.1", "as the Python side: the address of the client");
         assert_eq!(envelope.source.meta.unwrap()["via"], "http");
         let tracker = gateway.bus.correlation().unwrap();
         assert_eq!(tracker.parents(envelope.event_id).await.unwrap(), [parent]);
