@@ -8,6 +8,7 @@ use crate::schemas::{self, reference};
 pub(super) fn answers() -> Map<String, Value> {
     let all = [
         ("Published", published()),
+        ("PublishedAsPython", published_as_python()),
         ("CommandState", command_state()),
         ("Health", health()),
         ("QueueStatus", queue_status()),
@@ -98,6 +99,11 @@ fn published() -> Value {
         },
     });
     object("The event is on the bus.", properties)
+}
+
+fn published_as_python() -> Value {
+    let status = json!({ "type": "string", "enum": ["published"] });
+    object("The event is on the bus, as the Python side says it.", json!({ "status": status, "event_id": id() }))
 }
 
 fn command_state() -> Value {

@@ -18,7 +18,7 @@ use self::{definitions::Definitions, names::Names};
 
 /// The names that the documents themselves give to components, and `batch`, which is published at a path of its own. Those of
 /// events and of their definitions are others.
-pub(crate) const RESERVED: [&str; 28] = [
+pub(crate) const RESERVED: [&str; 29] = [
     "batch",
     "CloudEvent",
     "CommandState",
@@ -40,6 +40,7 @@ pub(crate) const RESERVED: [&str; 28] = [
     "MalformedEntry",
     "Problem",
     "Published",
+    "PublishedAsPython",
     "PublishRequest",
     "Queues",
     "QueueStatus",

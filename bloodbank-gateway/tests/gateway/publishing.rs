@@ -65,6 +65,20 @@ async fn a_response_is_the_effect_of_the_prompt_that_it_names_on_every_way() {
 }
 
 #[tokio::test]
+async fn an_envelope_can_be_answered_as_on_the_python_side() {
+    let gateway = serve().await;
+    let custom = envelope("llm.prompt", &PROMPT);
+    let publish = || gateway.post("/events/custom?answer=python").header("idempotency-key", "once").json(&custom);
+    let (status, answer) = json_of(publish()).await;
+    assert_eq!(status, StatusCode::OK);
+    let id = answer["event_id"].as_str().expect("an id").to_owned();
+    assert_eq!(answer, json!({ "status": "published", "event_id": id }));
+    assert_eq!(json_of(publish()).await, (StatusCode::OK, answer), "also when it is sent again");
+    let (status, _) = json_of(gateway.post("/events/custom?answer=ruby").json(&custom)).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
 async fn every_registered_event_has_its_path() {
     let gateway = serve().await;
     for event in bloodbank_core::Registry::global().events() {
