@@ -65,6 +65,7 @@ mod params;
 mod preface_timeout;
 mod problem;
 mod publish;
+mod replay_audit;
 mod replays;
 mod router;
 mod schemas;

@@ -37,11 +37,8 @@ impl Known {
 pub struct Replays(Mutex<BTreeMap<u64, Known>>);
 
 impl Replays {
-    /// Starts a replay. It goes on whether or not anybody asks for it again.
-    ///
-    /// # Errors
-    /// A problem where this replay runs already, or 16 others do.
-    pub fn start(&self, bus: &Bus, request: ReplayRequest) -> Result<ReplayProgress, Problem> {
+    /// Starts a replay, unless it runs already, or as many others do as may.
+    pub(crate) fn start(&self, bus: &Bus, request: ReplayRequest) -> Result<ReplayProgress, Problem> {
         let replay = request.on(bus);
         let id = replay.id();
         let mut replays = self.0.lock();

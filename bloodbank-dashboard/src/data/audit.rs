@@ -1,10 +1,9 @@
-//! Audit events: who did what with dead letters and with the journal, on the bus for whoever wants to keep it.
+//! Audit events: who did what with dead letters, on the bus for whoever wants to keep it.
 
 use bloodbank_core::{
     Bus,
     dead_letter::Handle,
     envelope::{Source, TriggerType},
-    replay::ReplayRequest,
 };
 use serde_json::{Map, Value, json};
 use tracing::{info, warn};
@@ -61,18 +60,6 @@ pub(crate) async fn record(bus: &Bus, verb: Verb, queue: &str, who: Option<&str>
     // One that names its event is part of the trace of it; a sweep of many would tie their traces together.
     let causes = if handles.len() == 1 { causes.collect() } else { Vec::new() };
     publish(bus, verb.key(), &payload, causes, queue, who).await;
-}
-
-/// Publishes an audit event of a replay that begins or goes on, as [`record`] does.
-pub(crate) async fn record_replay(bus: &Bus, id: Uuid, request: &ReplayRequest, who: Option<&str>) {
-    const KEY: &str = "bloodbank.replay.started";
-    let queue = request.queue.as_str();
-    info!(queue, who, replay = %id, "{KEY}");
-    let ReplayRequest { query, rate, progress, .. } = request;
-    let payload = json!({
-        "replay": id, "queue": queue, "who": who, "query": query, "rate": rate, "resumed": progress.is_some(),
-    });
-    publish(bus, KEY, &payload, Vec::new(), queue, who).await;
 }
 
 async fn publish(bus: &Bus, key: &str, payload: &Value, causes: Vec<Uuid>, queue: &str, who: Option<&str>) {

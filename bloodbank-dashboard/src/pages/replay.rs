@@ -99,8 +99,7 @@ pub(crate) async fn resume(visit: Visit) -> Result<Response, Refusal> {
 
 async fn begin(visit: &Visit, request: ReplayRequest) -> Result<Response, Refusal> {
     let who = visit.caller().and_then(|caller| caller.name.as_deref());
-    let progress = visit.gateway.replays().start(visit.bus(), request.clone())?;
-    audit::record_replay(visit.bus(), progress.id, &request, who).await;
+    let progress = visit.gateway.start_replay(request, who, audit::source(visit.bus(), who)).await?;
     Ok(Redirect::to(&visit.link(&place(progress.id))).into_response())
 }
 

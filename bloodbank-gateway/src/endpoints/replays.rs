@@ -15,16 +15,19 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
+    auth::Caller,
     body::{parse_json, read_body},
     gateway::Gateway,
-    operation::Operation,
+    operation::{Operation, component},
     params::{PathParam, QueryParams},
     problem::Problem,
+    publish::source,
 };
 
 /// Starts a replay; with `dry_run=true` counts what it would send instead.
 pub(super) async fn start(
     State(gateway): State<Gateway>,
+    caller: Caller,
     params: QueryParams,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -42,7 +45,8 @@ pub(super) async fn start(
     if is_dry_run {
         return Ok(Json(json!({ "plan": plan })).into_response());
     }
-    let progress = gateway.replays().start(gateway.bus(), request)?;
+    let source = source(None, gateway.bus().service_name(), &caller);
+    let progress = gateway.start_replay(request, caller.name.as_deref(), source).await?;
     Ok((StatusCode::ACCEPTED, Json(progress)).into_response())
 }
 
@@ -90,33 +94,11 @@ pub(super) fn start_operation() -> Operation {
         "name": "dry_run", "in": "query", "schema": { "type": "boolean", "default": false },
         "description": "Counts what would be sent, and sends nothing.",
     });
-    let query = json!({
-        "type": "object",
-        "description": "Which events; the conditions of `/history`.",
-        "properties": {
-            "pattern": { "type": "string" }, "types": { "type": "array", "items": { "type": "string" } },
-            "source": { "type": "string" }, "since": { "type": "string", "format": "date-time" },
-            "until": { "type": "string", "format": "date-time" }, "before": { "type": "integer" },
-            "caused_by": { "type": "string", "format": "uuid" }, "event_id": { "type": "string", "format": "uuid" },
-            "text": { "type": "string" },
-        },
-    });
-    let schema = json!({
-        "type": "object",
-        "required": ["queue"],
-        "properties": {
-            "queue": { "type": "string", "description": "The queue of the subscriber." },
-            "query": query,
-            "from": { "description": "Where to begin: `start`, `{\"offset\": 17}` or `{\"time\": …}`." },
-            "rate": { "type": "integer", "minimum": 1, "description": "The most events per second." },
-            "progress": { "type": "object", "description": "The last progress of a replay to go on with." },
-        },
-    });
     Operation::new("start_replay", "Sends events of the journal to the queue of one subscriber again")
         .parameter(dry_run)
-        .body(json!({ "application/json": { "schema": schema } }))
-        .json(200, "What would be sent.", json!({ "type": "object" }))
-        .json(202, "The replay, which has begun.", json!({ "type": "object" }))
+        .body(json!({ "application/json": { "schema": component("schemas", "ReplayRequest") } }))
+        .json(200, "What would be sent.", component("schemas", "PlannedReplay"))
+        .json(202, "The replay, which has begun.", component("schemas", "ReplayProgress"))
         .problems([400, 404, 413])
 }
 
@@ -124,7 +106,7 @@ pub(super) fn list_operation() -> Operation {
     Operation::new("replays", "Lists the replays of this gateway").json(
         200,
         "The replays.",
-        json!({ "type": "object" }),
+        component("schemas", "Replays"),
     )
 }
 
@@ -143,6 +125,6 @@ fn one(id: &str, summary: &str) -> Operation {
     });
     Operation::new(id, summary)
         .parameter(parameter)
-        .json(200, "How far it has come.", json!({ "type": "object" }))
+        .json(200, "How far it has come.", component("schemas", "ReplayProgress"))
         .problems([400, 404])
 }

@@ -24,6 +24,12 @@ pub(super) fn answers() -> Map<String, Value> {
         ("CorrelationGraph", correlation_graph()),
         ("HistoryEntry", history_entry()),
         ("HistoryPage", history_page()),
+        ("ReplayQuery", replay_query()),
+        ("ReplayRequest", replay_request()),
+        ("ReplayProgress", replay_progress()),
+        ("ReplayPlan", replay_plan()),
+        ("PlannedReplay", object("What a replay would send.", json!({ "plan": reference("ReplayPlan") }))),
+        ("Replays", list("The replays of this gateway, the oldest first.", "replays", "ReplayProgress")),
         ("Domain", domain()),
         ("Domains", list("The domains of events.", "domains", "Domain")),
         ("EventSummary", event_summary()),
@@ -275,6 +281,59 @@ fn history_page() -> Value {
         "tip": count_or_null("The offset of the newest entry of the journal."),
     });
     object("A page of the journal, oldest first.", properties)
+}
+
+fn replay_query() -> Value {
+    json!({
+        "type": "object",
+        "description": "Which events; the conditions of `/history`.",
+        "properties": {
+            "pattern": text(), "types": { "type": "array", "items": text() }, "source": text(), "since": time(),
+            "until": time(), "before": { "type": "integer" }, "caused_by": id(), "event_id": id(), "text": text(),
+        },
+    })
+}
+
+fn replay_request() -> Value {
+    json!({
+        "type": "object",
+        "description": "A replay to start.",
+        "required": ["queue"],
+        "properties": {
+            "queue": { "type": "string", "description": "The queue of the subscriber." },
+            "query": reference("ReplayQuery"),
+            "from": { "description": "Where to begin: `start`, `{\"offset\": 17}` or `{\"time\": …}`." },
+            "rate": { "type": ["integer", "null"], "minimum": 1, "description": "The most events per second." },
+            "progress": reference("ReplayProgress"),
+        },
+    })
+}
+
+fn replay_progress() -> Value {
+    let properties = json!({
+        "id": id(),
+        "queue": { "type": "string", "description": "The queue of the subscriber." },
+        "state": { "type": "string", "enum": ["running", "done", "cancelled", "failed"] },
+        "sent": count("The number of events that are confirmed."),
+        "first": count_or_null("The offset of the first event, once it is known."),
+        "next": count_or_null("The offset behind the last confirmed event: where to go on."),
+        "end": count_or_null("The offset of the newest event when the replay began."),
+        "trouble": text_or_null("What holds the replay up at the moment, or ended it."),
+    });
+    object("How far a replay has come.", properties)
+}
+
+fn replay_plan() -> Value {
+    let types = json!({
+        "type": "object", "additionalProperties": { "type": "integer", "minimum": 0 },
+        "description": "The number of events of each type.",
+    });
+    let range = json!({
+        "type": ["array", "null"], "items": { "type": "integer", "minimum": 0 }, "minItems": 2, "maxItems": 2,
+        "description": "The offsets of the first and the last of them; null: there are none.",
+    });
+    let properties = json!({ "events": count("The number of events."), "types": types, "range": range });
+    object("How many events a replay would send.", properties)
 }
 
 fn domain() -> Value {

@@ -10,3 +10,4 @@ mod source;
 pub(crate) use options::{MOST_PARENTS, PublishOptions, trace};
 pub(crate) use read::read_request;
 pub(crate) use request::PublishRequest;
+pub(crate) use source::source;

@@ -18,7 +18,7 @@ use self::{definitions::Definitions, names::Names};
 
 /// The names that the documents themselves give to components, and `batch`, which is published at a path of its own. Those of
 /// events and of their definitions are others.
-pub(crate) const RESERVED: [&str; 29] = [
+pub(crate) const RESERVED: [&str; 35] = [
     "batch",
     "CloudEvent",
     "CommandState",
@@ -38,12 +38,18 @@ pub(crate) const RESERVED: [&str; 29] = [
     "HistoryEntry",
     "HistoryPage",
     "MalformedEntry",
+    "PlannedReplay",
     "Problem",
     "Published",
     "PublishedAsPython",
     "PublishRequest",
     "Queues",
     "QueueStatus",
+    "ReplayPlan",
+    "ReplayProgress",
+    "ReplayQuery",
+    "ReplayRequest",
+    "Replays",
     "Source",
     "SweepReport",
     "SweptDeadLetter",

@@ -69,9 +69,25 @@ async fn a_replay_is_planned_started_cancelled_and_gone_on_with() {
     let mut request = json!({ "queue": "desk.read", "query": { "pattern": "llm.*" }, "rate": 20 });
     let (_, planned) = post(&gateway, "/replays?dry_run=true", &request).await;
     assert_eq!(planned["plan"], json!({ "events": 20, "types": { "llm.prompt": 20 }, "range": [1, 20] }));
+    let mut audit = gateway.gateway.live(&["bloodbank.replay.*".to_owned()]).await.unwrap();
     let (status, begun) = post(&gateway, "/replays", &request).await;
     assert_eq!((status, &begun["state"]), (StatusCode::ACCEPTED, &json!("running")));
     let id = begun["id"].as_str().unwrap();
+    let event = tokio::time::timeout(Duration::from_secs(60), audit.next()).await.unwrap().unwrap();
+    let event: Value = serde_json::from_slice(event.body()).unwrap();
+    assert_eq!(
+        (&event["event_type"], &event["source"]["meta"]["client"]),
+        (&json!("bloodbank.replay.started"), &json!("all"))
+    );
+    let told = json!({ "replay": id, "queue": "desk.read", "who": "all", "query": { "pattern": "llm.*" }, "rate": 20, "resumed": false });
+    for (name, value) in told.as_object().unwrap() {
+        let is_said = if name == "query" {
+            &event["payload"]["query"]["pattern"] == "llm.*"
+        } else {
+            event["payload"][name] == *value
+        };
+        assert!(is_said, "{name}: {event}");
+    }
     let mut deliveries = gateway.bus.transport().consume(Arc::from("desk.read"), 100).await.unwrap();
     let first = deliveries.next().await.unwrap();
     assert_eq!(first.message.properties.headers.text(names::REPLAYED), Some(id));
