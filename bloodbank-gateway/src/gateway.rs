@@ -59,7 +59,7 @@ impl Gateway {
         let limits = &config.limits;
         let replay = ReplayBuffer::new(limits.recent_events, limits.recent_bytes);
         Self(Arc::new(Inner {
-            hub: Hub::new(&config.bus, ["#".to_owned()], replay),
+            hub: Hub::new(&config.bus, ["#".to_owned()], replay, limits.stream_linger),
             commands: Arc::new(CommandTracker::new(&config.bus)),
             replays: Replays::default(),
             permits: permits(limits.concurrency),

@@ -29,6 +29,9 @@ pub struct Limits {
     pub recent_events: usize,
     /// Bytes of the events that are kept for streams; default 16 MiB.
     pub recent_bytes: usize,
+    /// Time for which the gateway goes on receiving events after its last stream has closed, for a client that comes back; default
+    /// 60 s. An event counts as received by a queue as long.
+    pub stream_linger: Duration,
     /// Time from the headers of a request to the head of its answer; default 60 s.
     pub request_time: Duration,
     /// Time in which a client must send its headers; default 10 s.
@@ -47,6 +50,7 @@ impl Default for Limits {
             mcp_sessions: 100,
             recent_events: 4096,
             recent_bytes: 16 * 1024 * 1024,
+            stream_linger: Duration::from_secs(60),
             request_time: Duration::from_secs(60),
             header_time: Duration::from_secs(10),
         }
@@ -114,6 +118,13 @@ impl Limits {
     #[must_use]
     pub fn recent_bytes(mut self, recent_bytes: usize) -> Self {
         self.recent_bytes = recent_bytes;
+        self
+    }
+
+    /// Sets [`Limits::stream_linger`](#structfield.stream_linger).
+    #[must_use]
+    pub fn stream_linger(mut self, stream_linger: Duration) -> Self {
+        self.stream_linger = stream_linger;
         self
     }
 

@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     sync::Arc,
+    time::Duration,
 };
 
 use bloodbank_core::{Bus, EventEnvelope, Registry, Result, event::EventKind, event_id, routing::template_to_pattern};
@@ -157,7 +158,7 @@ impl CommandTracker {
         let replies = registry.commands().filter_map(|command| command.declaration().reply);
         let failures = registry.events().iter().filter(|event| event.kind() == EventKind::Failure);
         let keys = replies.chain(failures.map(|event| event.routing_key()));
-        let answers = Hub::new(bus, keys.map(template_to_pattern), ReplayBuffer::new(0, 0));
+        let answers = Hub::new(bus, keys.map(template_to_pattern), ReplayBuffer::new(0, 0), Duration::MAX);
         Self { answers, tracked: Arc::default(), listening: tokio::sync::Mutex::default() }
     }
 

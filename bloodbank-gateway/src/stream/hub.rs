@@ -21,8 +21,8 @@ use bloodbank_core::{
 use futures_util::StreamExt;
 use parking_lot::Mutex;
 use tokio::{
-    sync::{mpsc, watch},
-    time::Instant,
+    sync::{Notify, mpsc, watch},
+    time::{Instant, sleep_until},
 };
 use tracing::warn;
 use uuid::Uuid;
@@ -38,16 +38,18 @@ const EXPIRES: Duration = Duration::from_secs(180);
 /// The longest interruption of a connection that the queue is sure to outlive: the broker may have noticed it earlier.
 const LONGEST_GAP: Duration = Duration::from_secs(60);
 
-/// The hub takes every event once from the bus and hands it to the streams that want it. It consumes from the first stream on.
+/// The hub takes every event once from the bus and hands it to the streams that want it. It consumes from the first stream until
+/// the last one has been closed for a while: as long as it does, no event is without a receiver.
 ///
 /// The queue of the hub outlives a lost connection and a restart of the broker: streams get what was published meanwhile.
 pub(crate) struct Hub {
     bus: Bus,
-    queue: Arc<str>,
     bindings: Vec<Arc<str>>,
     /// The state of the connection that events come over; `None` where there is no connection that can be lost.
     connection: Option<watch::Receiver<ConnectionState>>,
     streams: Arc<Mutex<Streams>>,
+    /// The time from the end of the last stream to that of the consumer.
+    linger: Duration,
     /// Held while the consumer is started, so that it is started once.
     starting: tokio::sync::Mutex<()>,
 }
@@ -58,6 +60,10 @@ struct Streams {
     senders: HashMap<u64, StreamSender>,
     next: u64,
     is_consuming: bool,
+    /// Since when there is no stream.
+    idle_since: Option<Instant>,
+    /// Told when the last stream has ended.
+    idle: Arc<Notify>,
 }
 
 impl Streams {
@@ -68,6 +74,29 @@ impl Streams {
         self.senders.clear();
         self.wanted = PatternTrie::new();
     }
+
+    /// Ends the consumer, if there was no stream for so long; otherwise returns when it may end, if there is none now.
+    fn end_when_idle(&mut self, linger: Duration) -> Idle {
+        match self.idle_since {
+            None => Idle::No,
+            // No time is that far away.
+            Some(since) => match since.checked_add(linger) {
+                None => Idle::No,
+                Some(end) if end > Instant::now() => Idle::Until(end),
+                Some(_) => {
+                    self.end();
+                    self.is_consuming = false;
+                    Idle::Ended
+                }
+            },
+        }
+    }
+}
+
+enum Idle {
+    No,
+    Until(Instant),
+    Ended,
 }
 
 /// The sending side of a stream, and how many bytes wait in it.
@@ -96,18 +125,31 @@ pub(crate) struct Subscription {
 pub(crate) type Missed = Option<Vec<Arc<StreamEvent>>>;
 
 impl Hub {
-    /// Makes a hub for the events that match these patterns, which keeps the last of them in `replay`.
-    pub(crate) fn new(bus: &Bus, bindings: impl IntoIterator<Item = String>, replay: ReplayBuffer) -> Self {
+    /// Makes a hub for the events that match these patterns, which keeps the last of them in `replay`, and receives them for the
+    /// time `linger` after its last stream.
+    pub(crate) fn new(
+        bus: &Bus,
+        bindings: impl IntoIterator<Item = String>,
+        replay: ReplayBuffer,
+        linger: Duration,
+    ) -> Self {
         let connections = bus.transport().connections().into_iter();
         let mut consuming = connections.filter(|connection| connection.name == "consume");
-        let streams =
-            Streams { replay, wanted: PatternTrie::new(), senders: HashMap::new(), next: 0, is_consuming: false };
+        let streams = Streams {
+            replay,
+            wanted: PatternTrie::new(),
+            senders: HashMap::new(),
+            next: 0,
+            is_consuming: false,
+            idle_since: None,
+            idle: Arc::default(),
+        };
         Self {
             bindings: bindings.into_iter().map(Arc::from).collect(),
             bus: bus.clone(),
             connection: consuming.next().map(|connection| connection.state),
-            queue: format!("bloodbank.gateway.{}", Uuid::new_v4()).into(),
             streams: Arc::new(Mutex::new(streams)),
+            linger,
             starting: tokio::sync::Mutex::new(()),
         }
     }
@@ -121,7 +163,7 @@ impl Hub {
         if !is_consuming {
             let deliveries = self.consume().await?;
             self.streams.lock().is_consuming = true;
-            tokio::spawn(run(Arc::clone(&self.streams), deliveries, self.connection.clone()));
+            tokio::spawn(run(Arc::clone(&self.streams), deliveries, self.connection.clone(), self.linger));
         }
         Ok(subscribed)
     }
@@ -135,6 +177,7 @@ impl Hub {
         let (sender, events) = mpsc::channel(MOST_WAITING);
         let waiting = Arc::<AtomicUsize>::default();
         let mut streams = self.streams.lock();
+        streams.idle_since = None;
         let number = streams.next;
         streams.next += 1;
         for pattern in patterns {
@@ -149,20 +192,22 @@ impl Hub {
     async fn consume(&self) -> Result<Deliveries> {
         let exchange = Arc::clone(self.bus.exchange());
         let transport = self.bus.transport();
+        // Another one each time: in that of before waits what no stream of today has asked for.
+        let queue: Arc<str> = format!("bloodbank.gateway.{}", Uuid::new_v4()).into();
         let bindings = self.bindings.iter().map(|pattern| Binding {
             exchange: Arc::clone(&exchange),
-            queue: Arc::clone(&self.queue),
+            queue: Arc::clone(&queue),
             pattern: Arc::clone(pattern),
         });
-        let queue = Queue::new(Arc::clone(&self.queue), QueueKind::Transient);
-        let queue = match self.connection {
+        let declared = Queue::new(Arc::clone(&queue), QueueKind::Transient);
+        let declared = match self.connection {
             // Not a replicated one, which would make every publisher wait for what only streams read.
-            Some(_) => queue.kind(QueueKind::Classic).expires(EXPIRES),
-            None => queue,
+            Some(_) => declared.kind(QueueKind::Classic).expires(EXPIRES),
+            None => declared,
         };
-        let topology = Topology::default().queues([queue]).bindings(bindings);
+        let topology = Topology::default().queues([declared]).bindings(bindings);
         transport.declare(topology).await?;
-        transport.consume(Arc::clone(&self.queue), PREFETCH).await
+        transport.consume(queue, PREFETCH).await
     }
 }
 
@@ -170,6 +215,7 @@ async fn run(
     streams: Arc<Mutex<Streams>>,
     mut deliveries: Deliveries,
     connection: Option<watch::Receiver<ConnectionState>>,
+    linger: Duration,
 ) {
     let distributing = async {
         while let Some(delivery) = deliveries.next().await {
@@ -186,11 +232,29 @@ async fn run(
     tokio::select! {
         () = watching => {}
         () = distributing => {}
+        // The next stream begins anew.
+        () = idle(&streams, linger) => return,
     }
     // The bus was closed.
     let mut streams = streams.lock();
     streams.end();
     streams.is_consuming = false;
+}
+
+/// Waits until there was no stream for so long that the consumer has been ended.
+async fn idle(streams: &Mutex<Streams>, linger: Duration) {
+    let idle = Arc::clone(&streams.lock().idle);
+    loop {
+        idle.notified().await;
+        loop {
+            let state = streams.lock().end_when_idle(linger);
+            match state {
+                Idle::No => break,
+                Idle::Until(end) => sleep_until(end).await,
+                Idle::Ended => return,
+            }
+        }
+    }
 }
 
 /// Ends the streams after an interruption of the connection that the queue may not have outlived.
@@ -254,6 +318,10 @@ impl Drop for Subscription {
         streams.senders.remove(&self.number);
         let number = self.number;
         streams.wanted.retain(|other| *other != number);
+        if streams.senders.is_empty() {
+            streams.idle_since.get_or_insert_with(Instant::now);
+            streams.idle.notify_one();
+        }
     }
 }
 
@@ -264,7 +332,7 @@ mod tests {
     #[tokio::test]
     async fn streams_end_where_the_queue_may_be_gone() {
         let longest_gap = Duration::from_millis(500);
-        let hub = Hub::new(&Bus::embedded(), ["#".to_owned()], ReplayBuffer::new(9, 99));
+        let hub = Hub::new(&Bus::embedded(), ["#".to_owned()], ReplayBuffer::new(9, 99), Duration::MAX);
         let (state, connection) = watch::channel(ConnectionState::Up);
         let streams = Arc::clone(&hub.streams);
         tokio::spawn(async move { watch_for_gaps(&streams, connection, longest_gap).await });

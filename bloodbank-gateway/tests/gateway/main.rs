@@ -9,6 +9,7 @@ mod dead_letters;
 mod documents;
 mod history;
 mod https;
+mod idle_streams;
 mod json;
 mod mcp;
 mod publishing;
