@@ -11,7 +11,8 @@ use serde_json::Value;
 
 use crate::error::{ClientError, Result};
 
-/// The event with this routing key, or the only one whose Rust type has this name.
+/// The event with this routing key, or the only one whose Rust type has this name, or the name that the Python side gives it:
+/// `LLMPrompt`, `GitHubPRCreatedPayload`.
 ///
 /// # Errors
 /// [`ClientError::UnknownType`], [`ClientError::Invalid`] for a name that several types have, and
@@ -21,10 +22,14 @@ pub fn find_event(name: &str) -> Result<&'static EventDescriptor> {
     if let Some(event) = registry.event(name) {
         return Ok(event);
     }
-    let mut of_type =
-        registry.events().iter().copied().filter(|event| event.declaration().name == name || event.type_path() == name);
-    match (of_type.next(), of_type.next()) {
-        (Some(event), None) => Ok(event),
+    let events = || registry.events().iter().copied();
+    let named: Vec<_> =
+        events().filter(|event| event.declaration().name == name || event.type_path() == name).collect();
+    // A name that is spelt exactly goes before one that is spelt alike.
+    let spelt_alike = || events().filter(|event| folded(event.declaration().name) == folded(name)).collect();
+    let of_type: Vec<_> = if named.is_empty() && !name.contains('.') { spelt_alike() } else { named };
+    match (of_type.first(), of_type.get(1)) {
+        (Some(&event), None) => Ok(event),
         (Some(one), Some(other)) => Err(ClientError::Invalid(format!(
             "`{name}` is the type of `{}` and of `{}`; name the event by its key",
             one.routing_key(),
@@ -37,6 +42,13 @@ pub fn find_event(name: &str) -> Result<&'static EventDescriptor> {
             Err(ClientError::UnknownType { name: name.to_owned(), nearest })
         }
     }
+}
+
+/// What a name of a type has in common in both languages: Python writes `LLMErrorPayload` and `AgentThreadPromptEvent` for
+/// `LlmError` and `AgentThreadPrompt`.
+fn folded(name: &str) -> String {
+    let name = ["Payload", "Event"].iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name);
+    name.to_ascii_lowercase()
 }
 
 /// The word for a kind of event: `event`, `command` or `failure`.

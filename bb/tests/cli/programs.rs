@@ -29,6 +29,42 @@ fn a_program_keeps_all_of_its_apps() {
 }
 
 #[test]
+fn what_the_python_side_spells_otherwise_is_understood() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = |args: &[&str]| out(bb(folder.path(), args));
+    for (name, key) in [
+        ("FirefliesTranscriptReadyPayload", "fireflies.transcript.ready"),
+        ("LLMPrompt", "llm.prompt"),
+        ("LLMErrorPayload", "llm.error"),
+        ("GitHubPRCreatedPayload", "github.pr.created"),
+        ("AgentThreadPromptEvent", "agent.thread.prompt"),
+        ("ArtifactIngestionFailedPayload", "artifact.ingestion.failed"),
+    ] {
+        assert!(said(&["show", name]).starts_with(&format!("{key}\n")), "{name}");
+        let envelope: Value = serde_json::from_str(&said(&["publish", name, "--mock", "--dry-run"])).unwrap();
+        assert_eq!(envelope["event_type"], key, "{name}");
+    }
+    assert!(fails(bb(folder.path(), &["show", "LLMPromt"]), 2).contains("LlmPrompt"));
+    assert_eq!(said(&["list-events", "--type", "COMMAND"]), said(&["list-events", "--type", "command"]));
+
+    let ask = |args: &[&str]| {
+        let mut ask = bb(folder.path(), &[&["publish-prompt", "claude"], args].concat());
+        ask.env("BLOODBANK_EMBEDDED_PATH", folder.path().join("bus.db"));
+        ask
+    };
+    for args in [&["--model", "m", "why?"][..], &["m", "why?"]] {
+        out(ask(args));
+        let mut tail = bb(folder.path(), &["tail", "--json", "-n", "1"]);
+        tail.env("BLOODBANK_EMBEDDED_PATH", folder.path().join("bus.db"));
+        let prompt: Value = serde_json::from_str(&out(tail)).unwrap();
+        let payload = &prompt["payload"];
+        let asked = ["provider", "model", "prompt"].map(|name| payload[name].as_str().unwrap_or_default());
+        assert_eq!(asked, ["claude", "m", "why?"], "{args:?}");
+    }
+    assert!(fails(ask(&["--model", "m", "n", "why?"]), 2).contains("the model is given twice"));
+}
+
+#[test]
 fn a_domain_without_commands_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let said = out(bb(folder.path(), &["list-commands", "-d", "github"]));

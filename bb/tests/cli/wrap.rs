@@ -57,6 +57,18 @@ fn a_program_that_streams() {
 }
 
 #[test]
+fn an_agent_is_wrapped_as_one_where_that_is_asked_for() {
+    for (script, key) in [("echo hi", "agent.thread.response"), ("exit 3", "agent.thread.error")] {
+        let folder = Folder::new();
+        folder.bb(&["wrap", "--agent", "sh", "--", "-c", script]).stdin(Stdio::null()).output().unwrap();
+        let events = folder.events();
+        let [prompt, answer] = &events[..] else { panic!("{events:#?}") };
+        assert_eq!((&prompt["event_type"], &answer["event_type"]), (&"agent.thread.prompt".into(), &key.into()));
+        assert_eq!(answer["correlation_ids"][0], prompt["event_id"]);
+    }
+}
+
+#[test]
 fn what_is_piped_in_is_the_prompt() {
     let folder = Folder::new();
     let mut wrap = folder.bb(&["wrap", "--limit", "8", "tr", "a-z", "A-Z"]);

@@ -27,7 +27,7 @@ pub(crate) struct ListEvents {
     #[arg(short, long, value_name = "DOMAIN")]
     domain: Option<String>,
     /// Only events, or only commands
-    #[arg(short = 't', long = "type", value_name = "TYPE")]
+    #[arg(short = 't', long = "type", value_name = "TYPE", ignore_case = true)]
     kind: Option<Kind>,
     /// As JSON
     #[arg(long)]

@@ -23,11 +23,17 @@ use crate::{
 Examples:
   bb publish-prompt anthropic 'Explain event sourcing'
   bb publish-prompt anthropic claude-sonnet-4 'Explain event sourcing' --wait
+  bb publish-prompt anthropic --model claude-sonnet-4 'Explain event sourcing'
   git diff | bb publish-prompt anthropic -")]
 pub(crate) struct PublishPrompt {
-    /// The provider of the agent, optionally the model, and the prompt; `-` reads the prompt from standard input
-    #[arg(value_names = ["PROVIDER", "[MODEL] PROMPT"], num_args = 2..=3, required = true)]
+    /// The provider of the agent
+    provider: String,
+    /// Optionally the model, and the prompt; `-` reads the prompt from standard input
+    #[arg(value_name = "[MODEL] PROMPT", num_args = 1..=2, required = true)]
     words: Vec<String>,
+    /// The model, in place of the word for it
+    #[arg(short, long, value_name = "NAME")]
+    model: Option<String>,
     /// A tag by which the prompt can be found
     #[arg(long, value_name = "TAG", default_value = "cli")]
     tag: Vec<String>,
@@ -51,8 +57,12 @@ const KEY: &str = "agent.thread.prompt";
 impl PublishPrompt {
     pub(crate) fn run(mut self) -> Result {
         let prompt = self.words.pop().unwrap_or_default();
-        let model = self.words.get(1);
-        let provider = self.words.first();
+        let model = match (self.words.first(), &self.model) {
+            (Some(word), Some(_)) => {
+                return Err(CliError::usage(format!("the model is given twice; leave out --model, or `{word}`")));
+            }
+            (word, model) => word.or(model.as_ref()),
+        };
         let prompt = if prompt == "-" {
             let mut text = String::new();
             io::stdin().read_to_string(&mut text)?;
@@ -65,7 +75,7 @@ impl PublishPrompt {
         }
         let project = Project::current();
         let payload = json!({
-            "provider": provider,
+            "provider": self.provider,
             "model": model.filter(|model| !model.is_empty()),
             "prompt": prompt,
             "project": project.name,

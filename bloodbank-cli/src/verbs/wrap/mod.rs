@@ -42,7 +42,8 @@ use crate::{
 #[command(after_help = "\
 Examples:
   bb wrap claude -- -p 'Explain event sourcing'
-  git diff | bb wrap --provider anthropic claude -- -p 'Review this'")]
+  git diff | bb wrap --provider anthropic claude -- -p 'Review this'
+  bb wrap --agent claude -- -p 'Explain event sourcing'")]
 pub(crate) struct Wrap {
     /// The provider of the model; default: the name of the program
     #[arg(long, value_name = "NAME")]
@@ -50,6 +51,10 @@ pub(crate) struct Wrap {
     /// The name of the model
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
+    /// Publish the events of agents, `agent.thread.prompt`, `.response` and `.error`, in place of those of models. The prompt is
+    /// then a command: whoever executes it answers it a second time
+    #[arg(long)]
+    agent: bool,
     /// The largest part of the prompt and of the answer that is published, in bytes each
     #[arg(long, value_name = "BYTES", default_value_t = 1024 * 1024)]
     limit: usize,
@@ -80,7 +85,16 @@ struct Prompt {
     published: Result,
 }
 
-const KEYS: [&str; 3] = ["llm.prompt", "llm.response", "llm.error"];
+/// The keys of the prompt, of its answer and of its failure.
+struct Keys {
+    prompt: &'static str,
+    response: &'static str,
+    error: &'static str,
+}
+
+const OF_MODELS: Keys = Keys { prompt: "llm.prompt", response: "llm.response", error: "llm.error" };
+const OF_AGENTS: Keys =
+    Keys { prompt: "agent.thread.prompt", response: "agent.thread.response", error: "agent.thread.error" };
 
 /// A bus that does not answer keeps this process no longer than this after the program has ended.
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -88,8 +102,9 @@ const PUBLISH_TIMEOUT: Duration = Duration::from_secs(5);
 impl Wrap {
     pub(crate) fn run(self) -> Result {
         runtime::block_on_quietly(async {
+            let keys = self.keys();
             // The program runs all the same.
-            if let Err(error) = linked::require("wrap", &KEYS, self.via).await {
+            if let Err(error) = linked::require("wrap", &[keys.prompt, keys.response, keys.error], self.via).await {
                 output::note(&format!("nothing will be published: {error}"));
             }
             let wrap = Arc::new(self);
@@ -125,7 +140,7 @@ impl Wrap {
     ) -> Option<Prompt> {
         let given = given.recv().await?;
         let (id, payload) = (Uuid::new_v4(), self.prompt(given));
-        let published = self.publish(&[request("llm.prompt", &payload, &[], started).event_id(id)]).await;
+        let published = self.publish(&[request(self.keys().prompt, &payload, &[], started).event_id(id)]).await;
         Some(Prompt { id, payload, started, published })
     }
 
@@ -138,7 +153,7 @@ impl Wrap {
         match prompt.published {
             Ok(()) => self.publish(&[answer]).await,
             Err(_) => {
-                let asked = request("llm.prompt", &prompt.payload, &[], prompt.started).event_id(prompt.id);
+                let asked = request(self.keys().prompt, &prompt.payload, &[], prompt.started).event_id(prompt.id);
                 self.publish(&[asked, answer]).await
             }
         }
@@ -161,6 +176,10 @@ impl Wrap {
         Ok(done?)
     }
 
+    fn keys(&self) -> &'static Keys {
+        if self.agent { &OF_AGENTS } else { &OF_MODELS }
+    }
+
     fn name(&self) -> Cow<'_, str> {
         std::path::Path::new(&self.program).file_name().unwrap_or(&self.program).to_string_lossy()
     }
@@ -179,15 +198,19 @@ impl Wrap {
             None => arguments.clone(),
         };
         let project = Project::current();
-        json!({
+        let mut prompt = json!({
             "provider": self.provider(),
             "model": self.model,
             "prompt": asked,
             "project": project.name,
             "working_dir": project.working_directory,
             "tags": ["wrap"],
-            "metadata": { "program": self.name(), "arguments": arguments },
-        })
+        });
+        // The prompt of an agent has no place for it.
+        if !self.agent {
+            prompt["metadata"] = json!({ "program": self.name(), "arguments": arguments });
+        }
+        prompt
     }
 
     /// The event that answers the prompt: its key and its payload.
@@ -196,13 +219,13 @@ impl Wrap {
         if finished.status.success() {
             let took = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
             return (
-                "llm.response",
+                self.keys().response,
                 json!({ "provider": provider, "model": self.model, "prompt_id": prompt.to_string(), "response": said, "duration_ms": took }),
             );
         }
         let code = exit_code(finished.status);
         (
-            "llm.error",
+            self.keys().error,
             json!({
                 "provider": provider,
                 "model": self.model,
