@@ -1,6 +1,8 @@
 //! What a program consists of, and what it says about what it has not.
 
 use crate::support::{Running, bb, command, example, fails, out};
+use bloodbank_core::{Bus, Event, Settings};
+use bloodbank_domains::llm::LlmPrompt;
 use serde_json::Value;
 
 #[test]
@@ -99,4 +101,27 @@ fn the_commands_that_are_executed_can_be_chosen() {
     serve.line("gateway  http://");
     let refused = fails(bb(folder.path(), &["publish", "agent.thread.prompt", "--mock", "--wait"]), 1);
     assert!(refused.contains("no queue receives `agent.thread.prompt`"), "{refused}");
+}
+
+#[tokio::test]
+async fn the_history_is_shown_whole_or_it_is_said_what_is_left_out() {
+    const EVENTS: usize = 10_050;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bus.db").to_str().unwrap().to_owned();
+    let bus = Bus::connect(Settings::from_vars([("BLOODBANK_EMBEDDED_PATH", path.clone())]).unwrap()).await.unwrap();
+    let published = bus.publish_all((0..EVENTS).map(|_| LlmPrompt::example().unwrap())).await;
+    assert!(published.iter().all(Result::is_ok));
+    bus.close().await;
+    let tail = |args: &[&str]| {
+        let mut tail = bb(folder.path(), &[&["tail", "--json"], args].concat());
+        tail.env("BLOODBANK_EMBEDDED_PATH", &path);
+        let output = tail.output().unwrap();
+        let [shown, said] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+        (shown.lines().count(), said)
+    };
+    let (shown, said) = tail(&["--since", "1d"]);
+    assert_eq!((shown, &*said), (EVENTS, ""));
+    assert_eq!(tail(&["--since", "1d", "-n", "3"]).0, 3);
+    let (shown, said) = tail(&[]);
+    assert!(shown == 100 && said.contains("the last 100 events; --since shows all"), "{shown}: {said}");
 }

@@ -6,7 +6,7 @@ use bloodbank_client::{Connection, GatewayClient, GatewayEvent};
 use bloodbank_core::{
     Bus, Settings,
     routing::{self, BindingPattern},
-    store::{Journal, JournalQuery, Position},
+    store::{Journal, JournalEntries, JournalEntry, JournalQuery, Position},
     transport::Transport,
 };
 use bloodbank_embedded::Embedded;
@@ -27,7 +27,8 @@ use crate::{
 ///
 /// On RabbitMQ, `tail` shows events from now on, through a queue of its own that is deleted at the end; no subscriber misses
 /// an event by it. --since begins with earlier events, where there is a journal: in the file of an embedded bus, and on RabbitMQ
-/// once `topology journal enable` has switched it on. Without a program that has the file open `tail` prints its history and ends.
+/// once `topology journal enable` has switched it on. Without a program that has the file open `tail` prints its history and ends: the
+/// last 100 events, with --since all of them since then.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -53,6 +54,9 @@ pub(crate) struct Tail {
     #[arg(long)]
     json: bool,
 }
+
+/// The number of events of the past that are printed where nobody says since when.
+const MOST_WITHOUT_TIME: usize = 100;
 
 impl Tail {
     pub(crate) fn run(self) -> Result {
@@ -172,7 +176,7 @@ impl Tail {
         Ok(())
     }
 
-    /// Prints what the journal of a bus has; says whether that is nothing.
+    /// Prints what the journal of a bus has, and says what was left out; returns whether that is nothing.
     async fn print_history(
         &self,
         journal: Option<Arc<dyn Journal>>,
@@ -180,18 +184,42 @@ impl Tail {
         pattern: &BindingPattern,
         format: Format,
     ) -> Result<bool> {
-        let mut query = JournalQuery::all().pattern(pattern.clone()).exchange(&*settings.exchange_name);
-        query.since = self.since.as_ref().map(|since| since.0);
-        let count = self.count.unwrap_or(if self.since.is_some() { 10_000 } else { 100 });
+        let Some(journal) = journal else { return Ok(true) };
+        let query = JournalQuery::all().pattern(pattern.clone()).exchange(&*settings.exchange_name);
+        match &self.since {
+            Some(since) => self.print_since(journal.read(query.since(since.0), Position::Time(since.0)), format).await,
+            None => self.print_last(&*journal, query, format).await,
+        }
+    }
+
+    /// Prints everything since a time, or as many events as were asked for.
+    async fn print_since(&self, mut entries: JournalEntries, format: Format) -> Result<bool> {
+        let mut left = self.count.unwrap_or(usize::MAX);
         let mut is_empty = true;
-        if let Some(journal) = journal {
-            let mut entries = journal.read(query, Position::Last(count));
-            while let Some(entry) = entries.try_next().await? {
-                print(&entry.message.body, format)?;
-                is_empty = false;
-            }
+        while left > 0
+            && let Some(entry) = entries.try_next().await?
+        {
+            print(&entry.message.body, format)?;
+            is_empty = false;
+            left -= 1;
         }
         Ok(is_empty)
+    }
+
+    /// Prints the last events.
+    async fn print_last(&self, journal: &dyn Journal, query: JournalQuery, format: Format) -> Result<bool> {
+        let count = self.count.unwrap_or(MOST_WITHOUT_TIME);
+        // One more tells whether there are more.
+        let entries = journal.read(query, Position::Last(count.saturating_add(1)));
+        let entries: Vec<JournalEntry> = entries.try_collect().await?;
+        let older = entries.len().saturating_sub(count);
+        for entry in &entries[older..] {
+            print(&entry.message.body, format)?;
+        }
+        if older > 0 && self.count.is_none() {
+            output::note(&format!("these are the last {count} events; --since shows all since a time"));
+        }
+        Ok(entries.is_empty())
     }
 }
 
