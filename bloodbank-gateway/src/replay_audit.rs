@@ -1,5 +1,7 @@
 //! The start of a replay, and the event that says who began it.
 
+use std::time::Duration;
+
 use bloodbank_core::{
     Bus,
     envelope::Source,
@@ -10,6 +12,9 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::{gateway::Gateway, problem::Problem};
+
+/// The time for a journal to say what its newest event is.
+const END_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Gateway {
     /// Starts a replay, and publishes the audit event `bloodbank.replay.started` with the name of who began it. The replay goes on
@@ -24,6 +29,8 @@ impl Gateway {
         source: Source,
     ) -> Result<ReplayProgress, Problem> {
         let progress = self.replays().start(self.bus(), request.clone())?;
+        // A replay does not send the event that says that it has begun. A broker that is away is waited for no longer.
+        let _ = tokio::time::timeout(END_TIMEOUT, self.replays().knows_its_end(progress.id)).await;
         record_start(self.bus(), progress.id, &request, who, source).await;
         Ok(progress)
     }

@@ -63,6 +63,14 @@ impl Replays {
         Ok(progress)
     }
 
+    /// Waits until it is known which event is the last one of a replay: what is published after that is no part of it.
+    pub(crate) async fn knows_its_end(&self, id: Uuid) {
+        let progress = self.0.lock().values().find(|known| known.id == id).map(|known| known.running.progress());
+        let Some(mut progress) = progress else { return };
+        // Its sender goes with its task.
+        let _ = progress.wait_for(|progress| progress.end.is_some() || progress.state != ReplayState::Running).await;
+    }
+
     /// How far each replay has come, the oldest first.
     #[must_use]
     pub fn all(&self) -> Vec<ReplayProgress> {

@@ -54,6 +54,7 @@ mod wait;
 pub use cluster::Cluster;
 pub use error::HarnessError;
 pub use names::unique;
+pub use ports::Port;
 pub use postgres::Postgres;
 pub use proxy::{Direction, Ending, Proxy};
 pub use rabbit::{RabbitMq, TlsFiles};

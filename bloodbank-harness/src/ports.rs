@@ -19,13 +19,14 @@ pub(crate) fn loopback(port: u16) -> SocketAddr {
 /// The claim is the UDP socket of the same number: no server here uses it, it is exclusive between
 /// processes and users, and it disappears with the process.
 #[derive(Debug)]
-pub(crate) struct Port {
+pub struct Port {
     number: u16,
     _claim: UdpSocket,
 }
 
 impl Port {
-    pub(crate) fn free() -> Result<Self, HarnessError> {
+    /// Takes a port that nobody uses, outside of those that the system gives to outgoing connections.
+    pub fn free() -> Result<Self, HarnessError> {
         let range = range();
         let mut last = None;
         for _ in 0..500 {
@@ -40,7 +41,9 @@ impl Port {
         })
     }
 
-    pub(crate) fn number(&self) -> u16 {
+    /// The number of the port.
+    #[must_use]
+    pub fn number(&self) -> u16 {
         self.number
     }
 }

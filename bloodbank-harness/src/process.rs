@@ -1,4 +1,5 @@
 use std::{
+    fs,
     path::PathBuf,
     process::{Child, Command},
     thread,
@@ -11,11 +12,13 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::{
     HarnessError,
     sandbox::{Sandbox, tail},
+    until,
 };
 
 /// RabbitMQ takes 5 to 7 seconds on an idle machine, and has taken more than 90 on one whose disk and processors were busy.
 const START_DEADLINE: Duration = Duration::from_secs(300);
 const STOP_DEADLINE: Duration = Duration::from_secs(60);
+const FREEZE_DEADLINE: Duration = Duration::from_secs(60);
 const INTERVAL: Duration = Duration::from_millis(20);
 
 /// A server process that can be stopped and started again.
@@ -104,6 +107,15 @@ impl Process {
         end(self.program, sandbox, &mut child)
     }
 
+    /// Freezes the process with SIGSTOP, and waits until none of its threads runs any more.
+    pub(crate) fn pause(&self) -> Result<(), HarnessError> {
+        let slot = self.child.lock();
+        let child = slot.as_ref().ok_or(HarnessError::NotRunning { program: self.program })?;
+        send(self.program, child, Signal::STOP)?;
+        let pid = child.id();
+        until(&format!("`{}` is frozen", self.program), FREEZE_DEADLINE, || is_frozen(pid))
+    }
+
     pub(crate) fn signal(&self, signal: Signal) -> Result<(), HarnessError> {
         let slot = self.child.lock();
         let child = slot.as_ref().ok_or(HarnessError::NotRunning { program: self.program })?;
@@ -117,6 +129,16 @@ impl Process {
             let _ = end(self.program, sandbox, &mut child);
         }
     }
+}
+
+/// Whether each thread of a process is stopped, as Linux tells it.
+fn is_frozen(pid: u32) -> bool {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return false };
+    threads.flatten().all(|thread| {
+        // The state follows the name, which is in brackets and may hold some itself.
+        let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        stat.rsplit_once(')').is_none_or(|(_, rest)| rest.trim_start().starts_with(['T', 'Z', 'X']))
+    })
 }
 
 fn send(program: &str, child: &Child, signal: Signal) -> Result<(), HarnessError> {

@@ -264,7 +264,7 @@ management.tcp.port = {}
 
     /// Freezes the broker (SIGSTOP): connections stay open, nothing is answered.
     pub fn pause(&self) -> Result<(), HarnessError> {
-        self.broker.signal(Signal::STOP)
+        self.broker.pause()
     }
 
     /// Lets a frozen broker go on (SIGCONT).

@@ -129,7 +129,7 @@ impl Redis {
 
     /// Freezes the server (SIGSTOP): connections stay open, nothing is answered.
     pub fn pause(&self) -> Result<(), HarnessError> {
-        self.server.signal(Signal::STOP)
+        self.server.pause()
     }
 
     /// Lets a frozen server go on (SIGCONT).

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::common::{memory, soon};
 use bloodbank::{ErrorKind, prelude::*};
-use bloodbank_harness::unique;
+use bloodbank_harness::{Port, unique};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -20,18 +20,13 @@ async fn feel(_: PulseFelt) {}
 #[subscriber]
 async fn count_beats(_: PulseFelt) {}
 
-/// An address that is free.
-async fn free() -> String {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string()
-}
-
-/// The status and the body of an answer; `None`: nobody listens.
+/// The status and the body of an answer; `None`: nobody listens, or not to the end.
 async fn get(address: &str, path: &str) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect(address).await.ok()?;
     let request = format!("GET {path} HTTP/1.1\r\nHost: probes\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.unwrap();
+    stream.write_all(request.as_bytes()).await.ok()?;
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
+    stream.read_to_string(&mut answer).await.ok()?;
     let status = answer.split(' ').nth(1)?.parse().ok()?;
     let (_, body) = answer.split_once("\r\n\r\n")?;
     Some((status, body.to_owned()))
@@ -39,7 +34,8 @@ async fn get(address: &str, path: &str) -> Option<(u16, String)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_app_answers_probes_until_it_ends() {
-    let (address, bus) = (free().await, memory().await);
+    let (port, bus) = (Port::free().unwrap(), memory().await);
+    let address = format!("127.0.0.1:{}", port.number());
     let service = unique("svc");
     let app = App::new(&*service, bus.clone()).subscribe(feel).probes(&*address).start().await.unwrap();
     // A second app of the process answers at the same address.
