@@ -14,8 +14,7 @@ use lapin::{Connection, ConnectionProperties, options::QueueDeleteOptions};
 struct WoundSeen {}
 
 #[subscriber]
-async fn dress(wound: WoundSeen) -> Result<(), HandlerError> {
-    drop(wound);
+async fn dress(_: WoundSeen) -> Result<(), HandlerError> {
     Err(HandlerError::permanent("no bandage"))
 }
 
