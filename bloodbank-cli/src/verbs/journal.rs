@@ -145,10 +145,7 @@ async fn source_tip() -> Result<Option<u64>> {
     if is_in_memory(&settings) {
         return Ok(None);
     }
-    let bus = match Bus::attach(&settings).await? {
-        Some(bus) => bus,
-        None => Bus::connect(settings).await?,
-    };
+    let bus = Bus::attach_or_connect(settings).await?;
     let tip = match JournalWriter::source_of(&bus) {
         Ok(source) => source.tip().await,
         Err(_) => Ok(None),

@@ -55,10 +55,7 @@ impl Connection {
         if let Some(gateway) = gateway {
             return Ok(Self::Gateway(gateway));
         }
-        Ok(Self::Bus(match Bus::attach(&settings).await? {
-            Some(bus) => bus,
-            None => Bus::connect(settings).await?,
-        }))
+        Ok(Self::Bus(Bus::attach_or_connect(settings).await?))
     }
 
     /// Publishes an event; resolves when it is confirmed.

@@ -47,10 +47,9 @@ impl Bus {
     /// # use bloodbank_core::{Bus, Settings};
     /// # async fn example() -> bloodbank_core::Result<()> {
     /// let settings = Settings::load()?;
-    /// let bus = match Bus::attach(&settings).await? {
-    ///     Some(bus) => bus,
-    ///     None => Bus::connect(settings).await?,
-    /// };
+    /// if let Some(bus) = Bus::attach(&settings).await? {
+    ///     println!("a service has it open; its exchange is {}", bus.exchange());
+    /// }
     /// # Ok(()) }
     /// ```
     ///
@@ -65,6 +64,24 @@ impl Bus {
         };
         let Some(transport) = attach(settings).await? else { return Ok(None) };
         BusBuilder::new(settings.clone()).transport(transport).connect().await.map(Some)
+    }
+
+    /// The bus of these settings, for a program beside a service: by way of the process that has its file open, and by itself where
+    /// nobody has. A process that has just locked the file is waited for until it lets others in.
+    ///
+    /// # Errors
+    /// Those of [`Bus::connect`].
+    pub async fn attach_or_connect(settings: Settings) -> Result<Self> {
+        if let Some(bus) = Self::attach(&settings).await? {
+            return Ok(bus);
+        }
+        match Self::connect(settings.clone()).await {
+            Ok(bus) => Ok(bus),
+            Err(error) => match Self::attach(&settings).await {
+                Ok(Some(bus)) => Ok(bus),
+                Ok(None) | Err(_) => Err(error),
+            },
+        }
     }
 
     /// Creates a bus in this process and in memory, for tests and experiments.

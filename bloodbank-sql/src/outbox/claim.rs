@@ -68,7 +68,16 @@ impl<DB: Database> Claims<DB> {
              RETURNING id, message, attempts"
         );
         let values = vec![self.farthest(), self.token.into(), millis(self.lease).into(), i64::from(most).into()];
-        let rows = self.fetch(&template, values).await?;
+        let rows = match DB::DIALECT.before_claim() {
+            None => self.fetch(&template, values).await?,
+            Some(setting) => {
+                let mut transaction = self.pool.begin().await?;
+                DB::execute(&mut transaction, setting, Vec::new()).await?;
+                let rows = DB::fetch(&mut transaction, &DB::DIALECT.write(&template), values).await?;
+                transaction.commit().await?;
+                rows
+            }
+        };
         let mut claimed: Vec<_> = rows
             .iter()
             .map(|row| Claimed { id: row.integer(0), message: row.text(1), attempts: row.integer(2) })
