@@ -45,7 +45,7 @@ fn main() {
             runtime.block_on(runtime.spawn(consuming(broker.url(), kind))).unwrap();
         }
         if wanted("relay") {
-            let once = Relay::once(redis.url());
+            let once = runtime.block_on(async { Relay::once(redis.url()) });
             for relay in [Relay::Plain, once] {
                 runtime.block_on(runtime.spawn(relaying(broker.url(), kind, relay))).unwrap();
             }
