@@ -38,10 +38,10 @@ const LANE_PATIENCE: u32 = 8;
 const LONGEST_PATIENCE: u32 = 64;
 /// For how many seconds nothing at all may be confirmed before another connection is made.
 const SILENCE: u32 = 2;
-/// The time before a refused message is sent again, at first: the broker may be electing a leader.
+/// The time before a message that the main channel refused is sent on its lane: the broker may be electing a leader.
 const REFUSED_DELAY: Duration = Duration::from_millis(100);
-/// The longest time before a refused message is sent again.
-const LONGEST_REFUSED_DELAY: Duration = Duration::from_secs(2);
+/// The time before a message that its lane refused is sent on the next channel of the lane.
+const AGAIN_DELAY: Duration = Duration::from_millis(200);
 
 /// The task that owns a publishing channel: the main one, or that of a lane.
 pub(super) struct Owner {
@@ -189,8 +189,7 @@ impl Owner {
     /// Goes on with another channel, after a while, because the broker refused a message on this one.
     fn stale(&mut self) {
         if let Aside::Again(again) = &mut self.aside {
-            let tries = again.iter().map(|request| request.refusals).max().unwrap_or_default();
-            self.delay = (REFUSED_DELAY * u32::from(tries) * 2).min(LONGEST_REFUSED_DELAY);
+            self.delay = AGAIN_DELAY;
             again.append(&mut self.backlog);
             self.backlog = std::mem::take(again);
         }

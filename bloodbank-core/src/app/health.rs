@@ -47,7 +47,8 @@ pub enum HealthState {
     /// Everything works.
     Healthy,
     /// The program does its work, but something is or was amiss: a connection was lost lately, the broker accepts no
-    /// messages for now, correlation is not recorded, an outbox cannot be read, or a subscriber is paused.
+    /// messages for now, correlation is not recorded, an outbox cannot be read, or a subscriber is paused or
+    /// cannot put aside what has failed.
     Degraded,
     /// The program does not do its work.
     Unhealthy,

@@ -28,9 +28,11 @@ pub struct Dump {
     pub parents: Vec<Uuid>,
     /// The direct children of the event.
     pub children: Vec<Uuid>,
-    /// The causes of the event, at most 100 links away, causes first unless another order was asked for; includes the event itself if it has parents.
+    /// The causes of the event, at most 100 links away, causes first unless another order was asked for; includes the event
+    /// itself if it has parents.
     pub ancestors: Vec<Uuid>,
-    /// The effects of the event, at most 100 links away, causes first unless another order was asked for; includes the event itself if it has children.
+    /// The effects of the event, at most 100 links away, causes first unless another order was asked for; includes the event
+    /// itself if it has children.
     pub descendants: Vec<Uuid>,
     /// The metadata from the publisher, with `event_type` and `app` added; `None` when nothing is known about the
     /// event.

@@ -20,7 +20,9 @@ impl StuckSubscribers {
     /// What is wrong, a sentence for each queue.
     pub(crate) fn troubles(&self) -> Vec<String> {
         let say = |(queue, (events, error)): (&Arc<str>, &(usize, String))| {
-            format!("the subscriber of `{queue}` keeps {events} failed events that it cannot put aside: {error}")
+            format!(
+                "the subscriber of `{queue}` keeps what has failed, because it cannot put it aside (events: {events}): {error}"
+            )
         };
         self.0.lock().iter().map(say).collect()
     }
