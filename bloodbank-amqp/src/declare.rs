@@ -29,6 +29,8 @@ use bloodbank_core::{
 pub(super) enum AttemptError {
     /// The broker or the protocol does not allow it; another attempt fails too.
     Refused(Error),
+    /// One queue is not available for now; another attempt may succeed.
+    Unavailable(Error),
     /// The connection was lost meanwhile; another attempt may succeed.
     ConnectionLost(BrokerFault),
 }
@@ -56,7 +58,7 @@ pub(super) async fn restore(session: &Session, topology: &Topology) -> Result<()
         };
         match refused {
             AttemptError::ConnectionLost(fault) => return Err(fault),
-            AttemptError::Refused(error) => warn!("not declared again: {error}"),
+            AttemptError::Refused(error) | AttemptError::Unavailable(error) => warn!("not declared again: {error}"),
         }
         // The old channel is closed, or waits for an answer.
         channel = session.channel().await?;

@@ -2,7 +2,7 @@
 
 use parking_lot::Mutex;
 
-use bloodbank_core::transport::Topology;
+use bloodbank_core::{settings::QueueKind, transport::Topology};
 
 /// Every exchange, queue and binding that was declared, once each and in the order of the first declaration; declared again
 /// after every reconnect.
@@ -22,6 +22,12 @@ impl DeclaredTopology {
         for known in self.0.lock().queues.iter_mut().filter(|known| &*known.name == queue) {
             known.subscriber = None;
         }
+    }
+
+    /// Whether a queue belongs to one connection.
+    pub(super) fn is_transient(&self, queue: &str) -> bool {
+        let known = self.0.lock();
+        known.queues.iter().any(|known| &*known.name == queue && known.kind == QueueKind::Transient)
     }
 
     /// The whole topology.
@@ -48,8 +54,6 @@ fn merge<T>(known: &mut Vec<T>, new: Vec<T>, same: impl Fn(&T, &T) -> bool) {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-
-    use bloodbank_core::settings::QueueKind;
 
     use super::*;
 

@@ -92,9 +92,9 @@ impl Amqp {
         Ok(Self {
             publisher: Publisher::start(&publishing, settings.publish_window, &sign),
             journal: Arc::new(StreamJournal::new(&address, &settings.exchange_name)),
-            sign,
             closing,
-            consumers: Consumers::new(&consuming, declared),
+            consumers: Consumers::new(&consuming, address, declared, Arc::clone(&sign)),
+            sign,
             publishing,
             consuming,
         })
@@ -173,6 +173,10 @@ impl Transport for Amqp {
 
     fn connections(&self) -> Vec<Connection> {
         vec![self.publishing.connection(), self.consuming.connection()]
+    }
+
+    fn troubles(&self) -> Vec<String> {
+        self.consumers.troubles()
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

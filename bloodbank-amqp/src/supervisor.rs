@@ -52,6 +52,10 @@ const RESTORE_TIMEOUT: Duration = Duration::from_secs(30);
 pub(super) enum Role {
     Publishing,
     Consuming,
+    /// Consumes one queue, which ended the connection of all consumers.
+    Apart,
+    /// Looks into queues.
+    Browsing,
     /// Reads a journal, beside the supervised connections.
     Journal,
 }
@@ -61,6 +65,8 @@ impl Role {
         match self {
             Self::Publishing => "publish",
             Self::Consuming => "consume",
+            Self::Apart => "consume_apart",
+            Self::Browsing => "browse",
             Self::Journal => "journal",
         }
     }
@@ -70,7 +76,7 @@ impl Role {
         match self {
             Self::Publishing => declared.without_transient(),
             Self::Consuming => declared.all(),
-            Self::Journal => Topology::default(),
+            Self::Apart | Self::Browsing | Self::Journal => Topology::default(),
         }
     }
 }
@@ -307,14 +313,15 @@ impl Supervisor {
     async fn look(&self, session: &Session) -> Result<(), BrokerFault> {
         match self.role {
             Role::Publishing => self.sign.look(session).await,
-            Role::Consuming | Role::Journal => Ok(()),
+            Role::Consuming | Role::Apart | Role::Browsing | Role::Journal => Ok(()),
         }
     }
 
     /// Publishes a new state, and logs each change once.
     fn set_state(&self, state: ConnectionState, why: &(impl std::fmt::Display + ?Sized)) {
         let changed = self.state.send_if_modified(|current| std::mem::replace(current, state) != state);
-        if !changed {
+        // These are lost whenever a queue that is not available is tried; it is that queue that is named then.
+        if !changed || matches!(self.role, Role::Apart | Role::Browsing) {
             return;
         }
         let connection = self.role.name();

@@ -313,6 +313,10 @@ impl Transport for Embedded {
         Vec::new()
     }
 
+    fn troubles(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         #[cfg(all(unix, feature = "sqlite"))]
         drop(self.door.lock().take());

@@ -230,6 +230,10 @@ impl Transport for Recorder {
         self.embedded.connections()
     }
 
+    fn troubles(&self) -> Vec<String> {
+        self.embedded.troubles()
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         self.embedded.close()
     }

@@ -153,6 +153,10 @@ impl Transport for Mined {
         self.inner.connections()
     }
 
+    fn troubles(&self) -> Vec<String> {
+        self.inner.troubles()
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         self.inner.close()
     }

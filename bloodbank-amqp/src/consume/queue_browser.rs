@@ -79,6 +79,16 @@ impl UnsentSettlements {
     }
 }
 
+fn unavailable(queue: &str, fault: &BrokerFault) -> AttemptError {
+    AttemptError::Unavailable(Error::new(
+        ErrorKind::Connection,
+        format!(
+            "queue `{queue}` cannot be looked into ({}); check that it is no stream and that the node that holds it is up",
+            fault.text()
+        ),
+    ))
+}
+
 impl AmqpQueueBrowser {
     pub(super) async fn open(session: &Session, queue: &str) -> Result<Self, AttemptError> {
         let missing = |why: &str| {
@@ -91,8 +101,14 @@ impl AmqpQueueBrowser {
         let channel = session.channel().await.map_err(AttemptError::ConnectionLost)?;
         let first = with_timeout(CALL_TIMEOUT, channel.basic_get(name.clone(), BasicGetOptions::default())).await;
         let first = first.map_err(|fault| match fault {
-            BrokerFault::Channel { .. } | BrokerFault::Unresponsive => missing(fault.text()),
-            BrokerFault::Protocol { .. } | BrokerFault::ConnectionLost { .. } => {
+            BrokerFault::Channel { .. } => missing(fault.text()),
+            BrokerFault::Unresponsive => unavailable(queue, &fault),
+            // The broker ends the connection because of this queue, and would do so again.
+            BrokerFault::Protocol { .. } => {
+                session.fail(&fault);
+                unavailable(queue, &fault)
+            }
+            BrokerFault::ConnectionLost { .. } => {
                 session.fail(&fault);
                 AttemptError::ConnectionLost(fault)
             }

@@ -38,6 +38,9 @@ impl PrefetchLevel {
     }
 }
 
+/// The session in which the next consumer may start at a level.
+pub(super) type NextLevel = (Arc<Session>, PrefetchLevel);
+
 /// The progress of a consumer towards the next level.
 pub(super) struct SlowStart {
     next: PrefetchLevel,

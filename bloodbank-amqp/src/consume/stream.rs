@@ -11,46 +11,45 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 use tracing::{info, warn};
 
-use crate::consume::{
-    Shared,
-    slow_start::PrefetchLevel,
-    subscription::{Subscription, subscribe},
-};
-use crate::{backoff, declare::AttemptError, session::Session};
+use crate::consume::{Shared, slow_start::NextLevel, starter::Starter, subscription::Subscription};
+use crate::{backoff, declare::AttemptError};
 use bloodbank_core::transport::Delivery;
 
 /// The stream of a queue's deliveries; it ends when the transport is closed.
 pub(super) struct AmqpDeliveries {
     shared: Arc<Shared>,
-    queue: Arc<str>,
-    prefetch: u16,
     state: State,
     closing: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
 /// The state of the stream.
 enum State {
-    Active(Box<Subscription>),
-    Resuming(BoxFuture<'static, Option<Subscription>>),
+    Active(Starter, Box<Subscription>),
+    Resuming(BoxFuture<'static, Option<(Starter, Subscription)>>),
     Ended,
 }
 
 impl AmqpDeliveries {
-    pub(super) fn new(shared: Arc<Shared>, queue: Arc<str>, prefetch: u16, subscription: Subscription) -> Self {
-        Self {
-            state: State::Active(Box::new(subscription)),
-            closing: Box::pin(shared.closing.clone().cancelled_owned()),
-            shared,
-            queue,
-            prefetch,
-        }
+    pub(super) fn new(starter: Starter, subscription: Subscription) -> Self {
+        Self::of(Arc::clone(starter.shared()), State::Active(starter, Box::new(subscription)))
     }
 
-    /// Retires the current consumer; its deliveries can still be settled while the channel is open. Returns the session and the
-    /// level at which the next consumer may start there.
-    fn retire(&mut self) -> Option<(Arc<Session>, PrefetchLevel)> {
-        let State::Active(subscription) = std::mem::replace(&mut self.state, State::Ended) else { return None };
-        subscription.retire()
+    /// The deliveries of a queue that is not available for now.
+    pub(super) fn later(starter: Starter) -> Self {
+        Self::of(Arc::clone(starter.shared()), State::Resuming(resume(starter, None).boxed()))
+    }
+
+    fn of(shared: Arc<Shared>, state: State) -> Self {
+        Self { state, closing: Box::pin(shared.closing.clone().cancelled_owned()), shared }
+    }
+
+    /// Retires the current consumer; its deliveries can still be settled while the channel is open. Returns what starts the next one,
+    /// and the session and the level at which it may start there.
+    fn retire(&mut self) -> Option<(Starter, Option<NextLevel>)> {
+        let State::Active(starter, subscription) = std::mem::replace(&mut self.state, State::Ended) else {
+            return None;
+        };
+        Some((starter, subscription.retire()))
     }
 }
 
@@ -65,12 +64,12 @@ impl Stream for AmqpDeliveries {
         }
         loop {
             match &mut this.state {
-                State::Active(subscription) => match subscription.poll_next(context) {
+                State::Active(_, subscription) => match subscription.poll_next(context) {
                     Poll::Ready(Some(delivery)) => return Poll::Ready(Some(delivery)),
                     Poll::Ready(None) => {
-                        let next = this.retire();
-                        let (shared, queue) = (Arc::clone(&this.shared), Arc::clone(&this.queue));
-                        this.state = State::Resuming(resume(shared, queue, this.prefetch, next).boxed());
+                        if let Some((starter, next)) = this.retire() {
+                            this.state = State::Resuming(resume(starter, next).boxed());
+                        }
                         continue;
                     }
                     Poll::Pending => {}
@@ -78,7 +77,9 @@ impl Stream for AmqpDeliveries {
                 State::Resuming(resuming) => {
                     if let Poll::Ready(resumed) = resuming.as_mut().poll(context) {
                         // `None` means that the transport is closed.
-                        this.state = resumed.map_or(State::Ended, |resumed| State::Active(Box::new(resumed)));
+                        this.state = resumed.map_or(State::Ended, |(starter, subscription)| {
+                            State::Active(starter, Box::new(subscription))
+                        });
                         continue;
                     }
                 }
@@ -99,32 +100,31 @@ impl Drop for AmqpDeliveries {
     }
 }
 
-/// Consumes again, in the current session; `None` when the transport is closed. In the session of `next` the consumer starts at
-/// that level.
-async fn resume(
-    shared: Arc<Shared>,
-    queue: Arc<str>,
-    prefetch: u16,
-    next: Option<(Arc<Session>, PrefetchLevel)>,
-) -> Option<Subscription> {
+/// Consumes again; `None` when the transport is closed. In the session of `next` the consumer starts at that level.
+async fn resume(mut starter: Starter, next: Option<NextLevel>) -> Option<(Starter, Subscription)> {
+    let (shared, queue) = (Arc::clone(starter.shared()), Arc::clone(starter.queue()));
     let (mut attempt, begin) = (0, Instant::now());
+    let waiting = shared.waiting.note(&queue);
     loop {
-        let session = shared.connection.session().await?;
-        let level = match &next {
-            Some((on, level)) if Arc::ptr_eq(on, &session) => *level,
-            _ => PrefetchLevel::first(&session),
-        };
-        match subscribe(&shared, &session, &queue, prefetch, level).await {
+        match starter.start(next.as_ref()).await? {
             Ok(subscription) => {
                 info!(%queue, "consuming again");
-                return Some(subscription);
+                return Some((starter, subscription));
             }
             Err(AttemptError::ConnectionLost(_)) => {}
+            Err(AttemptError::Unavailable(error)) => {
+                waiting.because(&error);
+                if attempt > 0 {
+                    warn!(%queue, attempt, "cannot consume, trying again: {error}");
+                }
+            }
             Err(AttemptError::Refused(error)) => {
+                waiting.because(&error);
                 if attempt > 0 {
                     warn!(%queue, attempt, "cannot consume, trying again: {error}");
                 }
                 // The queue may have been deleted.
+                let session = shared.connection.session().await?;
                 shared.connection.restore(&session).await;
             }
         }

@@ -19,7 +19,8 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 use crate::consume::{
     Shared,
     acker::{AckTask, Acker},
-    slow_start::{PrefetchLevel, SlowStart},
+    slow_start::{NextLevel, PrefetchLevel, SlowStart},
+    starter::unavailable,
     wakeup_throttle::WakeupThrottle,
 };
 use crate::{
@@ -95,16 +96,8 @@ fn refusal(session: &Session, queue: &str, fault: BrokerFault) -> AttemptError {
             "give the user the permission `read`, or close the exclusive consumer"
         }
         BrokerFault::Channel { .. } => "close the connection it belongs to, or choose another name",
-        // One queue is unavailable; the other consumers of this connection must go on.
-        BrokerFault::Unresponsive => {
-            return AttemptError::Refused(Error::new(
-                ErrorKind::Connection,
-                format!(
-                    "queue `{queue}` cannot be consumed ({}); check that the node that holds it is up and try again",
-                    fault.text()
-                ),
-            ));
-        }
+        // The other consumers of this connection must go on.
+        BrokerFault::Unresponsive => return AttemptError::Unavailable(unavailable(queue, &fault)),
         BrokerFault::Protocol { .. } | BrokerFault::ConnectionLost { .. } => {
             session.fail(&fault);
             return AttemptError::ConnectionLost(fault);
@@ -174,7 +167,7 @@ impl Subscription {
 
     /// Stops the consumer; deliveries that were handed out can still be settled. Returns the session and the level at which the
     /// next consumer may start there.
-    pub(super) fn retire(self) -> Option<(Arc<Session>, PrefetchLevel)> {
+    pub(super) fn retire(self) -> Option<NextLevel> {
         if self.stopping.is_none() {
             self.acker.retire(Some(self.consumer), self.last);
             return None;

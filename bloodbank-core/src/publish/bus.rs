@@ -182,7 +182,7 @@ impl Bus {
     }
 
     pub(crate) fn troubles(&self) -> Vec<String> {
-        let others = self.0.stuck.troubles();
+        let others = self.0.stuck.troubles().into_iter().chain(self.transport().troubles());
         self.0.troubles.read().iter().filter_map(|trouble| trouble()).chain(others).collect()
     }
 

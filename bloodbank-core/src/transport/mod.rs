@@ -97,6 +97,9 @@ pub trait Transport: Publish + Consume {
     /// The connections to a broker; none where there is no broker.
     fn connections(&self) -> Vec<Connection>;
 
+    /// What is wrong although the connections are up, such as a queue that is not available, a sentence each; part of the health.
+    fn troubles(&self) -> Vec<String>;
+
     /// Flushes the publishes in flight and disconnects; every call after that fails with [`crate::ErrorKind::Closed`].
     fn close(&self) -> BoxFuture<'_, ()>;
 }

@@ -294,6 +294,10 @@ impl Transport for FaultyTransport {
         self.inner.connections()
     }
 
+    fn troubles(&self) -> Vec<String> {
+        self.inner.troubles()
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         self.closed.store(true, SeqCst);
         if self.has(Fault::DoesNotClose) {

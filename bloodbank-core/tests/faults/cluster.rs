@@ -153,3 +153,51 @@ async fn a_cluster_loses_nodes_and_no_message() {
     println!("{} arrived", all(&amqp, &queue, total).await);
     amqp.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_cannot_be_consumed_leaves_the_other_subscribers_alone() {
+    let cluster = Arc::new(blocking(|| Cluster::start(3).expect("a cluster starts")).await);
+    let alone = queue_on_one_node(&cluster.nodes()[2].url()).await;
+    let amqp = Arc::new(connect_to(&cluster.nodes()[0].url()).await);
+    let queue = name("queue");
+    amqp.declare(queues(vec![Queue::new(Arc::clone(&queue), QueueKind::Quorum)])).await.unwrap();
+    let mut of_queue = amqp.consume(Arc::clone(&queue), 10).await.unwrap();
+    with(&cluster, |cluster| cluster.nodes()[2].kill()).await;
+
+    let mut of_alone = amqp.consume(Arc::clone(&alone), 10).await.expect("the others need not wait for it");
+    let of_alone = tokio::spawn(async move {
+        let delivery = of_alone.next().await.expect("it is consumed when the queue is back");
+        let body = delivery.message.body.clone();
+        delivery.ack();
+        body
+    });
+    // Long enough for the queue to be tried many times.
+    let (begun, mut number, mut again) = (Instant::now(), 0, 0);
+    while begun.elapsed() < Duration::from_secs(20) {
+        publish(&amqp, &queue, number).await;
+        let mut is_there = false;
+        while !is_there {
+            let delivery = timeout(PATIENCE, of_queue.next()).await.expect("it goes on").unwrap();
+            again += usize::from(delivery.redelivered);
+            is_there = delivery.message.body == number.to_string();
+            delivery.ack();
+        }
+        number += 1;
+    }
+    // Looking into it costs the subscribers nothing either.
+    let lost = amqp.connections()[1].reconnected.expect("the queue ended the connection before it got its own");
+    let Err(refused) = amqp.browse(Arc::clone(&alone)).await else { panic!("the queue is not available") };
+    assert!(refused.to_string().contains(&*alone), "{refused}");
+    assert!(amqp.connections()[1].reconnected > Some(lost), "looking into the queue ended the connection of all");
+
+    println!("{number} messages of the healthy queue, {again} of them delivered again");
+    assert!(again <= 2 * 10, "{again} of {number} messages were delivered again: the connection was lost too often");
+    let troubles = amqp.troubles();
+    assert!(matches!(&troubles[..], [trouble] if trouble.contains(&*alone)), "{troubles:?}");
+
+    with(&cluster, |cluster| cluster.nodes()[2].start_again()).await;
+    publish(&amqp, &alone, 7).await;
+    assert_eq!(timeout(PATIENCE, of_alone).await.expect("the queue is consumed again").unwrap(), "7");
+    assert_eq!(amqp.troubles(), Vec::<String>::new());
+    amqp.close().await;
+}

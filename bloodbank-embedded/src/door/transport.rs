@@ -120,6 +120,10 @@ impl Transport for DoorTransport {
         Vec::new()
     }
 
+    fn troubles(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             // What was told before is done when this is answered.

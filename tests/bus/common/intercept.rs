@@ -97,6 +97,10 @@ impl Transport for Intercepted {
         self.inner.transport().connections()
     }
 
+    fn troubles(&self) -> Vec<String> {
+        self.inner.transport().troubles()
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         self.inner.transport().close()
     }
