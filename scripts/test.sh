@@ -5,6 +5,7 @@
 #   ./scripts/test.sh          all of it
 #   ./scripts/test.sh quick    formatting, lints, and the tests that need no server
 #   ./scripts/test.sh thorough what is slow and seldom changes: dependencies, each feature by itself, spelling
+#   ./scripts/test.sh rabbitmq4 what talks to RabbitMQ, with RabbitMQ 4 in place of the installed one; needs root
 #
 # Installs rabbitmq-server, redis-server, postgresql, prometheus, chromium and python3 from the distribution when they are missing and it
 # may. The servers of the tests are private ones on free ports; a broker that already runs here is left alone. What the gateway,
@@ -120,6 +121,9 @@ lints() {
     cargo clippy "${everything[@]}" --all-targets -- -D warnings
 }
 
+# The folder of the scripts of RabbitMQ 4, which scripts/rabbitmq4.sh fills.
+rabbitmq4() { printf '%s/rabbitmq4/scripts\n' "$(target_directory)"; }
+
 target_directory() {
     cargo metadata --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p'
 }
@@ -143,6 +147,14 @@ with_services() {
     else
         cargo test "${everything[@]}" --no-fail-fast --lib --bins --examples --tests
         not_checked+=("which tests are slow and which failed once: cargo-nextest is not installed")
+    fi
+
+    step "RabbitMQ 4: transports"
+    if [ -x "$(rabbitmq4)/rabbitmq-server" ]; then
+        BLOODBANK_RABBITMQ_SCRIPTS=$(rabbitmq4) "$(target_directory)/debug/services" run -- \
+            cargo nextest run "${everything[@]}" --no-fail-fast -E 'binary(servers) & test(/^conformance|^amqp/)'
+    else
+        not_checked+=("RabbitMQ 4: scripts/rabbitmq4.sh cannot install it here (it needs root, debootstrap and a mirror of Debian)")
     fi
 
     step "a crate that is only named is found, in release too"
@@ -252,8 +264,17 @@ case "$*" in
         thorough
         exit
         ;;
+    rabbitmq4)
+        prerequisites
+        BLOODBANK_RABBITMQ_SCRIPTS=$(./scripts/rabbitmq4.sh)
+        export BLOODBANK_RABBITMQ_SCRIPTS
+        cargo nextest run "${everything[@]}" --no-run
+        step "RabbitMQ 4: transports, the bus, faults"
+        exec "$(target_directory)/debug/services" run -- \
+            cargo nextest run "${everything[@]}" --no-fail-fast -E 'binary(servers) | binary(bus) | binary(faults)'
+        ;;
     "") ;;
-    *) fail "usage: ./scripts/test.sh [quick|thorough]" ;;
+    *) fail "usage: ./scripts/test.sh [quick|thorough|rabbitmq4]" ;;
 esac
 
 prerequisites
@@ -261,7 +282,10 @@ prerequisites
 # Waits for PyPI and npm while Rust compiles.
 ./scripts/node.sh >/dev/null &
 installing=$!
-trap 'kill "$installing" 2>/dev/null || true' EXIT
+# The same; where it cannot be had, the end of the run says so.
+./scripts/rabbitmq4.sh >/dev/null 2>&1 &
+unpacking=$!
+trap 'kill "$installing" "$unpacking" 2>/dev/null || true' EXIT
 
 lints
 oldest_rust
@@ -276,6 +300,7 @@ fi
 
 step "what the gateway is tested with, from PyPI and npm"
 wait "$installing" || fail "scripts/node.sh could not install it"
+wait "$unpacking" || true
 trap - EXIT
 
 step "starting RabbitMQ, Redis and PostgreSQL"
