@@ -312,6 +312,7 @@ pub(super) fn queue_arguments(queue: &Queue) -> FieldTable {
         let value = match value {
             Argument::Text(text) => AMQPValue::LongString(text.as_ref().into()),
             Argument::Integer(integer) => AMQPValue::LongLongInt(integer),
+            Argument::Boolean(boolean) => AMQPValue::Boolean(boolean),
         };
         table.insert(name.into(), value);
     }
@@ -322,6 +323,7 @@ pub(super) fn queue_arguments(queue: &Queue) -> FieldTable {
 pub(super) enum Argument {
     Text(Arc<str>),
     Integer(i64),
+    Boolean(bool),
 }
 
 /// The arguments of a queue by their names, for the protocol and for documents.
@@ -353,6 +355,9 @@ pub(super) fn arguments(queue: &Queue) -> BTreeMap<&'static str, Argument> {
     }
     if let Some(priority) = queue.max_priority {
         arguments.insert("x-max-priority", integer(priority.into()));
+    }
+    if queue.single_active {
+        arguments.insert("x-single-active-consumer", Argument::Boolean(true));
     }
     if let Some(length) = queue.max_length {
         arguments.insert("x-max-length", integer(length));

@@ -2,7 +2,10 @@
 
 use parking_lot::Mutex;
 
-use bloodbank_core::{settings::QueueKind, transport::Topology};
+use bloodbank_core::{
+    settings::QueueKind,
+    transport::{Topology, topology::Queue},
+};
 
 /// Every exchange, queue and binding that was declared, once each and in the order of the first declaration; declared again
 /// after every reconnect.
@@ -26,8 +29,16 @@ impl DeclaredTopology {
 
     /// Whether a queue belongs to one connection.
     pub(super) fn is_transient(&self, queue: &str) -> bool {
-        let known = self.0.lock();
-        known.queues.iter().any(|known| &*known.name == queue && known.kind == QueueKind::Transient)
+        self.is(queue, |queue| queue.kind == QueueKind::Transient)
+    }
+
+    /// Whether a queue delivers to one consumer at a time.
+    pub(super) fn is_single_active(&self, queue: &str) -> bool {
+        self.is(queue, |queue| queue.single_active)
+    }
+
+    fn is(&self, queue: &str, what: impl Fn(&Queue) -> bool) -> bool {
+        self.0.lock().queues.iter().any(|known| &*known.name == queue && what(known))
     }
 
     /// The whole topology.

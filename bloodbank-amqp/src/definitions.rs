@@ -134,6 +134,7 @@ fn json_arguments(queue: &Queue) -> Map<String, Value> {
     let value = |argument| match argument {
         Argument::Text(text) => Value::from(&*text),
         Argument::Integer(integer) => integer.into(),
+        Argument::Boolean(boolean) => boolean.into(),
     };
     arguments(queue).into_iter().map(|(name, argument)| (name.to_owned(), value(argument))).collect()
 }

@@ -128,8 +128,32 @@ pub fn unexpected(raw: &RawEnvelope<'_>, expected: &[&'static Declaration]) -> E
     crate::event::unexpected(raw, expected)
 }
 
-/// The lane of a value (`ordered_by`): equal values, equal lanes.
+/// The lane of a value (`ordered_by`): equal values, equal lanes, in every process and every version of the program.
 pub fn lane<V: std::hash::Hash>(value: &V) -> u64 {
-    use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
-    BuildHasherDefault::<DefaultHasher>::default().hash_one(value)
+    use std::hash::Hasher;
+    let mut hasher = LaneHasher::default();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// FNV-1a. The standard library may change its hasher with any version, which would give a value another partition.
+struct LaneHasher(u64);
+
+impl Default for LaneHasher {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl std::hash::Hasher for LaneHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        // The number of a partition is taken from the lower bits, which know least of the last bytes.
+        self.0 ^ (self.0 >> 32)
+    }
 }

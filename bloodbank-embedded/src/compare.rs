@@ -56,6 +56,7 @@ fn properties(declared: &Queue, existing: &Queue) -> Vec<Option<Difference>> {
         property("x-message-ttl", &declared.message_ttl, &existing.message_ttl),
         property("x-max-length", &declared.max_length, &existing.max_length),
         property("x-max-priority", &declared.max_priority, &existing.max_priority),
+        property("x-single-active-consumer", &declared.single_active, &existing.single_active),
         property("x-expires", &declared.expires, &existing.expires),
         declared
             .subscriber

@@ -123,6 +123,10 @@ impl Queue {
 
     /// Wakes the one that waits longest and may take something: waking another would lose the message's wake-up.
     fn wake_one(&mut self) -> Option<Waker> {
+        if self.spec.single_active {
+            let active = self.active()?;
+            return self.consumers.get_mut(&active)?.waker.take();
+        }
         while let Some(id) = self.waiting.pop_front() {
             if let Some(consumer) = self.consumers.get_mut(&id)
                 && consumer.is_free()
@@ -132,6 +136,19 @@ impl Queue {
             }
         }
         None
+    }
+
+    /// The consumer whose turn it is, where there is one at a time: the one that came first.
+    fn active(&self) -> Option<ConsumerId> {
+        self.consumers.keys().min().copied()
+    }
+
+    /// Whether a consumer must wait for another one, where there is one at a time: for one that came before, or for what one that is
+    /// gone has in hand.
+    fn is_behind(&self, id: ConsumerId) -> bool {
+        let is_others = |holder: ConsumerId| holder != id && holder != NO_CONSUMER;
+        self.spec.single_active
+            && (self.active() != Some(id) || self.unsettled.values().any(|(holder, _)| is_others(*holder)))
     }
 
     pub(super) fn add_consumer(&mut self, id: ConsumerId, prefetch: u16) {
@@ -148,8 +165,10 @@ impl Queue {
 
     /// The next message for a consumer; without one, `waker` is woken when there may be one.
     pub(super) fn take(&mut self, id: ConsumerId, waker: &Waker) -> Option<Entry> {
+        let is_behind = self.is_behind(id);
         let consumer = self.consumers.get_mut(&id)?;
         if consumer.is_free()
+            && !is_behind
             && let Some(entry) = self.ready.pop_front()
         {
             consumer.unsettled += 1;
@@ -183,6 +202,10 @@ impl Queue {
     /// Takes a message out of a consumer's hands; `None`: it is not in anybody's.
     pub(super) fn settle(&mut self, seq: u64) -> Option<(Entry, Option<Waker>)> {
         let (holder, entry) = self.unsettled.remove(&seq)?;
+        if self.spec.single_active && !self.consumers.contains_key(&holder) {
+            // Whose turn it is may have waited for this.
+            return Some((entry, self.wake_one()));
+        }
         let waker = self.consumers.get_mut(&holder).and_then(|consumer| {
             let was_blocked = !consumer.is_free();
             consumer.unsettled -= 1;

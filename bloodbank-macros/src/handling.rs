@@ -27,6 +27,8 @@ const OUTCOMES: [(&str, &str); 2] = [("dead_letter", "DeadLetter"), ("discard", 
 pub(crate) struct HandlingOptions {
     setters: Vec<TokenStream>,
     has_queue: bool,
+    concurrency: Option<Ident>,
+    keep_order: Option<Ident>,
     prefetch: Option<(Ident, u16)>,
 }
 
@@ -43,6 +45,7 @@ impl HandlingOptions {
             }
             // concurrency = 8
             "concurrency" => {
+                self.concurrency = Some(name.clone());
                 if let Some(count) = count::<u16>(cx, name, &value(input)?) {
                     self.set(quote!(concurrency(#count)));
                 }
@@ -60,9 +63,10 @@ impl HandlingOptions {
                     self.set(quote!(timeout(#timeout)));
                 }
             }
-            // retry(max_attempts = 5, backoff = "1s..1m", max_age = "1h")
+            // retry(max_attempts = 5, backoff = "1s..1m", max_age = "1h", keep_order)
             "retry" => {
                 let retry = Retry::read(cx, group(input)?);
+                self.keep_order.clone_from(&retry.keep_order);
                 self.set(quote!(retry(#retry)));
             }
             // dedupe(within = "24h"), dedupe(off)
@@ -108,6 +112,16 @@ impl HandlingOptions {
         if empty {
             cx.error(name, "for how long? write `dedupe(within = \"24h\")`, or `dedupe(off)`");
         }
+    }
+
+    /// The option `concurrency`.
+    pub(crate) fn concurrency(&self) -> Option<&Ident> {
+        self.concurrency.as_ref()
+    }
+
+    /// The option `keep_order` of `retry`.
+    pub(crate) fn keep_order(&self) -> Option<&Ident> {
+        self.keep_order.as_ref()
     }
 
     /// The option `prefetch`, and its value.

@@ -1,10 +1,10 @@
-//! The option `retry(max_attempts = 5, backoff = "1s..1m", max_age = "1h")`.
+//! The option `retry(max_attempts = 5, backoff = "1s..1m", max_age = "1h", keep_order)`.
 
 use std::time::Duration;
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
-use syn::{LitStr, Token, parse::ParseStream, punctuated::Punctuated, token::Bracket};
+use syn::{Ident, LitStr, Token, parse::ParseStream, punctuated::Punctuated, token::Bracket};
 
 use crate::{
     ctxt::Ctxt,
@@ -13,15 +13,22 @@ use crate::{
     options::{KnownOption, Options, value},
 };
 
-const KNOWN: [KnownOption; 3] =
-    [("max_attempts", "max_attempts = 5"), ("backoff", "backoff = \"1s..1m\""), ("max_age", "max_age = \"1h\"")];
+const KNOWN: [KnownOption; 4] = [
+    ("max_attempts", "max_attempts = 5"),
+    ("backoff", "backoff = \"1s..1m\""),
+    ("max_age", "max_age = \"1h\""),
+    ("keep_order", "keep_order"),
+];
 
 /// The fields of a `RetryPolicy` that are given, as generated code.
-pub(crate) struct Retry(Vec<TokenStream>);
+pub(crate) struct Retry {
+    fields: Vec<TokenStream>,
+    pub(crate) keep_order: Option<Ident>,
+}
 
 impl Retry {
     pub(crate) fn read(cx: &Ctxt, tokens: TokenStream) -> Self {
-        let mut fields = Vec::new();
+        let (mut fields, mut keep_order) = (Vec::new(), None);
         Options::new(cx, &KNOWN).read(tokens, |name, input| {
             match name.to_string().as_str() {
                 // max_attempts = 5
@@ -36,6 +43,11 @@ impl Retry {
                         fields.push(quote!(backoff: #backoff));
                     }
                 }
+                // keep_order
+                "keep_order" => {
+                    fields.push(quote!(keep_order: true));
+                    keep_order = Some(name.clone());
+                }
                 // max_age = "1h"
                 _ => {
                     if let Some(age) = positive(cx, &value(input)?) {
@@ -45,16 +57,16 @@ impl Retry {
             }
             Ok(())
         });
-        Self(fields)
+        Self { fields, keep_order }
     }
 }
 
 impl ToTokens for Retry {
     fn to_tokens(&self, tokens: &mut TokenStream) {
-        let fields = &self.0;
+        let fields = &self.fields;
         tokens.extend(match fields.len() {
             0 => quote!(__bb::RetryPolicy::DEFAULT),
-            3 => quote!(__bb::RetryPolicy { #(#fields,)* }),
+            4 => quote!(__bb::RetryPolicy { #(#fields,)* }),
             _ => quote!(__bb::RetryPolicy { #(#fields,)* ..__bb::RetryPolicy::DEFAULT }),
         });
     }

@@ -135,7 +135,7 @@ fn describe(entry: &Entry) -> &'static SubscriberDescriptor {
         .queue(lasting(entry.queue()))
         .concurrency(AT_ONCE);
     options.timeout = entry.timeout + MARGIN;
-    options.retry = RetryPolicy { max_attempts: entry.attempts, backoff: entry.backoff, max_age: None };
+    options.retry = RetryPolicy { max_attempts: entry.attempts, backoff: entry.backoff, ..RetryPolicy::DEFAULT };
     options.on_failure = OnFailure::DeadLetter;
     Box::leak(Box::new(SubscriberDescriptor {
         name: lasting(entry.name.clone()),

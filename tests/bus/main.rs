@@ -15,6 +15,7 @@ mod journal;
 #[cfg(feature = "testing")]
 mod logging;
 #[cfg(feature = "probes")]
+mod partitions;
 mod probes;
 mod publishing;
 mod queues;

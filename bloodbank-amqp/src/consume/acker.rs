@@ -142,6 +142,11 @@ pub(super) struct AckTask {
     acker: Arc<Acker>,
     channel: Channel,
     prefetch: usize,
+    /// Whether the queue delivers to one consumer at a time. What comes back to it goes with the channel: by itself, each message would
+    /// come again to this consumer, and then be behind those that it had before.
+    single_active: bool,
+    /// The consumer that ends with the channel: dropped, it would be cancelled.
+    kept: Option<Consumer>,
     tracker: DeliveryTracker,
     settled: Vec<(u64, Settled)>,
     /// The timer of [`ACK_DELAY`], restarted with each acknowledgement that is sent: while settlements keep arriving, none of them
@@ -159,7 +164,7 @@ impl AckTask {
     pub(super) fn new(
         acker: &Arc<Acker>,
         channel: Channel,
-        prefetch: u16,
+        (prefetch, single_active): (u16, bool),
         session: &Arc<Session>,
         shared: &Shared,
     ) -> Self {
@@ -167,6 +172,8 @@ impl AckTask {
             acker: Arc::clone(acker),
             channel,
             prefetch: usize::from(prefetch),
+            single_active,
+            kept: None,
             tracker: DeliveryTracker::new(),
             settled: Vec::new(),
             delay: Box::pin(sleep(ACK_DELAY)),
@@ -276,6 +283,7 @@ impl AckTask {
         for (tag, outcome) in self.settled.drain(..) {
             match outcome {
                 Settled::Acked => self.tracker.ack(tag),
+                Settled::Rejected { requeue: true } if self.single_active => self.tracker.leave(tag),
                 Settled::Rejected { requeue } => {
                     self.tracker.mark_sent(tag);
                     rejects.push(self.channel.basic_reject(tag, BasicRejectOptions { requeue }));
@@ -318,6 +326,13 @@ impl AckTask {
             self.send_acks(true).await?;
             return Ok(last);
         };
+        if self.single_active {
+            // Cancelled, it would let the next one begin, behind what this one holds. It ends with its channel instead, which gives
+            // everything back at once.
+            self.kept = Some(consumer);
+            self.send_acks(true).await?;
+            return Ok(last);
+        }
         let cancelled =
             with_timeout(CALL_TIMEOUT, self.channel.basic_cancel(consumer.tag(), BasicCancelOptions::default()));
         if cancelled.await.is_err() {

@@ -17,6 +17,8 @@ enum State {
     Acked,
     /// Settled with the broker.
     Sent,
+    /// Given back by the program; the broker has it back when the channel is closed.
+    Left,
 }
 
 impl DeliveryTracker {
@@ -36,6 +38,11 @@ impl DeliveryTracker {
         self.set(tag, State::Sent);
     }
 
+    /// Records that a delivery is given back with the channel, and never acknowledged.
+    pub(super) fn leave(&mut self, tag: u64) {
+        self.set(tag, State::Left);
+    }
+
     /// The number of acknowledgements that are not sent to the broker.
     pub(super) fn unsent(&self) -> usize {
         self.unsent
@@ -44,7 +51,7 @@ impl DeliveryTracker {
     /// The tag for a cumulative acknowledgement of every settled delivery before the oldest open one; `None` when there is none.
     pub(super) fn take_cumulative(&mut self) -> Option<u64> {
         let mut last = None;
-        while let Some(tag) = self.tags.front().filter(|tag| **tag != State::Open) {
+        while let Some(tag) = self.tags.front().filter(|tag| matches!(tag, State::Acked | State::Sent)) {
             // The broker accepts only a tag that it counts as unacknowledged.
             if *tag == State::Acked {
                 last = Some(self.first);
@@ -69,9 +76,12 @@ impl DeliveryTracker {
         tags
     }
 
-    /// Whether every delivery up to this one is settled, as of the last [`Self::take_cumulative`].
+    /// Whether every delivery up to this one is settled or given back, as of the last [`Self::take_cumulative`].
     pub(super) fn is_settled(&self, tag: u64) -> bool {
-        self.first > tag
+        let Some(left) = (tag + 1).checked_sub(self.first).and_then(|left| usize::try_from(left).ok()) else {
+            return true;
+        };
+        left <= self.tags.len() && self.tags.iter().take(left).all(|tag| matches!(tag, State::Sent | State::Left))
     }
 
     /// Changes the state of an open delivery; `false` when it was settled already.
@@ -110,6 +120,19 @@ mod tests {
         assert_eq!(tracker.take_cumulative(), Some(4));
         assert!(tracker.is_settled(5));
         assert!(!tracker.is_settled(6));
+    }
+
+    #[test]
+    fn what_is_given_back_is_not_acknowledged_with_what_follows() {
+        let mut tracker = DeliveryTracker::new();
+        tracker.ack(1);
+        tracker.leave(2);
+        tracker.ack(3);
+        assert_eq!(tracker.take_cumulative(), Some(1));
+        assert!(!tracker.is_settled(3));
+        assert_eq!(tracker.take_individual(), [3]);
+        assert!(tracker.is_settled(3) && !tracker.is_settled(4));
+        assert_eq!(tracker.take_cumulative(), None);
     }
 
     #[test]

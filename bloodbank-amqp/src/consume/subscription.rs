@@ -45,6 +45,8 @@ pub(super) struct Subscription {
     /// The tag of the last delivery that was handed out.
     last: u64,
     slow_start: Option<SlowStart>,
+    /// Whether the queue delivers to one consumer at a time.
+    single_active: bool,
     /// The cancellation of the consumer, while one is under way.
     stopping: Option<BoxFuture<'static, Result<(), BrokerFault>>>,
 }
@@ -72,7 +74,8 @@ pub(super) async fn subscribe(
     let consumer = channel.basic_consume(name, "".into(), BasicConsumeOptions::default(), FieldTable::default());
     let consumer = with_timeout(CALL_TIMEOUT, consumer).await.map_err(refused)?;
     let (channel, acker) = (channel.keep(), Arc::new(Acker::default()));
-    let task = AckTask::new(&acker, channel.clone(), prefetch, session, shared);
+    let single_active = shared.declared.is_single_active(queue);
+    let task = AckTask::new(&acker, channel.clone(), (prefetch, single_active), session, shared);
     shared.ackers.spawn(task.run());
     Ok(Subscription {
         channel,
@@ -84,6 +87,7 @@ pub(super) async fn subscribe(
         throttle: WakeupThrottle::new(prefetch),
         last: 0,
         slow_start,
+        single_active,
         stopping: None,
     })
 }
@@ -113,7 +117,9 @@ impl Subscription {
     /// The next delivery; `None` when the channel is closed, the broker has cancelled the consumer, or a consumer with a larger
     /// prefetch is to follow.
     pub(super) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Delivery>> {
+        // One of several takes its turn when another one ends: a larger prefetch is not worth that.
         if self.stopping.is_none()
+            && !self.single_active
             && let Some(slow_start) = &mut self.slow_start
             && slow_start.is_over(context)
         {

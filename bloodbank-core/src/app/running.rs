@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use futures_util::FutureExt;
 use parking_lot::Mutex;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -98,8 +99,12 @@ pub(super) async fn start<Provided>(app: App<Provided>) -> Result<RunningApp> {
         let end =
             End { part: Part::Subscriber(Arc::clone(&spec.queue)), stop: stop.clone(), ended: Arc::clone(&ended) };
         let source = (Arc::clone(&spec.queue), prefetch);
-        let intake = Intake::new(bus.clone(), source, deliveries, paused, spec.options.rate);
-        let worker = consume::run(target, spec, guard, intake, stop.clone());
+        let intake = Intake::new(bus.clone(), source, deliveries, paused.clone(), spec.options.rate);
+        let stop = stop.clone();
+        let worker = match spec.options.partitions {
+            None => consume::run(target, spec, guard, intake, stop).boxed(),
+            Some(_) => consume::run_partitions(target, spec, guard, intake, paused, stop).boxed(),
+        };
         workers.spawn(async move {
             // Dropped last, also by a panic.
             let _end = end;

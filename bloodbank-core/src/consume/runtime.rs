@@ -40,7 +40,7 @@ pub(crate) async fn run(
 
 /// Handles one event or batch at a time, in order, without a task for each. The next one begins when the handler of the one
 /// before has returned and its follow-ups are handed to the publisher; their confirms are awaited behind it.
-async fn one_by_one(mut worker: Worker, mut feed: Feed, stop: &CancellationToken) {
+pub(super) async fn one_by_one(mut worker: Worker, mut feed: Feed, stop: &CancellationToken) {
     let mut stopped = pin!(stop.cancelled());
     let (mut behind, mut ahead) = (Behind::default(), Ahead::new(worker.guard()));
     loop {

@@ -89,7 +89,7 @@ pub(super) async fn fail(
 }
 
 /// Settles a delivery whose effects are committed: follow-ups are published, or left to the relay.
-async fn settle_committed(settlement: Settlement, context: &Context, committed: Committed) -> Outcome {
+pub(super) async fn settle_committed(settlement: Settlement, context: &Context, committed: Committed) -> Outcome {
     let is_duplicate = committed.kept.is_none();
     let reply = publish_committed(committed, context).await;
     if is_duplicate {
@@ -148,7 +148,7 @@ async fn declare_again(bus: &Bus) {
 }
 
 /// Publishes the follow-ups and answers a requester.
-async fn finish(events: EventCollector, context: &Context) -> Result<()> {
+pub(super) async fn finish(events: EventCollector, context: &Context) -> Result<()> {
     if events.is_empty() && context.message().properties.reply_to.is_none() {
         return Ok(());
     }
@@ -168,15 +168,9 @@ pub(super) fn unpublished(error: &Error) -> HandlerError {
 
 /// Decides between another attempt and the dead-letter queue; publishes the failure event and the copy.
 pub(super) async fn give_up(failure: &HandlerError, context: &Context, options: &SubscriberOptions) -> Result<Outcome> {
-    let next = match &failure.kind {
-        HandlerErrorKind::Permanent { reason } => Err(*reason),
-        HandlerErrorKind::Failure { retryable: false, .. } => Err("failed"),
-        HandlerErrorKind::Failure { retryable: true, .. } => next_attempt(context, options, None),
-        HandlerErrorKind::Retryable { after } => next_attempt(context, options, *after),
-        HandlerErrorKind::Deferred => next_attempt(context, options, None),
-        HandlerErrorKind::TimedOut => next_attempt(context, options, None).map_err(|_| "timed-out"),
-        HandlerErrorKind::Panicked => next_attempt(context, options, None).map_err(|_| "panicked"),
-    };
+    let next = next_after(failure, context, options);
+    // Where the order is kept, what can be tried again was, in its place.
+    let next = if options.retry.keep_order { next.and(Err("attempts")) } else { next };
     let published = match &failure.kind {
         HandlerErrorKind::Failure { event, .. } => Some(publish_failure(event, context, next.is_err()).await?),
         HandlerErrorKind::Permanent { .. }
@@ -208,7 +202,24 @@ pub(super) async fn give_up(failure: &HandlerError, context: &Context, options: 
     }
 }
 
-/// The delay until the next attempt; `Err`: the reason why there is none.
+/// The delay until the next attempt of an event that failed; `Err`: the reason why there is none.
+pub(super) fn next_after(
+    failure: &HandlerError,
+    context: &Context,
+    options: &SubscriberOptions,
+) -> Result<Duration, &'static str> {
+    match &failure.kind {
+        HandlerErrorKind::Permanent { reason } => Err(*reason),
+        HandlerErrorKind::Failure { retryable: false, .. } => Err("failed"),
+        HandlerErrorKind::Failure { retryable: true, .. } => next_attempt(context, options, None),
+        HandlerErrorKind::Retryable { after } => next_attempt(context, options, *after),
+        HandlerErrorKind::Deferred => next_attempt(context, options, None),
+        HandlerErrorKind::TimedOut => next_attempt(context, options, None).map_err(|_| "timed-out"),
+        HandlerErrorKind::Panicked => next_attempt(context, options, None).map_err(|_| "panicked"),
+    }
+}
+
+/// The delay until the next attempt, at least what the handler asks for.
 fn next_attempt(
     context: &Context,
     options: &SubscriberOptions,

@@ -92,6 +92,9 @@ impl SubscriberSpec {
             queue.subscriber = Some(Arc::clone(&self.owner));
             queue.max_priority = self.options.max_priority;
         }
+        if let Some(partitions) = self.options.partitions {
+            topology.partition(&self.queue, partitions);
+        }
         topology
     }
 

@@ -14,6 +14,7 @@ use crate::{
         batch::{Member, settle_batch},
         dedupe,
         feed::{Pending, Work},
+        in_place::settle_in_place,
         settle::{Outcome, settle},
         spec::SubscriberSpec,
     },
@@ -135,11 +136,37 @@ impl Worker {
             None => return None,
             Some(settlement) => settlement,
         };
+        if self.spec.options.retry.keep_order {
+            Box::pin(self.in_place(context, settlement, result, lease, span)).await;
+            return None;
+        }
         let settling = self.settling(context, settlement, result, lease);
         Some(match span {
             None => Box::pin(settling),
             Some(span) => Box::pin(settling.instrument(span)),
         })
+    }
+
+    /// Settles an event after as many attempts as it takes, while what comes behind it waits.
+    async fn in_place(
+        &mut self,
+        context: Context,
+        settlement: Settlement,
+        result: Result<EventCollector, HandlerError>,
+        lease: Option<Lease>,
+        span: Option<Span>,
+    ) {
+        let leases = lease.as_slice();
+        let settling = Lease::during_all(leases, settle_in_place(self, context, settlement, result, lease.as_ref()));
+        let outcome = match span {
+            None => settling.await,
+            Some(span) => settling.instrument(span).await,
+        };
+        self.count(outcome);
+    }
+
+    pub(super) fn count(&self, outcome: Outcome) {
+        self.counters.count(outcome);
     }
 
     /// Handles the events of a batch together.
@@ -238,7 +265,7 @@ impl Worker {
     }
 
     /// Calls the handler, and renews the leases meanwhile.
-    async fn call(&mut self, context: &Context, leases: &[Lease]) -> Result<EventCollector, HandlerError> {
+    pub(super) async fn call(&mut self, context: &Context, leases: &[Lease]) -> Result<EventCollector, HandlerError> {
         let start = context.begin();
         let call = async {
             match self.service.ready().await {

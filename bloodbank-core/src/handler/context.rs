@@ -97,6 +97,14 @@ impl Context {
         }))
     }
 
+    /// The context of another attempt at the same delivery, whose message says which one it is.
+    pub(crate) fn next_attempt(&self, message: Incoming) -> Self {
+        let redelivered = self.0.delivered.redelivered;
+        let next = Self::new(Arc::clone(&self.0.target), Delivered { message, redelivered });
+        next.0.unchecked.store(self.may_be_duplicate(), Ordering::Relaxed);
+        next
+    }
+
     /// The id of the event; the nil id if it could not be read.
     #[must_use]
     pub fn event_id(&self) -> Uuid {

@@ -35,6 +35,9 @@ pub struct SubscriberOptions {
     pub max_priority: Option<u8>,
     /// The field that orders events (`ordered_by`): events with equal values are handled in order.
     pub ordered_by: Option<&'static str>,
+    /// The number of partitions that the processes of an app share, each handled by one process at a time; `None`: the order of
+    /// `ordered_by` holds within each process.
+    pub partitions: Option<u16>,
     /// The time limit of one attempt.
     pub timeout: Duration,
     /// The retry policy: when and how often to try again.
@@ -63,6 +66,7 @@ impl SubscriberOptions {
         batch: None,
         max_priority: None,
         ordered_by: None,
+        partitions: None,
         timeout: Duration::from_secs(30),
         retry: RetryPolicy::DEFAULT,
         dedupe_within: None,
@@ -144,6 +148,13 @@ impl SubscriberOptions {
         self
     }
 
+    /// Sets the number of partitions that the processes of an app share.
+    #[must_use]
+    pub const fn partitions(mut self, partitions: u16) -> Self {
+        self.partitions = Some(partitions);
+        self
+    }
+
     /// Sets the time limit of one attempt.
     #[must_use]
     pub const fn timeout(mut self, limit: Duration) -> Self {
@@ -186,10 +197,11 @@ impl SubscriberOptions {
         self
     }
 
-    /// Whether the next event begins only when the one before is settled: where that is asked for, and in transactions.
+    /// Whether the next event begins only when the one before is settled: where that is asked for, in transactions,
+    /// and where failures keep the order.
     #[must_use]
     pub const fn settles_before_next(&self) -> bool {
-        self.transactional || matches!(self.settle, Settle::BeforeNext)
+        self.transactional || self.retry.keep_order || matches!(self.settle, Settle::BeforeNext)
     }
 
     /// The time for which handled events are remembered in the lease store; `None` where they are not, because there is no
@@ -280,6 +292,8 @@ pub struct RetryPolicy {
     pub backoff: Backoff,
     /// The time after the first failure beyond which no attempt begins.
     pub max_age: Option<Duration>,
+    /// Whether an event that failed keeps its place until it is handled or given up: what comes behind it, in its lane, waits.
+    pub keep_order: bool,
 }
 
 impl RetryPolicy {
@@ -288,6 +302,7 @@ impl RetryPolicy {
         max_attempts: 5,
         backoff: Backoff::Exponential { first: Duration::from_secs(1), max: Duration::from_secs(60) },
         max_age: None,
+        keep_order: false,
     };
 
     /// The delay after attempt number `attempt` (from 1) failed; `None`: no further attempt. The delay is that of the
@@ -356,7 +371,7 @@ mod tests {
 
     #[test]
     fn delays_follow_the_policy_and_end() {
-        let policy = |max_attempts, backoff| RetryPolicy { max_attempts, backoff, max_age: None };
+        let policy = |max_attempts, backoff| RetryPolicy { max_attempts, backoff, ..RetryPolicy::DEFAULT };
         let delays = |policy: RetryPolicy| (1..).map_while(|attempt| policy.delay_after(attempt)).collect::<Vec<_>>();
         assert_eq!(delays(policy(5, Backoff::Exponential { first: S(1), max: S(5) })), [S(1), S(2), S(4), S(5)]);
         assert_eq!(delays(policy(3, Backoff::Fixed(S(7)))), [S(7), S(7)]);

@@ -65,6 +65,10 @@ pub struct Queue {
     /// of the events. `None`: anybody may consume, and what the queue remembers stays.
     #[serde(default)]
     pub subscriber: Option<Arc<str>>,
+    /// Whether the queue delivers to one consumer at a time, in order: to the one that has consumed longest. When that one ends, what
+    /// it has not settled comes first for the next one.
+    #[serde(default)]
+    pub single_active: bool,
 }
 
 impl Queue {
@@ -81,6 +85,7 @@ impl Queue {
             max_priority: None,
             expires: None,
             subscriber: None,
+            single_active: false,
         }
     }
 
@@ -116,6 +121,13 @@ impl Queue {
     #[must_use]
     pub fn max_length(mut self, messages: impl Into<Option<u64>>) -> Self {
         self.max_length = messages.into();
+        self
+    }
+
+    /// Delivers to one consumer at a time.
+    #[must_use]
+    pub fn single_active(mut self) -> Self {
+        self.single_active = true;
         self
     }
 
@@ -236,6 +248,18 @@ pub fn rung_name(kind: QueueKind, delay: Duration) -> String {
     }
 }
 
+/// The name of a partition of a queue; the first one is number 0.
+#[must_use]
+pub fn partition_name(queue: &str, number: u16) -> String {
+    format!("{queue}.p{number}")
+}
+
+/// The name of the queue that every process consumes that shares the partitions of a queue; nothing ever comes to it.
+#[must_use]
+pub fn members_name(queue: &str) -> String {
+    format!("{queue}.members")
+}
+
 /// The name of a queue's dead-letter queue.
 #[must_use]
 pub fn dead_letter_queue(queue: &str) -> String {
@@ -299,6 +323,20 @@ impl Topology {
         }
         topology.add_retry_ladder(kind);
         topology
+    }
+
+    /// Splits the queue of a subscriber into partitions: each a queue with one consumer at a time, whose dead letters go to the
+    /// dead-letter queue of the subscriber. The queue itself then has one consumer at a time too, which spreads its messages, and a queue
+    /// beside it counts the processes.
+    pub fn partition(&mut self, queue: &Arc<str>, partitions: u16) {
+        let Some(whole) = self.queues.iter_mut().find(|known| known.name == *queue) else { return };
+        whole.single_active = true;
+        let parts: Vec<_> = (0..partitions)
+            .map(|number| Queue { name: partition_name(queue, number).into(), ..whole.clone() })
+            .collect();
+        let members = Queue::new(members_name(queue), whole.kind);
+        self.queues.extend(parts);
+        self.queues.push(members);
     }
 
     /// The topology of a subscriber whose queue others make: only its dead-letter queue and the retry ladder.

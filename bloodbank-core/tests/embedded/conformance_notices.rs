@@ -65,6 +65,7 @@ notices! {
     refuses_to_consume_what_is_missing: ReplacesWhatExists;
     looks_at_foreign_queues_and_declares_nothing_of_them: IgnoresForeignQueues;
     delivers_messages_of_a_higher_priority_first: IgnoresPriorities;
+    delivers_to_one_consumer_at_a_time_and_in_order: IgnoresSingleActive;
     routes_by_the_table: ReadsHashAsStar BindsByEquality BindsEverything;
     routes_random_keys_as_the_matcher_does: ReadsHashAsStar BindsByEquality;
     sends_rejected_messages_to_the_dead_letter_exchange: IgnoresDeadLetters RejectAcknowledges;

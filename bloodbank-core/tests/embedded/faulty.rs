@@ -67,6 +67,7 @@ pub(crate) enum Fault {
     DelaysTooShort,
     IgnoresForeignQueues,
     IgnoresPriorities,
+    IgnoresSingleActive,
     /// Browsing and comparing.
     BrowsingConsumes,
     ComparingDeclares,
@@ -187,6 +188,7 @@ impl Consume for FaultyTransport {
         for queue in &mut topology.queues {
             match self.fault {
                 Fault::IgnoresPriorities => queue.max_priority = None,
+                Fault::IgnoresSingleActive => queue.single_active = false,
                 Fault::KeepsTransientQueues => {
                     queue.kind = QueueKind::Classic;
                 }

@@ -13,9 +13,10 @@ use crate::{
     rate::rate,
 };
 
-const KNOWN: [KnownOption; 17] = [
+const KNOWN: [KnownOption; 18] = [
     ("pattern", "pattern = \"orders.#\""),
     ("ordered_by", "ordered_by(order_id)"),
+    ("partitions", "partitions = 8"),
     ("transactional", "transactional"),
     ("foreign", "foreign"),
     ("format", "format = \"json\""),
@@ -36,6 +37,7 @@ const KNOWN: [KnownOption; 17] = [
 pub(crate) struct SubscriberAttr {
     pub(crate) pattern: Option<LitStr>,
     pub(crate) ordered_by: Option<Ident>,
+    partitions: Option<Ident>,
     pub(crate) transactional: Option<Ident>,
     pub(crate) foreign: Option<Ident>,
     /// The format, where it is plain JSON.
@@ -52,6 +54,7 @@ impl SubscriberAttr {
         let mut this = Self {
             pattern: None,
             ordered_by: None,
+            partitions: None,
             transactional: None,
             foreign: None,
             plain: None,
@@ -91,6 +94,13 @@ impl SubscriberAttr {
                     (_, Some(second)) => cx.error(second, "events are ordered by one field; remove the others"),
                     (None, None) => cx.error(name, "ordered by which field? write `ordered_by(order_id)`"),
                 }
+            }
+            // #[subscriber(ordered_by(order_id), partitions = 8)]
+            "partitions" => {
+                if let Some(partitions) = count::<u16>(cx, name, &value(input)?) {
+                    self.handling.set(quote!(partitions(#partitions)));
+                }
+                self.partitions = Some(name.clone());
             }
             // #[subscriber(transactional)]
             "transactional" => {
@@ -163,6 +173,8 @@ impl SubscriberAttr {
     /// Checks the options that contradict each other.
     fn check(&self, cx: &Ctxt) {
         self.check_foreign(cx);
+        self.check_partitions(cx);
+        self.check_keep_order(cx);
         if let (Some(_), Some(field)) = (&self.batch, &self.ordered_by) {
             cx.error(field, "the events of a batch are handled together; remove `ordered_by`, or `batch`");
         }
@@ -175,6 +187,38 @@ impl SubscriberAttr {
             cx.error(
                 name,
                 format!("a batch of {max} never fills with {prefetch} deliveries; write `prefetch = {max}` or more"),
+            );
+        }
+    }
+
+    fn check_keep_order(&self, cx: &Ctxt) {
+        let Some(keep_order) = self.handling.keep_order() else { return };
+        if self.batch.is_some() {
+            cx.error(keep_order, "a batch has no order to keep; remove `keep_order`, or `batch`");
+        }
+        if self.handling.concurrency().is_some() && self.ordered_by.is_none() {
+            cx.error(keep_order, "several events at a time have no order to keep; write `ordered_by(order_id)` as well, or remove `concurrency`");
+        }
+    }
+
+    fn check_partitions(&self, cx: &Ctxt) {
+        let Some(partitions) = &self.partitions else { return };
+        if self.ordered_by.is_none() {
+            cx.error(partitions, "split by which field? write `ordered_by(order_id), partitions = 8`");
+        }
+        if let Some(concurrency) = self.handling.concurrency() {
+            cx.error(
+                concurrency,
+                "each partition handles one event at a time, and a process several partitions at once; remove `concurrency`, or `partitions`",
+            );
+        }
+        if let Some(foreign) = &self.foreign {
+            cx.error(foreign, "a queue that others make is not split; remove `partitions`, or `foreign`");
+        }
+        if let Some(max_priority) = &self.max_priority {
+            cx.error(
+                max_priority,
+                "priorities change the order that partitions keep; remove `max_priority`, or `partitions`",
             );
         }
     }

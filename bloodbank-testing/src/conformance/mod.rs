@@ -41,6 +41,7 @@ mod priorities;
 mod publishing;
 mod restarts;
 mod settling;
+mod single_active;
 pub mod stores;
 mod suite;
 mod topics;
@@ -124,6 +125,7 @@ pub mod properties {
             sends_again_what_is_rejected, settles_after_closing_without_harm, settles_after_the_subscription,
             waits_for_the_ack_with_prefetch_one,
         },
+        single_active::delivers_to_one_consumer_at_a_time_and_in_order,
         topics::{routes_by_the_table, routes_random_keys_as_the_matcher_does},
         topology::{
             declares_again_what_is_equal, declares_what_a_subscriber_needs,

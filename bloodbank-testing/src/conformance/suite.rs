@@ -127,6 +127,7 @@ macro_rules! __conformance {
             drops_rejected_messages_without_a_dead_letter_exchange
             expires_messages
             delivers_messages_of_a_higher_priority_first
+            delivers_to_one_consumer_at_a_time_and_in_order
             delays_and_returns_to_one_queue
             browses_a_queue_and_leaves_it_as_it_is
             compares_a_topology_and_changes_nothing

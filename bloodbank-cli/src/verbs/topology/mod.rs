@@ -222,6 +222,9 @@ fn remarks(queue: &Queue) -> String {
     if let Some(priority) = queue.max_priority {
         remarks.push(format!("priorities up to {priority}"));
     }
+    if queue.single_active {
+        remarks.push("one consumer at a time".to_owned());
+    }
     if let Some(to) = &queue.dead_letter {
         let exchange = if to.exchange.is_empty() { "the queue named by the key" } else { &to.exchange };
         remarks.push(format!("then to {exchange}"));
@@ -246,6 +249,7 @@ fn json(topology: &transport::Topology) -> std::io::Result<()> {
                 "message_ttl_ms": queue.message_ttl.map(|ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX)),
                 "max_length": queue.max_length,
                 "max_priority": queue.max_priority,
+                "single_active": queue.single_active,
                 "dead_letter": queue.dead_letter.as_ref().map(|to| json!({"exchange": &*to.exchange, "routing_key": to.routing_key.as_deref()})),
             })
         })

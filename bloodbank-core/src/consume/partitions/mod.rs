@@ -1,0 +1,181 @@
+//! Partitions: order by a field over several processes (`ordered_by(field), partitions = n`).
+//!
+//! The queue of the subscriber has one consumer at a time, whatever the number of processes: its [`router`], which publishes each
+//! event to the partition of its field. A partition is a queue with one consumer at a time too, which handles one event after the
+//! other. The processes share the partitions among them, by what the broker says about consumers: see [`share`]. Each of them consumes
+//! a queue in which there is never anything, so that the number of its consumers is that of the processes.
+
+mod router;
+mod share;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use tokio::{sync::watch, time::sleep};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use tracing::{debug, info, warn};
+
+use crate::{
+    consume::{
+        feed::Feed,
+        intake::Intake,
+        partitions::share::{Seen, SeenPartition, Step},
+        runtime::one_by_one,
+        spec::SubscriberSpec,
+        worker::Worker,
+    },
+    dedupe::Guard,
+    handler::Target,
+    transport::{
+        Deliveries,
+        topology::{members_name, partition_name},
+    },
+};
+
+/// The mean time between two looks at who consumes which partition.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Handles the partitions that are this process's share until `stop` is set or the transport is closed, and spreads the queue
+/// when it is this process's turn; finishes the events in progress.
+pub(crate) async fn run(
+    target: Arc<Target>,
+    spec: SubscriberSpec,
+    guard: Option<Guard>,
+    intake: Intake,
+    paused: watch::Receiver<bool>,
+    stop: CancellationToken,
+) {
+    let count = spec.options.partitions.unwrap_or(1).max(1);
+    let queues: Vec<Arc<str>> = (0..count).map(|number| partition_name(&spec.queue, number).into()).collect();
+    let worker = Worker::new(spec, guard);
+    let feed = Feed::new(Arc::clone(&target), intake, None);
+    let partitions = Partitions {
+        members: members_name(&target.queue).into(),
+        target,
+        worker: worker.clone(),
+        alone: vec![0; queues.len()],
+        queues: queues.clone(),
+        paused,
+        held: BTreeMap::new(),
+    };
+    let stop = stop.child_token();
+    let routing = async {
+        router::run(&worker.spec, queues, feed, &stop).await;
+        // The transport may be closed, and not the app.
+        stop.cancel();
+    };
+    tokio::join!(routing, partitions.run(&stop));
+}
+
+/// The partitions that this process consumes.
+struct Partitions {
+    target: Arc<Target>,
+    worker: Worker,
+    /// The queues of all partitions.
+    queues: Vec<Arc<str>>,
+    /// For how many looks nobody has consumed each of them.
+    alone: Vec<u8>,
+    /// The queue that every process consumes.
+    members: Arc<str>,
+    paused: watch::Receiver<bool>,
+    held: BTreeMap<usize, Held>,
+}
+
+/// A partition that this process consumes.
+struct Held {
+    stop: CancellationToken,
+    task: AbortOnDropHandle<()>,
+}
+
+impl Partitions {
+    async fn run(mut self, stop: &CancellationToken) {
+        let mut member = None;
+        loop {
+            if member.is_none() {
+                member = self.join().await;
+            }
+            self.share(stop).await;
+            // Not all processes at the same time.
+            let interval = INTERVAL.mul_f64(0.5 + fastrand::f64());
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = sleep(interval) => {}
+            }
+        }
+        for (_, held) in self.held {
+            // It ends by itself, because its token is a child of `stop`.
+            let _ = held.task.await;
+        }
+    }
+
+    /// Is counted from now on; nothing ever comes.
+    async fn join(&self) -> Option<Deliveries> {
+        let joined = self.target.bus.transport().consume(Arc::clone(&self.members), 1).await;
+        joined.inspect_err(|error| debug!(queue = &*self.members, %error, "cannot be counted yet")).ok()
+    }
+
+    /// Takes and gives up what leads to an equal share.
+    async fn share(&mut self, stop: &CancellationToken) {
+        // A task that has ended is not consumed any more.
+        self.held.retain(|_, held| !held.task.is_finished());
+        let Some(seen) = self.look().await else { return };
+        for step in seen.steps() {
+            match step {
+                Step::Take(partition) => self.take(partition, stop).await,
+                Step::GiveUp(partition) => self.give_up(partition).await,
+            }
+        }
+    }
+
+    /// Who consumes what; `None`: the broker does not say it now.
+    async fn look(&mut self) -> Option<Seen> {
+        // Where it is not known, what nobody consumes matters more than an equal share.
+        let processes = self.consumers(&self.members).await.unwrap_or(1);
+        let mut partitions = Vec::with_capacity(self.queues.len());
+        for number in 0..self.queues.len() {
+            let is_mine = self.held.contains_key(&number);
+            let is_alone = !is_mine && self.consumers(&self.queues[number]).await? == 0;
+            self.alone[number] = if is_alone { self.alone[number].saturating_add(1) } else { 0 };
+            partitions.push(SeenPartition { is_mine, alone: self.alone[number] });
+        }
+        Some(Seen { processes, partitions })
+    }
+
+    async fn consumers(&self, queue: &Arc<str>) -> Option<u64> {
+        match self.target.bus.transport().queue(Arc::clone(queue)).await {
+            Ok(status) => Some(status.map_or(0, |status| status.consumers)),
+            Err(error) => {
+                debug!(queue = &**queue, %error, "cannot tell who consumes it");
+                None
+            }
+        }
+    }
+
+    async fn take(&mut self, partition: usize, stop: &CancellationToken) {
+        let (target, queue) = (&self.target, &self.queues[partition]);
+        let prefetch = self.worker.spec.options.effective_prefetch();
+        let deliveries = match target.bus.transport().consume(Arc::clone(queue), prefetch).await {
+            Ok(deliveries) => deliveries,
+            Err(error) => {
+                warn!(queue = &**queue, %error, "a partition cannot be consumed yet; trying again");
+                return;
+            }
+        };
+        info!(queue = &**queue, "takes a partition");
+        let source = (Arc::clone(queue), prefetch);
+        let intake = Intake::new(target.bus.clone(), source, deliveries, self.paused.clone(), None);
+        let feed = Feed::new(Arc::clone(target), intake, None);
+        let (worker, stop) = (self.worker.clone(), stop.child_token());
+        let stopped = stop.clone();
+        let task = AbortOnDropHandle::new(tokio::spawn(async move { one_by_one(worker, feed, &stopped).await }));
+        self.held.insert(partition, Held { stop, task });
+    }
+
+    /// Finishes what is in hand; the rest is for another process.
+    async fn give_up(&mut self, partition: usize) {
+        if let Some(held) = self.held.remove(&partition) {
+            info!(queue = &*self.queues[partition], "gives a partition to another process");
+            held.stop.cancel();
+            let _ = held.task.await;
+        }
+    }
+}
