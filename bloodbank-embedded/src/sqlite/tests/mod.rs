@@ -3,6 +3,7 @@
 mod delivery_counts;
 mod full_disk;
 mod links;
+mod paging;
 mod retention;
 
 use std::{path::Path, sync::Arc, time::Duration};

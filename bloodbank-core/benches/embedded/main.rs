@@ -1,12 +1,17 @@
-//! What the embedded bus costs below the typed one: publish, take and acknowledge, in memory and in a file.
+//! What the embedded bus costs below the typed one: publish, take and acknowledge, in memory and in a file; and what a
+//! file costs in which many events wait.
 //!
 //!     cargo bench -p bloodbank-core --bench embedded
+//!     cargo bench -p bloodbank-core --bench embedded -- backlog 1000000
 
 // The transports that a setting chooses between.
 use bloodbank_amqp as _;
 use bloodbank_embedded as _;
 
+mod backlog;
+
 use std::{
+    env,
     sync::{Arc, LazyLock},
     time::{Duration, Instant},
 };
@@ -30,7 +35,15 @@ fn topology(exchange: &Arc<str>, queue: &Arc<str>) -> Topology {
 
 fn main() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    // Cargo adds `--bench`.
+    let arguments: Vec<String> = env::args().skip(1).filter(|argument| argument != "--bench").collect();
     runtime.block_on(async {
+        match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            [] => {}
+            ["backlog", events] => return backlog::measure(events.parse().expect("a number of events")).await,
+            [role, folder] => return backlog::run(role, folder.as_ref()).await,
+            _ => panic!("unknown arguments {arguments:?}"),
+        }
         for round in 1..=3 {
             let (many, each) = (file(256, 50_000).await?, file(1, 1_000).await?);
             println!("file, round {round}: {many:.0} confirmed events/s with 256 in flight, {each:.0} one at a time");
