@@ -14,8 +14,10 @@
 
 mod backlog;
 mod batch;
+mod by_type;
 mod header;
 pub(super) mod journal;
+mod journal_page;
 pub(super) mod leases;
 mod link_tables;
 pub(super) mod links;

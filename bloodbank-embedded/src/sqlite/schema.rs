@@ -13,7 +13,7 @@ use bloodbank_core::Result;
 /// "Blod", where SQLite keeps who a file belongs to.
 pub(super) const APPLICATION_ID: u32 = 0x426c_6f64;
 /// The version of the tables.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 
 // `messages` is also the journal of what was published: a message stays after it was settled, until it is pruned.
 // An entry that was moved (a dead letter, an end of a delay) keeps its message; what changed on the way stands in the entry.
@@ -61,12 +61,16 @@ const PAGED: &str = "
     CREATE INDEX entries_taken ON entries (taken) WHERE taken;
 ";
 
+// Version 3: a history of some types does not look at all others.
+const TYPED: &str = "CREATE INDEX messages_by_type ON messages (coalesce(type, key));";
+
 /// Makes the tables in an empty file. Not in WAL mode yet: after this, the file's first page says what it is.
 pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(&format!(
         "BEGIN IMMEDIATE;
         {TABLES}
         {PAGED}
+        {TYPED}
         INSERT INTO meta VALUES ('schema_version', '{VERSION}');
         PRAGMA application_id = {APPLICATION_ID};
         PRAGMA user_version = {VERSION};
@@ -89,10 +93,15 @@ pub(super) fn migrate(connection: &Connection) -> rusqlite::Result<()> {
         return Ok(());
     }
     let transaction = connection.unchecked_transaction()?;
-    transaction.execute_batch(PAGED)?;
-    rank_entries(&transaction)?;
+    if version < 2 {
+        transaction.execute_batch(PAGED)?;
+        rank_entries(&transaction)?;
+        transaction.execute_batch(&format!(
+            "INSERT INTO depths SELECT queue, seq >> {RANK_SHIFT}, count(*) FROM entries GROUP BY 1, 2;"
+        ))?;
+    }
     transaction.execute_batch(&format!(
-        "INSERT INTO depths SELECT queue, seq >> {RANK_SHIFT}, count(*) FROM entries GROUP BY 1, 2;
+        "{TYPED}
         INSERT OR REPLACE INTO meta VALUES ('schema_version', '{VERSION}');
         PRAGMA user_version = {VERSION};"
     ))?;

@@ -2,6 +2,7 @@
 
 mod delivery_counts;
 mod full_disk;
+mod history;
 mod links;
 mod paging;
 mod retention;

@@ -403,7 +403,7 @@ async fn a_file_of_the_first_version_is_brought_up_to_date() {
     let connection = rusqlite::Connection::open(bench.folder.path().join("bus.db")).unwrap();
     connection
         .execute_batch(
-            "DROP INDEX entries_by_message; DROP INDEX entries_taken; DROP TABLE depths;
+            "DROP INDEX entries_by_message; DROP INDEX entries_taken; DROP TABLE depths; DROP INDEX messages_by_type;
             UPDATE entries SET seq = message WHERE queue = 2; DELETE FROM meta WHERE key = 'pruned';
             UPDATE meta SET value = 1 WHERE key = 'schema_version'; PRAGMA user_version = 1;",
         )
