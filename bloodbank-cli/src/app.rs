@@ -104,9 +104,7 @@ impl Apps {
 
     pub(crate) fn topology(&self) -> Topology {
         let mut topology = Topology::default();
-        for app in &self.apps {
-            topology.merge(app.topology());
-        }
+        topology.extend(self.apps.iter().map(|app| app.topology()));
         topology
     }
 

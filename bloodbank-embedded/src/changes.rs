@@ -1,10 +1,13 @@
 //! Log of changes that the embedded bus keeps beyond its process: none in memory, one SQLite file otherwise.
 
-use std::sync::{Arc, mpsc};
+use std::{
+    cell::Cell,
+    sync::{Arc, mpsc},
+};
 
 use tokio::sync::oneshot;
 
-use crate::queue::{Entry, MessageId, QueueId};
+use crate::entry::{Entry, MessageId, QueueId};
 use bloodbank_core::{
     Result,
     message::Incoming,
@@ -94,26 +97,40 @@ pub(super) struct DeclaredTopology {
     pub(super) bindings: Vec<(Arc<str>, Arc<str>, QueueId)>,
 }
 
+/// The number of changes behind which the file may be before no more messages are read from it only to be moved.
+const MOST_BEHIND: u64 = 10_000;
+
 /// Where changes go, in the order they are appended; the default is nowhere.
 #[derive(Default)]
-pub(super) struct ChangeLog(Option<mpsc::Sender<Record>>);
+pub(super) struct ChangeLog {
+    log: Option<mpsc::Sender<Record>>,
+    appended: Cell<u64>,
+}
 
 impl ChangeLog {
     #[cfg(feature = "sqlite")]
     pub(super) fn to(log: mpsc::Sender<Record>) -> Self {
-        Self(Some(log))
+        Self { log: Some(log), appended: Cell::new(0) }
     }
 
-    /// Appends a change; it is made only if somebody keeps it. Never waits.
-    pub(super) fn append(&self, record: impl FnOnce() -> Record) {
-        if let Some(log) = &self.0 {
+    /// Appends a change, and returns its number in the log: 1 is the first. It is made only if somebody keeps it; otherwise
+    /// its number is 0. Never waits.
+    pub(super) fn append(&self, record: impl FnOnce() -> Record) -> u64 {
+        if let Some(log) = &self.log {
+            self.appended.update(|appended| appended + 1);
             // Nobody reads it any more: the bus was closed, and what is not kept is delivered again.
             drop(log.send(record()));
         }
+        self.appended.get()
+    }
+
+    /// Tells whether few changes were appended after this one.
+    pub(super) fn is_near(&self, written: u64) -> bool {
+        self.appended.get() <= written + MOST_BEHIND
     }
 
     /// Tells whether a message must be in the file before it may be confirmed.
     pub(super) fn is_durable(&self) -> bool {
-        self.0.is_some()
+        self.log.is_some()
     }
 }

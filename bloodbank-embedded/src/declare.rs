@@ -5,8 +5,9 @@ use std::{collections::HashMap, sync::Arc};
 use crate::{
     changes::{DeclaredTopology, Record},
     engine::{State, missing_exchange},
+    entry::QueueId,
     exchange::Exchange,
-    queue::{Queue, QueueId},
+    queue::Queue,
 };
 use bloodbank_core::{
     Error, ErrorKind, Result,
@@ -157,7 +158,11 @@ impl State {
             self.queues.resize_with(id + 1, || None);
         }
         self.names.insert(Arc::clone(&spec.name), id);
-        self.queues[id] = Some(Queue::new(spec));
+        let mut queue = Queue::new(spec);
+        if let Some(backlog) = self.backlog.as_ref().filter(|_| queue.is_durable()) {
+            queue.page_from(id, Arc::clone(backlog));
+        }
+        self.queues[id] = Some(queue);
     }
 
     /// Binds a queue to an exchange; `false`: it was.

@@ -14,7 +14,8 @@ use futures_util::{
 
 use crate::{
     engine::{Engine, State, Taken},
-    queue::{ConsumerId, Entry, QueueId},
+    entry::{Entry, QueueId},
+    queue::ConsumerId,
     wakers::Wakers,
 };
 use bloodbank_core::{

@@ -6,10 +6,12 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
 use crate::{
+    backlog::Backlog,
     changes::{ChangeLog, Publication, Record},
     clock::Clock,
+    entry::{Entry, MessageId, QueueId},
     exchange::{Exchange, Route},
-    queue::{ConsumerId, Entry, MessageId, Queue, QueueId},
+    queue::{ConsumerId, Queue},
     wakers::Wakers,
 };
 use bloodbank_core::{
@@ -35,6 +37,8 @@ pub(super) struct State {
     pub(super) names: HashMap<Arc<str>, QueueId>,
     pub(super) last_message: MessageId,
     pub(super) changes: ChangeLog,
+    /// What has the messages that are not in memory; `None`: all are.
+    pub(super) backlog: Option<Arc<dyn Backlog>>,
     /// Tells the expiry thread that another message expires; returns whether that thread runs.
     pub(super) timer: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
     /// The time at which the expiry thread looks again by itself.
@@ -143,6 +147,10 @@ impl State {
                 wakers.add(Some(waker));
             }
         }
+        // Before the thread that writes lets go of the file.
+        if let Some(backlog) = &self.backlog {
+            backlog.close();
+        }
         self.changes.append(|| Record::Closed(released));
     }
 
@@ -221,12 +229,13 @@ impl State {
             (one, other) => one.or(other),
         };
         Some(Entry {
-            seq: queue.take_seq(),
+            seq: queue.take_seq(&message),
             id,
             message,
             returned: 0,
             expires_at: lifetime.map(|lifetime| clock.now() + lifetime.max(MIN_LIFETIME)),
             restored: false,
+            logged: 0,
         })
     }
 
@@ -235,6 +244,20 @@ impl State {
         let Some(state) = self.queue(queue) else { return };
         wakers.add(state.put(entry));
         self.watch(queue);
+    }
+
+    /// Lets the expiry thread read what could not be read.
+    fn watch_stalled(&mut self, queue: QueueId) {
+        if self.queue(queue).is_some_and(|queue| queue.is_stalled())
+            && let Some(timer) = &self.timer
+        {
+            self.timer_at = None;
+            timer();
+        }
+    }
+
+    pub(super) fn has_stalled(&self) -> bool {
+        self.queues.iter().flatten().any(Queue::is_stalled)
     }
 
     /// Tells the expiry thread when the first message of a queue expires, unless it looks earlier.
@@ -273,9 +296,8 @@ impl State {
         waker: &Waker,
         wakers: &mut Wakers,
     ) -> Option<Taken> {
-        while let Some(expired) = self.queue(queue)?.take_expired(|| clock.now()) {
-            self.dead_letter(queue, &expired, "expired", clock, wakers);
-        }
+        self.give_up(queue, usize::MAX, || clock.now(), clock, wakers);
+        self.watch_stalled(queue);
         let state = self.queues.get_mut(queue)?.as_mut()?;
         let entry = state.take(consumer, waker)?;
         let mut marked = None;
@@ -291,15 +313,16 @@ impl State {
         if state.next_expiry().is_some() {
             self.watch(queue);
         }
+        self.watch_stalled(queue);
         Some(Taken { entry, marked })
     }
 
     /// Takes the next message for a browser. The message is not marked as taken, because a browser does not handle it.
     pub(super) fn fetch(&mut self, queue: QueueId, clock: &Clock, wakers: &mut Wakers) -> Option<Entry> {
-        while let Some(expired) = self.queue(queue)?.take_expired(|| clock.now()) {
-            self.dead_letter(queue, &expired, "expired", clock, wakers);
-        }
-        self.queue(queue)?.fetch()
+        self.give_up(queue, usize::MAX, || clock.now(), clock, wakers);
+        let entry = self.queue(queue)?.fetch();
+        self.watch_stalled(queue);
+        entry
     }
 
     /// Messages that wait, and messages in somebody's hands, of a queue.

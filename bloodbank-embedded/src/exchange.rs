@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::queue::QueueId;
+use crate::entry::QueueId;
 use bloodbank_core::{routing::PatternTrie, transport::topology::ExchangeKind};
 
 /// Where an exchange sends a key; shared so that routing a known key costs one look-up.

@@ -33,8 +33,8 @@ impl Expiry {
         let notify = Arc::clone(&signal);
         let timer = Arc::new(move || notify.notify(&weak));
         let mut state = engine.lock();
-        // What was loaded from a file may expire, or be over already.
-        if state.next_expiry().is_some() {
+        // What was loaded from a file may expire, or be over already; or it could not be loaded.
+        if state.next_expiry().is_some() || state.has_stalled() {
             timer();
         }
         state.timer = Some(timer);

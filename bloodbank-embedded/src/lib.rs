@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod backlog;
 mod changes;
 mod clock;
 mod compare;
@@ -14,9 +15,12 @@ mod deliveries;
 #[cfg(all(unix, feature = "sqlite"))]
 mod door;
 mod engine;
+mod entry;
 mod exchange;
 mod expiry;
+mod lane;
 mod queue;
+mod ready;
 mod settle;
 #[cfg(feature = "sqlite")]
 mod sqlite;

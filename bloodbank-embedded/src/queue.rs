@@ -1,33 +1,20 @@
 //! A queue: what waits, what is being handled, who takes from it.
 
-use std::{cmp::Reverse, collections::VecDeque, sync::Arc, task::Waker, time::Duration};
+use std::{collections::VecDeque, sync::Arc, task::Waker, time::Duration};
 
 use rustc_hash::FxHashMap;
 
+use crate::{
+    backlog::Backlog,
+    entry::{Entry, QueueId},
+    ready::Ready,
+};
 use bloodbank_core::{message::Incoming, settings::QueueKind, transport::topology::Queue as Spec};
 
-/// The place of a queue in the engine.
-pub(super) type QueueId = usize;
 /// The name of a consumer in the engine.
 pub(super) type ConsumerId = u64;
 /// The name that no consumer has.
 const NO_CONSUMER: ConsumerId = 0;
-/// The name of a published message in the engine; what is moved or copied to several queues keeps it.
-pub(super) type MessageId = u64;
-
-/// A message in a queue.
-#[derive(Clone)]
-pub(super) struct Entry {
-    /// The place of the message in the order of the queue.
-    pub(super) seq: u64,
-    pub(super) id: MessageId,
-    pub(super) message: Arc<Incoming>,
-    /// The number of times that the message came back unsettled.
-    pub(super) returned: u32,
-    pub(super) expires_at: Option<Duration>,
-    /// The message was there when the file was opened: it may be what killed the process before.
-    pub(super) restored: bool,
-}
 
 /// A consumer of a queue.
 struct Consumer {
@@ -45,13 +32,12 @@ impl Consumer {
 /// A queue.
 pub(super) struct Queue {
     pub(super) spec: Spec,
-    ready: VecDeque<Entry>,
+    ready: Ready,
     /// Messages that a consumer has taken and not settled, also one that consumes no more.
     unsettled: FxHashMap<u64, (ConsumerId, Entry)>,
     consumers: FxHashMap<ConsumerId, Consumer>,
     /// Consumers that found the queue empty, the one waiting longest first.
     waiting: VecDeque<ConsumerId>,
-    next_seq: u64,
     /// The number of messages that have a place here and are not in the file yet.
     in_flight: usize,
 }
@@ -59,14 +45,60 @@ pub(super) struct Queue {
 impl Queue {
     pub(super) fn new(spec: Spec) -> Self {
         Self {
+            ready: Ready::new(spec.max_priority.unwrap_or(0)),
             spec,
-            ready: VecDeque::new(),
             unsettled: FxHashMap::default(),
             consumers: FxHashMap::default(),
             waiting: VecDeque::new(),
-            next_seq: 1,
             in_flight: 0,
         }
+    }
+
+    /// Keeps in memory only the messages that come next; a backlog has the rest.
+    pub(super) fn page_from(&mut self, id: QueueId, backlog: Arc<dyn Backlog>) {
+        self.ready.page_from(id, backlog);
+    }
+
+    /// Takes over what the backlog has of a rank of priority.
+    #[cfg(feature = "sqlite")]
+    pub(super) fn restore(&mut self, rank: usize, count: usize, last: u64) {
+        self.ready.restore(rank, count, last);
+    }
+
+    /// Reads what comes next where it is not in memory; the wakers of everybody who waits for that. The first message of a
+    /// queue is in memory all the time, unless it could not be read.
+    pub(super) fn fill(&mut self) -> Vec<Waker> {
+        let was_stalled = self.ready.is_stalled();
+        self.ready.fill(|seq| self.unsettled.contains_key(&seq));
+        if was_stalled && !self.ready.is_stalled() { self.take_wakers().collect() } else { Vec::new() }
+    }
+
+    /// Tells whether something waits and could not be read.
+    pub(super) fn is_stalled(&self) -> bool {
+        self.ready.is_stalled()
+    }
+
+    /// The number of messages that are in memory.
+    #[cfg(all(test, feature = "sqlite"))]
+    pub(super) fn in_memory(&self) -> usize {
+        self.ready.in_memory() + self.unsettled.len()
+    }
+
+    /// Notes that a message is gone, which a record of the log says.
+    pub(super) fn forget(&mut self, seq: u64, logged: u64) {
+        self.ready.forget(seq, logged);
+    }
+
+    /// Notes that the file has what came to a place.
+    #[cfg(feature = "sqlite")]
+    pub(super) fn stored(&mut self, seq: u64) {
+        self.ready.stored(seq);
+    }
+
+    /// Forgets what the file has by now.
+    #[cfg(feature = "sqlite")]
+    pub(super) fn trim(&mut self) {
+        self.ready.trim();
     }
 
     /// Tells whether the queue outlives the process where the bus has a file.
@@ -79,12 +111,10 @@ impl Queue {
         self.spec.max_length.is_some_and(|max| used as u64 >= max)
     }
 
-    /// The place of the next message, which `put` or `cancel_put` must follow.
-    pub(super) fn take_seq(&mut self) -> u64 {
-        let seq = self.next_seq;
-        self.next_seq += 1;
+    /// A place for a message, which `put` or `cancel_put` must follow.
+    pub(super) fn take_seq(&mut self, message: &Incoming) -> u64 {
         self.in_flight += 1;
-        seq
+        self.ready.take_seq(message.properties.priority.unwrap_or(0))
     }
 
     /// Puts a message to the place that was taken for it; who waits is woken by the caller.
@@ -103,22 +133,8 @@ impl Queue {
     /// Puts a message to its place again; who waits is woken by the caller.
     #[must_use]
     pub(super) fn put_back(&mut self, entry: Entry) -> Option<Waker> {
-        self.next_seq = self.next_seq.max(entry.seq + 1);
-        let place_of = |entry: &Entry| (Reverse(self.priority(entry)), entry.seq);
-        let place = place_of(&entry);
-        if self.ready.back().is_none_or(|last| place_of(last) < place) {
-            self.ready.push_back(entry);
-        } else {
-            let place = self.ready.partition_point(|other| place_of(other) < place);
-            self.ready.insert(place, entry);
-        }
+        self.ready.insert(entry);
         self.wake_one()
-    }
-
-    /// The priority of a message here: 0 where the queue has none.
-    fn priority(&self, entry: &Entry) -> u8 {
-        let highest = self.spec.max_priority.unwrap_or(0);
-        entry.message.properties.priority.unwrap_or(0).min(highest)
     }
 
     /// Wakes the one that waits longest and may take something: waking another would lose the message's wake-up.
@@ -169,7 +185,7 @@ impl Queue {
         let consumer = self.consumers.get_mut(&id)?;
         if consumer.is_free()
             && !is_behind
-            && let Some(entry) = self.ready.pop_front()
+            && let Some(entry) = self.ready.pop_front(|seq| self.unsettled.contains_key(&seq))
         {
             consumer.unsettled += 1;
             // It looks again by itself; until then the next message is for another.
@@ -189,7 +205,7 @@ impl Queue {
 
     /// Takes the next message for a browser, which is no consumer.
     pub(super) fn fetch(&mut self) -> Option<Entry> {
-        let entry = self.ready.pop_front()?;
+        let entry = self.pop_front()?;
         self.unsettled.insert(entry.seq, (NO_CONSUMER, entry.clone()));
         Some(entry)
     }
@@ -214,17 +230,29 @@ impl Queue {
         Some((entry, waker))
     }
 
-    /// The first message, if it has expired; the clock is looked at only where that can be.
-    pub(super) fn take_expired(&mut self, now: impl FnOnce() -> Duration) -> Option<Entry> {
-        let expires_at = self.ready.front()?.expires_at?;
-        if expires_at <= now() { self.ready.pop_front() } else { None }
+    fn pop_front(&mut self) -> Option<Entry> {
+        self.ready.pop_front(|seq| self.unsettled.contains_key(&seq))
     }
 
-    /// The first message that came back too often.
+    /// The first message, if the queue gives it up, with the reason; the clock is looked at only where it matters.
+    pub(super) fn take_given_up(&mut self, now: impl FnOnce() -> Duration) -> Option<(Entry, &'static str)> {
+        let first = self.ready.front()?;
+        let reason = if first.expires_at.is_some_and(|at| at <= now()) {
+            "expired"
+        } else if self.is_exhausted(first) {
+            // Counted by a restart, and read later.
+            "delivery_limit"
+        } else {
+            return None;
+        };
+        Some((self.pop_front()?, reason))
+    }
+
+    /// The first message in memory that came back too often.
     #[cfg(feature = "sqlite")]
     pub(super) fn take_exhausted(&mut self) -> Option<Entry> {
-        let place = self.ready.iter().position(|entry| self.is_exhausted(entry))?;
-        self.ready.remove(place)
+        let limit = self.spec.delivery_limit?;
+        self.ready.take_where(|entry| entry.returned > limit, |seq| self.unsettled.contains_key(&seq))
     }
 
     /// Tells whether a message came back too often.

@@ -7,9 +7,17 @@ use crate::{
     clock::Clock,
     death,
     engine::State,
-    queue::{Entry, Queue, QueueId},
+    entry::{Entry, QueueId},
+    queue::Queue,
     wakers::Wakers,
 };
+
+/// The time until what could not be read from the file is tried again.
+const READ_AGAIN: Duration = Duration::from_millis(250);
+/// The time in which the file comes nearer to what was changed.
+const WRITTEN_SOON: Duration = Duration::from_millis(20);
+/// The most messages of a queue that expire at once: everybody waits meanwhile.
+const MOST_EXPIRED: usize = 1_000;
 
 impl State {
     pub(super) fn ack(&mut self, queue: QueueId, seq: u64, wakers: &mut Wakers) {
@@ -20,7 +28,8 @@ impl State {
         };
         wakers.add(waker);
         if kept {
-            self.changes.append(|| Record::Removed(queue, seq, entry.id));
+            let logged = self.changes.append(|| Record::Removed(queue, seq, entry.id));
+            self.forget(queue, seq, logged);
         }
     }
 
@@ -55,15 +64,21 @@ impl State {
         }
     }
 
-    fn put_back(&mut self, queue: QueueId, entry: Entry, wakers: &mut Wakers) {
+    fn put_back(&mut self, queue: QueueId, mut entry: Entry, wakers: &mut Wakers) {
         let Some(state) = self.queue(queue) else { return };
-        let kept = state.is_durable();
-        let returned = Record::Returned(queue, entry.seq, entry.returned);
-        wakers.add(state.put_back(entry));
-        if kept {
-            self.changes.append(|| returned);
+        if state.is_durable() {
+            entry.logged = self.changes.append(|| Record::Returned(queue, entry.seq, entry.returned));
         }
+        let Some(state) = self.queue(queue) else { return };
+        wakers.add(state.put_back(entry));
         self.watch(queue);
+    }
+
+    /// Notes that a message has left a queue, which a record of the log says.
+    fn forget(&mut self, queue: QueueId, seq: u64, logged: u64) {
+        if let Some(queue) = self.queue(queue) {
+            queue.forget(seq, logged);
+        }
     }
 
     /// Sends a message to the dead-letter exchange of its queue, as RabbitMQ would: with the reason in the headers.
@@ -99,23 +114,55 @@ impl State {
                 );
             }
         }
+        let mut logged = 0;
         if kept || !moved.is_empty() {
-            self.changes.append(|| Record::Moved(queue, entry.seq, entry.id, moved.clone()));
+            logged = self.changes.append(|| Record::Moved(queue, entry.seq, entry.id, moved.clone()));
+            self.forget(queue, entry.seq, logged);
         }
         for (queue, entry) in moved {
-            self.put(queue, entry, wakers);
+            self.put(queue, Entry { logged, ..entry }, wakers);
         }
     }
 
-    /// Moves what has expired; returns when the next message expires, and the timer looks again then.
+    /// Dead-letters the first messages of a queue as long as it gives them up, at most so many; `false`: there may be more.
+    pub(super) fn give_up(
+        &mut self,
+        queue: QueueId,
+        most: usize,
+        now: impl Fn() -> Duration,
+        clock: &Clock,
+        wakers: &mut Wakers,
+    ) -> bool {
+        for _ in 0..most {
+            let given_up = self.queue(queue).and_then(|queue| queue.take_given_up(&now));
+            let Some((entry, reason)) = given_up else { return true };
+            self.dead_letter(queue, &entry, reason, clock, wakers);
+        }
+        false
+    }
+
+    /// Moves what has expired, and reads what could not be read; returns when to look again, which the timer does.
     pub(super) fn expire(&mut self, clock: &Clock, wakers: &mut Wakers) -> Option<Duration> {
         let now = clock.now();
+        let mut again = None;
         for id in 0..self.queues.len() {
-            while let Some(expired) = self.queue(id).and_then(|queue| queue.take_expired(|| now)) {
-                self.dead_letter(id, &expired, "expired", clock, wakers);
+            let stalled = self.queue(id).filter(|queue| queue.is_stalled());
+            for waker in stalled.into_iter().flat_map(Queue::fill) {
+                wakers.add(Some(waker));
+            }
+            // All of them at once would be in memory until they are written.
+            let is_written = self.backlog.as_ref().is_none_or(|backlog| self.changes.is_near(backlog.written()));
+            if !is_written || !self.give_up(id, MOST_EXPIRED, || now, clock, wakers) {
+                again = Some(now + if is_written { Duration::ZERO } else { WRITTEN_SOON });
+            }
+            if self.queue(id).is_some_and(|queue| queue.is_stalled()) {
+                again = again.or(Some(now + READ_AGAIN));
             }
         }
-        self.timer_at = self.next_expiry();
+        self.timer_at = match again {
+            Some(again) => Some(again),
+            None => self.next_expiry(),
+        };
         self.timer_at
     }
 

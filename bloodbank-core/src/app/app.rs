@@ -143,9 +143,7 @@ impl<Provided: 'static> App<Provided> {
     #[must_use]
     pub fn topology(&self) -> Topology {
         let mut topology = Topology::events(self.bus.exchange());
-        for spec in &self.subscribers {
-            topology.merge(spec.topology(&self.bus));
-        }
+        topology.extend(self.subscribers.iter().map(|spec| spec.topology(&self.bus)));
         topology
     }
 

@@ -4,6 +4,7 @@
 mod browser;
 mod comparison;
 mod connection;
+mod distinct;
 mod provider;
 mod queue_status;
 pub mod topology;

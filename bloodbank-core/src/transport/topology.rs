@@ -1,9 +1,10 @@
 //! Topology: exchanges, queues and bindings as data, which a transport declares and a tool compares.
 
-use std::{collections::HashSet, hash::Hash, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+use super::distinct::Distinct;
 use crate::{
     error::{Error, ErrorKind},
     settings::QueueKind,
@@ -266,6 +267,22 @@ pub fn dead_letter_queue(queue: &str) -> String {
     format!("{queue}.dlq")
 }
 
+/// Adds the parts of other topologies that this one lacks.
+impl Extend<Self> for Topology {
+    fn extend<I: IntoIterator<Item = Self>>(&mut self, others: I) {
+        let mut exchanges = Distinct::new(&mut self.exchanges);
+        let mut queues = Distinct::new(&mut self.queues);
+        let mut bindings = Distinct::new(&mut self.bindings);
+        let mut foreign = Distinct::new(&mut self.foreign);
+        for other in others {
+            exchanges.add(other.exchanges);
+            queues.add(other.queues);
+            bindings.add(other.bindings);
+            foreign.add(other.foreign);
+        }
+    }
+}
+
 impl Topology {
     /// Adds exchanges.
     #[must_use]
@@ -369,18 +386,6 @@ impl Topology {
             });
             self.bindings.push(Binding { exchange: Arc::clone(&name), queue: name, pattern: "".into() });
         }
-    }
-
-    /// Adds the parts of another topology that this one lacks.
-    pub fn merge(&mut self, other: Self) {
-        fn add<T: Clone + Eq + Hash>(known: &mut Vec<T>, others: Vec<T>) {
-            let mut seen: HashSet<T> = known.iter().cloned().collect();
-            known.extend(others.into_iter().filter(|other| seen.insert(other.clone())));
-        }
-        add(&mut self.exchanges, other.exchanges);
-        add(&mut self.queues, other.queues);
-        add(&mut self.bindings, other.bindings);
-        add(&mut self.foreign, other.foreign);
     }
 
     /// The part that outlives a connection, and the queues of one connection with their bindings.

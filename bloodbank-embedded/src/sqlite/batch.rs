@@ -23,6 +23,8 @@ const GROUPING_WAIT: Duration = Duration::from_millis(20);
 pub(super) struct Batch {
     pub(super) records: Vec<Record>,
     pub(super) queries: Vec<Query>,
+    /// The number of records that came, of whatever kind.
+    pub(super) received: u64,
     /// The bus was closed, with the sender to answer when the file is free.
     pub(super) closed: Option<Option<oneshot::Sender<()>>>,
     awaited: bool,
@@ -45,6 +47,7 @@ impl Batch {
             let left = deadline.saturating_duration_since(Instant::now());
             let next = if batch.awaited { log.try_recv().ok() } else { batch.receive(log, left) };
             let Some(record) = next else { break };
+            batch.received += 1;
             deadline = deadline.min(Instant::now() + GROUPING_WAIT);
             #[cfg(test)]
             let record = match record {

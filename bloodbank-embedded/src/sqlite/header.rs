@@ -36,9 +36,9 @@ pub(super) fn check(path: &Path) -> Result<bool> {
     }
 }
 
-/// Checks that this version of the tables is understood.
+/// Checks that this version of the tables is understood; an earlier one is brought up to date.
 pub(super) fn check_version(path: &Path, version: u32) -> Result<()> {
-    if version == VERSION {
+    if (1..=VERSION).contains(&version) {
         Ok(())
     } else {
         let what = format!(

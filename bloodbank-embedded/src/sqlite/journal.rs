@@ -11,15 +11,16 @@ use bloodbank_core::{
 };
 use chrono::{DateTime, Utc};
 use futures_util::{StreamExt, TryStreamExt, future::BoxFuture, stream};
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::{BUSY_TIMEOUT, failure, load, progress::Reached};
+use super::{
+    BUSY_TIMEOUT, failure,
+    journal_page::{SELECT, entry, last, page},
+    progress::Reached,
+};
 use crate::engine::Engine;
-
-/// The number of entries in one page.
-const PAGE: usize = 500;
 
 /// The messages that were published, whether a queue received them or not. The file keeps the newest 100,000 of at most
 /// 7 days.
@@ -189,74 +190,4 @@ impl Reader {
         self.next = last.unwrap_or(newest) + 1;
         Ok(Some(entries))
     }
-}
-
-const SELECT: &str = "SELECT published_at, exchange, key, properties, body, coalesce(type, key), id FROM messages";
-
-/// The newest entries up to an id that pass a query, oldest first.
-fn last(
-    connection: &Connection,
-    query: &JournalQuery,
-    count: usize,
-    newest: i64,
-) -> rusqlite::Result<Vec<JournalEntry>> {
-    let since = query.since.map_or(i64::MIN, |since| since.timestamp_millis());
-    let text =
-        format!("{SELECT} WHERE id <= ?3 AND published_at >= ?1 AND (?2 IS NULL OR exchange = ?2) ORDER BY id DESC");
-    let newest = query.before.map_or(newest, |before| newest.min(i64::try_from(before).unwrap_or(i64::MAX) - 1));
-    let mut statement = connection.prepare(&text)?;
-    let mut rows = statement.query(params![since, query.exchange, newest])?;
-    let mut entries = Vec::new();
-    while entries.len() < count {
-        let Some(row) = rows.next()? else { break };
-        entries.extend(passing(row, query)?);
-    }
-    entries.reverse();
-    Ok(entries)
-}
-
-/// The entries of a page that pass the query, and the last id that was looked at; `None`: there are no more.
-fn page(
-    connection: &Connection,
-    query: &JournalQuery,
-    from: i64,
-    to: i64,
-) -> rusqlite::Result<(Vec<JournalEntry>, Option<i64>)> {
-    let text = match query.event_id {
-        // Also those whose id stands in the body alone.
-        Some(_) => format!(
-            "{SELECT} WHERE id BETWEEN ?1 AND ?2 AND (event_id = ?3 OR event_id IS NULL) ORDER BY id LIMIT {PAGE}"
-        ),
-        None => format!("{SELECT} WHERE id BETWEEN ?1 AND ?2 AND ?3 IS NULL ORDER BY id LIMIT {PAGE}"),
-    };
-    let mut statement = connection.prepare(&text)?;
-    let mut rows = statement.query(params![from, to, query.event_id.as_ref().map(Uuid::as_bytes)])?;
-    let (mut entries, mut last) = (Vec::new(), None);
-    while let Some(row) = rows.next()? {
-        last = Some(row.get(6)?);
-        entries.extend(passing(row, query)?);
-    }
-    Ok((entries, last))
-}
-
-/// The entry of a row that passes. Most rows fail by their head, and their bodies are not read.
-fn passing(row: &Row<'_>, query: &JournalQuery) -> rusqlite::Result<Option<JournalEntry>> {
-    let (published_at, exchange) = (row.get::<_, i64>(0)?, row.get_ref(1)?.as_str()?);
-    let event_type = row.get_ref(5)?.as_str()?;
-    let may_pass = query.since.is_none_or(|since| published_at >= since.timestamp_millis())
-        && query.exchange.as_ref().is_none_or(|wanted| wanted == exchange)
-        && query.pattern.as_ref().is_none_or(|pattern| pattern.matches(event_type));
-    if !may_pass {
-        return Ok(None);
-    }
-    Ok(Some(entry(row)?).filter(|entry| query.passes(entry)))
-}
-
-fn entry(row: &Row<'_>) -> rusqlite::Result<JournalEntry> {
-    let offset: i64 = row.get(6)?;
-    Ok(JournalEntry::new(
-        u64::try_from(offset).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(6, offset))?,
-        DateTime::from_timestamp_millis(row.get(0)?).unwrap_or_default(),
-        load::message(row, [1, 2, 3, 4])?,
-    ))
 }

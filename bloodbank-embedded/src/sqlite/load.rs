@@ -1,16 +1,13 @@
 //! From the file into the engine.
 
-use std::{collections::HashMap, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use bytes::Bytes;
-use rusqlite::{Row, types::Type};
+use rusqlite::{Connection, Row, params, types::Type};
 use serde::de::DeserializeOwned;
 
 use crate::sqlite::{failure, tables::Tables};
-use crate::{
-    engine::State,
-    queue::{Entry, MessageId, QueueId},
-};
+use crate::{engine::State, entry::QueueId, ready::RANK_SHIFT};
 use bloodbank_core::{
     Result,
     message::{Incoming, Properties},
@@ -23,12 +20,13 @@ pub(super) fn load(path: &Path, state: &mut State, mut tables: Tables) -> Result
         .connection
         .execute("UPDATE entries SET returned = returned + 1, taken = 0 WHERE taken", ())
         .and_then(|_| topology(state, &mut tables))
-        .and_then(|()| entries(state, &mut tables))
+        .and_then(|()| depths(state, &tables.connection))
         .and_then(|()| {
             let newest: i64 =
                 tables.connection.query_row("SELECT coalesce(max(id), 0) FROM messages", (), |row| row.get(0))?;
             tables.newest = newest.cast_unsigned();
             state.last_message = tables.newest;
+            tables.load_pruned()?;
             // On a full disk the history waits.
             drop(tables.prune(|_| {}).and_then(|()| tables.prune_links()));
             Ok(())
@@ -62,47 +60,24 @@ fn topology(state: &mut State, tables: &mut Tables) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn entries(state: &mut State, tables: &mut Tables) -> rusqlite::Result<()> {
-    let mut references = std::mem::take(&mut tables.references);
-    let mut shared: HashMap<MessageId, Arc<Incoming>> = HashMap::new();
-    let mut entries = tables.connection.prepare(
-        "SELECT e.queue, e.seq, e.message, e.returned, e.expires_at,
-            coalesce(e.exchange, m.exchange), coalesce(e.key, m.key), coalesce(e.properties, m.properties), m.body,
-            e.exchange IS NOT NULL
-        FROM entries e JOIN messages m ON m.id = e.message
-        ORDER BY e.queue, e.seq",
-    )?;
-    let mut rows = entries.query(())?;
+/// How many messages wait in each queue, and the first of them.
+fn depths(state: &mut State, connection: &Connection) -> rusqlite::Result<()> {
+    let mut last = connection.prepare("SELECT max(seq) FROM entries WHERE queue = ?1 AND seq BETWEEN ?2 AND ?3")?;
+    let mut depths = connection.prepare("SELECT queue, rank, messages FROM depths WHERE messages > 0")?;
+    let mut rows = depths.query(())?;
     while let Some(row) = rows.next()? {
-        let id: MessageId = number(row, 2)?;
-        let changed: bool = row.get(9)?;
-        let known = shared.get(&id).filter(|_| !changed);
-        let message = match known {
-            Some(message) => Arc::clone(message),
-            None => Arc::new(message(row, [5, 6, 7, 8])?),
-        };
-        if !changed {
-            shared.insert(id, Arc::clone(&message));
-        }
-        let expires_at: Option<i64> = row.get(4)?;
-        let entry = Entry {
-            seq: number(row, 1)?,
-            id,
-            message,
-            returned: row.get(3)?,
-            expires_at: expires_at.map(|at| tables.on_clock(at)),
-            restored: true,
-        };
-        let queue = number(row, 0)?;
-        if let Some(queue) = state.queue(queue) {
-            // Nobody waits yet.
-            drop(queue.put_back(entry));
-            *references.entry(id).or_default() += 1;
+        let (id, rank): (QueueId, usize) = (number(row, 0)?, number(row, 1)?);
+        let first = (rank as u64) << RANK_SHIFT;
+        let places = params![id.cast_signed(), first.cast_signed(), (first | ((1 << RANK_SHIFT) - 1)).cast_signed()];
+        let last: Option<i64> = last.query_row(places, |row| row.get(0))?;
+        if let (Some(queue), Some(last)) = (state.queue(id), last) {
+            queue.restore(rank, number(row, 2)?, last.cast_unsigned());
         }
     }
-    drop(rows);
-    drop(entries);
-    tables.references = references;
+    for queue in state.queues.iter_mut().flatten() {
+        // Nobody waits yet.
+        drop(queue.fill());
+    }
     Ok(())
 }
 
@@ -126,7 +101,7 @@ fn json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, error.into()))
 }
 
-fn number<T: TryFrom<i64>>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+pub(super) fn number<T: TryFrom<i64>>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
     let number: i64 = row.get(column)?;
     T::try_from(number).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, number))
 }

@@ -1,7 +1,8 @@
 //! The embedded bus in one SQLite file: what was confirmed survives the process.
 //!
 //! The engine works in memory and appends its changes to a channel; one thread writes them in groups, one transaction and
-//! one `fsync` for each. A publish is confirmed, and its message put into the queues, once its transaction is committed;
+//! one `fsync` for each. Of a queue in which many messages wait, only the first ones are in memory; the others are read
+//! from the file when it is their turn. A publish is confirmed, and its message put into the queues, once its transaction is committed;
 //! everything else is appended without waiting. What is lost with the process is therefore at most the news that
 //! something was settled, and then it is delivered again.
 //!
@@ -11,9 +12,12 @@
 //! handed out only after its mark is kept. Marks are kept in groups, ahead of the handing out; a message that came back
 //! before is marked alone, so that what kills the process is not parked together with what was only marked with it.
 
+mod backlog;
 mod batch;
+mod by_type;
 mod header;
 pub(super) mod journal;
+mod journal_page;
 pub(super) mod leases;
 mod link_tables;
 pub(super) mod links;
@@ -35,7 +39,7 @@ use std::{
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use crate::sqlite::{lock::FileLock, tables::Tables, writer::Writer};
+use crate::sqlite::{backlog::FileBacklog, lock::FileLock, tables::Tables, writer::Writer};
 use crate::{
     changes::ChangeLog,
     clock::Clock,
@@ -117,6 +121,7 @@ fn connect(path: &Path, is_new: bool) -> Result<Connection> {
     }
     schema::check(path, &connection)?;
     schema::configure(&connection).map_err(failed)?;
+    schema::migrate(&connection).map_err(failed)?;
     connection.execute_batch(link_tables::TABLES).map_err(failed)?;
     connection.execute_batch(leases::TABLE).map_err(failed)?;
     Ok(connection)
@@ -137,12 +142,15 @@ fn start(path: &Path, connection: Connection, lock: FileLock, retention: Retenti
     let (log, records) = mpsc::channel();
     let mut state = State::default();
     state.changes = ChangeLog::to(log);
+    let backlog = FileBacklog::open(path, clock.epoch()).map_err(|error| failure(path, "cannot be opened", &error))?;
+    let backlog = Arc::new(backlog);
+    state.backlog = Some(Arc::clone(&backlog) as _);
     let tables = Tables::new(connection, clock.epoch(), retention);
     let tables = load::load(path, &mut state, tables)?;
     // What the restart counted is in the file already; what follows from it goes through the log like everything else.
     state.dead_letter_exhausted(&clock, &mut Wakers::default());
     let engine = Arc::new(Engine::with(clock, state));
-    Writer::start(path, tables, lock, records, Arc::downgrade(&engine))?;
+    Writer::start(path, tables, lock, records, Arc::downgrade(&engine), backlog)?;
     Ok(engine)
 }
 

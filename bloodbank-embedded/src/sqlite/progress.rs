@@ -2,7 +2,7 @@
 
 use tokio::sync::watch;
 
-use crate::queue::MessageId;
+use crate::entry::MessageId;
 
 /// How far the journal has come.
 pub(crate) struct JournalProgress(watch::Sender<Reached>);

@@ -4,13 +4,16 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use crate::sqlite::{failure, header};
+use crate::{
+    ready::RANK_SHIFT,
+    sqlite::{failure, header},
+};
 use bloodbank_core::Result;
 
 /// "Blod", where SQLite keeps who a file belongs to.
 pub(super) const APPLICATION_ID: u32 = 0x426c_6f64;
 /// The version of the tables.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 3;
 
 // `messages` is also the journal of what was published: a message stays after it was settled, until it is pruned.
 // An entry that was moved (a dead letter, an end of a delay) keeps its message; what changed on the way stands in the entry.
@@ -47,11 +50,27 @@ const TABLES: &str = "
     ) WITHOUT ROWID;
 ";
 
+// Version 2: a queue is not read as a whole any more, neither to count it nor to find what was in somebody's hands or who
+// refers to a message.
+const PAGED: &str = "
+    CREATE TABLE depths (
+        queue INTEGER NOT NULL, rank INTEGER NOT NULL, messages INTEGER NOT NULL,
+        PRIMARY KEY (queue, rank)
+    ) WITHOUT ROWID;
+    CREATE INDEX entries_by_message ON entries (message);
+    CREATE INDEX entries_taken ON entries (taken) WHERE taken;
+";
+
+// Version 3: a history of some types does not look at all others.
+const TYPED: &str = "CREATE INDEX messages_by_type ON messages (coalesce(type, key));";
+
 /// Makes the tables in an empty file. Not in WAL mode yet: after this, the file's first page says what it is.
 pub(super) fn create(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(&format!(
         "BEGIN IMMEDIATE;
         {TABLES}
+        {PAGED}
+        {TYPED}
         INSERT INTO meta VALUES ('schema_version', '{VERSION}');
         PRAGMA application_id = {APPLICATION_ID};
         PRAGMA user_version = {VERSION};
@@ -65,6 +84,44 @@ pub(super) fn check(path: &Path, connection: &Connection) -> Result<()> {
         .pragma_query_value(None, "user_version", |row| row.get(0))
         .map_err(|error| failure(path, "cannot be read", &error))?;
     header::check_version(path, version)
+}
+
+/// Brings the tables of an earlier version to this one.
+pub(super) fn migrate(connection: &Connection) -> rusqlite::Result<()> {
+    let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if version == VERSION {
+        return Ok(());
+    }
+    let transaction = connection.unchecked_transaction()?;
+    if version < 2 {
+        transaction.execute_batch(PAGED)?;
+        rank_entries(&transaction)?;
+        transaction.execute_batch(&format!(
+            "INSERT INTO depths SELECT queue, seq >> {RANK_SHIFT}, count(*) FROM entries GROUP BY 1, 2;"
+        ))?;
+    }
+    transaction.execute_batch(&format!(
+        "{TYPED}
+        INSERT OR REPLACE INTO meta VALUES ('schema_version', '{VERSION}');
+        PRAGMA user_version = {VERSION};"
+    ))?;
+    transaction.commit()
+}
+
+/// Puts the priority of a message into its place in the queue.
+fn rank_entries(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(&format!(
+        "CREATE TEMP TABLE ranked AS
+            SELECT queue, seq, max(0, highest - priority) << {RANK_SHIFT} AS rank FROM (
+                SELECT e.queue, e.seq, json_extract(q.spec, '$.max_priority') AS highest,
+                    coalesce(json_extract(coalesce(e.properties, m.properties), '$.priority'), 0) AS priority
+                FROM queues q JOIN entries e ON e.queue = q.id JOIN messages m ON m.id = e.message
+                WHERE json_extract(q.spec, '$.max_priority') IS NOT NULL
+            );
+        UPDATE entries SET seq = entries.seq + ranked.rank FROM ranked
+            WHERE ranked.rank > 0 AND entries.queue = ranked.queue AND entries.seq = ranked.seq;
+        DROP TABLE ranked;"
+    ))
 }
 
 /// Every commit is on the disk before it returns.

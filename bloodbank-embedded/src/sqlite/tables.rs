@@ -1,16 +1,19 @@
 //! Changes, as rows. Everything is written so that writing it twice is no harm.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    cell::RefCell,
+    collections::{HashMap, HashSet},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use rusqlite::{Connection, params};
+use rustc_hash::FxHashMap;
 
 use crate::sqlite::Retention;
 use crate::{
     changes::{DeclaredTopology, Publication, Record},
-    queue::{Entry, MessageId, QueueId},
+    entry::{Entry, MessageId, QueueId},
+    ready::RANK_SHIFT,
 };
 use bloodbank_core::message::Properties;
 
@@ -22,27 +25,16 @@ pub(super) struct Tables {
     pub(super) retention: Retention,
     /// Queues that outlive the process.
     pub(super) queues: HashSet<QueueId>,
-    /// The number of queue entries that refer to each message.
-    pub(super) references: BTreeMap<MessageId, u32>,
     pub(super) newest: MessageId,
     /// No message up to here is kept for its own sake.
     pub(super) pruned: MessageId,
-    /// Messages up to there that nobody refers to any more.
-    pub(super) orphans: Vec<MessageId>,
+    /// By how much this transaction changes the number of entries of a queue and rank.
+    depths: RefCell<FxHashMap<(QueueId, u64), i64>>,
 }
 
 impl Tables {
     pub(super) fn new(connection: Connection, epoch: Duration, retention: Retention) -> Self {
-        Self {
-            connection,
-            epoch,
-            retention,
-            queues: HashSet::new(),
-            references: BTreeMap::new(),
-            newest: 0,
-            pruned: 0,
-            orphans: Vec::new(),
-        }
+        Self { connection, epoch, retention, queues: HashSet::new(), newest: 0, pruned: 0, depths: RefCell::default() }
     }
 
     /// Writes records in one transaction; on an error none of them.
@@ -52,11 +44,14 @@ impl Tables {
                 self.queues.extend(declared.queues.iter().map(|(id, _)| *id));
             }
         }
+        // Those of a transaction that failed are not made.
+        self.depths.borrow_mut().clear();
         self.transaction(|tables| tables.write_all(records))?;
-        self.orphans.clear();
-        for record in records {
-            self.track(record);
-        }
+        let published = records.iter().filter_map(|record| match record {
+            Record::Published(publication) => Some(publication.id),
+            _ => None,
+        });
+        self.newest = published.fold(self.newest, MessageId::max);
         Ok(())
     }
 
@@ -99,12 +94,16 @@ impl Tables {
                 Record::Taken(queue, seq, _) if settled.get(&(*queue, *seq)).is_some_and(|last| *last > index) => {}
                 Record::Taken(queue, seq, _) => self.take(*queue, *seq)?,
                 Record::Returned(queue, seq, times) => self.return_entry(*queue, *seq, *times)?,
-                Record::Removed(queue, seq, _) => self.remove(*queue, *seq)?,
-                Record::Moved(queue, seq, _, entries) => {
+                Record::Removed(queue, seq, id) => {
+                    self.remove(*queue, *seq)?;
+                    self.delete_orphan(*id)?;
+                }
+                Record::Moved(queue, seq, id, entries) => {
                     self.remove(*queue, *seq)?;
                     for (queue, entry) in entries {
                         self.insert_entry(*queue, entry, true)?;
                     }
+                    self.delete_orphan(*id)?;
                 }
                 Record::Linked(linked) => self.link(linked, now)?,
                 Record::Leased(change) => self.change_lease(change)?,
@@ -113,56 +112,20 @@ impl Tables {
                 Record::WithConnection(_) => {}
             }
         }
-        for id in &self.orphans {
-            self.connection.prepare_cached("DELETE FROM messages WHERE id = ?1")?.execute([id.cast_signed()])?;
+        for (&(queue, rank), change) in &*self.depths.borrow() {
+            self.connection
+                .prepare_cached(
+                    "INSERT INTO depths VALUES (?1, ?2, ?3)
+                    ON CONFLICT DO UPDATE SET messages = messages + excluded.messages",
+                )?
+                .execute(params![queue.cast_signed(), rank.cast_signed(), change])?;
         }
         Ok(())
     }
 
-    /// Tracks what a committed record changed.
-    fn track(&mut self, record: &Record) {
-        match record {
-            Record::Published(publication) => {
-                self.newest = self.newest.max(publication.id);
-                self.add_references(publication.id, &publication.entries);
-            }
-            Record::Removed(_, _, id) => self.remove_reference(*id),
-            Record::Moved(queue, _, id, entries) => {
-                self.add_references(*id, entries);
-                if self.queues.contains(queue) {
-                    self.remove_reference(*id);
-                }
-            }
-            Record::Declared(_)
-            | Record::Taken(..)
-            | Record::Returned(..)
-            | Record::Linked(_)
-            | Record::Leased(_)
-            | Record::Queried(_)
-            | Record::Closed(_) => {}
-            #[cfg(test)]
-            Record::WithConnection(_) => {}
-        }
-    }
-
-    fn add_references(&mut self, id: MessageId, entries: &[(QueueId, Entry)]) {
-        let kept = entries.iter().filter(|(queue, _)| self.queues.contains(queue)).count();
-        if kept > 0 {
-            *self.references.entry(id).or_default() += u32::try_from(kept).unwrap_or(u32::MAX);
-        }
-    }
-
-    fn remove_reference(&mut self, id: MessageId) {
-        let Some(references) = self.references.get_mut(&id) else {
-            return;
-        };
-        *references -= 1;
-        if *references == 0 {
-            self.references.remove(&id);
-            if id <= self.pruned {
-                self.orphans.push(id);
-            }
-        }
+    /// Counts entries that came to a queue, or left it, at a place of this rank.
+    fn count(&self, queue: QueueId, seq: u64, change: i64) {
+        *self.depths.borrow_mut().entry((queue, seq >> RANK_SHIFT)).or_default() += change;
     }
 
     fn declare(&self, declared: &DeclaredTopology) -> rusqlite::Result<()> {
@@ -214,8 +177,9 @@ impl Tables {
             return Ok(());
         }
         let message = changed.then_some(&entry.message);
-        self.connection
-            .prepare_cached("INSERT OR REPLACE INTO entries VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7, ?8)")?
+        let inserted = self
+            .connection
+            .prepare_cached("INSERT OR IGNORE INTO entries VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7, ?8)")?
             .execute(params![
                 queue.cast_signed(),
                 entry.seq.cast_signed(),
@@ -226,6 +190,7 @@ impl Tables {
                 message.map(|message| &*message.routing_key),
                 message.map(|message| json(&message.properties)).transpose()?,
             ])?;
+        self.count(queue, entry.seq, inserted as i64);
         Ok(())
     }
 
@@ -244,16 +209,18 @@ impl Tables {
     }
 
     fn remove(&self, queue: QueueId, seq: u64) -> rusqlite::Result<()> {
-        self.connection
+        let removed = self
+            .connection
             .prepare_cached("DELETE FROM entries WHERE queue = ?1 AND seq = ?2")?
             .execute(params![queue.cast_signed(), seq.cast_signed()])?;
+        self.count(queue, seq, -(removed as i64));
         Ok(())
     }
+}
 
-    /// A time of the file on the engine's clock; what is over is over since the start.
-    pub(super) fn on_clock(&self, millis: i64) -> Duration {
-        Duration::from_millis(u64::try_from(millis).unwrap_or(0)).saturating_sub(self.epoch)
-    }
+/// A time of the file on a clock that began at `epoch`; what is over is over since the start.
+pub(super) fn on_clock(millis: i64, epoch: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(millis).unwrap_or(0)).saturating_sub(epoch)
 }
 
 pub(super) fn json(value: &impl serde::Serialize) -> rusqlite::Result<String> {

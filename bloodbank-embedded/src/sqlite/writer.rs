@@ -3,13 +3,16 @@
 use std::{
     mem,
     path::{Path, PathBuf},
-    sync::{Weak, mpsc::Receiver},
+    sync::{Arc, Weak, mpsc::Receiver},
     thread,
     time::Duration,
 };
 
-use crate::sqlite::{batch::Batch, failure, lock::FileLock, tables::Tables};
+use rustc_hash::FxHashSet;
+
+use crate::sqlite::{backlog::FileBacklog, batch::Batch, failure, lock::FileLock, tables::Tables};
 use crate::{
+    backlog::Backlog,
     changes::{LeaseChange, LinkChange, Publication, Query, Record},
     engine::Engine,
     wakers::Wakers,
@@ -31,6 +34,9 @@ pub(super) struct Writer {
     lock: FileLock,
     records: Receiver<Record>,
     engine: Weak<Engine>,
+    backlog: Arc<FileBacklog>,
+    /// The number of records that came.
+    received: u64,
     /// Records that could not be written yet, oldest first; no publishes, because those have failed.
     kept_back: Vec<Record>,
     failing: bool,
@@ -49,6 +55,7 @@ impl Writer {
         lock: FileLock,
         records: Receiver<Record>,
         engine: Weak<Engine>,
+        backlog: Arc<FileBacklog>,
     ) -> Result<()> {
         let writer = Self {
             path: path.to_owned(),
@@ -56,6 +63,8 @@ impl Writer {
             lock,
             records,
             engine,
+            backlog,
+            received: 0,
             kept_back: Vec::new(),
             failing: false,
             index_is_stale: true,
@@ -87,6 +96,7 @@ impl Writer {
                 #[cfg(test)]
                 &self.tables.connection,
             );
+            self.received += batch.received;
             self.queries.append(&mut batch.queries);
             let idle = batch.records.is_empty() && self.queries.is_empty();
             self.write(batch.take_records());
@@ -111,7 +121,9 @@ impl Writer {
                 "the embedded bus was closed before it could write everything: some events will be delivered again",
             );
         }
-        let Self { tables, lock, records, .. } = self;
+        let Self { tables, lock, records, backlog, .. } = self;
+        // Where nobody closed the bus.
+        backlog.close();
         drop(tables);
         drop(lock);
         if let Some(released) = released {
@@ -151,6 +163,9 @@ impl Writer {
         let mut wakers = Wakers::default();
         if let Some(engine) = self.engine.upgrade() {
             let mut state = engine.lock();
+            // Under the lock: whoever reads from the file meanwhile knows what is on its way.
+            self.backlog.wrote(self.received);
+            let mut changed = FxHashSet::default();
             for record in batch {
                 match record {
                     Record::Published(Publication { id, entries, confirm, .. }) => {
@@ -173,7 +188,21 @@ impl Writer {
                         leases += 1;
                         let _ = answer.send(Ok(outcome.get()));
                     }
+                    Record::Returned(queue, ..) => drop(changed.insert(queue)),
+                    Record::Moved(_, _, _, entries) => {
+                        for (id, entry) in entries {
+                            changed.insert(id);
+                            if let Some(queue) = state.queue(id) {
+                                queue.stored(entry.seq);
+                            }
+                        }
+                    }
                     _ => {}
+                }
+            }
+            for queue in changed {
+                if let Some(queue) = state.queue(queue) {
+                    queue.trim();
                 }
             }
             drop(state);

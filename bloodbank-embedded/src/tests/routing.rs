@@ -147,28 +147,3 @@ fn a_full_queue_refuses() {
     drop(deliveries);
     assert_eq!(bench.drain("q"), ["2", "3"]);
 }
-
-/// The time in which a topology with so many queues and bindings is declared: the shortest of a few.
-fn time_to_declare(count: usize) -> Duration {
-    let queues: Vec<Arc<str>> = (0..count).map(|number| format!("queue.{number}").into()).collect();
-    let bindings = queues.iter().flat_map(|queue| {
-        ["#", queue].map(|pattern| Binding { exchange: "e".into(), queue: Arc::clone(queue), pattern: pattern.into() })
-    });
-    let topology = Topology::default()
-        .exchanges([Exchange { name: "e".into(), kind: ExchangeKind::Topic }])
-        .queues(queues.iter().map(|queue| Queue::new(Arc::clone(queue), QueueKind::Classic)))
-        .bindings(bindings);
-    let once = || {
-        let (bus, topology, begin) = (Embedded::in_memory(), topology.clone(), std::time::Instant::now());
-        bus.declare_now(&topology).unwrap();
-        begin.elapsed()
-    };
-    (0..3).map(|_| once()).min().unwrap()
-}
-
-#[test]
-fn ten_times_as_many_bindings_take_ten_times_as_long() {
-    let (few, many) = (time_to_declare(1_000), time_to_declare(10_000));
-    // A hundred times, where each is compared with all others.
-    assert!(many < few * 40, "{few:?} for 1,000, {many:?} for 10,000");
-}

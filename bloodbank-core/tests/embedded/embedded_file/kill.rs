@@ -17,13 +17,40 @@ fn check_file(folder: &Path) {
         .query_row("SELECT count(*) FROM entries WHERE message NOT IN (SELECT id FROM messages)", (), |row| row.get(0))
         .unwrap();
     assert_eq!(lost, 0);
+    let miscounted: i64 = connection
+        .query_row(
+            "SELECT count(*) FROM depths
+            WHERE messages <> (SELECT count(*) FROM entries WHERE entries.queue = depths.queue)",
+            (),
+            |row| row.get(0),
+        )
+        .unwrap();
+    assert_eq!(miscounted, 0);
 }
 
 #[tokio::test]
 async fn killed_under_load_nothing_that_was_confirmed_is_lost() {
+    loses_nothing(0).await;
+}
+
+/// The children read from the file what they handle.
+#[tokio::test]
+async fn killed_with_a_backlog_nothing_that_was_confirmed_is_lost() {
+    loses_nothing(4_000).await;
+}
+
+/// Kills again and again who publishes and handles, behind a backlog.
+async fn loses_nothing(backlog: usize) {
     const ROUNDS: usize = 8;
     let folder = tempfile::tempdir().unwrap();
-    let (mut confirmed, mut handled) = (HashSet::new(), HashSet::new());
+    let mut confirmed: HashSet<String> = (0..backlog).map(|number| format!("backlog/{number}")).collect();
+    let mut handled = HashSet::new();
+    let bus = open(folder.path()).await;
+    let publishes = confirmed.iter().map(|name| publish(&bus, EVENTS, "orders.order.placed", name.as_str()));
+    for published in futures_util::future::join_all(publishes).await {
+        published.unwrap();
+    }
+    bus.close().await;
     for _ in 0..ROUNDS {
         let mut child = Child::start("load", folder.path());
         let end = 20 + random(1_500);

@@ -53,7 +53,7 @@ async fn a_file_of_a_newer_version_is_refused_and_left_alone() {
     drop(connection);
     let before = fs::read(&path).unwrap();
     let text = refused(&path).await;
-    assert!(text.contains("its schema is 9, 1 is understood"), "{text}");
+    assert!(text.contains("its schema is 9, 3 is understood"), "{text}");
     assert_eq!(fs::read(&path).unwrap(), before);
 }
 

@@ -2,7 +2,9 @@
 
 mod delivery_counts;
 mod full_disk;
+mod history;
 mod links;
+mod paging;
 mod retention;
 
 use std::{path::Path, sync::Arc, time::Duration};

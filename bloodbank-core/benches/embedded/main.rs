@@ -1,12 +1,18 @@
-//! What the embedded bus costs below the typed one: publish, take and acknowledge, in memory and in a file.
+//! What the embedded bus costs below the typed one: publish, take and acknowledge, in memory and in a file; and what a
+//! file costs in which many events wait.
 //!
 //!     cargo bench -p bloodbank-core --bench embedded
+//!     cargo bench -p bloodbank-core --bench embedded -- backlog 1000000
+//!     cargo bench -p bloodbank-core --bench embedded -- declare
 
 // The transports that a setting chooses between.
 use bloodbank_amqp as _;
 use bloodbank_embedded as _;
 
+mod backlog;
+
 use std::{
+    env,
     sync::{Arc, LazyLock},
     time::{Duration, Instant},
 };
@@ -30,7 +36,16 @@ fn topology(exchange: &Arc<str>, queue: &Arc<str>) -> Topology {
 
 fn main() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    // Cargo adds `--bench`.
+    let arguments: Vec<String> = env::args().skip(1).filter(|argument| argument != "--bench").collect();
     runtime.block_on(async {
+        match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            [] => {}
+            ["declare"] => return declare(),
+            ["backlog", events] => return backlog::measure(events.parse().expect("a number of events")).await,
+            [role, folder] => return backlog::run(role, folder.as_ref()).await,
+            _ => panic!("unknown arguments {arguments:?}"),
+        }
         for round in 1..=3 {
             let (many, each) = (file(256, 50_000).await?, file(1, 1_000).await?);
             println!("file, round {round}: {many:.0} confirmed events/s with 256 in flight, {each:.0} one at a time");
@@ -52,6 +67,31 @@ fn cpu() -> Duration {
 }
 
 static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// How long it takes to declare subscribers, together: each has a queue, a binding by a pattern of its own, and one by `#`.
+fn declare() -> Result<()> {
+    for count in [1_000, 10_000] {
+        let mut spent = Vec::new();
+        for _ in 0..5 {
+            let begun = Instant::now();
+            let mut topology = Topology::default();
+            topology.extend((0..count).map(|number| {
+                let patterns = ["#".into(), format!("orders.o{number}.#").into()];
+                let queue = format!("bench.q{number}").into();
+                Topology::subscriber(&"bloodbank.events.v1".into(), &queue, QueueKind::Quorum, &patterns)
+            }));
+            let brought_together = begun.elapsed();
+            Embedded::in_memory().declare_now(&topology)?;
+            spent.push((begun.elapsed() - brought_together, brought_together));
+        }
+        spent.sort_unstable();
+        let (declared, brought_together) = spent[2];
+        println!(
+            "{count} subscribers: topologies brought together in {brought_together:.1?}, declared in {declared:.1?}"
+        );
+    }
+    Ok(())
+}
 
 /// One event after the other: the CPU time of publish, take and ack together.
 async fn memory(with_header: bool) -> Result<Duration> {
