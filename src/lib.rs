@@ -138,9 +138,9 @@ pub mod settings {
 /// Stores: contracts, and the backends in memory, in files and in Redis.
 pub mod store {
     pub use bloodbank_core::store::{
-        Acquired, BatchRead, CausationLink, ClaimStore, DatabaseProvider, DatabaseStores, DirectLinkStore, FileClaims,
-        Journal, JournalEntries, JournalEntry, JournalQuery, LeaseKey, LeaseStore, LinkEntry, LinkStore, Lookup,
-        MalformedEntry, Position, Stores, UnrecordedLinks, entries_lost,
+        Acquired, ArchivedJournal, BatchRead, CausationLink, ClaimStore, DatabaseProvider, DatabaseStores,
+        DirectLinkStore, FileClaims, Journal, JournalEntries, JournalEntry, JournalQuery, LeaseKey, LeaseStore,
+        LinkEntry, LinkStore, Lookup, MalformedEntry, Position, Stores, UnrecordedLinks, entries_lost,
     };
 
     /// Stores in the memory of this process.

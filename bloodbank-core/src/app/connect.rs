@@ -14,7 +14,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     publish::Bus,
     settings::{ClaimStoreKind, CorrelationStoreKind, JournalKind, Settings},
-    store::{DatabaseProvider, FileClaims, memory::MemoryLeases},
+    store::{ArchiveProvider, DatabaseProvider, FileClaims, memory::MemoryLeases},
     transport::{Topology, Transport, TransportProvider},
 };
 
@@ -158,6 +158,9 @@ impl BusBuilder {
         let bus = Bus::assemble(settings, transport, correlation);
         if bus.settings().journal == JournalKind::Sql {
             read_journal_in_database(&bus)?;
+        }
+        if bus.settings().journal != JournalKind::Off {
+            bus.read_archive(|closing| ArchiveProvider::archive(bus.settings(), closing))?;
         }
         bus.declare(Topology::events(bus.exchange())).await?;
         Ok(bus)

@@ -27,7 +27,7 @@ use crate::{
         Prepared, Publish, PublishOptions, Receipt, Replies, StuckSubscribers, Uncommon, keys::Keys, measure::Measured,
     },
     settings::{Settings, TopologyMode},
-    store::{CausationLink, Journal, Stores},
+    store::{ArchivedJournal, CausationLink, Journal, Stores},
     telemetry,
     transport::{Topology, Transport},
 };
@@ -51,6 +51,8 @@ struct Inner {
     closing: CancellationToken,
     /// Read in place of the transport's.
     journal: OnceLock<Arc<dyn Journal>>,
+    /// Read where the journal does not reach back.
+    archive: OnceLock<Arc<dyn Journal>>,
     troubles: RwLock<Vec<Trouble>>,
     /// What lasts of what was declared.
     declared: Mutex<Vec<Topology>>,
@@ -96,6 +98,7 @@ impl Bus {
             closed: AtomicBool::new(false),
             closing: CancellationToken::new(),
             journal: OnceLock::new(),
+            archive: OnceLock::new(),
             troubles: RwLock::default(),
             declared: Mutex::default(),
             stuck: StuckSubscribers::default(),
@@ -141,20 +144,42 @@ impl Bus {
         &*self.0.transport
     }
 
-    /// The stores that the transport keeps together with published events; the journal is the one that the settings choose.
+    /// The stores that the transport keeps together with published events; the journal is the one that the settings choose,
+    /// with its archive where they name one.
     #[must_use]
     pub fn stores(&self) -> Stores {
-        let stores = self.0.transport.stores(&self.0.settings);
-        match self.0.journal.get() {
-            Some(journal) => stores.with_journal(Arc::clone(journal)),
-            None => stores,
+        let mut stores = self.0.transport.stores(&self.0.settings);
+        if let Some(journal) = self.0.journal.get() {
+            stores.journal = Some(Arc::clone(journal));
         }
+        if let Some(archive) = self.0.archive.get() {
+            stores.journal = Some(Arc::new(ArchivedJournal::new(Arc::clone(archive), stores.journal)));
+        }
+        stores
+    }
+
+    /// The journal that the settings choose, without its archive; `None`: the bus keeps none.
+    #[must_use]
+    pub fn live_journal(&self) -> Option<Arc<dyn Journal>> {
+        let chosen = self.0.journal.get().cloned();
+        chosen.or_else(|| self.0.transport.stores(&self.0.settings).journal)
     }
 
     /// Reads another journal than that of the transport, opened with a token that is cancelled when this bus is closed.
     pub(crate) fn read_journal(&self, open: impl FnOnce(CancellationToken) -> Option<Arc<dyn Journal>>) -> bool {
         let journal = open(self.0.closing.clone());
         journal.is_some_and(|journal| self.0.journal.set(journal).is_ok())
+    }
+
+    /// Reads an archive where the journal does not reach back.
+    pub(crate) fn read_archive(
+        &self,
+        open: impl FnOnce(CancellationToken) -> Result<Option<Arc<dyn Journal>>>,
+    ) -> Result<()> {
+        if let Some(archive) = open(self.0.closing.clone())? {
+            self.0.archive.get_or_init(|| archive);
+        }
+        Ok(())
     }
 
     /// The exchange of all events.

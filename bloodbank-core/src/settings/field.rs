@@ -39,6 +39,7 @@ pub(super) const CORRELATION_TTL_DAYS: Field = field(&["CORRELATION_TTL_DAYS", "
 pub(super) const JOURNAL: Field = field(&["BLOODBANK_JOURNAL"]);
 pub(super) const JOURNAL_MAX_AGE_DAYS: Field = field(&["BLOODBANK_JOURNAL_MAX_AGE_DAYS"]);
 pub(super) const JOURNAL_MAX_BYTES: Field = field(&["BLOODBANK_JOURNAL_MAX_BYTES"]);
+pub(super) const ARCHIVE: Field = field(&["BLOODBANK_ARCHIVE"]);
 pub(super) const HTTP_HOST: Field = field(&["HTTP_HOST"]);
 pub(super) const HTTP_PORT: Field = field(&["HTTP_PORT"]);
 pub(super) const PROBES: Field = field(&["BLOODBANK_PROBES"]);
@@ -59,7 +60,7 @@ pub(super) const LOG_FORMAT: Field = field(&["BLOODBANK_LOG_FORMAT"]);
 
 /// The settings that `bloodbank.toml` may hold. The last ones are read by other parts of Bloodbank ([`super::Reader`]):
 /// programs with and without such a part share one file.
-const ALL: [Field; 71] = [
+const ALL: [Field; 75] = [
     SERVICE_NAME,
     ENVIRONMENT,
     RABBIT_URL,
@@ -77,6 +78,7 @@ const ALL: [Field; 71] = [
     JOURNAL,
     JOURNAL_MAX_AGE_DAYS,
     JOURNAL_MAX_BYTES,
+    ARCHIVE,
     HTTP_HOST,
     HTTP_PORT,
     PROBES,
@@ -131,6 +133,9 @@ const ALL: [Field; 71] = [
     field(&["BLOODBANK_HTTP_PUBLIC_URL"]),
     field(&["BLOODBANK_HTTP_TLS_CERT"]),
     field(&["BLOODBANK_HTTP_TLS_KEY"]),
+    field(&["BLOODBANK_ARCHIVE_SEGMENT_EVENTS"]),
+    field(&["BLOODBANK_ARCHIVE_SEGMENT_BYTES"]),
+    field(&["BLOODBANK_ARCHIVE_SEGMENT_SECONDS"]),
 ];
 
 /// The setting that names a file with the value of this one.

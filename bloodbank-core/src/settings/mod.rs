@@ -70,6 +70,9 @@ pub struct Settings {
     pub journal_age: Duration,
     /// `BLOODBANK_JOURNAL_MAX_BYTES`: the bytes above which a journal on RabbitMQ removes the oldest events.
     pub journal_bytes: u64,
+    /// `BLOODBANK_ARCHIVE`: a folder, or `s3://bucket/folder`, `gs://…`, `az://…`: the archive of the journal, where the crate
+    /// `bloodbank-archive` is linked; unset: none.
+    pub archive: Option<String>,
     /// `BLOODBANK_TOPOLOGY`: what is done about exchanges, queues and bindings at the start, `declare`, `verify` or `none`.
     pub topology: TopologyMode,
     /// `HTTP_HOST`: the host of the gateway.
@@ -125,6 +128,7 @@ impl Default for Settings {
             journal: JournalKind::Stream,
             journal_age: Duration::from_secs(7 * 24 * 60 * 60),
             journal_bytes: 10_000_000_000,
+            archive: None,
             topology: TopologyMode::Declare,
             http_host: "127.0.0.1".to_owned(),
             http_port: 8682,

@@ -54,6 +54,7 @@ pub(super) fn settings(mut reader: Reader) -> Result<Settings> {
         journal: reader.journal(database_url.is_some()).unwrap_or(default.journal),
         journal_age: reader.field(field::JOURNAL_MAX_AGE_DAYS, ttl).unwrap_or(default.journal_age),
         journal_bytes: reader.field(field::JOURNAL_MAX_BYTES, journal_bytes).unwrap_or(default.journal_bytes),
+        archive: reader.field(field::ARCHIVE, text),
         topology: reader.field(field::TOPOLOGY, topology).unwrap_or(default.topology),
         redis_url,
         database_url,

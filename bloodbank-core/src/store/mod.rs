@@ -5,10 +5,11 @@
 //! | [`LinkStore`] | which event caused which | [`memory`], `redis`, a database (`bloodbank-sql`), the file of the embedded bus |
 //! | [`LeaseStore`] | which events a subscriber has handled, or is handling | [`memory`], `redis`, a database, the file of the embedded bus |
 //! | [`ClaimStore`] | large payloads that stay out of their events | [`memory`], `redis`, a database, [`FileClaims`] |
-//! | [`Journal`] | every published message, in order | the file of the embedded bus, a stream of RabbitMQ, PostgreSQL (`bloodbank-sql`) |
+//! | [`Journal`] | every published message, in order | the file of the embedded bus, a stream of RabbitMQ, PostgreSQL (`bloodbank-sql`), Parquet files (`bloodbank-archive`) |
 //!
 //! A backend of your own implements a contract; `store_conformance_suite!` of `bloodbank-testing` tells whether it is right.
 
+mod archive;
 mod claims;
 mod database;
 mod file;
@@ -22,11 +23,12 @@ mod unrecorded;
 
 use std::{fmt, sync::Arc};
 
+pub use archive::ArchiveProvider;
 pub(crate) use claims::LONGEST_KEY;
 pub use claims::{ClaimStore, Lookup};
 pub use database::{DatabaseProvider, DatabaseStores};
 pub use file::FileClaims;
-pub use journal::{Journal, JournalEntries, JournalEntry, JournalQuery, Position, entries_lost};
+pub use journal::{ArchivedJournal, Journal, JournalEntries, JournalEntry, JournalQuery, Position, entries_lost};
 pub use leases::{Acquired, LeaseKey, LeaseStore};
 pub(crate) use links::{APP, EVENT_TYPE};
 pub use links::{BatchRead, CausationLink, DirectLinkStore, LinkEntry, LinkStore, MalformedEntry};

@@ -152,4 +152,8 @@ impl Journal for DoorJournal {
     fn tip(&self) -> BoxFuture<'_, Result<Option<u64>>> {
         Box::pin(self.offset(Call::JournalTip))
     }
+
+    fn complete_from(&self) -> BoxFuture<'_, Result<Option<u64>>> {
+        Box::pin(self.offset(Call::JournalCompleteFrom))
+    }
 }

@@ -163,6 +163,7 @@ impl Visitor {
             }
             Call::JournalEntry { event_id } => Answer::Entry(self.journal(bus)?.get(event_id).await?),
             Call::JournalFloor => Answer::Offset(self.journal(bus)?.floor().await?),
+            Call::JournalCompleteFrom => Answer::Offset(self.journal(bus)?.complete_from().await?),
             Call::JournalTip => Answer::Offset(self.journal(bus)?.tip().await?),
         }))
     }

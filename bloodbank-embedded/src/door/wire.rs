@@ -101,6 +101,7 @@ pub(super) enum Call {
     },
     JournalFloor,
     JournalTip,
+    JournalCompleteFrom,
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]

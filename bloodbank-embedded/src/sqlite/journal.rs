@@ -153,6 +153,14 @@ impl Journal for FileJournal {
     fn tip(&self) -> BoxFuture<'_, Result<Option<u64>>> {
         Box::pin(self.edge("SELECT max(id) FROM messages"))
     }
+
+    fn complete_from(&self) -> BoxFuture<'_, Result<Option<u64>>> {
+        // Removed are those between messages that still wait; the newest ones follow each other.
+        Box::pin(self.edge(
+            "SELECT (SELECT id FROM messages AS first WHERE NOT EXISTS (SELECT 1 FROM messages WHERE id = first.id - 1) \
+             ORDER BY id DESC LIMIT 1)",
+        ))
+    }
 }
 
 impl Reader {

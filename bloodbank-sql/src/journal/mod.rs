@@ -113,4 +113,11 @@ impl Journal for PostgresJournal {
     fn tip(&self) -> BoxFuture<'_, Result<Option<u64>>> {
         Box::pin(self.edge("SELECT max(stream_offset) FROM bloodbank_journal"))
     }
+
+    fn complete_from(&self) -> BoxFuture<'_, Result<Option<u64>>> {
+        Box::pin(self.edge(
+            "SELECT CASE WHEN min(stream_offset) IS NOT NULL THEN \
+             greatest(min(stream_offset), (SELECT max(last_offset) + 1 FROM bloodbank_journal_lost)) END FROM bloodbank_journal",
+        ))
+    }
 }

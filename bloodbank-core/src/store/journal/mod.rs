@@ -1,5 +1,6 @@
 //! The journal: every published message, in the order of publishing.
 
+mod archived;
 mod entry;
 mod query;
 
@@ -8,6 +9,7 @@ use futures_util::{future::BoxFuture, stream::BoxStream};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+pub use archived::ArchivedJournal;
 pub use entry::JournalEntry;
 pub use query::JournalQuery;
 
@@ -64,6 +66,16 @@ pub trait Journal: Send + Sync + 'static {
     /// # Errors
     /// [`ErrorKind::Storage`] or [`ErrorKind::Closed`].
     fn tip(&self) -> BoxFuture<'_, Result<Option<u64>>>;
+
+    /// The offset from which on nothing was removed; `None`: the journal is empty. Some entries before it may be there all the
+    /// same: the embedded bus keeps a message for as long as it waits in a queue. By default it is the floor, which is right for a
+    /// journal that removes its oldest entries only.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Storage`] or [`ErrorKind::Closed`].
+    fn complete_from(&self) -> BoxFuture<'_, Result<Option<u64>>> {
+        self.floor()
+    }
 }
 
 /// The error of a reader that the journal has left behind: the entries of these offsets, both included, were removed before they

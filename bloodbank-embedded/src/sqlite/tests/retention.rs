@@ -22,6 +22,9 @@ async fn the_journal_keeps_the_newest_and_what_waits() {
     publish_many(&bench, "unrouted.key", 1_500).await;
     bench.reopen().await;
     assert_eq!(bench.number("SELECT count(*) FROM messages"), 11);
+    let journal = FileJournal::new(&bench.bus.engine, &bench.folder.path().join("bus.db"));
+    assert_eq!((journal.floor().await.unwrap(), journal.tip().await.unwrap()), (Some(1), Some(1_501)));
+    assert_eq!(journal.complete_from().await.unwrap(), Some(1_492), "behind what was removed");
     let waiting = next(&mut bench.consume("q").await).await;
     assert_eq!(body(&waiting), "waits");
     // Nobody refers to it any more: it goes with the next change.
