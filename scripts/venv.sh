@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
 # Makes a Python environment of tests, once, and prints where it is: `gateway` has official validators and clients, `deploy` has
-# what checks the files below deploy/ and builds the book.
+# what checks the files below deploy/ and builds the book, `archive` has readers of Parquet.
 #
-#   ./scripts/venv.sh [gateway|deploy]
+#   ./scripts/venv.sh [archive|deploy|gateway]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 name=${1:-gateway}
 case "$name" in
+    archive) requirements=bloodbank-archive/tests/requirements.txt ;;
     gateway) requirements=bloodbank-gateway/tests/requirements.txt ;;
     deploy) requirements=deploy/tests/requirements.txt ;;
-    *) echo "usage: ./scripts/venv.sh [gateway|deploy]" >&2; exit 1 ;;
+    *) echo "usage: ./scripts/venv.sh [archive|deploy|gateway]" >&2; exit 1 ;;
 esac
 target=${CARGO_TARGET_DIR:-target}
 mkdir -p "$target"

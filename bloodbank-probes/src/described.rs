@@ -2,7 +2,11 @@
 
 use metrics::{describe_counter, describe_gauge, describe_histogram};
 
-const COUNTERS: [(&str, &str); 20] = [
+const COUNTERS: [(&str, &str); 24] = [
+    ("bloodbank_archive_bytes_total", "Bytes of the segments that were archived."),
+    ("bloodbank_archive_events_total", "Entries of the journal that were archived."),
+    ("bloodbank_archive_lost_total", "Offsets that were removed from the journal before they were archived."),
+    ("bloodbank_archive_segments_total", "Segments that were archived."),
     ("bloodbank_consumed_total", "Deliveries that a handler of this process finished."),
     ("bloodbank_correlation_missed_total", "Links between events that could not be recorded."),
     ("bloodbank_dead_lettered_total", "Deliveries that were given up and moved to the dead-letter queue."),
@@ -34,7 +38,9 @@ const COUNTERS: [(&str, &str); 20] = [
     ("bloodbank_webhooks_total", "Webhooks by result: published, ignored, refused, unsigned."),
 ];
 
-const GAUGES: [(&str, &str); 5] = [
+const GAUGES: [(&str, &str); 7] = [
+    ("bloodbank_archive_lag_entries", "Entries of the journal that are not yet archived."),
+    ("bloodbank_archive_offset", "The offset of the last archived entry."),
     ("bloodbank_correlation_available", "Whether links between events are recorded: 1 or 0."),
     ("bloodbank_in_flight", "Publishes that wait for their confirm."),
     ("bloodbank_journal_lag_entries", "Entries of the journal that are not yet copied into PostgreSQL."),

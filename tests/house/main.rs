@@ -43,8 +43,9 @@ const STAGES: [&str; 22] = [
 ];
 
 /// The crates whose files are looked at for circles.
-const CRATES: [&str; 18] = [
+const CRATES: [&str; 19] = [
     "bloodbank-amqp",
+    "bloodbank-archive",
     "bloodbank-cli",
     "bloodbank-client",
     "bloodbank-core",
