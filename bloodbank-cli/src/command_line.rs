@@ -75,6 +75,8 @@ pub(crate) enum Verb {
     Tail(Tail),
     History(History),
     Journal(Journal),
+    #[cfg(feature = "archive")]
+    Archive(crate::verbs::Archive),
     Record(Record),
     Replay(Replay),
     Trace(Trace),
@@ -112,6 +114,8 @@ impl Verb {
             Self::Tail(verb) => verb.run(),
             Self::History(verb) => verb.run(),
             Self::Journal(verb) => verb.run(),
+            #[cfg(feature = "archive")]
+            Self::Archive(verb) => verb.run(),
             Self::Record(verb) => verb.run(),
             Self::Replay(verb) => verb.run(program.apps),
             Self::Trace(verb) => verb.run(),

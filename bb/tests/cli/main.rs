@@ -5,6 +5,8 @@
 use bloodbank as _;
 
 mod agents;
+#[cfg(feature = "archive")]
+mod archive;
 mod documents;
 mod http_receiver;
 mod journal;

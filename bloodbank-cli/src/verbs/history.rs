@@ -41,6 +41,16 @@ Examples:
   bb history 'orders.#' --all --export orders.ndjson")]
 pub(crate) struct History {
     #[command(flatten)]
+    listing: Listing,
+    /// The way to the bus
+    #[arg(long, value_enum, default_value_t)]
+    via: Via,
+}
+
+/// Which events are listed, and how.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Listing {
+    #[command(flatten)]
     selection: Selection,
     /// The last so many events of those selected; with --since, --from or --all the first so many
     #[arg(short = 'n', long, value_name = "COUNT")]
@@ -60,9 +70,6 @@ pub(crate) struct History {
     /// Write whole messages into a file instead, one per line as JSON: offset, properties and body. `-` is the standard output
     #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "full"])]
     export: Option<PathBuf>,
-    /// The way to the bus
-    #[arg(long, value_enum, default_value_t)]
-    via: Via,
 }
 
 /// Which events.
@@ -141,16 +148,28 @@ impl History {
     pub(crate) fn run(self) -> Result {
         runtime::block_on(async {
             let settings = Settings::load()?;
-            let query = self.selection.query(&settings.exchange_name)?;
+            let query = self.listing.selection.query(&settings.exchange_name)?;
             let connection = open(self.via).await?;
             let journal = connection.journal()?;
-            let shown = match &self.export {
-                Some(path) => self.export(&*journal, query, path).await,
-                None => self.show(&*journal, query).await,
-            };
+            let listed = self.listing.list(&*journal, query).await;
             connection.close().await;
-            shown
+            listed
         })
+    }
+}
+
+impl Listing {
+    /// Lists what these settings and this journal have.
+    #[cfg(feature = "archive")]
+    pub(crate) async fn of(&self, settings: &Settings, journal: &dyn Journal) -> Result {
+        self.list(journal, self.selection.query(&settings.exchange_name)?).await
+    }
+
+    async fn list(&self, journal: &dyn Journal, query: JournalQuery) -> Result {
+        match &self.export {
+            Some(path) => self.export(journal, query, path).await,
+            None => self.show(journal, query).await,
+        }
     }
 
     fn begin(&self) -> (Position, usize) {

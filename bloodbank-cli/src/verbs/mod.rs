@@ -1,5 +1,7 @@
 //! The verbs, one per file.
 
+#[cfg(feature = "archive")]
+mod archive;
 mod check;
 mod completions;
 mod dlq;
@@ -33,6 +35,8 @@ mod work;
 #[cfg(unix)]
 mod wrap;
 
+#[cfg(feature = "archive")]
+pub(crate) use archive::Archive;
 pub(crate) use check::Check;
 pub(crate) use completions::Completions;
 pub(crate) use dlq::Dlq;

@@ -22,6 +22,10 @@ pub(crate) struct Work {
     /// Copy the journal of the bus into the database of DATABASE_URL too, which must be PostgreSQL
     #[arg(long)]
     journal: bool,
+    /// Archive the journal of the bus at BLOODBANK_ARCHIVE too
+    #[cfg(feature = "archive")]
+    #[arg(long)]
+    archive: bool,
 }
 
 impl Work {
@@ -35,6 +39,10 @@ impl Work {
             }
             if self.journal {
                 apps.add(App::new(bus.service_name(), bus.clone()).task(database::open()?.journal_writer()?));
+            }
+            #[cfg(feature = "archive")]
+            if self.archive {
+                apps.add(App::new(bus.service_name(), bus.clone()).task(super::archive::archiver(bus.settings())?));
             }
             let topology = apps.topology();
             let mut signals = StopSignals::listen()?;
