@@ -54,7 +54,7 @@ struct Measured {
 }
 
 impl Progress {
-    /// Begins where the archive ends, after the segment that an archiver has reserved and not written.
+    /// Begins where the archive ends. What an archiver has reserved there and not written is found when the next segment is closed.
     pub(super) async fn begin(archive: &Archive, source: &Arc<dyn Journal>, limits: SegmentLimits) -> Result<Self> {
         let index = archive.index().await?;
         if let Some(last) = index.segments().next_back() {
@@ -77,9 +77,6 @@ impl Progress {
             },
         };
         progress.ends_at(progress.next);
-        while let Some(segment) = archive.place.reserved(progress.reservation()).await? {
-            progress.write_reserved(segment).await?;
-        }
         Ok(progress)
     }
 
