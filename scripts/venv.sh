@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Makes a Python environment of tests, once, and prints where it is: `gateway` has official validators and clients, `deploy` has
-# what checks the files below deploy/ and builds the book, `archive` has readers of Parquet.
+# what checks the files below deploy/ and builds the book, `archive` has readers of Parquet
+# and a server of S3.
 #
 #   ./scripts/venv.sh [archive|deploy|gateway]
 set -euo pipefail

@@ -7,6 +7,8 @@ mod floor;
 mod given;
 mod kills;
 mod other_readers;
+#[cfg(feature = "s3")]
+mod s3;
 mod segments;
 mod stream;
 mod troubled_store;

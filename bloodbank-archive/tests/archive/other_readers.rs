@@ -1,7 +1,7 @@
 //! DuckDB and pyarrow read what is archived.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -72,18 +72,23 @@ fn parsed(row: &Value) -> Value {
     row
 }
 
-/// What the script next to this folder prints, in the Python environment that `scripts/venv.sh` makes.
-fn read_back(folder: &Path) -> Value {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The Python of the environment that `scripts/venv.sh` makes.
+pub(crate) fn python() -> PathBuf {
+    let root = root();
     let made = Command::new(root.join("scripts/venv.sh")).arg("archive").stderr(Stdio::inherit()).output().unwrap();
     assert!(made.status.success(), "scripts/venv.sh failed");
     let venv = String::from_utf8(made.stdout).unwrap();
-    let script = root.join("bloodbank-archive/tests/read_back.py");
-    let read = Command::new(Path::new(venv.trim()).join("bin/python"))
-        .args([script.as_path(), folder])
-        .stderr(Stdio::inherit())
-        .output()
-        .unwrap();
+    Path::new(venv.trim()).join("bin/python")
+}
+
+/// What the script next to this folder prints.
+fn read_back(folder: &Path) -> Value {
+    let script = root().join("bloodbank-archive/tests/read_back.py");
+    let read = Command::new(python()).args([script.as_path(), folder]).stderr(Stdio::inherit()).output().unwrap();
     assert!(read.status.success(), "{} failed", script.display());
     serde_json::from_slice(&read.stdout).unwrap()
 }
