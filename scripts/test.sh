@@ -280,7 +280,7 @@ esac
 prerequisites
 
 # Waits for PyPI and npm while Rust compiles.
-./scripts/node.sh >/dev/null &
+{ ./scripts/node.sh && ./scripts/venv.sh archive; } >/dev/null &
 installing=$!
 # The same; where it cannot be had, the end of the run says so.
 ./scripts/rabbitmq4.sh >/dev/null 2>&1 &
@@ -298,8 +298,8 @@ else
     cargo test "${everything[@]}" --lib --bins --examples --tests --no-run
 fi
 
-step "what the gateway is tested with, from PyPI and npm"
-wait "$installing" || fail "scripts/node.sh could not install it"
+step "what gateway and archive are tested with, from PyPI and npm"
+wait "$installing" || fail "scripts/node.sh or scripts/venv.sh could not install it"
 wait "$unpacking" || true
 trap - EXIT
 
