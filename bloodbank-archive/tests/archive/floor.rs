@@ -5,10 +5,10 @@ use std::sync::Arc;
 use bloodbank::{
     Bus, Replay, Settings,
     prelude::*,
-    store::{ArchivedJournal, Journal, JournalEntry, JournalQuery, Position},
+    store::{ArchivedJournal, Journal, JournalEntries, JournalEntry, JournalQuery, Position},
 };
 use bloodbank_archive::{Archive, Archiver};
-use futures_util::StreamExt;
+use futures_util::{StreamExt, future::BoxFuture};
 use parking_lot::Mutex;
 use uuid::Uuid;
 
@@ -134,6 +134,55 @@ async fn what_is_removed_while_the_archive_is_read_comes_from_the_archive() {
         }
     }
     assert_eq!(read, range(0..80));
+}
+
+/// A journal that removes entries between the question where it begins and the reading.
+struct Slipping(Given, u64);
+
+impl Journal for Slipping {
+    fn describe(&self) -> String {
+        self.0.describe()
+    }
+
+    fn read(&self, query: JournalQuery, from: Position) -> JournalEntries {
+        self.0.forget_before(self.1);
+        self.0.read(query, from)
+    }
+
+    fn follow(&self, query: JournalQuery, from: Position) -> JournalEntries {
+        self.0.forget_before(self.1);
+        self.0.follow(query, from)
+    }
+
+    fn get(&self, event_id: Uuid) -> BoxFuture<'_, bloodbank::Result<Option<JournalEntry>>> {
+        self.0.get(event_id)
+    }
+
+    fn floor(&self) -> BoxFuture<'_, bloodbank::Result<Option<u64>>> {
+        self.0.floor()
+    }
+
+    fn tip(&self) -> BoxFuture<'_, bloodbank::Result<Option<u64>>> {
+        self.0.tip()
+    }
+
+    fn complete_from(&self) -> BoxFuture<'_, bloodbank::Result<Option<u64>>> {
+        self.0.complete_from()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_removed_when_the_journal_is_about_to_be_read_comes_from_the_archive() {
+    for from in [Position::Start, Position::Offset(0), Position::Last(80)] {
+        let (folder, live) = overlapping().await;
+        let slipping = ArchivedJournal::new(shared(folder.archive.clone()), Some(shared(Slipping(live, 55))));
+        assert_eq!(offsets(&slipping, JournalQuery::all(), from).await, range(0..80), "{from:?}");
+    }
+    let (folder, live) = overlapping().await;
+    let slipping = ArchivedJournal::new(shared(folder.archive.clone()), Some(shared(Slipping(live, 55))));
+    let following = slipping.follow(JournalQuery::all(), Position::Offset(45)).take(35);
+    let read: Vec<u64> = following.map(|entry| entry.unwrap().offset).collect().await;
+    assert_eq!(read, range(45..80));
 }
 
 /// The years that the subscriber was given.
