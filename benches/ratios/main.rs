@@ -13,7 +13,7 @@ mod sample;
 use bloodbank::settings::QueueKind;
 use bloodbank_harness::{RabbitMq, Redis};
 use measure::{Figure, ratio};
-use ours::Relay;
+use ours::{Ahead, Relay};
 
 /// The number of events in a round.
 const EVENTS: usize = 40_000;
@@ -30,7 +30,7 @@ fn main() {
         println!("in process (embedded bus in memory, default allocator)");
         runtime.block_on(runtime.spawn(in_process::run())).unwrap();
     }
-    if !wanted("publish") && !wanted("consume") && !wanted("relay") {
+    if !["publish", "consume", "prefetch", "relay"].into_iter().any(wanted) {
         return;
     }
     let (broker, redis) = (RabbitMq::start().unwrap(), Redis::start().unwrap());
@@ -42,7 +42,13 @@ fn main() {
             runtime.block_on(runtime.spawn(publishing(broker.url(), kind))).unwrap();
         }
         if wanted("consume") {
-            runtime.block_on(runtime.spawn(consuming(broker.url(), kind))).unwrap();
+            runtime.block_on(runtime.spawn(consuming(broker.url(), kind, Ahead::Thousand))).unwrap();
+        }
+        if wanted("prefetch") {
+            for ahead in [Ahead::AsItIs, Ahead::Few128, Ahead::Few256, Ahead::Few512, Ahead::Thousand] {
+                println!("{ahead:?}");
+                runtime.block_on(runtime.spawn(consuming(broker.url(), kind, ahead))).unwrap();
+            }
         }
         if wanted("relay") {
             let once = runtime.block_on(async { Relay::once(redis.url()) });
@@ -54,7 +60,7 @@ fn main() {
 }
 
 async fn publishing(url: String, kind: QueueKind) {
-    let ours = ours::Service::start(&url, kind).await;
+    let ours = ours::Service::start(&url, kind, Ahead::Thousand).await;
     let raw = raw::Client::connect(&url).await;
     let (mut theirs_all, mut ours_all) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
@@ -73,7 +79,7 @@ async fn publishing(url: String, kind: QueueKind) {
 /// Consume, publish what follows, confirm, acknowledge: by hand with 128 in flight, and a subscriber with nothing set, or one that
 /// handles each event once besides.
 async fn relaying(url: String, kind: QueueKind, relay: Relay) {
-    let ours = ours::Service::start(&url, kind).await;
+    let ours = ours::Service::start(&url, kind, Ahead::Thousand).await;
     let raw = raw::Client::connect(&url).await;
     let [queue, sink] = ours.relay_queues(&relay).await;
     raw.delete(ours.queue()).await;
@@ -98,8 +104,8 @@ async fn relaying(url: String, kind: QueueKind, relay: Relay) {
     ours.close().await;
 }
 
-async fn consuming(url: String, kind: QueueKind) {
-    let ours = ours::Service::start(&url, kind).await;
+async fn consuming(url: String, kind: QueueKind, ahead: Ahead) {
+    let ours = ours::Service::start(&url, kind, ahead).await;
     let raw = raw::Client::connect(&url).await;
     let (mut theirs_all, mut ours_all) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {

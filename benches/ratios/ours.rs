@@ -28,6 +28,7 @@ pub(crate) struct Service {
     bus: Bus,
     name: String,
     queue: String,
+    ahead: Ahead,
 }
 
 /// Counts down from the first event of a round to its end.
@@ -46,6 +47,53 @@ struct Counted {
 async fn listen(heard: SentenceHeard, State(countdown): State<Countdown>) {
     std::hint::black_box(heard);
     countdown.count();
+}
+
+/// With nothing set.
+#[subscriber]
+async fn listen_as_it_is(heard: SentenceHeard, State(countdown): State<Countdown>) {
+    std::hint::black_box(heard);
+    countdown.count();
+}
+
+#[subscriber(prefetch = 128)]
+async fn listen_128(heard: SentenceHeard, State(countdown): State<Countdown>) {
+    std::hint::black_box(heard);
+    countdown.count();
+}
+
+#[subscriber(prefetch = 256)]
+async fn listen_256(heard: SentenceHeard, State(countdown): State<Countdown>) {
+    std::hint::black_box(heard);
+    countdown.count();
+}
+
+#[subscriber(prefetch = 512)]
+async fn listen_512(heard: SentenceHeard, State(countdown): State<Countdown>) {
+    std::hint::black_box(heard);
+    countdown.count();
+}
+
+/// How many deliveries are sent ahead.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Ahead {
+    AsItIs,
+    Few128,
+    Few256,
+    Few512,
+    Thousand,
+}
+
+impl Ahead {
+    fn subscriber(self) -> &'static str {
+        match self {
+            Self::AsItIs => "listen_as_it_is",
+            Self::Few128 => "listen_128",
+            Self::Few256 => "listen_256",
+            Self::Few512 => "listen_512",
+            Self::Thousand => "listen",
+        }
+    }
 }
 
 impl Countdown {
@@ -89,22 +137,30 @@ impl Relay {
 }
 
 impl Service {
-    pub(crate) async fn start(url: &str, kind: QueueKind) -> Self {
+    pub(crate) async fn start(url: &str, kind: QueueKind, ahead: Ahead) -> Self {
         let mut settings = Settings::default();
         settings.rabbit_url = Some(url.to_owned().into());
         settings.queue_kind = kind;
         settings.exchange_name = unique("bench");
         let bus = Bus::connect(settings).await.unwrap();
         let name = unique("bench");
-        let queue = format!("{name}.listen");
-        let service = Self { bus, name, queue };
+        let queue = format!("{name}.{}", ahead.subscriber());
+        let service = Self { bus, name, queue, ahead };
         // Declares the queue.
         service.app(Countdown::default()).await.shutdown().await.unwrap();
         service
     }
 
     async fn app(&self, countdown: Countdown) -> bloodbank::RunningApp {
-        App::new(&*self.name, self.bus.clone()).state(countdown).subscribe(listen).start().await.unwrap()
+        let app = App::new(&*self.name, self.bus.clone()).state(countdown);
+        let app = match self.ahead {
+            Ahead::AsItIs => app.subscribe(listen_as_it_is),
+            Ahead::Few128 => app.subscribe(listen_128),
+            Ahead::Few256 => app.subscribe(listen_256),
+            Ahead::Few512 => app.subscribe(listen_512),
+            Ahead::Thousand => app.subscribe(listen),
+        };
+        app.start().await.unwrap()
     }
 
     pub(crate) fn exchange(&self) -> &str {

@@ -12,6 +12,8 @@ use super::ledger::Ledger;
 
 /// Longer than anything here should take on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+/// RabbitMQ dead-letters a message again only after 180 s when its target was full (`dead_letter_worker_publisher_confirm_timeout`).
+const DEAD_LETTERS: Duration = Duration::from_secs(300);
 
 /// A bus with publishers and consumers, and what is done to them.
 pub(crate) trait Scenario: Sized {
@@ -90,7 +92,7 @@ pub(crate) fn drained(ledger: &Ledger, mut look: impl FnMut() -> usize) {
         if left < least {
             (least, since) = (left, Instant::now());
         }
-        if left == 0 || since.elapsed() > PATIENCE {
+        if left == 0 || since.elapsed() > DEAD_LETTERS {
             return;
         }
         sleep(Duration::from_millis(200));
