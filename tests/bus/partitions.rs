@@ -172,7 +172,7 @@ async fn what_cannot_be_read_is_parked_with_the_others(bus: Bus) {
     bus.transport().publish(broken).await.unwrap();
     let parked = crate::common::take(&bus, &format!("{service}.follow.dlq"), 1).await;
     assert_eq!(parked[0].body, "{");
-    assert_eq!(&*parked[0].properties.headers.text("bloodbank-queue").unwrap(), &*format!("{service}.follow"));
+    assert_eq!(parked[0].properties.headers.text("bloodbank-queue").unwrap(), format!("{service}.follow"));
     app.shutdown().await.unwrap();
 }
 
@@ -195,7 +195,7 @@ async fn a_failure_holds_its_lane_until_it_is_handled_or_given_up(bus: Bus) {
     let steps = [step("a", 0), step("a", 1), step("a", 2), step("b", 0), step("b", 1)];
     assert!(bus.publish_all(steps).await.iter().all(Result::is_ok));
     let parked = crate::common::take(&bus, &format!("{service}.try_again.dlq"), 1).await;
-    assert_eq!(&*parked[0].properties.headers.text("bloodbank-reason").unwrap(), "attempts");
+    assert_eq!(parked[0].properties.headers.text("bloodbank-reason").unwrap(), "attempts");
     assert_eq!(parked[0].properties.headers.integer("bloodbank-attempt"), Some(3));
     let of = |order: &str| {
         let attempts = attempts.lock().unwrap();

@@ -32,7 +32,8 @@ use crate::{
     placed,
 };
 
-const PATIENCE: Duration = Duration::from_secs(120);
+/// A claim of the relay whose answer was lost holds its rows for a minute, and it may happen again.
+const PATIENCE: Duration = Duration::from_secs(400);
 
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Event)]
 #[event(routing_key = "orders.order.billed")]
