@@ -101,6 +101,14 @@ impl AmqpQueueBrowser {
         let channel = session.channel().await.map_err(AttemptError::ConnectionLost)?;
         let first = with_timeout(CALL_TIMEOUT, channel.basic_get(name.clone(), BasicGetOptions::default())).await;
         let first = first.map_err(|fault| match fault {
+            BrokerFault::Channel { code: 405, .. } => AttemptError::Refused(Error::new(
+                ErrorKind::Topology,
+                format!(
+                    "queue `{queue}` cannot be looked into, because it has one consumer at a time ({}); look at its dead letters, or at \
+                     the history",
+                    fault.text()
+                ),
+            )),
             BrokerFault::Channel { .. } => missing(fault.text()),
             BrokerFault::Unresponsive => unavailable(queue, &fault),
             // The broker ends the connection because of this queue, and would do so again.

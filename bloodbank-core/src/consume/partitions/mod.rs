@@ -8,8 +8,9 @@
 mod router;
 mod share;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, future::pending, sync::Arc, time::Duration};
 
+use futures_util::StreamExt;
 use tokio::{sync::watch, time::sleep};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{debug, info, warn};
@@ -66,6 +67,16 @@ pub(crate) async fn run(
     tokio::join!(routing, partitions.run(&stop));
 }
 
+/// Reads what never comes: a consumer whose connection was lost begins again only while somebody waits for it.
+async fn attend(member: &mut Option<Deliveries>) {
+    if let Some(deliveries) = member {
+        while let Some(delivery) = deliveries.next().await {
+            delivery.ack();
+        }
+    }
+    pending::<()>().await;
+}
+
 /// The partitions that this process consumes.
 struct Partitions {
     target: Arc<Target>,
@@ -98,6 +109,7 @@ impl Partitions {
             let interval = INTERVAL.mul_f64(0.5 + fastrand::f64());
             tokio::select! {
                 () = stop.cancelled() => break,
+                () = attend(&mut member) => {}
                 () = sleep(interval) => {}
             }
         }
