@@ -233,6 +233,9 @@ thorough() {
     # Without tests: what they depend on switches features on.
     cargo hack check --workspace --each-feature --no-dev-deps --exclude bloodbank-fuzz --exclude bloodbank-ui-tests
 
+    step "the benchmark beside rivals compiles"
+    cargo check --locked --manifest-path benches/rivals/Cargo.toml --target-dir "$(target_directory)/rivals"
+
     cargo_tool cargo-deny "$deny"
     dependencies
     conclude

@@ -4,7 +4,9 @@
 //! are noisy and drift: read the ratios, not the rates.
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on has nothing to say")]
 
+mod countdown;
 mod in_process;
+mod latency;
 mod measure;
 mod ours;
 mod raw;
@@ -30,7 +32,7 @@ fn main() {
         println!("in process (embedded bus in memory, default allocator)");
         runtime.block_on(runtime.spawn(in_process::run())).unwrap();
     }
-    if !["publish", "consume", "prefetch", "relay"].into_iter().any(wanted) {
+    if !["publish", "consume", "latency", "prefetch", "relay"].into_iter().any(wanted) {
         return;
     }
     let (broker, redis) = (RabbitMq::start().unwrap(), Redis::start().unwrap());
@@ -43,6 +45,9 @@ fn main() {
         }
         if wanted("consume") {
             runtime.block_on(runtime.spawn(consuming(broker.url(), kind, Ahead::Thousand))).unwrap();
+        }
+        if wanted("latency") {
+            runtime.block_on(runtime.spawn(in_time(broker.url(), kind))).unwrap();
         }
         if wanted("prefetch") {
             for ahead in [Ahead::AsItIs, Ahead::Few128, Ahead::Few256, Ahead::Few512, Ahead::Thousand] {
@@ -101,6 +106,22 @@ async fn relaying(url: String, kind: QueueKind, relay: Relay) {
     ratio(row, theirs.rate, ours_median.rate);
     ratio(cpu, theirs.cpu, ours_median.cpu);
     raw.delete(&queue).await;
+    ours.close().await;
+}
+
+async fn in_time(url: String, kind: QueueKind) {
+    let ours = ours::Service::start(&url, kind, Ahead::InTime).await;
+    let raw = raw::Client::connect(&url).await;
+    let (mut theirs, mut all) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        theirs.push(latency::raw(&raw, ours.exchange(), ours.queue()).await);
+        all.push(latency::ours(&ours).await);
+    }
+    for (what, percentile) in [("publish to handler at 1,000/s, median, ms", 0), ("the same, 99th percentile, ms", 1)] {
+        let of = |rounds: &[[f64; 2]]| measure::median(rounds.iter().map(|round| round[percentile]));
+        ratio(what, of(&theirs), of(&all));
+    }
+    raw.delete(ours.queue()).await;
     ours.close().await;
 }
 

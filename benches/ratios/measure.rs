@@ -14,13 +14,15 @@ pub(crate) struct Figure {
 impl Figure {
     /// The median of each figure by itself.
     pub(crate) fn median(figures: &[Self]) -> Self {
-        let of = |pick: fn(&Self) -> f64| {
-            let mut values: Vec<f64> = figures.iter().map(pick).collect();
-            values.sort_by(f64::total_cmp);
-            values[values.len() / 2]
-        };
+        let of = |pick: fn(&Self) -> f64| median(figures.iter().map(pick));
         Self { rate: of(|figure| figure.rate), cpu: of(|figure| figure.cpu) }
     }
+}
+
+pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
 }
 
 /// A round that is being measured.

@@ -1,9 +1,6 @@
 //! Bloodbank as a service uses it: `publish_all` and a subscriber.
 
-use std::sync::{
-    Arc, OnceLock,
-    atomic::{AtomicUsize, Ordering},
-};
+use std::sync::Arc;
 
 use bloodbank::{
     Settings,
@@ -17,9 +14,10 @@ use bloodbank::{
     },
 };
 use bloodbank_harness::unique;
-use tokio::sync::Notify;
 
 use crate::{
+    countdown::Countdown,
+    latency::{Times, listen_in_time},
     measure::{Figure, Round},
     sample::{self, SentenceHeard, SentenceRelayed},
 };
@@ -29,18 +27,6 @@ pub(crate) struct Service {
     name: String,
     queue: String,
     ahead: Ahead,
-}
-
-/// Counts down from the first event of a round to its end.
-#[derive(Clone, Default)]
-struct Countdown(Arc<Counted>);
-
-#[derive(Default)]
-struct Counted {
-    events: usize,
-    handled: AtomicUsize,
-    round: OnceLock<Round>,
-    over: Notify,
 }
 
 #[subscriber(prefetch = 1000)]
@@ -82,6 +68,8 @@ pub(crate) enum Ahead {
     Few256,
     Few512,
     Thousand,
+    /// With nothing set, and events that know when they were published.
+    InTime,
 }
 
 impl Ahead {
@@ -92,17 +80,7 @@ impl Ahead {
             Self::Few256 => "listen_256",
             Self::Few512 => "listen_512",
             Self::Thousand => "listen",
-        }
-    }
-}
-
-impl Countdown {
-    fn count(&self) {
-        let Self(counted) = self;
-        match counted.handled.fetch_add(1, Ordering::Relaxed) {
-            0 => drop(counted.round.set(Round::begin())),
-            before if before + 1 == counted.events => counted.over.notify_one(),
-            _ => {}
+            Self::InTime => "listen_in_time",
         }
     }
 }
@@ -152,15 +130,24 @@ impl Service {
     }
 
     async fn app(&self, countdown: Countdown) -> bloodbank::RunningApp {
-        let app = App::new(&*self.name, self.bus.clone()).state(countdown);
+        let app = App::new(&*self.name, self.bus.clone()).state(countdown).state(Times::new());
         let app = match self.ahead {
             Ahead::AsItIs => app.subscribe(listen_as_it_is),
             Ahead::Few128 => app.subscribe(listen_128),
             Ahead::Few256 => app.subscribe(listen_256),
             Ahead::Few512 => app.subscribe(listen_512),
             Ahead::Thousand => app.subscribe(listen),
+            Ahead::InTime => app.subscribe(listen_in_time),
         };
         app.start().await.unwrap()
+    }
+
+    pub(crate) fn bus(&self) -> &Bus {
+        &self.bus
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     pub(crate) fn exchange(&self) -> &str {
@@ -180,10 +167,9 @@ impl Service {
     }
 
     pub(crate) async fn consume(&self, events: usize) -> Figure {
-        let counted = Arc::new(Counted { events, ..Default::default() });
-        let app = self.app(Countdown(Arc::clone(&counted))).await;
-        counted.over.notified().await;
-        let figure = counted.round.get().unwrap().end(events);
+        let countdown = Countdown::of(events);
+        let app = self.app(countdown.clone()).await;
+        let figure = countdown.over().await;
         app.shutdown().await.unwrap();
         figure
     }
@@ -217,12 +203,12 @@ impl Service {
     }
 
     pub(crate) async fn relay(&self, relay: &Relay, events: usize) -> Figure {
-        let counted = Arc::new(Counted { events, ..Default::default() });
-        let app = self.relaying(relay, Countdown(Arc::clone(&counted))).await;
-        counted.over.notified().await;
+        let countdown = Countdown::of(events);
+        let app = self.relaying(relay, countdown.clone()).await;
+        countdown.over().await;
         // Until everything is settled.
         app.shutdown().await.unwrap();
-        counted.round.get().unwrap().end(events)
+        countdown.until_now()
     }
 
     pub(crate) async fn close(self) {

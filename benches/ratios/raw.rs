@@ -33,6 +33,14 @@ impl Client {
         Self { connection, publisher }
     }
 
+    pub(crate) fn publisher(&self) -> &Channel {
+        &self.publisher
+    }
+
+    pub(crate) async fn channel(&self) -> Channel {
+        self.connection.create_channel().await.unwrap()
+    }
+
     pub(crate) async fn publish(&self, exchange: &str, key: &str, events: usize, window: usize) -> Figure {
         let round = Round::begin();
         let mut confirms = FuturesUnordered::new();
