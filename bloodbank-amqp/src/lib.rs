@@ -43,7 +43,7 @@ use tokio_util::sync::CancellationToken;
 pub use crate::journal::{JournalRetention, JournalStatus, JournalSwitch};
 use crate::{
     address::Address,
-    consume::Consumers,
+    consume::{Consumers, Prefetch},
     declared_topology::DeclaredTopology,
     journal::StreamJournal,
     journal_sign::JournalSign,
@@ -125,7 +125,11 @@ impl Consume for Amqp {
     }
 
     fn consume(&self, queue: Arc<str>, prefetch: u16) -> BoxFuture<'_, Result<Deliveries>> {
-        Box::pin(self.consumers.consume(queue, prefetch))
+        self.consume_ahead(queue, prefetch, prefetch)
+    }
+
+    fn consume_ahead(&self, queue: Arc<str>, prefetch: u16, most: u16) -> BoxFuture<'_, Result<Deliveries>> {
+        Box::pin(self.consumers.consume(queue, Prefetch { first: prefetch, most }))
     }
 
     fn browse(&self, queue: Arc<str>) -> BoxFuture<'_, Result<BoxQueueBrowser>> {

@@ -219,6 +219,11 @@ impl Publish for Embedded {
     }
 }
 
+/// The prefetch of a consumer that leaves it to the bus: as much as one write to the disk settles at once.
+fn ahead(first: u16, most: u16) -> u16 {
+    first.max(most.min(128))
+}
+
 impl Consume for Embedded {
     fn declare(&self, topology: Topology) -> BoxFuture<'_, Result<()>> {
         Box::pin(ready(self.declare_now(&topology)))
@@ -227,6 +232,10 @@ impl Consume for Embedded {
     fn consume(&self, queue: Arc<str>, prefetch: u16) -> BoxFuture<'_, Result<Deliveries>> {
         let deliveries = EmbeddedDeliveries::new(&self.engine, &queue, prefetch);
         Box::pin(ready(deliveries.map(|deliveries| Box::pin(deliveries) as Deliveries)))
+    }
+
+    fn consume_ahead(&self, queue: Arc<str>, prefetch: u16, most: u16) -> BoxFuture<'_, Result<Deliveries>> {
+        self.consume(queue, ahead(prefetch, most))
     }
 
     fn browse(&self, queue: Arc<str>) -> BoxFuture<'_, Result<BoxQueueBrowser>> {

@@ -252,6 +252,10 @@ impl Consume for Full {
         self.inner.consume(queue, prefetch)
     }
 
+    fn consume_ahead(&self, queue: Arc<str>, prefetch: u16, most: u16) -> BoxFuture<'_, Result<Deliveries>> {
+        self.inner.consume_ahead(queue, prefetch, most)
+    }
+
     fn browse(&self, queue: Arc<str>) -> BoxFuture<'_, Result<BoxQueueBrowser>> {
         self.inner.browse(queue)
     }

@@ -54,6 +54,10 @@ struct Inbox {
     urgent: bool,
     /// Whether the task sleeps until it is woken; otherwise a timer makes it look here soon.
     idle: bool,
+    /// Whether settlements are held back.
+    hold: bool,
+    /// The number of deliveries that are settled with the broker, at most.
+    sent: u64,
     retiring: Option<Retiring>,
     /// Whether the task has ended.
     over: bool,
@@ -102,8 +106,26 @@ impl Acker {
     pub(super) fn retire(&self, consumer: Option<Consumer>, last: u64) {
         self.change(|inbox| {
             inbox.retiring = Some(Retiring { consumer, last });
+            inbox.hold = false;
             inbox.urgent = true;
         });
+    }
+
+    /// Holds settlements back from now on, until the consumer retires or [`Self::go_on`], except for those that are just being sent.
+    pub(super) fn hold(&self) {
+        self.lock().hold = true;
+    }
+
+    pub(super) fn go_on(&self) {
+        self.change(|inbox| {
+            inbox.hold = false;
+            inbox.urgent = true;
+        });
+    }
+
+    /// The number of deliveries that are settled with the broker, at most.
+    pub(super) fn sent(&self) -> u64 {
+        self.lock().sent
     }
 
     fn change(&self, change: impl FnOnce(&mut Inbox)) {
@@ -231,7 +253,8 @@ impl AckTask {
         if self.closing.as_mut().poll(context).is_ready() {
             return Poll::Ready(Work::Closing);
         }
-        if let Some(gap) = &mut self.gap
+        if !self.acker.lock().hold
+            && let Some(gap) = &mut self.gap
             && gap.as_mut().poll(context).is_ready()
         {
             self.gap = None;
@@ -245,6 +268,10 @@ impl AckTask {
         let over = self.delaying && self.delay.as_mut().poll(context).is_ready();
         self.delaying &= !over;
         let mut inbox = self.acker.lock();
+        if inbox.hold {
+            inbox.task = Some(context.waker().clone());
+            return Poll::Pending;
+        }
         let any = !inbox.settled.is_empty();
         if inbox.urgent || (over && any) {
             return Poll::Ready(());
@@ -273,6 +300,8 @@ impl AckTask {
         std::mem::swap(&mut inbox.settled, &mut self.settled);
         inbox.urgent = false;
         inbox.idle = false;
+        // Until it is known what is sent: the broker never has settled more than that.
+        inbox.sent = self.tracker.sent() + (self.tracker.unsent() + self.settled.len()) as u64;
         inbox.retiring.take()
     }
 
@@ -313,7 +342,10 @@ impl AckTask {
             self.gap = Some(Box::pin(sleep(GAP_TIMEOUT)));
         }
         // The broker goes on sending while half of its deliveries are acknowledged.
-        self.acker.lock().enough = (self.prefetch / 2).saturating_sub(waits).min(MAX_UNSENT_ACKS);
+        let mut inbox = self.acker.lock();
+        inbox.enough = (self.prefetch / 2).saturating_sub(waits).min(MAX_UNSENT_ACKS);
+        inbox.sent = self.tracker.sent();
+        drop(inbox);
         self.begin_delay();
         Ok(())
     }

@@ -7,6 +7,7 @@ pub(super) struct DeliveryTracker {
     first: u64,
     tags: VecDeque<State>,
     unsent: usize,
+    sent: u64,
 }
 
 /// The state of a delivery.
@@ -23,7 +24,7 @@ enum State {
 
 impl DeliveryTracker {
     pub(super) fn new() -> Self {
-        Self { first: 1, tags: VecDeque::new(), unsent: 0 }
+        Self { first: 1, tags: VecDeque::new(), unsent: 0, sent: 0 }
     }
 
     /// Records that the program acknowledged a delivery.
@@ -35,12 +36,19 @@ impl DeliveryTracker {
 
     /// Records that a delivery is settled with the broker in another way.
     pub(super) fn mark_sent(&mut self, tag: u64) {
-        self.set(tag, State::Sent);
+        if self.set(tag, State::Sent) {
+            self.sent += 1;
+        }
     }
 
     /// Records that a delivery is given back with the channel, and never acknowledged.
     pub(super) fn leave(&mut self, tag: u64) {
         self.set(tag, State::Left);
+    }
+
+    /// The number of deliveries that are settled with the broker, or are just about to be.
+    pub(super) fn sent(&self) -> u64 {
+        self.sent
     }
 
     /// The number of acknowledgements that are not sent to the broker.
@@ -56,6 +64,7 @@ impl DeliveryTracker {
             if *tag == State::Acked {
                 last = Some(self.first);
                 self.unsent -= 1;
+                self.sent += 1;
             }
             self.tags.pop_front();
             self.first += 1;
@@ -69,6 +78,7 @@ impl DeliveryTracker {
         for (tag, state) in (self.first..).zip(&mut self.tags) {
             if *state == State::Acked {
                 *state = State::Sent;
+                self.sent += 1;
                 tags.push(tag);
             }
         }
@@ -116,6 +126,7 @@ mod tests {
         assert_eq!(tracker.take_cumulative(), None);
         assert_eq!(tracker.unsent(), 1);
         assert_eq!(tracker.take_individual(), [5]);
+        assert_eq!(tracker.sent(), 4);
         tracker.ack(4);
         assert_eq!(tracker.take_cumulative(), Some(4));
         assert!(tracker.is_settled(5));
@@ -192,6 +203,7 @@ mod tests {
             }
             prop_assert_eq!(open, order[settled..].iter().copied().collect());
             prop_assert_eq!(tracker.unsent(), 0);
+            prop_assert_eq!(tracker.sent(), settled as u64);
         }
     }
 }

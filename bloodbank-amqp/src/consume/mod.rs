@@ -2,14 +2,16 @@
 
 mod acker;
 mod delivery_tracker;
+mod prefetch;
 mod queue_browser;
 mod retry;
-mod slow_start;
 mod starter;
 mod stream;
 mod subscription;
 mod waiting;
 mod wakeup_throttle;
+
+pub(super) use prefetch::Prefetch;
 
 use std::{
     collections::HashMap,
@@ -104,7 +106,7 @@ impl Consumers {
         Ok(())
     }
 
-    pub(super) async fn consume(&self, queue: Arc<str>, prefetch: u16) -> Result<Deliveries> {
+    pub(super) async fn consume(&self, queue: Arc<str>, prefetch: Prefetch) -> Result<Deliveries> {
         let mut starter = Starter::new(&self.shared, &queue, prefetch);
         let mut retry = Retry::new("starting to consume");
         loop {

@@ -10,7 +10,7 @@ use bloodbank_core::{Error, ErrorKind};
 
 use crate::consume::{
     Shared,
-    slow_start::{NextLevel, PrefetchLevel},
+    prefetch::{NextLevel, Prefetch, PrefetchLevel},
     subscription::{Subscription, subscribe},
 };
 use crate::{broker_fault::BrokerFault, declare::AttemptError, supervisor::SupervisedConnection};
@@ -19,7 +19,7 @@ use crate::{broker_fault::BrokerFault, declare::AttemptError, supervisor::Superv
 pub(super) struct Starter {
     shared: Arc<Shared>,
     queue: Arc<str>,
-    prefetch: u16,
+    prefetch: Prefetch,
     place: Place,
 }
 
@@ -34,7 +34,7 @@ enum Place {
 }
 
 impl Starter {
-    pub(super) fn new(shared: &Arc<Shared>, queue: &Arc<str>, prefetch: u16) -> Self {
+    pub(super) fn new(shared: &Arc<Shared>, queue: &Arc<str>, prefetch: Prefetch) -> Self {
         let place = shared.apart(queue).map_or(Place::Together, Place::Apart);
         Self { shared: Arc::clone(shared), queue: Arc::clone(queue), prefetch, place }
     }

@@ -9,9 +9,9 @@ use std::{
 use futures_util::{FutureExt, Stream, future::BoxFuture};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::WaitForCancellationFutureOwned;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
-use crate::consume::{Shared, slow_start::NextLevel, starter::Starter, subscription::Subscription};
+use crate::consume::{Shared, prefetch::NextLevel, starter::Starter, subscription::Subscription};
 use crate::{backoff, declare::AttemptError};
 use bloodbank_core::transport::Delivery;
 
@@ -108,7 +108,10 @@ async fn resume(mut starter: Starter, next: Option<NextLevel>) -> Option<(Starte
     loop {
         match starter.start(next.as_ref()).await? {
             Ok(subscription) => {
-                info!(%queue, "consuming again");
+                match &next {
+                    Some((_, level)) => debug!(%queue, ?level, "another prefetch"),
+                    None => info!(%queue, "consuming again"),
+                }
                 return Some((starter, subscription));
             }
             Err(AttemptError::ConnectionLost(_)) => {}

@@ -19,7 +19,7 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 use crate::consume::{
     Shared,
     acker::{AckTask, Acker},
-    slow_start::{NextLevel, PrefetchLevel, SlowStart},
+    prefetch::{NextLevel, Prefetch, PrefetchLevel, Step},
     starter::unavailable,
     wakeup_throttle::WakeupThrottle,
 };
@@ -44,7 +44,7 @@ pub(super) struct Subscription {
     throttle: WakeupThrottle,
     /// The tag of the last delivery that was handed out.
     last: u64,
-    slow_start: Option<SlowStart>,
+    step: Option<Step>,
     /// Whether the queue delivers to one consumer at a time.
     single_active: bool,
     /// The cancellation of the consumer, while one is under way.
@@ -56,7 +56,7 @@ pub(super) async fn subscribe(
     shared: &Shared,
     session: &Arc<Session>,
     queue: &str,
-    prefetch: u16,
+    prefetch: Prefetch,
     level: PrefetchLevel,
 ) -> Result<Subscription, AttemptError> {
     let Ok(name) = ShortString::try_new(queue) else {
@@ -65,7 +65,7 @@ pub(super) async fn subscribe(
             format!("the name of queue `{queue}` is longer than 255 bytes; shorten it"),
         )));
     };
-    let slow_start = SlowStart::new(session, level, prefetch);
+    let step = Step::from(level, prefetch, session);
     let prefetch = level.prefetch(prefetch);
     let channel = session.channel().await.map_err(AttemptError::ConnectionLost)?;
     let refused = |fault| refusal(session, queue, fault);
@@ -86,7 +86,7 @@ pub(super) async fn subscribe(
         decoder: MessageDecoder::default(),
         throttle: WakeupThrottle::new(prefetch),
         last: 0,
-        slow_start,
+        step,
         single_active,
         stopping: None,
     })
@@ -120,8 +120,8 @@ impl Subscription {
         // One of several takes its turn when another one ends: a larger prefetch is not worth that.
         if self.stopping.is_none()
             && !self.single_active
-            && let Some(slow_start) = &mut self.slow_start
-            && slow_start.is_over(context)
+            && let Some(step) = &mut self.step
+            && step.is_due(&self.acker, self.last, context)
         {
             let (channel, tag) = (self.channel.clone(), self.consumer.tag());
             let cancel = async move {
@@ -164,8 +164,8 @@ impl Subscription {
         let Raw { delivery_tag, exchange, routing_key, redelivered, properties, data, acker: _ } = raw;
         self.last = delivery_tag;
         self.throttle.handed_out();
-        if let Some(slow_start) = &mut self.slow_start {
-            slow_start.handed_out();
+        if let Some(step) = &mut self.step {
+            step.handed_out(data.len());
         }
         let message = self.decoder.decode(&exchange, &routing_key, &properties, data);
         Delivery::new(message, redelivered, Arc::clone(&self.acker) as _, delivery_tag)
@@ -179,6 +179,6 @@ impl Subscription {
             return None;
         }
         self.acker.retire(None, self.last);
-        self.slow_start.map(|slow_start| (self.session, slow_start.next()))
+        self.step.map(|step| (self.session, step.next()))
     }
 }

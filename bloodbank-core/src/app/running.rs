@@ -13,7 +13,7 @@ use crate::{
         App, AppControl, Health, HealthProbe, ProbeGuard, ProbeServer, StopSignals, control::Switch, probe::Part,
         watchdog::Watchdog,
     },
-    consume::{self, Intake, SubscriberSpec},
+    consume::{self, Intake, Source, SubscriberSpec},
     dedupe::{Dedupe, Guard},
     error::{Error, ErrorKind, Result},
     handler::{Attempts, Target},
@@ -80,8 +80,8 @@ pub(super) async fn start<Provided>(app: App<Provided>) -> Result<RunningApp> {
     let count = subscribers.len();
     let mut targets = Vec::with_capacity(count);
     for (spec, paused) in subscribers.into_iter().zip(paused) {
-        let prefetch = spec.options.effective_prefetch().max(spec.options.concurrency);
-        let deliveries = bus.transport().consume(Arc::clone(&spec.queue), prefetch).await?;
+        let source = Source::of(&spec.queue, &spec.options);
+        let deliveries = source.consume(&bus).await?;
         let target = Arc::new(Target {
             bus: bus.clone(),
             subscriber: Arc::clone(&spec.name),
@@ -98,7 +98,6 @@ pub(super) async fn start<Provided>(app: App<Provided>) -> Result<RunningApp> {
             spec.dedupe_within.zip(dedupe.clone()).map(|(within, dedupe)| Guard::new(dedupe, &spec.queue, within));
         let end =
             End { part: Part::Subscriber(Arc::clone(&spec.queue)), stop: stop.clone(), ended: Arc::clone(&ended) };
-        let source = (Arc::clone(&spec.queue), prefetch);
         let intake = Intake::new(bus.clone(), source, deliveries, paused.clone(), spec.options.rate);
         let stop = stop.clone();
         let worker = match spec.options.partitions {

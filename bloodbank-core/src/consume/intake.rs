@@ -10,16 +10,36 @@ use tokio::{
 use tracing::warn;
 
 use crate::{
+    error::Result,
     publish::Bus,
-    registry::Rate,
+    registry::{Rate, SubscriberOptions},
     transport::{Deliveries, Delivery},
 };
+
+/// Where the deliveries of a subscriber come from, and how many may be unsettled: at first, and once they are settled quickly.
+#[derive(Clone)]
+pub(crate) struct Source {
+    pub(crate) queue: Arc<str>,
+    pub(crate) prefetch: u16,
+    pub(crate) most: u16,
+}
+
+impl Source {
+    pub(crate) fn of(queue: &Arc<str>, options: &SubscriberOptions) -> Self {
+        let (first, most) = (options.effective_prefetch(), options.most_prefetch());
+        let at_once = options.concurrency;
+        Self { queue: Arc::clone(queue), prefetch: first.max(at_once), most: most.max(at_once) }
+    }
+
+    pub(crate) async fn consume(&self, bus: &Bus) -> Result<Deliveries> {
+        bus.transport().consume_ahead(Arc::clone(&self.queue), self.prefetch, self.most).await
+    }
+}
 
 /// The deliveries of a subscriber.
 pub(crate) struct Intake {
     bus: Bus,
-    queue: Arc<str>,
-    prefetch: u16,
+    source: Source,
     /// `None` while the subscriber is paused: what the broker has sent ahead is there for others meanwhile.
     deliveries: Option<Deliveries>,
     paused: watch::Receiver<bool>,
@@ -29,12 +49,12 @@ pub(crate) struct Intake {
 impl Intake {
     pub(crate) fn new(
         bus: Bus,
-        (queue, prefetch): (Arc<str>, u16),
+        source: Source,
         deliveries: Deliveries,
         paused: watch::Receiver<bool>,
         rate: Option<Rate>,
     ) -> Self {
-        Self { bus, queue, prefetch, deliveries: Some(deliveries), paused, pace: rate.map(Pace::new) }
+        Self { bus, source, deliveries: Some(deliveries), paused, pace: rate.map(Pace::new) }
     }
 
     /// The next delivery, when it may be handled; `None`: the transport is closed. Nothing is lost when the future is dropped.
@@ -46,7 +66,7 @@ impl Intake {
                 continue;
             }
             let Some(deliveries) = &mut self.deliveries else {
-                self.deliveries = consume(&self.bus, &self.queue, self.prefetch).await;
+                self.deliveries = consume(&self.bus, &self.source).await;
                 continue;
             };
             let pace = &mut self.pace;
@@ -71,11 +91,11 @@ impl Intake {
 }
 
 /// Consumes again after a pause; `None`: it cannot be now.
-async fn consume(bus: &Bus, queue: &Arc<str>, prefetch: u16) -> Option<Deliveries> {
-    match bus.transport().consume(Arc::clone(queue), prefetch).await {
+async fn consume(bus: &Bus, source: &Source) -> Option<Deliveries> {
+    match source.consume(bus).await {
         Ok(deliveries) => Some(deliveries),
         Err(error) => {
-            warn!(queue = &**queue, %error, "a subscriber that was paused cannot go on yet; trying again");
+            warn!(queue = &*source.queue, %error, "a subscriber that was paused cannot go on yet; trying again");
             sleep(Duration::from_secs(1)).await;
             None
         }

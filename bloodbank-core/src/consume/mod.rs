@@ -15,7 +15,7 @@ mod settle;
 mod spec;
 mod worker;
 
-pub(crate) use intake::Intake;
+pub(crate) use intake::{Intake, Source};
 pub(crate) use partitions::run as run_partitions;
 pub(crate) use runtime::run;
 pub use spec::HandlerService;

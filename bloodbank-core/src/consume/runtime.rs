@@ -102,8 +102,7 @@ async fn in_lanes(worker: Worker, concurrency: usize, mut feed: Feed, stop: &Can
     let tasks = TaskTracker::new();
     let lanes: Vec<_> = (0..concurrency)
         .map(|_| {
-            let (sender, mut receiver) =
-                mpsc::channel::<Pending>(usize::from(worker.spec.options.effective_prefetch()));
+            let (sender, mut receiver) = mpsc::channel::<Pending>(usize::from(worker.spec.options.most_prefetch()));
             let (mut worker, stop) = (worker.clone(), stop.clone());
             tasks.spawn(async move {
                 let (mut behind, mut ahead) = (Behind::default(), Ahead::new(worker.guard()));

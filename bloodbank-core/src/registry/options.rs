@@ -211,17 +211,28 @@ impl SubscriberOptions {
         self.dedupe_within.filter(|_| !self.transactional)
     }
 
-    /// The number of deliveries that the broker sends ahead: the configured one, or enough to keep every handler busy; with a
-    /// rate, no more than two seconds of it.
+    /// The number of deliveries that the broker sends ahead at first: the configured one, or enough to keep every handler busy; with
+    /// a rate, no more than two seconds of it.
     #[must_use]
     pub fn effective_prefetch(&self) -> u16 {
         if let Some(prefetch) = self.prefetch {
             return prefetch;
         }
         let at_once = self.concurrency.max(1).saturating_mul(self.batch.map_or(1, |batch| batch.max));
-        let usual = at_once.saturating_mul(4).clamp(128, 2048);
+        // A partition has one consumer: nobody else goes without what it has.
+        let least = if self.partitions.is_some() { 128 } else { 16 };
+        let usual = at_once.saturating_mul(4).clamp(least, 2048);
         let in_time = self.rate.map_or(usual, Rate::in_two_seconds);
         usual.min(in_time).max(at_once)
+    }
+
+    /// The number of deliveries that the broker may send ahead to a subscriber that is quick: 1024 or more, but no more than at first
+    /// where that is configured, where there is a rate, and where the queue has priorities, which count only in the queue.
+    #[must_use]
+    pub fn most_prefetch(&self) -> u16 {
+        let first = self.effective_prefetch();
+        let is_fixed = self.prefetch.is_some() || self.rate.is_some() || self.max_priority.is_some();
+        if is_fixed { first } else { first.max(1024) }
     }
 }
 
@@ -362,8 +373,10 @@ mod tests {
             O.batch(batch(50)).rate(rate(1)),
             O.batch(batch(1000)).concurrency(100),
             O.prefetch(7).rate(rate(1)),
+            O.partitions(8),
         ];
-        assert_eq!(options.map(|options| options.effective_prefetch()), [128, 400, 6, 128, 1, 2048, 50, 65535, 7]);
+        assert_eq!(options.map(|options| options.effective_prefetch()), [16, 400, 6, 16, 1, 2048, 50, 65535, 7, 128]);
+        assert_eq!(options.map(|options| options.most_prefetch()), [1024, 1024, 6, 16, 1, 2048, 50, 65535, 7, 1024]);
     }
 
     const S: fn(u64) -> Duration = Duration::from_secs;

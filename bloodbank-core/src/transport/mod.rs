@@ -53,6 +53,16 @@ pub trait Consume: Send + Sync + 'static {
     /// When the queue does not exist or the transport is closed.
     fn consume(&self, queue: Arc<str>, prefetch: u16) -> BoxFuture<'_, Result<Deliveries>>;
 
+    /// Starts to consume a queue like [`consume`](Self::consume), and later allows up to `most` unsettled deliveries if they are
+    /// settled so quickly that the broker would wait for this consumer. By itself it leaves the number at `prefetch`.
+    ///
+    /// # Errors
+    /// Those of [`consume`](Self::consume).
+    fn consume_ahead(&self, queue: Arc<str>, prefetch: u16, most: u16) -> BoxFuture<'_, Result<Deliveries>> {
+        let _ = most;
+        self.consume(queue, prefetch)
+    }
+
     /// Fetches the messages that wait in a queue now, one by one, without being its consumer.
     ///
     /// # Errors

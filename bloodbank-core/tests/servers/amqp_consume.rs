@@ -9,7 +9,7 @@ use bloodbank_core::{
     ErrorKind,
     message::HeaderValue,
     settings::QueueKind,
-    transport::{Consume, Delivery, Publish, Topology, Transport, topology::Queue},
+    transport::{Consume, Deliveries, Delivery, Publish, Topology, Transport, topology::Queue},
 };
 use bytes::Bytes;
 use chrono::DateTime;
@@ -182,6 +182,51 @@ async fn with_prefetch_one_no_acknowledgement_holds_up_the_next() {
     }
     amqp.close().await;
     Observer::new().await.delete(&[&queue]).await;
+}
+
+/// The deliveries that come while none is acknowledged.
+async fn sent_ahead(deliveries: &mut Deliveries) -> Vec<Delivery> {
+    let mut held = Vec::new();
+    while let Ok(delivery) = timeout(Duration::from_millis(500), deliveries.next()).await {
+        held.push(delivery.expect("the stream goes on"));
+    }
+    held
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_quick_gets_more_ahead_and_each_message_once_in_order() {
+    const MESSAGES: usize = 4_000;
+    let amqp = connect().await;
+    for kind in [QueueKind::Classic, QueueKind::Quorum] {
+        let queue = queue_of(&amqp, kind).await;
+        publish_all(&amqp, (0..MESSAGES).map(|n| to_queue(&queue, n.to_string()))).await;
+        let mut deliveries = amqp.consume_ahead(Arc::clone(&queue), 16, 200).await.unwrap();
+        let mut number = 0;
+        let mut settle = |delivery: Delivery| {
+            assert_eq!((body(&delivery), delivery.redelivered), (number.to_string(), false));
+            number += 1;
+            delivery.ack();
+        };
+        let held = sent_ahead(&mut deliveries).await;
+        assert_eq!(held.len(), 16, "nothing is known of it at first");
+        held.into_iter().for_each(&mut settle);
+        // On a busy machine it is not quick at once.
+        loop {
+            for _ in 0..200 {
+                settle(next(&mut deliveries).await);
+            }
+            let held = sent_ahead(&mut deliveries).await;
+            let ahead = held.len();
+            held.into_iter().for_each(&mut settle);
+            if ahead == 200 {
+                break;
+            }
+            assert_eq!(ahead, 16);
+        }
+        drop(deliveries);
+        Observer::new().await.delete(&[&queue]).await;
+    }
+    amqp.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

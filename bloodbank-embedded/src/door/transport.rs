@@ -64,6 +64,10 @@ impl Consume for DoorTransport {
         })
     }
 
+    fn consume_ahead(&self, queue: Arc<str>, prefetch: u16, most: u16) -> BoxFuture<'_, Result<Deliveries>> {
+        self.consume(queue, crate::ahead(prefetch, most))
+    }
+
     fn browse(&self, queue: Arc<str>) -> BoxFuture<'_, Result<BoxQueueBrowser>> {
         Box::pin(async move {
             let mut answers = self.0.send(Call::Browse { queue });

@@ -63,6 +63,10 @@ impl Consume for Intercepted {
         self.inner.transport().consume(queue, prefetch)
     }
 
+    fn consume_ahead(&self, queue: Arc<str>, prefetch: u16, most: u16) -> BoxFuture<'_, Result<Deliveries>> {
+        self.inner.transport().consume_ahead(queue, prefetch, most)
+    }
+
     fn browse(&self, queue: Arc<str>) -> BoxFuture<'_, Result<BoxQueueBrowser>> {
         self.inner.transport().browse(queue)
     }

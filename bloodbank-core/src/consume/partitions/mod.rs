@@ -18,7 +18,7 @@ use tracing::{debug, info, warn};
 use crate::{
     consume::{
         feed::Feed,
-        intake::Intake,
+        intake::{Intake, Source},
         partitions::share::{Seen, SeenPartition, Step},
         runtime::one_by_one,
         spec::SubscriberSpec,
@@ -164,8 +164,8 @@ impl Partitions {
 
     async fn take(&mut self, partition: usize, stop: &CancellationToken) {
         let (target, queue) = (&self.target, &self.queues[partition]);
-        let prefetch = self.worker.spec.options.effective_prefetch();
-        let deliveries = match target.bus.transport().consume(Arc::clone(queue), prefetch).await {
+        let source = Source::of(queue, &self.worker.spec.options);
+        let deliveries = match source.consume(&target.bus).await {
             Ok(deliveries) => deliveries,
             Err(error) => {
                 warn!(queue = &**queue, %error, "a partition cannot be consumed yet; trying again");
@@ -173,7 +173,6 @@ impl Partitions {
             }
         };
         info!(queue = &**queue, "takes a partition");
-        let source = (Arc::clone(queue), prefetch);
         let intake = Intake::new(target.bus.clone(), source, deliveries, self.paused.clone(), None);
         let feed = Feed::new(Arc::clone(target), intake, None);
         let (worker, stop) = (self.worker.clone(), stop.child_token());
