@@ -40,6 +40,10 @@ pub struct TlsFiles {
     pub key: PathBuf,
 }
 
+/// What was dead-lettered to a queue that just then was full, or changed its leader, is sent again after 10 s instead of 180 s: a retry
+/// that comes back is among it.
+const ADVANCED: &str = "[{rabbit, [{dead_letter_worker_publisher_confirm_timeout, 10000}]}].\n";
+
 /// A private RabbitMQ broker on loopback, with the user `guest` and the password `guest`; a node of its own, or of a
 /// [`Cluster`](crate::Cluster).
 ///
@@ -165,7 +169,12 @@ management.tcp.port = {}
             self.amqp.number()
         );
         let plugins = if self.management.is_some() { "[rabbitmq_management].\n" } else { "[].\n" };
-        let files = [("rabbitmq.conf", settings.as_str()), ("environment", ""), ("enabled_plugins", plugins)];
+        let files = [
+            ("rabbitmq.conf", settings.as_str()),
+            ("advanced.config", ADVANCED),
+            ("environment", ""),
+            ("enabled_plugins", plugins),
+        ];
         for (name, text) in files {
             let path = self.sandbox.path(name);
             fs::write(&path, text).map_err(HarnessError::io(format!("write {}", path.display())))?;
@@ -213,8 +222,9 @@ management.tcp.port = {}
         self.amqp.number()
     }
 
-    /// The name of the Erlang node.
-    pub(crate) fn node_name(&self) -> &str {
+    /// The name of the Erlang node, by which `ctl` names it.
+    #[must_use]
+    pub fn node_name(&self) -> &str {
         &self.node
     }
 
@@ -255,6 +265,7 @@ management.tcp.port = {}
             .env("RABBITMQ_PID_FILE", path("pid"))
             .env("RABBITMQ_GENERATED_CONFIG_DIR", path("generated"))
             .env("RABBITMQ_CONFIG_FILE", path("rabbitmq"))
+            .env("RABBITMQ_ADVANCED_CONFIG_FILE", path("advanced.config"))
             .env("RABBITMQ_ENABLED_PLUGINS_FILE", path("enabled_plugins"))
             .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", ERLANG)
             .stdout(self.sandbox.output("console.log")?)

@@ -66,9 +66,11 @@
 #![allow(clippy::unwrap_used, reason = "what fails in a test or its child shall fail the test")]
 
 mod child;
+mod cluster;
 mod deadline;
 mod delayed;
 mod file;
+mod fleet;
 mod ledger;
 mod poison;
 mod processes;
@@ -76,6 +78,7 @@ mod rabbit;
 mod scenario;
 
 use bloodbank_harness::Random;
+use cluster::{ClusterFault, ClusterScenario};
 use file::{FileFault, FileScenario};
 use rabbit::{RabbitFault, RabbitScenario};
 use scenario::{Scenario, run};
@@ -102,6 +105,19 @@ fn each_fault_of_a_file_once() {
 #[ignore = "takes long; run scripts/faults.sh"]
 fn many_faults() {
     many::<RabbitScenario>(RabbitFault::ALL);
+}
+
+/// Some faults of a cluster.
+#[test]
+fn some_faults_of_a_cluster() {
+    run::<ClusterScenario>(seeded(), ClusterFault::SHORT);
+}
+
+/// As many on a cluster of three nodes.
+#[test]
+#[ignore = "takes long; run scripts/faults.sh --cluster"]
+fn many_faults_of_a_cluster() {
+    many::<ClusterScenario>(ClusterFault::ALL);
 }
 
 /// As many on a file.

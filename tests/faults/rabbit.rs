@@ -1,15 +1,14 @@
 //! A RabbitMQ, a network, a Redis, publishers and consumers: and what is done to them.
 
-use std::{fs, sync::Arc, thread::sleep, time::Duration};
+use std::{fs, thread::sleep, time::Duration};
 
-use bloodbank::{Bus, DeadLetters, Settings, dead_letter::Filter};
-use bloodbank_harness::{Direction, Ending, HarnessError, Proxy, RabbitMq, Random, Redis, unique};
+use bloodbank_harness::{Direction, Ending, HarnessError, Proxy, RabbitMq, Random, Redis};
 
 use super::{
-    child::SERVICE,
+    fleet::{Fleet, left, write_down_queues},
     ledger::Ledger,
     processes::{ChildProcess, kill_again_and_again},
-    scenario::{Scenario, drained, eventually, faults},
+    scenario::{Scenario, eventually, faults},
 };
 
 faults! {
@@ -78,10 +77,7 @@ impl RabbitFault {
 const WAYS: [Direction; 2] = [Direction::ToServer, Direction::ToClient];
 
 pub(crate) struct RabbitScenario {
-    ledger: Arc<Ledger>,
-    publishers: Vec<ChildProcess>,
-    consumers: Vec<ChildProcess>,
-    settings: Settings,
+    fleet: Fleet,
     proxy: Proxy,
     broker: RabbitMq,
     redis_proxy: Proxy,
@@ -93,28 +89,13 @@ impl RabbitScenario {
         self.broker.ctl(arguments).unwrap()
     }
 
-    fn publishers(&self, order: &str) {
-        self.publishers.iter().for_each(|publisher| publisher.order(order));
-    }
-
-    /// A quorum queue that was just declared may not survive a kill of RabbitMQ 3.10: it writes down which there are only now
-    /// and then.
-    fn write_down_queues(broker: &RabbitMq) {
-        broker.ctl(&["eval", "[dets:sync(Table) || Table <- dets:all()]."]).unwrap();
-    }
-
-    /// The queues that still hold something; not the dead letters.
     fn left(&self) -> Vec<String> {
-        let is_left = |line: &&str| {
-            let ours = line.starts_with("faults.") && !line.contains(".dlq");
-            (ours || line.starts_with("bloodbank.retry.")) && !line.ends_with("\t0")
-        };
-        self.ctl(&["list_queues", "name", "messages"]).lines().filter(is_left).map(str::to_owned).collect()
+        left(&self.ctl(&["list_queues", "name", "messages"]))
     }
 
     /// With nothing in it and nothing on the way to it: what it held would go with it.
     fn queue_deleted(&self) {
-        self.publishers("hold");
+        self.fleet.publishers("hold");
         // And stay so: something may be on its way that is in no queue just now.
         let mut quiet = 0;
         eventually("the queues are empty", || {
@@ -123,8 +104,8 @@ impl RabbitScenario {
         });
         self.ctl(&["delete_queue", "faults.work"]);
         eventually("it is consumed again", || self.ctl(&["list_consumers", "queue_name"]).contains("faults.work"));
-        Self::write_down_queues(&self.broker);
-        self.publishers("go on");
+        write_down_queues(&self.broker);
+        self.fleet.publishers("go on");
     }
 
     fn queue_full(&self) {
@@ -132,12 +113,12 @@ impl RabbitScenario {
             let policy = format!(r#"{{"max-length":{length}}}"#);
             self.ctl(&["set_policy", "--apply-to", "queues", "full", "^faults[.]work$", &policy]);
         };
-        let refused = self.ledger.unknown() + 3;
+        let refused = self.fleet.ledger.unknown() + 3;
         most("1");
         // Who is quick keeps it empty.
-        self.consumers.iter().for_each(ChildProcess::pause);
-        eventually("something is refused", || self.ledger.unknown() >= refused);
-        self.consumers.iter().for_each(ChildProcess::resume);
+        self.fleet.consumers.iter().for_each(ChildProcess::pause);
+        eventually("something is refused", || self.fleet.ledger.unknown() >= refused);
+        self.fleet.consumers.iter().for_each(ChildProcess::resume);
         // Without any limit, RabbitMQ 3.10 does not notice that it is no longer reached, and refuses on and on.
         most("1000000");
         self.makes_progress();
@@ -192,22 +173,6 @@ impl RabbitScenario {
         random.pause(milliseconds);
         end().unwrap();
     }
-
-    fn parked(&self) {
-        let runtime = tokio::runtime::Runtime::new().unwrap();
-        let parked = runtime.block_on(async {
-            let bus = Bus::connect(self.settings.clone()).await.unwrap();
-            let list = async |subscriber: &str| {
-                let letters = DeadLetters::of(&bus, format!("{SERVICE}.{subscriber}"));
-                let listed = letters.list(&Filter::default()).await.unwrap();
-                listed.into_iter().filter_map(|letter| letter.event_id).collect::<Vec<_>>()
-            };
-            let parked = [list("work").await, list("once").await, list("count").await];
-            bus.close().await;
-            parked
-        });
-        self.ledger.park(parked);
-    }
 }
 
 impl Scenario for RabbitScenario {
@@ -218,31 +183,14 @@ impl Scenario for RabbitScenario {
         // What it has answered is on the disk: a Redis that forgets makes duplicates, which is a fault of its own.
         let redis = Redis::start_with(&["--appendonly", "yes", "--appendfsync", "always"]).expect("and a Redis");
         let (proxy, redis_proxy) = (Proxy::to(broker.port()).unwrap(), Proxy::to(redis.port()).unwrap());
-        let exchange = unique("faults");
-        let mut settings = Settings::default();
-        settings.service_name = Some(SERVICE.to_owned());
-        settings.exchange_name.clone_from(&exchange);
-        settings.rabbit_url = Some(broker.url().into());
-        let ledger = Arc::new(Ledger::default());
-        let variables = vec![
-            ("SERVICE_NAME", SERVICE.to_owned()),
-            ("EXCHANGE_NAME", exchange),
-            ("RABBIT_URL", broker.url_through(proxy.port())),
-            ("REDIS_URL", redis.url_through(redis_proxy.port())),
-            ("BLOODBANK_PUBLISH_TIMEOUT_MS", "60000".to_owned()),
-        ];
-        let start = |role| ChildProcess::start(role, variables.clone(), Arc::clone(&ledger));
-        let consumers: Vec<_> = (0..3).map(|_| start("consumer")).collect();
-        eventually("the consumers begin", || {
-            broker.ctl(&["list_consumers", "queue_name"]).unwrap_or_default().contains("faults.count")
-        });
-        Self::write_down_queues(&broker);
-        let publishers = (0..2).map(|_| start("publisher")).collect();
-        Self { ledger, publishers, consumers, settings, proxy, broker, redis_proxy, redis }
+        let addresses = (broker.url_through(proxy.port()), redis.url_through(redis_proxy.port()));
+        let consumed = || broker.ctl(&["list_consumers", "queue_name"]).unwrap_or_default();
+        let fleet = Fleet::start(addresses, broker.url(), consumed, || write_down_queues(&broker));
+        Self { fleet, proxy, broker, redis_proxy, redis }
     }
 
     fn ledger(&self) -> &Ledger {
-        &self.ledger
+        &self.fleet.ledger
     }
 
     fn inflict(&self, fault: RabbitFault, random: &mut Random) {
@@ -290,18 +238,18 @@ impl Scenario for RabbitScenario {
                 random.pause(8_000);
                 proxy.resume();
             }
-            RabbitFault::ChannelError => self.publishers("channel error"),
-            RabbitFault::PublisherKilled => random.choose(&self.publishers).kill(),
-            RabbitFault::ConsumerKilled => random.choose(&self.consumers).kill(),
-            RabbitFault::ConsumersKilledAgainAndAgain => kill_again_and_again(&self.consumers, random),
+            RabbitFault::ChannelError => self.fleet.publishers("channel error"),
+            RabbitFault::PublisherKilled => random.choose(&self.fleet.publishers).kill(),
+            RabbitFault::ConsumerKilled => random.choose(&self.fleet.consumers).kill(),
+            RabbitFault::ConsumersKilledAgainAndAgain => kill_again_and_again(&self.fleet.consumers, random),
             RabbitFault::ConsumersRestartedOneByOne => {
-                for consumer in &self.consumers {
+                for consumer in &self.fleet.consumers {
                     consumer.terminate();
                     self.makes_progress();
                 }
             }
-            RabbitFault::PoisonThatKills => random.choose(&self.publishers).order("poison"),
-            RabbitFault::DeadLettersRedriven => random.choose(&self.publishers).order("redrive"),
+            RabbitFault::PoisonThatKills => random.choose(&self.fleet.publishers).order("poison"),
+            RabbitFault::DeadLettersRedriven => random.choose(&self.fleet.publishers).order("redrive"),
             RabbitFault::RedisKilled => Self::outage(random, 1_500, || redis.kill(), || redis.start_again()),
             RabbitFault::RedisFrozen => Self::outage(random, 2_000, || redis.pause(), || redis.resume()),
             RabbitFault::RedisSlow => {
@@ -315,29 +263,17 @@ impl Scenario for RabbitScenario {
                 Self::outage(random, 2_000, || memory("1"), || memory("0"));
             }
             RabbitFault::RedisEmptied => {
-                self.ledger.forgets();
+                self.fleet.ledger.forgets();
                 assert_eq!(redis.tell("FLUSHALL").unwrap(), "+OK");
                 // What was handled before and is still to be read.
                 sleep(Duration::from_millis(500));
-                self.ledger.forgets();
+                self.fleet.ledger.forgets();
             }
         }
     }
 
     fn end(&mut self) -> String {
-        self.publishers.iter().for_each(ChildProcess::let_end);
-        self.publishers("stop");
-        self.publishers.iter_mut().for_each(ChildProcess::join);
-        // What came twice is acknowledged too, in the end.
-        let mut left = Vec::new();
-        drained(&self.ledger, || {
-            self.parked();
-            left = self.left();
-            left.len()
-        });
-        self.consumers.iter().for_each(ChildProcess::let_end);
-        self.consumers.iter().for_each(ChildProcess::terminate);
-        self.consumers.iter_mut().for_each(ChildProcess::join);
-        left.join(", ")
+        let Self { fleet, broker, .. } = self;
+        fleet.end(|| left(&broker.ctl(&["list_queues", "name", "messages"]).unwrap()))
     }
 }

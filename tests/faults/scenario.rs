@@ -12,8 +12,9 @@ use super::ledger::Ledger;
 
 /// Longer than anything here should take on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
-/// RabbitMQ dead-letters a message again only after 180 s when its target was full (`dead_letter_worker_publisher_confirm_timeout`).
-const DEAD_LETTERS: Duration = Duration::from_secs(300);
+/// RabbitMQ dead-letters a message again only after a while when its target was full or had no leader
+/// (`dead_letter_worker_publisher_confirm_timeout`: 180 s, here 10 s).
+const DEAD_LETTERS: Duration = Duration::from_secs(120);
 
 /// A bus with publishers and consumers, and what is done to them.
 pub(crate) trait Scenario: Sized {
