@@ -196,6 +196,29 @@ async fn a_full_queue_refuses() {
     amqp.close().await;
 }
 
+/// RabbitMQ refuses a message when one of its queues is full, and gives it to the others all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_message_is_at_most_twice_in_queues_that_take_it() {
+    const MESSAGES: u32 = 50;
+    let amqp = connect().await;
+    let (exchange, healthy, topology) = exchange_and_queue(QueueKind::Classic);
+    let full = name("full");
+    let binding = Binding { exchange: Arc::clone(&exchange), queue: Arc::clone(&full), pattern: "#".into() };
+    let topology =
+        topology.queues([Queue::new(Arc::clone(&full), QueueKind::Classic).max_length(1)]).bindings([binding]);
+    amqp.declare(topology).await.unwrap();
+    amqp.publish(to_queue(&full, "{}")).await.unwrap();
+
+    for n in 0..MESSAGES {
+        let error = amqp.publish(message(&exchange, "some.key", n.to_string())).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
+    }
+    let observer = Observer::new().await;
+    observer.waits(&healthy, 2 * MESSAGES).await;
+    observer.delete(&[&healthy, &full]).await;
+    amqp.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_protocol_cannot_carry_is_an_error_before_the_wire() {
     let amqp = connect().await;
