@@ -10,4 +10,4 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 executions="${1:-1000000}"
 seed="${2:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}"
 shift $(($# < 2 ? $# : 2))
-exec cargo run --quiet --release --package bloodbank-fuzz --bin fuzz-inputs -- "$executions" "$seed" "$@"
+exec cargo run --quiet --profile bench --package bloodbank-fuzz --bin fuzz-inputs -- "$executions" "$seed" "$@"
