@@ -131,7 +131,8 @@ pub mod routing {
 /// Settings from the environment, `.env` and `bloodbank.toml`.
 pub mod settings {
     pub use bloodbank_core::settings::{
-        ClaimStoreKind, CorrelationStoreKind, JournalKind, LogFormat, QueueKind, Reader, TlsFiles, TopologyMode,
+        ClaimStoreKind, CorrelationStoreKind, JournalKind, LogFormat, QueueArgument, QueueArguments, QueueKind, Reader,
+        TlsFiles, TopologyMode,
     };
 }
 
