@@ -21,6 +21,7 @@ use crate::{
     declared_topology::DeclaredTopology,
     dial::dial,
     journal_sign::JournalSign,
+    limit,
     liveness_probe::LivenessProbe,
     session::Session,
     timeout::{CALL_TIMEOUT, with_timeout},
@@ -397,6 +398,11 @@ fn refusal(node: &AMQPUri, fault: &BrokerFault) -> Option<Error> {
     let (BrokerFault::Channel { text, .. } | BrokerFault::Protocol { text }) = fault else {
         return None;
     };
+    if let Some(remedy) = limit::remedy(text) {
+        let address = Shown(node);
+        let text = format!("RabbitMQ at {address} allows no more connections ({text}); {remedy}");
+        return Some(Error::new(ErrorKind::Connection, text));
+    }
     let remedy = if text.contains("vhost") {
         "create the virtual host and give the user permission, or correct RABBIT_URL"
     } else {
