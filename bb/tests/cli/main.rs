@@ -7,6 +7,7 @@ use bloodbank as _;
 mod agents;
 #[cfg(feature = "archive")]
 mod archive;
+mod cluster;
 mod documents;
 mod http_receiver;
 mod journal;
