@@ -186,7 +186,7 @@ pub mod telemetry {
 /// The RabbitMQ transport.
 #[cfg(feature = "amqp")]
 pub mod amqp {
-    pub use bloodbank_amqp::{Amqp, JournalRetention, JournalStatus, JournalSwitch};
+    pub use bloodbank_amqp::{Amqp, ExchangeSwitch, JournalRetention, JournalStatus, JournalSwitch};
 }
 
 /// The embedded bus: a transport in this process, in memory or in one file.

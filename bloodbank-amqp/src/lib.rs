@@ -9,6 +9,7 @@
 //! - `consume`: every consumer has a channel, and one task per channel sends its acknowledgements.
 //! - `declare`: exchanges, queues and bindings, declared and compared.
 //! - `definitions`: the same as documents, which operators import.
+//! - `exchange_switch`: moving services from one exchange to another while they run.
 //! - `journal`: a stream that keeps every event, where one is switched on.
 
 #![forbid(unsafe_code)]
@@ -23,6 +24,7 @@ mod declare_error;
 mod declared_topology;
 mod definitions;
 mod dial;
+mod exchange_switch;
 mod incoming;
 mod journal;
 mod journal_sign;
@@ -43,6 +45,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+pub use crate::exchange_switch::ExchangeSwitch;
 pub use crate::journal::{JournalRetention, JournalStatus, JournalSwitch};
 use crate::{
     address::Address,

@@ -59,6 +59,8 @@ pub(super) enum Role {
     Browsing,
     /// Reads a journal, beside the supervised connections.
     Journal,
+    /// Moves services to another exchange, beside the supervised connections.
+    Switch,
 }
 
 impl Role {
@@ -69,6 +71,7 @@ impl Role {
             Self::Apart => "consume_apart",
             Self::Browsing => "browse",
             Self::Journal => "journal",
+            Self::Switch => "switch",
         }
     }
 
@@ -77,7 +80,7 @@ impl Role {
         match self {
             Self::Publishing => declared.without_transient(),
             Self::Consuming => declared.all(),
-            Self::Apart | Self::Browsing | Self::Journal => Topology::default(),
+            Self::Apart | Self::Browsing | Self::Journal | Self::Switch => Topology::default(),
         }
     }
 }
@@ -314,7 +317,7 @@ impl Supervisor {
     async fn look(&self, session: &Session) -> Result<(), BrokerFault> {
         match self.role {
             Role::Publishing => self.sign.look(session).await,
-            Role::Consuming | Role::Apart | Role::Browsing | Role::Journal => Ok(()),
+            Role::Consuming | Role::Apart | Role::Browsing | Role::Journal | Role::Switch => Ok(()),
         }
     }
 

@@ -22,6 +22,7 @@ mod serve;
 mod sql;
 #[path = "../support/mod.rs"]
 mod support;
+mod switch;
 mod transcripts;
 #[cfg(unix)]
 mod ui;
