@@ -1,6 +1,7 @@
 //! `bb topology`.
 
 mod journal;
+mod partitions;
 mod switch;
 
 use std::{collections::BTreeMap, io::Write};
@@ -40,7 +41,8 @@ Examples:
   bb topology --format kubernetes | kubectl apply -f -
   bb topology declare
   bb topology journal enable
-  bb topology switch status --from bloodbank.events.v1 --to bloodbank.events.v2"
+  bb topology switch status --from bloodbank.events.v1 --to bloodbank.events.v2
+  bb topology partitions"
 )]
 pub(crate) struct Topology {
     /// How it is written
@@ -79,6 +81,7 @@ enum Action {
     Journal(journal::Journal),
     #[command(subcommand)]
     Switch(switch::Switch),
+    Partitions(partitions::Partitions),
     /// Compare it with the broker without changing anything; a difference ends with exit code 1
     Diff {
         /// As JSON
@@ -111,6 +114,7 @@ impl Topology {
                 Some(Action::Declare) => declare(topology).await,
                 Some(Action::Release { queue }) => release(queue).await,
                 Some(Action::Diff { json }) => diff(topology, json).await,
+                Some(Action::Partitions(partitions)) => partitions.run(&topology).await,
                 Some(Action::Journal(_) | Action::Switch(_)) => Ok(()),
             }
         })
