@@ -131,7 +131,8 @@ pub mod routing {
 /// Settings from the environment, `.env` and `bloodbank.toml`.
 pub mod settings {
     pub use bloodbank_core::settings::{
-        ClaimStoreKind, CorrelationStoreKind, JournalKind, LogFormat, QueueKind, Reader, TlsFiles, TopologyMode,
+        ClaimStoreKind, CorrelationStoreKind, JournalKind, LogFormat, QueueArgument, QueueArguments, QueueKind, Reader,
+        TlsFiles, TopologyMode,
     };
 }
 
@@ -185,7 +186,7 @@ pub mod telemetry {
 /// The RabbitMQ transport.
 #[cfg(feature = "amqp")]
 pub mod amqp {
-    pub use bloodbank_amqp::{Amqp, JournalRetention, JournalStatus, JournalSwitch};
+    pub use bloodbank_amqp::{Amqp, ExchangeSwitch, JournalRetention, JournalStatus, JournalSwitch};
 }
 
 /// The embedded bus: a transport in this process, in memory or in one file.

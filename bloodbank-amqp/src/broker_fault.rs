@@ -7,7 +7,11 @@ use lapin::{
     protocol::{AMQPErrorKind, AMQPHardError},
 };
 
+use crate::limit;
 use bloodbank_core::{Error, ErrorKind};
+
+/// The reply code of what a limit forbids.
+const NOT_ALLOWED: u16 = 530;
 
 /// The reason why a call to the broker failed.
 #[derive(Debug, Clone)]
@@ -48,10 +52,8 @@ impl BrokerFault {
 
     /// The fault as an error of kind [`ErrorKind::Connection`]; `doing` names what failed.
     pub(super) fn into_error(self, doing: &str) -> Error {
-        Error::new(
-            ErrorKind::Connection,
-            format!("{doing}: {}; check that the broker is up and try again", self.text()),
-        )
+        let remedy = limit::remedy(self.text()).unwrap_or("check that the broker is up and try again");
+        Error::new(ErrorKind::Connection, format!("{doing}: {}; {remedy}", self.text()))
     }
 }
 
@@ -65,6 +67,10 @@ impl From<lapin::Error> for BrokerFault {
                 AMQPErrorKind::Hard(AMQPHardError::CONNECTIONFORCED) => Self::ConnectionLost { text },
                 AMQPErrorKind::Hard(_) => Self::Protocol { text },
             };
+        }
+        if let Lapin::ChannelsLimitReached = error.kind() {
+            // A limit that was agreed upon, about which the broker is not asked again; the connection works.
+            return Self::Channel { code: NOT_ALLOWED, text: error.to_string().into() };
         }
         Self::connection_lost(error.to_string())
     }

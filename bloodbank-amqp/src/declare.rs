@@ -1,18 +1,17 @@
 //! Declaration of exchanges, queues and bindings, and comparison with those of the broker.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
-
 use lapin::{
     Channel,
     options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
-    types::{AMQPValue, FieldTable, ShortString},
+    types::{FieldTable, ShortString},
 };
 use tracing::warn;
 
 use crate::{
     broker_fault::BrokerFault,
     declare_error,
-    session::Session,
+    queue_arguments::{QUEUE_TYPE, queue_arguments, queue_arguments_without_type},
+    session::{OwnedChannel, Session},
     subscriber_mark,
     timeout::{CALL_TIMEOUT, CLOSE_TIMEOUT, with_timeout},
 };
@@ -35,11 +34,22 @@ pub(super) enum AttemptError {
     ConnectionLost(BrokerFault),
 }
 
+impl AttemptError {
+    /// The error of an attempt to open a channel.
+    pub(super) fn no_channel(fault: BrokerFault) -> Self {
+        match fault {
+            // There are as many as there may be.
+            BrokerFault::Channel { .. } => Self::Refused(fault.into_error("opening a channel")),
+            fault => Self::ConnectionLost(fault),
+        }
+    }
+}
+
 /// Declares a topology, up to the first refusal.
 pub(super) async fn declare(session: &Session, topology: &Topology) -> Result<(), AttemptError> {
-    let channel = session.channel().await.map_err(AttemptError::ConnectionLost)?;
+    let mut channel = session.channel().await.map_err(AttemptError::no_channel)?;
     for item in items(topology) {
-        if let Err(fault) = item.declare(&channel).await? {
+        if let Err(fault) = make(session, &mut channel, &item).await? {
             return Err(refusal(session, &item, fault));
         }
     }
@@ -51,7 +61,7 @@ pub(super) async fn declare(session: &Session, topology: &Topology) -> Result<()
 pub(super) async fn restore(session: &Session, topology: &Topology) -> Result<(), BrokerFault> {
     let mut channel = session.channel().await?;
     for item in items(topology) {
-        let refused = match item.declare(&channel).await {
+        let refused = match make(session, &mut channel, &item).await {
             Ok(Ok(())) => continue,
             Ok(Err(fault)) => refusal(session, &item, fault),
             Err(refused) => refused,
@@ -70,21 +80,21 @@ pub(super) async fn restore(session: &Session, topology: &Topology) -> Result<()
 /// Compares a topology with the broker's without changing anything: an item that exists is declared once more, which the broker
 /// refuses where it differs.
 pub(super) async fn compare(session: &Session, topology: &Topology) -> Result<Vec<TopologyDiff>, AttemptError> {
-    let mut channel = session.channel().await.map_err(AttemptError::ConnectionLost)?;
+    let mut channel = session.channel().await.map_err(AttemptError::no_channel)?;
     let mut compared = Vec::new();
     for item in items(topology) {
         let status = match item.exists(&channel).await? {
             None => {
                 TopologyStatus::Unknown("AMQP does not show bindings; they are made again at each start".to_owned())
             }
-            Some(Ok(())) => match item.declare(&channel).await? {
+            Some(Ok(())) => match make(session, &mut channel, &item).await? {
                 Ok(()) => TopologyStatus::Equal,
                 Err(fault) => status(session, &item, fault)?,
             },
             Some(Err(fault)) => status(session, &item, fault)?,
         };
         if !channel.status().connected() {
-            channel = session.channel().await.map_err(AttemptError::ConnectionLost)?;
+            channel = session.channel().await.map_err(AttemptError::no_channel)?;
         }
         compared.push(TopologyDiff { item: item.name(), status });
     }
@@ -92,10 +102,41 @@ pub(super) async fn compare(session: &Session, topology: &Topology) -> Result<Ve
     Ok(compared)
 }
 
+/// Declares an item. A queue whose kind is left to the virtual host stays what it is there: it was made before the kind was said each
+/// time.
+async fn make(
+    session: &Session,
+    channel: &mut OwnedChannel,
+    item: &Item<'_>,
+) -> Result<Result<(), BrokerFault>, AttemptError> {
+    let fault = match item.declare(channel).await? {
+        Err(fault) => fault,
+        declared @ Ok(()) => return Ok(declared),
+    };
+    let Item::Queue(queue) = item else { return Ok(Err(fault)) };
+    let is_of_another_kind = declare_error::difference(fault.text()).is_some_and(|other| other.property == QUEUE_TYPE);
+    if queue.kind != QueueKind::Classic || !is_of_another_kind {
+        return Ok(Err(fault));
+    }
+    *channel = session.channel().await.map_err(AttemptError::no_channel)?;
+    match item.declare_queue(channel, queue, queue_arguments_without_type(queue)).await? {
+        Ok(()) => {
+            warn!(
+                queue = &*queue.name,
+                "this queue is not classic, as BLOODBANK_QUEUE_TYPE says, but what its virtual host makes of queues without a kind; \
+                 set BLOODBANK_QUEUE_TYPE=quorum"
+            );
+            Ok(Ok(()))
+        }
+        // The first one says what is wrong.
+        Err(_) => Ok(Err(fault)),
+    }
+}
+
 /// The state of a queue, as a passive declaration answers it; `None`: there is no such queue.
 pub(super) async fn queue_status(session: &Session, queue: &str) -> Result<Option<QueueStatus>, AttemptError> {
     let Ok(name) = ShortString::try_new(queue) else { return Ok(None) };
-    let channel = session.channel().await.map_err(AttemptError::ConnectionLost)?;
+    let channel = session.channel().await.map_err(AttemptError::no_channel)?;
     let declared = look(&channel, name).await;
     let Some(declared) = unless_missing(session, queue, declared)? else { return Ok(None) };
     close(&channel).await;
@@ -114,7 +155,7 @@ pub(super) async fn release(session: &Session, queue: &str) -> Result<(), Attemp
         let text = format!("there is no queue `{queue}`; correct its name");
         return Err(AttemptError::Refused(Error::new(ErrorKind::Topology, text)));
     }
-    let channel = session.channel().await.map_err(AttemptError::ConnectionLost)?;
+    let channel = session.channel().await.map_err(AttemptError::no_channel)?;
     let removed = subscriber_mark::remove(&channel, queue).await;
     unless_missing(session, queue, removed)?;
     close(&channel).await;
@@ -268,19 +309,7 @@ impl Item<'_> {
             Self::Queue(queue) if queue.max_priority.is_some() && queue.kind != QueueKind::Classic => {
                 Err(AttemptError::Refused(priorities_need_classic(&queue.name, queue.kind)))
             }
-            Self::Queue(queue) => {
-                let transient = queue.kind == QueueKind::Transient;
-                let options = QueueDeclareOptions {
-                    durable: !transient,
-                    exclusive: transient,
-                    auto_delete: transient,
-                    ..QueueDeclareOptions::default()
-                };
-                let name = self.short(&queue.name)?;
-                let declared =
-                    with_timeout(CALL_TIMEOUT, channel.queue_declare(name, options, queue_arguments(queue))).await;
-                Ok(declared.map(drop))
-            }
+            Self::Queue(queue) => self.declare_queue(channel, queue, queue_arguments(queue)).await,
             Self::Subscriber(queue) => match &queue.subscriber {
                 Some(subscriber) => Ok(subscriber_mark::declare(channel, &queue.name, subscriber).await),
                 None => Ok(Ok(())),
@@ -294,6 +323,24 @@ impl Item<'_> {
         }
     }
 
+    async fn declare_queue(
+        &self,
+        channel: &Channel,
+        queue: &Queue,
+        arguments: FieldTable,
+    ) -> Result<Result<(), BrokerFault>, AttemptError> {
+        let transient = queue.kind == QueueKind::Transient;
+        let options = QueueDeclareOptions {
+            durable: !transient,
+            exclusive: transient,
+            auto_delete: transient,
+            ..QueueDeclareOptions::default()
+        };
+        let name = self.short(&queue.name)?;
+        let declared = with_timeout(CALL_TIMEOUT, channel.queue_declare(name, options, arguments)).await;
+        Ok(declared.map(drop))
+    }
+
     /// A name in the protocol's type, of at most 255 bytes.
     fn short(&self, text: &str) -> Result<ShortString, AttemptError> {
         ShortString::try_new(text).map_err(|_| {
@@ -303,77 +350,4 @@ impl Item<'_> {
             ))
         })
     }
-}
-
-/// The arguments that make the broker keep a queue as described.
-pub(super) fn queue_arguments(queue: &Queue) -> FieldTable {
-    let mut table = FieldTable::default();
-    for (name, value) in arguments(queue) {
-        let value = match value {
-            Argument::Text(text) => AMQPValue::LongString(text.as_ref().into()),
-            Argument::Integer(integer) => AMQPValue::LongLongInt(integer),
-            Argument::Boolean(boolean) => AMQPValue::Boolean(boolean),
-        };
-        table.insert(name.into(), value);
-    }
-    table
-}
-
-/// The value of an argument of a queue.
-pub(super) enum Argument {
-    Text(Arc<str>),
-    Integer(i64),
-    Boolean(bool),
-}
-
-/// The arguments of a queue by their names, for the protocol and for documents.
-pub(super) fn arguments(queue: &Queue) -> BTreeMap<&'static str, Argument> {
-    let mut arguments = BTreeMap::new();
-    let quorum = queue.kind == QueueKind::Quorum;
-    if quorum {
-        arguments.insert("x-queue-type", text("quorum"));
-        if let Some(limit) = queue.delivery_limit {
-            arguments.insert("x-delivery-limit", integer(limit.into()));
-        }
-    }
-    if let Some(to) = &queue.dead_letter {
-        arguments.insert("x-dead-letter-exchange", text(&to.exchange));
-        if let Some(key) = &to.routing_key {
-            arguments.insert("x-dead-letter-routing-key", text(key));
-        }
-        if quorum {
-            // A dead letter leaves the queue only when the other queue has it; `at-least-once` needs `reject-publish`.
-            arguments.insert("x-dead-letter-strategy", text("at-least-once"));
-            arguments.insert("x-overflow", text("reject-publish"));
-        }
-    }
-    if let Some(ttl) = queue.message_ttl {
-        arguments.insert("x-message-ttl", milliseconds(ttl));
-    }
-    if let Some(time) = queue.expires {
-        arguments.insert("x-expires", milliseconds(time));
-    }
-    if let Some(priority) = queue.max_priority {
-        arguments.insert("x-max-priority", integer(priority.into()));
-    }
-    if queue.single_active {
-        arguments.insert("x-single-active-consumer", Argument::Boolean(true));
-    }
-    if let Some(length) = queue.max_length {
-        arguments.insert("x-max-length", integer(length));
-        arguments.insert("x-overflow", text("reject-publish"));
-    }
-    arguments
-}
-
-fn text(text: &str) -> Argument {
-    Argument::Text(text.into())
-}
-
-fn integer(integer: u64) -> Argument {
-    Argument::Integer(i64::try_from(integer).unwrap_or(i64::MAX))
-}
-
-fn milliseconds(duration: Duration) -> Argument {
-    integer(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }

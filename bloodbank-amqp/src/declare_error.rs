@@ -1,6 +1,6 @@
 //! Errors for declarations that the broker refuses.
 
-use crate::broker_fault::BrokerFault;
+use crate::{broker_fault::BrokerFault, limit};
 use bloodbank_core::{Error, ErrorKind, transport::Difference};
 
 /// The error for a refused declaration; `what` is a queue or an exchange with its name, or a binding.
@@ -11,6 +11,9 @@ pub(super) fn declare_error(what: &str, fault: &BrokerFault) -> Error {
             ErrorKind::Connection,
             format!("{what}: {text}; check that the node that holds it is up and try again"),
         );
+    }
+    if let Some(remedy) = limit::remedy(text) {
+        return Error::new(ErrorKind::Topology, format!("{what} exceeds a limit of the broker ({text}); {remedy}"));
     }
     let message = match difference(text) {
         Some(Difference { property, declared, existing }) => format!(

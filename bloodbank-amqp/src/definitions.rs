@@ -2,7 +2,7 @@
 
 use bloodbank_core::{
     Result,
-    settings::{QueueKind, Settings},
+    settings::{QueueArgument, QueueKind, Settings},
     transport::{
         Topology,
         topology::{Exchange, ExchangeKind, Queue},
@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::{
     address::Address,
-    declare::{Argument, arguments},
+    queue_arguments::{QUEUE_TYPE, arguments},
     subscriber_mark,
 };
 
@@ -22,8 +22,10 @@ use crate::{
 /// They are those that [`crate::Amqp`] would declare, for the virtual host of `RABBIT_URL`.
 ///
 /// # Errors
-/// [`bloodbank_core::ErrorKind::Settings`] when `RABBIT_URL` is wrong.
+/// [`bloodbank_core::ErrorKind::Settings`] when `RABBIT_URL` is wrong, [`bloodbank_core::ErrorKind::Topology`] when the arguments of
+/// `BLOODBANK_QUEUE_ARGUMENTS` do not fit a queue.
 pub fn definitions(topology: &Topology, settings: &Settings) -> Result<Value> {
+    let topology = &topology.clone().with_arguments(&settings.queue_arguments)?;
     let vhost = virtual_host(settings)?;
     let exchanges = topology.exchanges.iter().map(|exchange| {
         json!({
@@ -70,8 +72,9 @@ pub fn definitions(topology: &Topology, settings: &Settings) -> Result<Value> {
 /// Which subscriber a queue belongs to is left to the services: the operator knows no exchange that is internal.
 ///
 /// # Errors
-/// [`bloodbank_core::ErrorKind::Settings`] when `RABBIT_URL` is wrong.
+/// Like [`definitions`].
 pub fn manifests(topology: &Topology, settings: &Settings, cluster: &str) -> Result<Value> {
+    let topology = &topology.clone().with_arguments(&settings.queue_arguments)?;
     let vhost = virtual_host(settings)?;
     let resource = |kind: &str, name: String, mut spec: Value| {
         spec["vhost"] = vhost.as_str().into();
@@ -85,7 +88,7 @@ pub fn manifests(topology: &Topology, settings: &Settings, cluster: &str) -> Res
     let queues = lasting(topology).map(|queue| {
         let mut arguments = json_arguments(queue);
         // A field of its own there.
-        let queue_type = arguments.remove("x-queue-type").unwrap_or_else(|| "classic".into());
+        let queue_type = arguments.remove(QUEUE_TYPE).unwrap_or_else(|| "classic".into());
         let spec = json!({
             "name": &*queue.name,
             "type": queue_type,
@@ -132,9 +135,9 @@ fn kind(exchange: &Exchange) -> &'static str {
 
 fn json_arguments(queue: &Queue) -> Map<String, Value> {
     let value = |argument| match argument {
-        Argument::Text(text) => Value::from(&*text),
-        Argument::Integer(integer) => integer.into(),
-        Argument::Boolean(boolean) => boolean.into(),
+        QueueArgument::Text(text) => Value::from(&*text),
+        QueueArgument::Integer(integer) => integer.into(),
+        QueueArgument::Boolean(boolean) => boolean.into(),
     };
     arguments(queue).into_iter().map(|(name, argument)| (name.to_owned(), value(argument))).collect()
 }
@@ -192,7 +195,7 @@ mod tests {
                 "x-overflow": "reject-publish",
             })
         );
-        assert_eq!(shown["queues"][1]["arguments"], json!({ "x-message-ttl": 1000 }));
+        assert_eq!(shown["queues"][1]["arguments"], json!({ "x-queue-type": "classic", "x-message-ttl": 1000 }));
         assert_eq!(shown["queues"].as_array().unwrap().len(), 2, "a queue for replies goes with its connection");
         assert_eq!(shown["exchanges"][1]["name"], "bloodbank.of.shop.ship_it");
         assert_eq!(shown["exchanges"][1]["arguments"], json!({ "alternate-exchange": "bloodbank.by.shop.ship_it" }));

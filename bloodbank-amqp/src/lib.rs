@@ -9,6 +9,7 @@
 //! - `consume`: every consumer has a channel, and one task per channel sends its acknowledgements.
 //! - `declare`: exchanges, queues and bindings, declared and compared.
 //! - `definitions`: the same as documents, which operators import.
+//! - `exchange_switch`: moving services from one exchange to another while they run.
 //! - `journal`: a stream that keeps every event, where one is switched on.
 
 #![forbid(unsafe_code)]
@@ -23,12 +24,15 @@ mod declare_error;
 mod declared_topology;
 mod definitions;
 mod dial;
+mod exchange_switch;
 mod incoming;
 mod journal;
 mod journal_sign;
+mod limit;
 mod liveness_probe;
 mod outgoing;
 mod publish;
+mod queue_arguments;
 mod session;
 mod subscriber_mark;
 mod supervisor;
@@ -39,7 +43,9 @@ use std::{fmt, sync::Arc};
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
+pub use crate::exchange_switch::ExchangeSwitch;
 pub use crate::journal::{JournalRetention, JournalStatus, JournalSwitch};
 use crate::{
     address::Address,
@@ -47,13 +53,13 @@ use crate::{
     declared_topology::DeclaredTopology,
     journal::StreamJournal,
     journal_sign::JournalSign,
-    publish::Publisher,
+    publish::{Publisher, RouteMemory},
     supervisor::{Role, SupervisedConnection},
 };
 use bloodbank_core::{
     Result,
     message::{Outgoing, Published},
-    settings::{JournalKind, Settings},
+    settings::{JournalKind, QueueArguments, QueueKind, Settings},
     store::Stores,
     transport::{
         BoxQueueBrowser, Connection, ConnectionState, Consume, Deliveries, Publish, QueueStatus, Topology,
@@ -70,6 +76,8 @@ pub struct Amqp {
     publishing: Arc<SupervisedConnection>,
     consuming: Arc<SupervisedConnection>,
     sign: Arc<JournalSign>,
+    /// Further arguments of queues.
+    arguments: QueueArguments,
     journal: Arc<StreamJournal>,
     closing: CancellationToken,
 }
@@ -87,14 +95,19 @@ impl Amqp {
         let open =
             |role| SupervisedConnection::open(Arc::clone(&address), Arc::clone(&declared), Arc::clone(&sign), role);
         let (publishing, consuming) = tokio::try_join!(open(Role::Publishing), open(Role::Consuming))?;
+        let routes = match has_classic_queues_on_a_cluster(settings, &address) {
+            true => RouteMemory::of(&settings.exchange_name),
+            false => RouteMemory::off(),
+        };
         let closing = CancellationToken::new();
         tokio::spawn(journal::watch_sign(Arc::clone(&sign), Arc::clone(&publishing), closing.clone()));
         Ok(Self {
-            publisher: Publisher::start(&publishing, settings.publish_window, &sign),
+            publisher: Publisher::start(&publishing, settings.publish_window, &sign, routes),
             journal: Arc::new(StreamJournal::new(&address, &settings.exchange_name)),
             closing,
             consumers: Consumers::new(&consuming, address, declared, Arc::clone(&sign)),
             sign,
+            arguments: settings.queue_arguments.clone(),
             publishing,
             consuming,
         })
@@ -113,6 +126,19 @@ impl Amqp {
     }
 }
 
+/// Whether queues live on one node of several each, which is worth a warning. That there are several nodes, only their addresses tell.
+fn has_classic_queues_on_a_cluster(settings: &Settings, address: &Address) -> bool {
+    let has = settings.queue_kind == QueueKind::Classic && address.nodes() > 1;
+    if has {
+        warn!(
+            "BLOODBANK_QUEUE_TYPE is `classic`, and RABBIT_URL names {} nodes: each classic queue lives on one of them, and gets no \
+             event while that one is down; use `quorum` on a cluster",
+            address.nodes()
+        );
+    }
+    has
+}
+
 impl Publish for Amqp {
     fn publish(&self, message: Outgoing) -> BoxFuture<'_, Result<Published>> {
         self.publisher.publish(message)
@@ -121,7 +147,7 @@ impl Publish for Amqp {
 
 impl Consume for Amqp {
     fn declare(&self, topology: Topology) -> BoxFuture<'_, Result<()>> {
-        Box::pin(self.consumers.declare(topology))
+        Box::pin(async { self.consumers.declare(topology.with_arguments(&self.arguments)?).await })
     }
 
     fn consume(&self, queue: Arc<str>, prefetch: u16) -> BoxFuture<'_, Result<Deliveries>> {
@@ -137,7 +163,7 @@ impl Consume for Amqp {
     }
 
     fn compare(&self, topology: Topology) -> BoxFuture<'_, Result<Vec<TopologyDiff>>> {
-        Box::pin(self.consumers.compare(topology))
+        Box::pin(async { self.consumers.compare(topology.with_arguments(&self.arguments)?).await })
     }
 
     fn release(&self, queue: Arc<str>) -> BoxFuture<'_, Result<()>> {

@@ -47,7 +47,13 @@ impl LivenessProbe {
     }
 
     async fn probe(&self, session: &Session, broker_reads: impl Fn() -> bool) -> Result<Infallible, BrokerFault> {
-        let channel = answer(session.channel(), self.timeout, &broker_reads).await?;
+        let channel = loop {
+            match answer(session.channel(), self.timeout, &broker_reads).await {
+                // Others have as many as there may be; until one is free, only heartbeats notice a lost connection.
+                Err(BrokerFault::Channel { .. }) => sleep(PROBE_INTERVAL).await,
+                opened => break opened?,
+            }
+        };
         loop {
             sleep(PROBE_INTERVAL).await;
             let call = async { Ok(channel.basic_qos(0, BasicQosOptions::default()).await?) };

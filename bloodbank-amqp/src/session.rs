@@ -35,9 +35,12 @@ impl Session {
 
     /// Opens a channel.
     pub(super) async fn channel(&self) -> Result<OwnedChannel, BrokerFault> {
-        // Opening a channel fails only on a connection that does not work.
+        // Opening a channel fails on a connection that does not work, or that has as many as it may.
         let channel = with_timeout(CALL_TIMEOUT, self.connection.create_channel()).await;
-        channel.map(|channel| OwnedChannel { channel, is_kept: false }).inspect_err(|fault| self.fail(fault))
+        channel.map(|channel| OwnedChannel { channel, is_kept: false }).inspect_err(|fault| match fault {
+            BrokerFault::Channel { .. } => {}
+            fault => self.fail(fault),
+        })
     }
 
     /// Gives up the connection because of `fault`: the supervisor replaces it.

@@ -21,6 +21,7 @@ use crate::{
     declared_topology::DeclaredTopology,
     dial::dial,
     journal_sign::JournalSign,
+    limit,
     liveness_probe::LivenessProbe,
     session::Session,
     timeout::{CALL_TIMEOUT, with_timeout},
@@ -58,6 +59,8 @@ pub(super) enum Role {
     Browsing,
     /// Reads a journal, beside the supervised connections.
     Journal,
+    /// Moves services to another exchange, beside the supervised connections.
+    Switch,
 }
 
 impl Role {
@@ -68,6 +71,7 @@ impl Role {
             Self::Apart => "consume_apart",
             Self::Browsing => "browse",
             Self::Journal => "journal",
+            Self::Switch => "switch",
         }
     }
 
@@ -76,7 +80,7 @@ impl Role {
         match self {
             Self::Publishing => declared.without_transient(),
             Self::Consuming => declared.all(),
-            Self::Apart | Self::Browsing | Self::Journal => Topology::default(),
+            Self::Apart | Self::Browsing | Self::Journal | Self::Switch => Topology::default(),
         }
     }
 }
@@ -313,7 +317,7 @@ impl Supervisor {
     async fn look(&self, session: &Session) -> Result<(), BrokerFault> {
         match self.role {
             Role::Publishing => self.sign.look(session).await,
-            Role::Consuming | Role::Apart | Role::Browsing | Role::Journal => Ok(()),
+            Role::Consuming | Role::Apart | Role::Browsing | Role::Journal | Role::Switch => Ok(()),
         }
     }
 
@@ -397,6 +401,11 @@ fn refusal(node: &AMQPUri, fault: &BrokerFault) -> Option<Error> {
     let (BrokerFault::Channel { text, .. } | BrokerFault::Protocol { text }) = fault else {
         return None;
     };
+    if let Some(remedy) = limit::remedy(text) {
+        let address = Shown(node);
+        let text = format!("RabbitMQ at {address} allows no more connections ({text}); {remedy}");
+        return Some(Error::new(ErrorKind::Connection, text));
+    }
     let remedy = if text.contains("vhost") {
         "create the virtual host and give the user permission, or correct RABBIT_URL"
     } else {

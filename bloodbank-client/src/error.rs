@@ -174,7 +174,7 @@ impl fmt::Display for ClientError {
             }
             Self::NoManagement { url, reason } => write!(
                 f,
-                "the management API of RabbitMQ at {url} does not list its queues: {reason}; enable the plugin `rabbitmq_management`, set RABBIT_MANAGEMENT_URL, or name the queues"
+                "the management API of RabbitMQ at {url} does not answer as it should: {reason}; enable the plugin `rabbitmq_management`, or set RABBIT_MANAGEMENT_URL"
             ),
             Self::NoExecutor { routing_key } => write!(f, "no queue receives `{routing_key}`; start its executor"),
             Self::NoReply { routing_key, timeout } => write!(

@@ -54,7 +54,7 @@ pub use error::{ClientError, Result};
 pub use escape::{escape_controls, escape_controls_of_json};
 pub use flow::{Flow, Handler, HandlerKind};
 pub use gateway::{GatewayAddress, GatewayClient, GatewayEvent, GatewayFile, McpSession, default_bus_file};
-pub use management::ConnectionStatus;
+pub use management::{ClusterStatus, ConnectionStatus, ExchangeBinding};
 pub use past_time::past_time;
 pub use payload::{Assignment, CheckedEvent, PayloadBuilder, SchemaField, SchemaNode, mock_payload};
 pub use project::Project;

@@ -30,6 +30,15 @@ impl Cluster {
     /// Starts this many nodes, one after the other, and returns once all of them run in one cluster: 5 to 8 seconds for each node on
     /// an idle machine.
     pub fn start(nodes: usize) -> Result<Self, HarnessError> {
+        Self::start_on(nodes, false)
+    }
+
+    /// Starts the same, with the management plugin on the first node.
+    pub fn start_with_management(nodes: usize) -> Result<Self, HarnessError> {
+        Self::start_on(nodes, true)
+    }
+
+    fn start_on(nodes: usize, has_management: bool) -> Result<Self, HarnessError> {
         let mapper = Arc::new(PortMapper::start()?);
         let names: Vec<String> = (0..nodes).map(|_| node_name()).collect();
         let peers: String = (1..)
@@ -44,7 +53,7 @@ impl Cluster {
                 _ => format!("cluster_formation.peer_discovery_backend = classic_config\n{peers}"),
             };
             let configuration = format!("cluster_partition_handling = pause_minority\n{formation}");
-            let node = RabbitMq::node(name, &configuration, Arc::clone(&mapper))?;
+            let node = RabbitMq::node(name, &configuration, Arc::clone(&mapper), has_management && number == 0)?;
             node.start_again()?;
             cluster.nodes.push(node);
         }

@@ -104,14 +104,7 @@ impl RabbitMq {
 
     /// Starts a broker with the management plugin, whose API is at [`RabbitMq::management_url`].
     pub fn start_with_management() -> Result<Self, HarnessError> {
-        let port = Port::free()?;
-        let configuration = format!(
-            "management.tcp.ip = 127.0.0.1
-management.tcp.port = {}
-",
-            port.number()
-        );
-        let extra = Extra { management: Some(port), ..Extra::default() };
+        let (configuration, extra) = management()?;
         Self::start_on(&configuration, extra)
     }
 
@@ -122,8 +115,14 @@ management.tcp.port = {}
     }
 
     /// Makes a node that is not started yet.
-    pub(crate) fn node(name: String, configuration: &str, mapper: Arc<PortMapper>) -> Result<Self, HarnessError> {
-        Self::prepare(name, configuration, Extra::default(), mapper)
+    pub(crate) fn node(
+        name: String,
+        configuration: &str,
+        mapper: Arc<PortMapper>,
+        has_management: bool,
+    ) -> Result<Self, HarnessError> {
+        let (more, extra) = if has_management { management()? } else { (String::new(), Extra::default()) };
+        Self::prepare(name, &format!("{configuration}{more}"), extra, mapper)
     }
 
     fn prepare(node: String, configuration: &str, extra: Extra, mapper: Arc<PortMapper>) -> Result<Self, HarnessError> {
@@ -333,6 +332,13 @@ impl Drop for RabbitMq {
     fn drop(&mut self) {
         self.broker.finish(&self.sandbox);
     }
+}
+
+/// The lines of `rabbitmq.conf` for the management plugin, and its port.
+fn management() -> Result<(String, Extra), HarnessError> {
+    let port = Port::free()?;
+    let configuration = format!("management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {}\n", port.number());
+    Ok((configuration, Extra { management: Some(port), ..Extra::default() }))
 }
 
 /// A node name that no other broker has.

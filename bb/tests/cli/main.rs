@@ -7,10 +7,12 @@ use bloodbank as _;
 mod agents;
 #[cfg(feature = "archive")]
 mod archive;
+mod cluster;
 mod documents;
 mod http_receiver;
 mod journal;
 mod outgoing;
+mod partitions;
 #[cfg(unix)]
 mod programs;
 #[cfg(unix)]
@@ -21,6 +23,7 @@ mod serve;
 mod sql;
 #[path = "../support/mod.rs"]
 mod support;
+mod switch;
 mod transcripts;
 #[cfg(unix)]
 mod ui;

@@ -98,7 +98,7 @@ impl AmqpQueueBrowser {
             ))
         };
         let name = ShortString::try_new(queue).map_err(|_| missing("its name is longer than 255 bytes"))?;
-        let channel = session.channel().await.map_err(AttemptError::ConnectionLost)?;
+        let channel = session.channel().await.map_err(AttemptError::no_channel)?;
         let first = with_timeout(CALL_TIMEOUT, channel.basic_get(name.clone(), BasicGetOptions::default())).await;
         let first = first.map_err(|fault| match fault {
             BrokerFault::Channel { code: 405, .. } => AttemptError::Refused(Error::new(

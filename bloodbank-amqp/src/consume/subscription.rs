@@ -67,7 +67,7 @@ pub(super) async fn subscribe(
     };
     let step = Step::from(level, prefetch, session);
     let prefetch = level.prefetch(prefetch);
-    let channel = session.channel().await.map_err(AttemptError::ConnectionLost)?;
+    let channel = session.channel().await.map_err(AttemptError::no_channel)?;
     let refused = |fault| refusal(session, queue, fault);
     with_timeout(CALL_TIMEOUT, channel.basic_qos(prefetch, BasicQosOptions::default())).await.map_err(refused)?;
     // The broker chooses the consumer tag.

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use lapin::{
-    options::{QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions},
+    options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions},
     types::{AMQPValue, FieldTable, ShortString},
 };
 use tokio::time::sleep;
@@ -199,6 +199,11 @@ impl JournalSwitch {
     async fn bind(&self, stream: &str) -> Result<(), BrokerFault> {
         let channel = self.session.channel().await?;
         let (queue, exchange) = self.binding(stream);
+        // Nobody may have used it yet.
+        let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+        let declared =
+            channel.exchange_declare(exchange.clone(), lapin::ExchangeKind::Topic, options, FieldTable::default());
+        with_timeout(CALL_TIMEOUT, declared).await?;
         let bound = channel.queue_bind(queue, exchange, "#".into(), QueueBindOptions::default(), FieldTable::default());
         with_timeout(CALL_TIMEOUT, bound).await
     }

@@ -20,7 +20,7 @@ use tokio::{task::JoinHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::publish::{owner::Owner, request::Request, request_queue::RequestQueue};
+use crate::publish::{owner::Owner, request::Request, request_queue::RequestQueue, route_memory::RouteMemory};
 use crate::{journal_sign::JournalSign, supervisor::SupervisedConnection};
 use bloodbank_core::message::Outgoing;
 
@@ -33,6 +33,7 @@ const MOVE_INTERVAL: Duration = Duration::from_secs(30);
 pub(super) struct Publishing {
     pub(super) connection: Arc<SupervisedConnection>,
     pub(super) sign: Arc<JournalSign>,
+    pub(super) routes: Arc<RouteMemory>,
     /// The number of messages that may be in flight on a channel.
     pub(super) limit: usize,
     /// Cancelled when the remaining requests are given up.
@@ -46,10 +47,19 @@ impl Publishing {
     pub(super) fn new(
         connection: Arc<SupervisedConnection>,
         sign: Arc<JournalSign>,
+        routes: RouteMemory,
         limit: usize,
         abandon: CancellationToken,
     ) -> Self {
-        Self { connection, sign, limit: limit.max(1), abandon, confirmed: AtomicU64::new(0), moved: Mutex::new(None) }
+        Self {
+            connection,
+            sign,
+            routes: Arc::new(routes),
+            limit: limit.max(1),
+            abandon,
+            confirmed: AtomicU64::new(0),
+            moved: Mutex::new(None),
+        }
     }
 
     pub(super) fn confirmed(&self) -> u64 {

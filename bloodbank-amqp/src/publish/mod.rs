@@ -6,6 +6,7 @@ mod owner;
 mod pipeline;
 mod request;
 mod request_queue;
+mod route_memory;
 mod stall;
 mod window;
 
@@ -15,6 +16,7 @@ use futures_util::future::BoxFuture;
 use tokio::{sync::Mutex, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use crate::publish::route_memory::RouteMemory;
 use crate::publish::{lanes::Publishing, owner::Owner, request_queue::RequestQueue};
 use crate::{journal_sign::JournalSign, supervisor::SupervisedConnection};
 use bloodbank_core::{
@@ -36,10 +38,15 @@ pub(super) struct Publisher {
 }
 
 impl Publisher {
-    pub(super) fn start(connection: &Arc<SupervisedConnection>, window: usize, sign: &Arc<JournalSign>) -> Self {
+    pub(super) fn start(
+        connection: &Arc<SupervisedConnection>,
+        window: usize,
+        sign: &Arc<JournalSign>,
+        routes: RouteMemory,
+    ) -> Self {
         let requests = Arc::new(RequestQueue::default());
         let (finish, abandon) = (CancellationToken::new(), CancellationToken::new());
-        let publishing = Publishing::new(Arc::clone(connection), Arc::clone(sign), window, abandon.clone());
+        let publishing = Publishing::new(Arc::clone(connection), Arc::clone(sign), routes, window, abandon.clone());
         let owner = Owner::new(Arc::new(publishing), Arc::clone(&requests));
         Self { requests, owner: Mutex::new(Some(tokio::spawn(owner.run(finish.clone())))), finish, abandon }
     }

@@ -43,6 +43,9 @@ const REFUSED_DELAY: Duration = Duration::from_millis(100);
 /// The time before a message that its lane refused is sent on the next channel of the lane.
 const AGAIN_DELAY: Duration = Duration::from_millis(200);
 
+/// The time before another channel is asked for where a connection has as many as it may.
+const NO_CHANNEL_DELAY: Duration = Duration::from_secs(1);
+
 /// The task that owns a publishing channel: the main one, or that of a lane.
 pub(super) struct Owner {
     publishing: Arc<Publishing>,
@@ -78,7 +81,7 @@ impl Owner {
         patience: u32,
     ) -> Self {
         Self {
-            window: Window::new(Arc::clone(&publishing.sign)),
+            window: Window::new(Arc::clone(&publishing.sign), Arc::clone(&publishing.routes)),
             publishing,
             requests,
             backlog: VecDeque::new(),
@@ -157,6 +160,13 @@ impl Owner {
             let session = self.session(finish).await?;
             match stall::open(&session).await {
                 Ok(channel) => return Some((session, channel)),
+                Err(fault @ BrokerFault::Channel { .. }) => {
+                    warn!("no channel to publish on: {}", fault.into_error("opening a channel"));
+                    tokio::select! {
+                        () = sleep(NO_CHANNEL_DELAY) => {}
+                        () = self.publishing.abandon.cancelled() => return None,
+                    }
+                }
                 Err(fault) => session.fail(&fault),
             }
         }

@@ -139,21 +139,25 @@ impl Supply<'_> {
             .confirm(number, confirmation?)
             .map_err(|_| BrokerFault::connection_lost("the channel does not confirm messages"))?;
         match refused {
-            Some(request) => self.refused(request),
+            Some(request) => self.refused(request, Refusal::Broker),
             None => self.publishing.count_confirmed(),
+        }
+        for request in window.take_missed() {
+            self.refused(request, Refusal::NoRoute);
         }
         Ok(())
     }
 
-    fn refused(&mut self, mut request: Request) {
+    fn refused(&mut self, mut request: Request, why: Refusal) {
         request.refusals += 1;
         if request.refusals >= REFUSALS {
-            let error = refusal(&request);
+            let error = why.error(&request);
             return request.answer(Err(error));
         }
         match &mut *self.aside {
             Aside::Lanes(lanes) => {
-                self.stale = true;
+                // Another channel of the broker has no more routes than this one.
+                self.stale |= matches!(why, Refusal::Broker);
                 lanes.give(request, Cause::Refused);
             }
             Aside::Again(again) => again.push_back(request),
@@ -251,14 +255,29 @@ impl Stops {
     }
 }
 
-fn refusal(request: &Request) -> Error {
-    Error::new(
-        ErrorKind::Refused,
-        format!(
-            "the broker refused the message with key `{}` for exchange `{}`: a queue it goes to is full or not \
-             available; drain that queue, or try again later",
-            request.message().routing_key,
-            request.message().exchange
-        ),
-    )
+/// Why a message is refused.
+#[derive(Clone, Copy)]
+enum Refusal {
+    /// The broker says so.
+    Broker,
+    /// No queue receives it any more.
+    NoRoute,
+}
+
+impl Refusal {
+    fn error(self, request: &Request) -> Error {
+        let (key, exchange) = (&request.message().routing_key, &request.message().exchange);
+        let text = match self {
+            Self::Broker => format!(
+                "the broker refused the message with key `{key}` for exchange `{exchange}`: a queue it goes to is full or \
+                 not available; drain that queue, or try again later"
+            ),
+            Self::NoRoute => format!(
+                "no queue receives key `{key}` of exchange `{exchange}` any more, and within the last hour one did: the \
+                 node of its classic queue is down, or the queue was deleted; start that node and try again, or, where \
+                 nobody is to receive it any more, restart this program"
+            ),
+        };
+        Error::new(ErrorKind::Refused, text)
+    }
 }

@@ -12,13 +12,20 @@ use std::{collections::VecDeque, sync::Arc};
 use lapin::{Confirmation, message::BasicReturnMessage};
 use uuid::Uuid;
 
-use crate::{journal_sign::JournalSign, publish::request::Request};
+use crate::{
+    journal_sign::JournalSign,
+    publish::{request::Request, route_memory::RouteMemory},
+};
 use bloodbank_core::{Error, message::Published};
 
 /// The messages in flight on one channel.
 pub(super) struct Window {
     /// Whether a journal takes every event, so that no message is returned.
     sign: Arc<JournalSign>,
+    /// Which keys had a route.
+    routes: Arc<RouteMemory>,
+    /// The messages that no queue received although their keys had a route.
+    missed: Vec<Request>,
     /// The number of the message in the first slot.
     first: u64,
     slots: VecDeque<Slot>,
@@ -49,8 +56,18 @@ enum Confirm {
 }
 
 impl Window {
-    pub(super) fn new(sign: Arc<JournalSign>) -> Self {
-        Self { sign, first: 0, slots: VecDeque::new(), mandatory: VecDeque::new(), open: 0, held: 0, tick: 0 }
+    pub(super) fn new(sign: Arc<JournalSign>, routes: Arc<RouteMemory>) -> Self {
+        Self {
+            sign,
+            routes,
+            missed: Vec::new(),
+            first: 0,
+            slots: VecDeque::new(),
+            mandatory: VecDeque::new(),
+            open: 0,
+            held: 0,
+            tick: 0,
+        }
     }
 
     /// The number of messages that are not answered.
@@ -104,6 +121,11 @@ impl Window {
         Ok(None)
     }
 
+    /// Takes the requests that no queue received although their keys had a route.
+    pub(super) fn take_missed(&mut self) -> Vec<Request> {
+        std::mem::take(&mut self.missed)
+    }
+
     /// Answers the requests whose routing has become certain.
     pub(super) fn release(&mut self) {
         while let Some(&number) = self.mandatory.front() {
@@ -132,7 +154,7 @@ impl Window {
 
     /// Removes and returns the requests that are not answered, in order.
     pub(super) fn unanswered(&mut self) -> VecDeque<Request> {
-        let empty = Self::new(Arc::clone(&self.sign));
+        let empty = Self::new(Arc::clone(&self.sign), Arc::clone(&self.routes));
         std::mem::replace(self, empty).slots.into_iter().filter_map(|slot| slot.request).collect()
     }
 
@@ -168,7 +190,15 @@ impl Window {
         let index = number.checked_sub(self.first).and_then(|index| usize::try_from(index).ok());
         let Some(slot) = index.and_then(|index| self.slots.get(index)) else { return };
         let Some(request) = &slot.request else { return };
+        if slot.unrouted && self.routes.misses(request.message()) {
+            let missed = self.remove(number);
+            self.missed.extend(missed);
+            return;
+        }
         let unrouted = if slot.unrouted { Some(true) } else { self.sign.routed(request.message()) };
+        if unrouted == Some(false) {
+            self.routes.routed(request.message());
+        }
         self.answer(number, Ok(Published { unrouted }));
     }
 

@@ -19,7 +19,7 @@ pub(crate) fn out() -> impl Write {
 }
 
 /// JSON for programs, indented.
-pub(crate) fn json(value: &impl Serialize) -> io::Result<()> {
+pub(crate) fn json(value: &(impl Serialize + ?Sized)) -> io::Result<()> {
     let mut out = out();
     serde_json::to_writer_pretty(&mut out, value)?;
     writeln!(out)

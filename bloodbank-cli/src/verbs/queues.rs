@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use anstyle::Style;
-use bloodbank_client::{Connection, QueueEntry};
+use bloodbank_client::{ClientError, Connection, QueueEntry};
 use bloodbank_core::{Settings, transport::QueueStatus};
 use chrono::Utc;
 
@@ -56,7 +56,10 @@ impl Queues {
 
     async fn look(&self, connection: &Connection, settings: &Settings) -> Result<Vec<QueueStatus>> {
         if self.names.is_empty() {
-            return Ok(connection.queues(settings).await?);
+            return connection.queues(settings).await.map_err(|error| match error {
+                ClientError::NoManagement { .. } => CliError::failed(format!("{error}, or name the queues")),
+                other => other.into(),
+            });
         }
         let mut found = Vec::new();
         for name in &self.names {

@@ -78,7 +78,8 @@ impl<Provided: 'static> App<Provided> {
 
     /// Adds the executors of commands: `app.commands(CommandManager::linked())`.
     pub fn commands(mut self, commands: CommandManager) -> Self {
-        self.subscribers.extend(commands.executors().iter().map(|executor| executor.spec(self.bus.exchange())));
+        self.subscribers
+            .extend(commands.executors().iter().map(|executor| executor.spec(self.bus.settings().command_queues())));
         self
     }
 

@@ -63,7 +63,10 @@ impl DeadLetters {
     /// app `service`.
     #[must_use]
     pub fn linked(bus: &Bus, service: &str) -> Vec<Self> {
-        linked_queues(service, bus.exchange()).into_iter().map(|(queue, _)| Self::of(bus, queue)).collect()
+        linked_queues(service, bus.settings().command_queues())
+            .into_iter()
+            .map(|(queue, _)| Self::of(bus, queue))
+            .collect()
     }
 
     /// The queue of the subscriber.

@@ -78,11 +78,11 @@ impl Executor {
 
     /// The executor as a subscriber: all services that link it share one queue, so each command is executed by one of
     /// them.
-    pub(crate) fn spec(&'static self, exchange: &str) -> SubscriberSpec {
+    pub(crate) fn spec(&'static self, command_queues: &str) -> SubscriberSpec {
         let command = &self.descriptor;
         SubscriberSpec {
             name: format!("command {}", command.declaration().routing_key).into(),
-            queue: command.queue(exchange),
+            queue: command.queue(command_queues),
             owner: event_id::executor(command.declaration().routing_key).into(),
             patterns: vec![command.pattern()],
             options: *command.options(),

@@ -125,8 +125,8 @@ async fn has_executor(bus: &Bus, key: &str) -> Result<bool> {
     let template = registry.event(key).map_or(key, |event| event.routing_key());
     let linked = registry.executors().iter().find(|command| command.declaration().routing_key == template);
     let queue = match linked {
-        Some(command) => command.queue(bus.exchange()),
-        None => command_queue(bus.exchange(), template),
+        Some(command) => command.queue(bus.settings().command_queues()),
+        None => command_queue(bus.settings().command_queues(), template),
     };
     Ok(bus.transport().queue(queue).await?.is_some())
 }

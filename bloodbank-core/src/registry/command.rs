@@ -25,9 +25,10 @@ pub(crate) type StateType = (TypeId, fn() -> &'static str);
 
 inventory::collect!(CommandDescriptor);
 
-/// The queue of a command's executor, unless that has one of its own.
-pub(crate) fn command_queue(exchange: &str, template: &str) -> Arc<str> {
-    format!("{exchange}.command.{}", routing::template_to_pattern(template)).into()
+/// The queue of a command's executor, unless that has one of its own; its name begins with that of the exchange, or as
+/// `BLOODBANK_COMMAND_QUEUES` says.
+pub(crate) fn command_queue(beginning: &str, template: &str) -> Arc<str> {
+    format!("{beginning}.command.{}", routing::template_to_pattern(template)).into()
 }
 
 impl CommandDescriptor {
@@ -74,9 +75,10 @@ impl CommandDescriptor {
     }
 
     /// The queue of the executor; all services that link it share the queue, so that one of them executes each command.
+    /// `command_queues` is what the names of such queues begin with: [`Settings::command_queues`](crate::Settings::command_queues).
     #[must_use]
-    pub fn queue(&self, exchange: &str) -> Arc<str> {
-        self.options.queue.map_or_else(|| command_queue(exchange, self.declaration().routing_key), Into::into)
+    pub fn queue(&self, command_queues: &str) -> Arc<str> {
+        self.options.queue.map_or_else(|| command_queue(command_queues, self.declaration().routing_key), Into::into)
     }
 
     /// The name of the state type that the executor needs.

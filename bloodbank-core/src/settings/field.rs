@@ -28,6 +28,8 @@ pub(super) const REDIS_URL_FILE: Field = field(&["REDIS_URL_FILE"]);
 pub(super) const DATABASE_URL_FILE: Field = field(&["DATABASE_URL_FILE"]);
 pub(super) const EXCHANGE_NAME: Field = field(&["EXCHANGE_NAME", "RABBIT_EXCHANGE"]);
 pub(super) const QUEUE_TYPE: Field = field(&["BLOODBANK_QUEUE_TYPE"]);
+pub(super) const QUEUE_ARGUMENTS: Field = field(&["BLOODBANK_QUEUE_ARGUMENTS"]);
+pub(super) const COMMAND_QUEUES: Field = field(&["BLOODBANK_COMMAND_QUEUES"]);
 pub(super) const REDIS_URL: Field = secret(&["REDIS_URL"]);
 pub(super) const REDIS_HOST: Field = field(&["REDIS_HOST"]);
 pub(super) const REDIS_PORT: Field = field(&["REDIS_PORT"]);
@@ -60,13 +62,15 @@ pub(super) const LOG_FORMAT: Field = field(&["BLOODBANK_LOG_FORMAT"]);
 
 /// The settings that `bloodbank.toml` may hold. The last ones are read by other parts of Bloodbank ([`super::Reader`]):
 /// programs with and without such a part share one file.
-const ALL: [Field; 75] = [
+const ALL: [Field; 77] = [
     SERVICE_NAME,
     ENVIRONMENT,
     RABBIT_URL,
     MANAGEMENT_URL,
     EXCHANGE_NAME,
     QUEUE_TYPE,
+    QUEUE_ARGUMENTS,
+    COMMAND_QUEUES,
     REDIS_URL,
     REDIS_HOST,
     REDIS_PORT,

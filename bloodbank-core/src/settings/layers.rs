@@ -155,6 +155,10 @@ fn file(path: &Path) -> Result<Layer> {
             toml::Value::Array(items) if !items.is_empty() && items.iter().all(toml::Value::is_str) => {
                 items.iter().filter_map(toml::Value::as_str).collect::<Vec<_>>().join(",")
             }
+            // Tables, which a variable has as JSON.
+            toml::Value::Table(table) if field::QUEUE_ARGUMENTS.names.contains(&name) => {
+                serde_json::to_string(&table).unwrap_or_default()
+            }
             toml::Value::Float(_) | toml::Value::Datetime(_) | toml::Value::Array(_) | toml::Value::Table(_) => {
                 problems.push(format!(
                     "`{key}` is a {}; it must be a text, an integer, a boolean or a list of texts",

@@ -3,6 +3,7 @@
 mod field;
 mod kinds;
 mod layers;
+mod queue_arguments;
 mod read;
 mod tls;
 mod urls;
@@ -15,6 +16,7 @@ use secrecy::{ExposeSecret, SecretString};
 pub(crate) use self::read::log_format_of_environment;
 pub use self::{
     kinds::{ClaimStoreKind, CorrelationStoreKind, JournalKind, LogFormat, QueueKind, TopologyMode},
+    queue_arguments::{QueueArgument, QueueArguments},
     read::Reader,
     tls::TlsFiles,
 };
@@ -52,6 +54,11 @@ pub struct Settings {
     pub exchange_name: String,
     /// `BLOODBANK_QUEUE_TYPE`: `quorum` or `classic`.
     pub queue_kind: QueueKind,
+    /// `BLOODBANK_QUEUE_ARGUMENTS`: further arguments of queues on RabbitMQ, by patterns of their names, as JSON.
+    pub queue_arguments: QueueArguments,
+    /// `BLOODBANK_COMMAND_QUEUES`: what the names of command queues begin with; unset: the name of the exchange. Services that move to
+    /// another exchange go on with the queues of the old one.
+    pub command_queues: Option<String>,
     /// `REDIS_URL`, or `REDIS_HOST`, `REDIS_PORT`, `REDIS_DB`, `REDIS_PASSWORD`; unset: correlation in the file of the
     /// embedded bus, or in memory.
     pub redis_url: Option<SecretString>,
@@ -121,6 +128,8 @@ impl Default for Settings {
             management_url: None,
             exchange_name: "bloodbank.events.v1".to_owned(),
             queue_kind: QueueKind::Quorum,
+            queue_arguments: QueueArguments::default(),
+            command_queues: None,
             redis_url: None,
             database_url: None,
             correlation_store: None,
@@ -157,6 +166,12 @@ impl Settings {
     pub fn rabbit_urls(&self) -> Vec<SecretString> {
         let urls = self.rabbit_url.as_ref().map(|urls| urls::list(urls.expose_secret()));
         urls.into_iter().flatten().map(SecretString::from).collect()
+    }
+
+    /// What the names of command queues begin with: that of the exchange, unless `BLOODBANK_COMMAND_QUEUES` says otherwise.
+    #[must_use]
+    pub fn command_queues(&self) -> &str {
+        self.command_queues.as_deref().unwrap_or(&self.exchange_name)
     }
 
     /// The address of RabbitMQ without the password, for people.

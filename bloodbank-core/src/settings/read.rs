@@ -12,7 +12,7 @@ use super::{
     Settings,
     field::{self, Field},
     layers::{self, Layer, Raw},
-    urls,
+    queue_arguments, urls,
 };
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -50,6 +50,8 @@ pub(super) fn settings(mut reader: Reader) -> Result<Settings> {
         management_url: reader.field(field::MANAGEMENT_URL, urls::management),
         exchange_name: reader.field(field::EXCHANGE_NAME, exchange_name).unwrap_or(default.exchange_name),
         queue_kind: reader.field(field::QUEUE_TYPE, queue_kind).unwrap_or(default.queue_kind),
+        queue_arguments: reader.field(field::QUEUE_ARGUMENTS, queue_arguments::read).unwrap_or_default(),
+        command_queues: reader.field(field::COMMAND_QUEUES, exchange_name),
         correlation_store: reader.correlation_store(redis_url.is_some(), database_url.is_some()),
         journal: reader.journal(database_url.is_some()).unwrap_or(default.journal),
         journal_age: reader.field(field::JOURNAL_MAX_AGE_DAYS, ttl).unwrap_or(default.journal_age),

@@ -6,6 +6,7 @@ mod comparison;
 mod connection;
 mod distinct;
 mod provider;
+mod queue_arguments;
 mod queue_status;
 pub mod topology;
 

@@ -1,13 +1,13 @@
 //! Topology: exchanges, queues and bindings as data, which a transport declares and a tool compares.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 use super::distinct::Distinct;
 use crate::{
     error::{Error, ErrorKind},
-    settings::QueueKind,
+    settings::{QueueArgument, QueueKind},
 };
 
 /// The kind of an exchange: how it routes.
@@ -70,6 +70,9 @@ pub struct Queue {
     /// it has not settled comes first for the next one.
     #[serde(default)]
     pub single_active: bool,
+    /// Further arguments of the queue on RabbitMQ, such as `x-queue-leader-locator`; the embedded bus has none.
+    #[serde(default)]
+    pub arguments: BTreeMap<Arc<str>, QueueArgument>,
 }
 
 impl Queue {
@@ -87,6 +90,7 @@ impl Queue {
             expires: None,
             subscriber: None,
             single_active: false,
+            arguments: BTreeMap::new(),
         }
     }
 
@@ -129,6 +133,13 @@ impl Queue {
     #[must_use]
     pub fn single_active(mut self) -> Self {
         self.single_active = true;
+        self
+    }
+
+    /// Sets a further argument of the queue on RabbitMQ.
+    #[must_use]
+    pub fn argument(mut self, name: impl Into<Arc<str>>, value: QueueArgument) -> Self {
+        self.arguments.insert(name.into(), value);
         self
     }
 
@@ -239,13 +250,16 @@ pub const LADDER: [Duration; 10] = [
     Duration::from_secs(6 * 60 * 60),
 ];
 
+/// What the names of the queues of the retry ladder begin with.
+pub(super) const RETRY_QUEUES: &str = "bloodbank.retry.";
+
 /// The name of a rung of the retry ladder. Services that choose classic queues have a ladder of their own: one broker
 /// may serve both, and a queue cannot be of two kinds.
 #[must_use]
 pub fn rung_name(kind: QueueKind, delay: Duration) -> String {
     match kind {
-        QueueKind::Quorum => format!("bloodbank.retry.{}", delay.as_millis()),
-        QueueKind::Classic | QueueKind::Transient => format!("bloodbank.retry.classic.{}", delay.as_millis()),
+        QueueKind::Quorum => format!("{RETRY_QUEUES}{}", delay.as_millis()),
+        QueueKind::Classic | QueueKind::Transient => format!("{RETRY_QUEUES}classic.{}", delay.as_millis()),
     }
 }
 

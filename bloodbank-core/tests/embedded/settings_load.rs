@@ -5,7 +5,7 @@ use std::{fs, time::Duration};
 use bloodbank_core::{
     ErrorKind, Settings,
     claim_check::ClaimCheck,
-    settings::{ClaimStoreKind, QueueKind},
+    settings::{ClaimStoreKind, QueueArgument, QueueKind},
 };
 use secrecy::ExposeSecret;
 
@@ -106,6 +106,29 @@ fn the_prefix_of_claims_can_be_none() {
     assert_eq!(prefix("bloodbank_claim_prefix = \"none\"").unwrap(), "");
     assert_eq!(prefix("bloodbank_claim_prefix = \"shop:\"").unwrap(), "shop:");
     assert!(prefix("bloodbank_claim_prefix = \"a b\"").unwrap_err().to_string().contains("bloodbank_claim_prefix"));
+}
+
+#[test]
+fn arguments_of_queues_are_json_in_a_variable_and_a_table_in_the_file() {
+    let length = |settings: &Settings| settings.queue_arguments.of("shop.ship").remove("x-max-length");
+    let json = [("BLOODBANK_QUEUE_ARGUMENTS", r##"{"shop.#": {"x-max-length": 7}}"##)];
+    assert_eq!(length(&from_vars(&json)), Some(QueueArgument::Integer(7)));
+    let table = [("bloodbank.toml", "[bloodbank_queue_arguments.\"shop.#\"]\nx-max-length = 8\n")];
+    assert_eq!(length(&in_folder(&table, &[]).unwrap()), Some(QueueArgument::Integer(8)));
+    let text = [("bloodbank.toml", "bloodbank_queue_arguments = '{\"shop.#\": {\"x-max-length\": 9}}'\n")];
+    assert_eq!(length(&in_folder(&text, &[]).unwrap()), Some(QueueArgument::Integer(9)));
+    let wrong = refused_in_folder(&[("bloodbank.toml", "[bloodbank_queue_arguments.shop]\nx-expires = 8\n")]);
+    assert!(
+        wrong.starts_with("bloodbank_queue_arguments in bloodbank.toml") && wrong.contains("`x-expires`"),
+        "{wrong}"
+    );
+}
+
+#[test]
+fn command_queues_may_keep_the_name_of_another_exchange() {
+    assert_eq!(from_vars(&[("EXCHANGE_NAME", "new")]).command_queues(), "new");
+    let kept = [("EXCHANGE_NAME", "new"), ("BLOODBANK_COMMAND_QUEUES", "old")];
+    assert_eq!(from_vars(&kept).command_queues(), "old");
 }
 
 #[test]

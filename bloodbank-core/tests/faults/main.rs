@@ -9,7 +9,10 @@ mod amqp;
 #[path = "../amqp_support/mod.rs"]
 mod amqp_support;
 mod cluster;
+mod cluster_classic;
 mod correlation_outages;
 mod correlation_outages_bus;
 mod health;
+mod limits;
+mod queue_type;
 mod tls;

@@ -17,4 +17,5 @@ mod correlation_redis;
 mod correlation_stores;
 mod dedupe_redis;
 mod journal_stream;
+mod queue_arguments;
 mod store_conformance;

@@ -71,9 +71,9 @@ fn row(visit: &Visit, registry: &Registry, command: &EventDescriptor, queues: Op
 
 /// What waits in the queue of a command, and whether somebody takes it.
 fn waiting(visit: &Visit, executors: &[&CommandDescriptor], queues: Option<&Queues>) -> Markup {
-    let exchange = visit.bus().exchange();
+    let command_queues = visit.bus().settings().command_queues();
     let states = executors.iter().filter_map(|executor| {
-        let queue = executor.queue(exchange);
+        let queue = executor.queue(command_queues);
         queues?.rows.iter().find(|row| *row.status.name == *queue)
     });
     let states: Vec<_> = states.collect();

@@ -63,7 +63,7 @@ impl RecordingBus {
     /// # Errors
     /// [`ErrorKind::Topology`] where no subscriber runs, or none of them subscribes to a recorded event.
     pub async fn compare(&self, recording: &Recording, health: &Health, ignored: &[&str]) -> Result<Differences> {
-        let handlers = handlers(health, self.0.exchange());
+        let handlers = handlers(health, self.0.settings().command_queues());
         if handlers.is_empty() {
             let text = "the app has no subscribers and no commands; start it with those that are to be tested";
             return Err(Error::new(ErrorKind::Topology, text));
@@ -158,7 +158,7 @@ struct Handler {
 }
 
 /// The subscribers and executors that run.
-fn handlers(health: &Health, exchange: &str) -> Vec<Handler> {
+fn handlers(health: &Health, command_queues: &str) -> Vec<Handler> {
     let registry = Registry::global();
     let queues = || health.subscribers.iter().map(|running| &*running.queue);
     let functions = registry.subscribers().iter().filter_map(|subscriber| {
@@ -171,7 +171,7 @@ fn handlers(health: &Health, exchange: &str) -> Vec<Handler> {
         Some(Handler { name: subscriber.name.to_owned(), app, outputs: (subscriber.outputs)() })
     });
     let executors = registry.executors().iter().filter_map(|command| {
-        let own = command.queue(exchange);
+        let own = command.queue(command_queues);
         queues().find(|queue| *own == **queue)?;
         let name = event_id::executor(command.declaration().routing_key);
         Some(Handler { name, app: None, outputs: command.outputs() })

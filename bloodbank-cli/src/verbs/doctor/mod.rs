@@ -1,6 +1,7 @@
 //! `bb doctor`.
 
 mod clock;
+mod cluster;
 mod database;
 
 use std::{
@@ -120,6 +121,7 @@ async fn look(apps: AppFactories) -> Vec<Finding> {
     ));
     findings.push(probe_app(apps).await);
     let mut clocks = Vec::new();
+    let mut nodes = None;
     let mut add = |(found, clock): (Finding, Option<OtherClock>)| {
         findings.push(found);
         clocks.extend(clock);
@@ -134,6 +136,7 @@ async fn look(apps: AppFactories) -> Vec<Finding> {
         }
         Ok(None) => {
             add(in_time("bus", probe_bus(settings.clone())).await);
+            nodes = cluster::probe(&settings).await;
             if !has_own_store(&settings) {
                 add((correlation(&settings), None));
             }
@@ -143,6 +146,7 @@ async fn look(apps: AppFactories) -> Vec<Finding> {
     if has_own_store(&settings) {
         add(in_time("correlation", probe_store(settings)).await);
     }
+    findings.extend(nodes);
     findings.extend(database::probe().await);
     findings.push(clock::look(Utc::now(), &clocks));
     findings

@@ -1,6 +1,8 @@
 //! `bb topology`.
 
 mod journal;
+mod partitions;
+mod switch;
 
 use std::{collections::BTreeMap, io::Write};
 
@@ -38,7 +40,9 @@ Examples:
   bb topology --format definitions > definitions.json; rabbitmqctl import_definitions definitions.json
   bb topology --format kubernetes | kubectl apply -f -
   bb topology declare
-  bb topology journal enable"
+  bb topology journal enable
+  bb topology switch status --from bloodbank.events.v1 --to bloodbank.events.v2
+  bb topology partitions"
 )]
 pub(crate) struct Topology {
     /// How it is written
@@ -75,6 +79,9 @@ enum Action {
     },
     #[command(subcommand)]
     Journal(journal::Journal),
+    #[command(subcommand)]
+    Switch(switch::Switch),
+    Partitions(partitions::Partitions),
     /// Compare it with the broker without changing anything; a difference ends with exit code 1
     Diff {
         /// As JSON
@@ -86,8 +93,10 @@ enum Action {
 impl Topology {
     pub(crate) fn run(self, apps: AppFactories) -> Result {
         runtime::block_on(async {
-            if let Some(Action::Journal(journal)) = self.action {
-                return journal.run().await;
+            match self.action {
+                Some(Action::Journal(journal)) => return journal.run().await,
+                Some(Action::Switch(switch)) => return switch.run().await,
+                _ => {}
             }
             let topology = apps.topology().await?;
             match self.action {
@@ -105,7 +114,8 @@ impl Topology {
                 Some(Action::Declare) => declare(topology).await,
                 Some(Action::Release { queue }) => release(queue).await,
                 Some(Action::Diff { json }) => diff(topology, json).await,
-                Some(Action::Journal(_)) => Ok(()),
+                Some(Action::Partitions(partitions)) => partitions.run(&topology).await,
+                Some(Action::Journal(_) | Action::Switch(_)) => Ok(()),
             }
         })
     }

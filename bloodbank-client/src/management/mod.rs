@@ -1,5 +1,8 @@
 //! The management API of RabbitMQ, which lists what AMQP cannot: every queue of the broker, and every connection to it.
 
+mod bindings;
+mod cluster;
+
 use std::time::Duration;
 
 use bloodbank_core::{Settings, transport::QueueStatus};
@@ -8,6 +11,7 @@ use reqwest::{StatusCode, Url};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+pub use self::{bindings::ExchangeBinding, cluster::ClusterStatus};
 use crate::error::{ClientError, Result};
 
 /// The port of the management API, where no setting names another.
