@@ -6,6 +6,7 @@ mod damage;
 mod floor;
 mod given;
 mod kills;
+mod ledger;
 mod leftovers;
 mod other_readers;
 #[cfg(feature = "s3")]
