@@ -121,12 +121,15 @@ async fn reading(pool: PgPool, rows: u64, days: u64) {
     let partitions: String = ["bloodbank_journal", "bloodbank_journal_cause"]
         .map(|table| {
             format!(
-                "FOR day IN 1..{days} - 1 LOOP EXECUTE format('CREATE TABLE IF NOT EXISTS {table}_%s PARTITION OF {table} FOR VALUES \
+                "FOR old IN SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = '{table}'::regclass LOOP \
+                 EXECUTE 'DROP TABLE ' || old; END LOOP; \
+                 FOR day IN 0..{days} - 1 LOOP EXECUTE format('CREATE TABLE {table}_%s PARTITION OF {table} FOR VALUES \
                  FROM (%L) TO (%L)', to_char(current_date - day, 'YYYYMMDD'), current_date - day, current_date - day + 1); END LOOP;"
             )
         })
         .concat();
-    execute(&pool, &format!("DO $$ BEGIN {partitions} END $$")).await;
+    // The first one, which came with the tables, has all days before today.
+    execute(&pool, &format!("DO $$ DECLARE old text; BEGIN {partitions} END $$")).await;
     let day = format!("current_date - {days} + 1 + (n::bigint * {days} / {rows})::int");
     execute(
         &pool,
