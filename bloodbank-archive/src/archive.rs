@@ -47,7 +47,10 @@ impl Archive {
     /// Creates an archive in a folder of this store of objects. Messages call it by this name.
     #[must_use]
     pub fn in_store(store: Arc<dyn ObjectStore>, folder: Path, name: &str) -> Self {
-        Self { place: Place { store, root: folder, shown: name.into() }, closing: CancellationToken::new() }
+        Self {
+            place: Place { store, root: folder, shown: name.into(), folder: None },
+            closing: CancellationToken::new(),
+        }
     }
 
     /// Answers everything with [`ErrorKind::Closed`] after this token is cancelled.

@@ -5,6 +5,7 @@ mod archive;
 mod archiver;
 mod index;
 mod journal;
+mod leftovers;
 mod limits;
 mod place;
 mod reader;

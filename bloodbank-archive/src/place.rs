@@ -1,6 +1,6 @@
 //! Where an archive is: a folder, or a bucket of a cloud.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, path::PathBuf, sync::Arc};
 
 use bloodbank_core::{Error, ErrorKind, Result};
 use object_store::{ObjectStore, local::LocalFileSystem, path::Path};
@@ -12,6 +12,8 @@ pub(crate) struct Place {
     pub(crate) store: Arc<dyn ObjectStore>,
     pub(crate) root: Path,
     pub(crate) shown: Arc<str>,
+    /// The folder of this machine; `None`: it is in a cloud, or in a store that somebody else has opened.
+    pub(crate) folder: Option<PathBuf>,
 }
 
 /// A cloud, and what a program that archives there is built with.
@@ -66,7 +68,7 @@ impl Place {
         let root = Path::from_absolute_path(&absolute).map_err(|error| unusable(address, &error.to_string()))?;
         // From the root of the machine, so that the folder need not be there yet; written through to the disk, as in a cloud.
         let store = LocalFileSystem::new().with_fsync(true);
-        Ok(Self { store: Arc::new(store), root, shown: absolute.display().to_string().into() })
+        Ok(Self { store: Arc::new(store), root, shown: absolute.display().to_string().into(), folder: Some(absolute) })
     }
 
     fn cloud(url: &Url, cloud: &Cloud) -> Result<Self> {
@@ -85,7 +87,7 @@ impl Place {
         let variables = std::env::vars().filter(|(name, _)| name.starts_with(cloud.variables));
         let (store, root) = object_store::parse_url_opts(url, variables)
             .map_err(|error| unusable(url.as_str(), &format!("{error}; its variables are `{}…`", cloud.variables)))?;
-        Ok(Self { store: store.into(), root, shown: url.as_str().trim_end_matches('/').into() })
+        Ok(Self { store: store.into(), root, shown: url.as_str().trim_end_matches('/').into(), folder: None })
     }
 }
 

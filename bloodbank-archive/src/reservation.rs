@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{place::Place, segment::Segment, store::Created};
 
 /// The folder of the reservations. Its name tells readers of Parquet folders to leave it alone.
-const FOLDER: &str = "_reservations";
+pub(crate) const FOLDER: &str = "_reservations";
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Reservation {

@@ -6,8 +6,8 @@ use crate::{
     app::Composition,
     error::Result,
     verbs::{
-        Check, Completions, Dlq, Docs, Doctor, Flow, History, Journal, ListCommands, ListEvents, Mcp, New, Outbox,
-        Publish, PublishPrompt, Queues, Record, Replay, Schema, Serve, Show, Sql, Tail, Topology, Trace, Watch,
+        Archive, Check, Completions, Dlq, Docs, Doctor, Flow, History, Journal, ListCommands, ListEvents, Mcp, New,
+        Outbox, Publish, PublishPrompt, Queues, Record, Replay, Schema, Serve, Show, Sql, Tail, Topology, Trace, Watch,
         Webhooks, Work,
     },
 };
@@ -75,8 +75,7 @@ pub(crate) enum Verb {
     Tail(Tail),
     History(History),
     Journal(Journal),
-    #[cfg(feature = "archive")]
-    Archive(crate::verbs::Archive),
+    Archive(Archive),
     Record(Record),
     Replay(Replay),
     Trace(Trace),
@@ -114,7 +113,6 @@ impl Verb {
             Self::Tail(verb) => verb.run(),
             Self::History(verb) => verb.run(),
             Self::Journal(verb) => verb.run(),
-            #[cfg(feature = "archive")]
             Self::Archive(verb) => verb.run(),
             Self::Record(verb) => verb.run(),
             Self::Replay(verb) => verb.run(program.apps),

@@ -319,3 +319,19 @@ async fn another_attempt_is_announced_once_when_its_copy_is_confirmed() {
         assert!(line["message"].as_str().unwrap().contains(part), "{part}: {said:#?}");
     }
 }
+
+/// It shares its settings with a program that archives.
+#[tokio::test]
+async fn a_program_that_was_built_without_the_archive_says_that_it_does_not_read_it() {
+    let (lines, _guard) = Lines::of(Level::WARN, FmtSpan::NONE);
+    let connect = async |vars: &[(&str, &str)]| {
+        let settings = Settings::from_vars(vars.iter().copied()).unwrap();
+        BusBuilder::new(settings).transport(Arc::new(Embedded::in_memory())).connect().await.unwrap()
+    };
+    connect(&[]).await.close().await;
+    assert_eq!(lines.with("archive").len(), 0, "it is not set");
+    connect(&[("BLOODBANK_ARCHIVE", "/srv/archive")]).await.close().await;
+    let said = lines.with("BLOODBANK_ARCHIVE is set");
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0]["message"].as_str().unwrap().contains("`use bloodbank_archive as _;`"), "{said:?}");
+}

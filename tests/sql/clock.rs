@@ -46,7 +46,7 @@ async fn write<DB: TestDatabase>(bus: &TestBus, pool: &Pool<DB>, numbers: std::o
 }
 
 /// A pool whose clock is that of the server and as many seconds later as the table `clock` says.
-async fn with_a_clock_that_jumps(pool: &PgPool) -> PgPool {
+pub(crate) async fn with_a_clock_that_jumps(pool: &PgPool) -> PgPool {
     for statement in [
         "CREATE SCHEMA jumping",
         "CREATE TABLE jumping.clock (seconds bigint NOT NULL)",

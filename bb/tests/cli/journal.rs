@@ -72,6 +72,8 @@ fn a_stream_is_copied_and_the_copy_is_read() {
         error.contains("keeps no journal that could be copied") && error.contains("topology journal enable"),
         "{error}"
     );
+    // Today's came with the tables.
+    assert!(out(shop.run(&["journal", "partitions", "--days", "3"])).contains("3 of 4 days got their partitions"));
     let mut on_a_file = shop.run(&["journal", "write"]);
     on_a_file.env("DATABASE_URL", "sqlite://app.db?mode=rwc");
     assert!(fails(on_a_file, 2).contains("the journal is kept in PostgreSQL, and DATABASE_URL names SQLite"));
@@ -91,7 +93,7 @@ fn a_stream_is_copied_and_the_copy_is_read() {
     let figures =
         json!([status["floor"], status["tip"], status["next"], status["source_tip"], status["lag"], status["lost"]]);
     assert_eq!(figures, json!([0, 1, 2, 1, 0, []]));
-    assert!(status["bytes"].as_u64().unwrap() > 0, "{status}");
+    assert!(status["bytes"].as_u64().unwrap() > 0 && status["partitions"] == json!(4), "{status}");
     let doctor = out(shop.on_copy(&["doctor"]));
     assert!(doctor.contains("its journal has the offsets 0 to 1 in PostgreSQL, and nothing is missing"), "{doctor}");
 

@@ -51,6 +51,9 @@ pages! {
     serving
 }
 
+#[cfg(feature = "archive")]
+pages! { archive }
+
 #[test]
 fn publishing() {
     page("publishing", |folder| {

@@ -116,6 +116,7 @@ impl Archiver {
     /// the store does not answer or refuses.
     pub async fn run_once(self, bus: &Bus) -> Result<Archived> {
         let source = self.find_source(bus)?;
+        self.archive.place.remove_leftovers().await;
         let mut written = Archived::default();
         // Until the end is reached without another archiver being ahead.
         loop {
@@ -150,6 +151,7 @@ impl Archiver {
         let watched = Arc::downgrade(&trouble);
         bus.watch_health(move || watched.upgrade()?.lock().clone());
         let archiving = async {
+            self.archive.place.remove_leftovers().await;
             loop {
                 if let Err(error) = self.attempt(&source, &trouble).await {
                     let text = format!("{} is not archived: {error}", source.describe());

@@ -6,6 +6,8 @@ mod damage;
 mod floor;
 mod given;
 mod kills;
+mod ledger;
+mod leftovers;
 mod other_readers;
 #[cfg(feature = "s3")]
 mod s3;

@@ -25,6 +25,7 @@ Examples:
   bb journal write
   bb journal write --once
   bb journal write --keep 90d
+  bb journal partitions --days 30
   bb journal status
   BLOODBANK_JOURNAL=sql bb history --since 30d")]
 pub(crate) struct Journal {
@@ -36,6 +37,12 @@ pub(crate) struct Journal {
 enum Action {
     /// Copy what is published, in order, until Ctrl-C or SIGTERM; a second writer waits until the first one ends
     Write(Writing),
+    /// Create the partitions of the next days, as the owner of the tables, for a writer that may not
+    Partitions {
+        /// The number of days after today
+        #[arg(long, default_value_t = 30, value_name = "DAYS")]
+        days: u16,
+    },
     /// Show what the copy has, and how far it is behind
     Status {
         /// As JSON
@@ -49,7 +56,7 @@ struct Writing {
     /// Copy what is there now, and end
     #[arg(long)]
     once: bool,
-    /// Delete events so long after they were copied, such as `90d`; by default they are kept
+    /// Drop the events of a day so long after its end, such as `90d`; by default they are kept
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     keep: Option<Duration>,
 }
@@ -59,6 +66,7 @@ impl Journal {
         runtime::block_on(async {
             match self.action {
                 Action::Write(writing) => writing.run().await,
+                Action::Partitions { days } => partitions(days).await,
                 Action::Status { json } => status(json).await,
             }
         })
@@ -100,6 +108,11 @@ impl Writing {
     }
 }
 
+async fn partitions(days: u16) -> Result {
+    let created = database::open()?.journal_writer()?.create_partitions(days).await?;
+    Ok(writeln!(output::out(), "{created} of {} days {}", u32::from(days) + 1, paint(GOOD, "got their partitions"))?)
+}
+
 async fn status(as_json: bool) -> Result {
     let pool = database::open()?;
     pool.check_schema().await?;
@@ -111,7 +124,7 @@ async fn status(as_json: bool) -> Result {
         let lost: Vec<_> = status.lost.iter().map(|(first, last)| json!([first, last])).collect();
         return Ok(output::json(&json!({
             "source": status.source, "floor": floor, "tip": newest, "next": status.next, "source_tip": tip,
-            "lag": lag, "rows": status.rows, "bytes": status.bytes, "lost": lost,
+            "lag": lag, "rows": status.rows, "partitions": status.partitions, "bytes": status.bytes, "lost": lost,
         }))?);
     }
     Ok(show(&status, tip.map(|_| lag))?)
@@ -119,13 +132,15 @@ async fn status(as_json: bool) -> Result {
 
 fn show(status: &JournalTableStatus, lag: Option<u64>) -> std::io::Result<()> {
     let mut out = output::out();
-    let JournalTableStatus { rows, bytes, .. } = status;
+    let JournalTableStatus { rows, partitions, bytes, .. } = status;
     match &status.source {
         Some(source) => write!(out, "{} of {source}", paint(GOOD, "a copy"))?,
         None => return writeln!(out, "{}: `journal write` begins a copy", paint(DIM, "nothing is copied")),
     }
     match status.range {
-        Some((floor, tip)) => write!(out, "; offsets {floor} to {tip}, about {rows} events, {bytes} bytes")?,
+        Some((floor, tip)) => {
+            write!(out, "; offsets {floor} to {tip}, about {rows} events, {bytes} bytes in {partitions} partitions")?
+        }
         None => write!(out, "; it is empty")?,
     }
     match lag {

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "archive")]
 mod archive;
+#[cfg(any(test, not(feature = "archive")))]
+mod archive_not_built_in;
 mod check;
 mod completions;
 mod dlq;
@@ -35,8 +37,9 @@ mod work;
 #[cfg(unix)]
 mod wrap;
 
-#[cfg(feature = "archive")]
 pub(crate) use archive::Archive;
+#[cfg(not(feature = "archive"))]
+use archive_not_built_in as archive;
 pub(crate) use check::Check;
 pub(crate) use completions::Completions;
 pub(crate) use dlq::Dlq;

@@ -23,7 +23,6 @@ pub(crate) struct Work {
     #[arg(long)]
     journal: bool,
     /// Archive the journal of the bus at BLOODBANK_ARCHIVE too
-    #[cfg(feature = "archive")]
     #[arg(long)]
     archive: bool,
 }
@@ -40,7 +39,6 @@ impl Work {
             if self.journal {
                 apps.add(App::new(bus.service_name(), bus.clone()).task(database::open()?.journal_writer()?));
             }
-            #[cfg(feature = "archive")]
             if self.archive {
                 apps.add(App::new(bus.service_name(), bus.clone()).task(super::archive::archiver(bus.settings())?));
             }

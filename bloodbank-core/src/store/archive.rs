@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 use super::Journal;
 use crate::{error::Result, settings::Settings};
@@ -17,15 +18,21 @@ pub struct ArchiveProvider {
 inventory::collect!(ArchiveProvider);
 
 impl ArchiveProvider {
-    /// Opens the archive of the settings; `None`: they name none, or no provider is linked. Services share their settings with
-    /// the program that archives, and need not read what is archived.
+    /// Opens the archive of the settings; `None`: they name none, or no provider is linked, which is said in the log. It is no error:
+    /// services share their settings with the program that archives, and need not read what is archived.
     ///
     /// # Errors
     /// [`ErrorKind::Settings`](crate::ErrorKind::Settings) when the address is none, or names a place that is not built in.
     pub fn archive(settings: &Settings, closing: CancellationToken) -> Result<Option<Arc<dyn Journal>>> {
-        let provider = inventory::iter::<Self>.into_iter().next();
-        let named = settings.archive.as_deref().zip(provider);
-        named.map(|(address, provider)| (provider.open)(address, closing)).transpose()
+        let Some(address) = settings.archive.as_deref() else { return Ok(None) };
+        let Some(provider) = inventory::iter::<Self>.into_iter().next() else {
+            warn!(
+                "BLOODBANK_ARCHIVE is set, and this program does not read the archive: it was built without it; add the crate \
+                 `bloodbank-archive` and `use bloodbank_archive as _;`, or the feature `archive` of `bb`, or unset it"
+            );
+            return Ok(None);
+        };
+        (provider.open)(address, closing).map(Some)
     }
 }
 

@@ -14,10 +14,15 @@ use sqlx_core::{
 };
 
 pub use dialect::Dialect;
+#[cfg(feature = "postgres")]
+pub(crate) use postgres::listen;
 pub(crate) use value::Row;
 pub use value::Value;
 
 type Executed<'a, T> = BoxFuture<'a, Result<T, sqlx_core::Error>>;
+
+/// Called for each notification.
+pub(crate) type Notified = Box<dyn Fn() + Send + Sync>;
 
 /// A database of `sqlx` that Bloodbank can use: `Postgres`, with the feature `postgres`, and `Sqlite`, with the feature
 /// `sqlite`.
@@ -29,7 +34,7 @@ type Executed<'a, T> = BoxFuture<'a, Result<T, sqlx_core::Error>>;
 pub trait Database: sealed::Driver {}
 
 pub(crate) mod sealed {
-    use super::{BoxFuture, Dialect, Executed, Pool, Row, Value};
+    use super::{BoxFuture, Dialect, Executed, Notified, Pool, Row, Value};
 
     /// What differs between the drivers.
     pub trait Driver: sqlx_core::database::Database {
@@ -50,7 +55,7 @@ pub(crate) mod sealed {
 
         /// Calls `notified` for each notification on a channel, on a connection of its own, until it is dropped. Where the
         /// database knows no notifications it never does.
-        fn listen(pool: &Pool<Self>, channel: &'static str, notified: fn()) -> BoxFuture<'static, ()>;
+        fn listen(pool: &Pool<Self>, channel: &'static str, notified: Notified) -> BoxFuture<'static, ()>;
     }
 }
 

@@ -16,7 +16,7 @@ use sqlx_core::{
 use sqlx_postgres::{PgArguments, PgConnection, PgListener, PgRow, Postgres};
 use tracing::debug;
 
-use super::{AsConnection, Database, Dialect, Executed, Row, Value, sealed::Driver};
+use super::{AsConnection, Database, Dialect, Executed, Notified, Row, Value, sealed::Driver};
 
 /// The pause before a listener that lost its connection, or has none, tries again.
 const LISTEN_AGAIN: Duration = Duration::from_secs(1);
@@ -40,17 +40,8 @@ impl Driver for Postgres {
         async move { connection.execute(raw_sql(script)).await.map(drop) }.boxed()
     }
 
-    fn listen(pool: &Pool<Self>, channel: &'static str, notified: fn()) -> BoxFuture<'static, ()> {
-        // Apart: a pool of one connection would have none left.
-        let own = PoolOptions::new().max_connections(1).connect_lazy_with((*pool.connect_options()).clone());
-        async move {
-            loop {
-                let Err(error) = hear(&own, channel, notified).await;
-                debug!(%error, channel, "no notifications for a while; the outbox is looked at all the same");
-                tokio::time::sleep(LISTEN_AGAIN).await;
-            }
-        }
-        .boxed()
+    fn listen(pool: &Pool<Self>, channel: &'static str, notified: Notified) -> BoxFuture<'static, ()> {
+        listen(pool, channel, notified).boxed()
     }
 }
 
@@ -62,7 +53,24 @@ impl AsConnection for PgConnection {
     }
 }
 
-async fn hear(pool: &Pool<Postgres>, channel: &str, notified: fn()) -> Result<Infallible, sqlx_core::Error> {
+/// Calls `notified` for each notification on a channel, on a connection of its own, until it is dropped.
+pub(crate) fn listen(
+    pool: &Pool<Postgres>,
+    channel: &'static str,
+    notified: Notified,
+) -> impl Future<Output = ()> + Send + 'static {
+    // Apart: a pool of one connection would have none left.
+    let own = PoolOptions::new().max_connections(1).connect_lazy_with((*pool.connect_options()).clone());
+    async move {
+        loop {
+            let Err(error) = hear(&own, channel, &notified).await;
+            debug!(%error, channel, "no notifications for a while; what they tell of is looked for all the same");
+            tokio::time::sleep(LISTEN_AGAIN).await;
+        }
+    }
+}
+
+async fn hear(pool: &Pool<Postgres>, channel: &str, notified: &Notified) -> Result<Infallible, sqlx_core::Error> {
     let mut listener = PgListener::connect_with(pool).await?;
     listener.listen(channel).await?;
     loop {

@@ -16,7 +16,7 @@ use sqlx_core::{
 };
 use sqlx_sqlite::{Sqlite, SqliteArguments, SqliteConnection, SqliteRow};
 
-use super::{AsConnection, Database, Dialect, Executed, Row, Value, sealed::Driver};
+use super::{AsConnection, Database, Dialect, Executed, Notified, Row, Value, sealed::Driver};
 
 impl Database for Sqlite {}
 
@@ -37,7 +37,7 @@ impl Driver for Sqlite {
         async move { connection.execute(raw_sql(script)).await.map(drop) }.boxed()
     }
 
-    fn listen(_: &Pool<Self>, _: &'static str, _: fn()) -> BoxFuture<'static, ()> {
+    fn listen(_: &Pool<Self>, _: &'static str, _: Notified) -> BoxFuture<'static, ()> {
         pending().boxed()
     }
 }

@@ -17,9 +17,13 @@ use metrics::{Counter, counter};
 use sqlx_core::pool::Pool;
 use sqlx_postgres::Postgres;
 use tokio::time::timeout;
-use tracing::error;
+use tracing::{error, warn};
 
-use super::progress::{Writing, Written};
+use super::{
+    day::Day,
+    partition,
+    progress::{Unprepared, Writing, Written},
+};
 use crate::error::storage;
 
 const WRITE: &str = "be written for the journal";
@@ -146,10 +150,29 @@ impl Copy {
         Ok(Some((next.cast_signed(), first.cast_signed() - 1)))
     }
 
-    /// Deletes what was written before so many milliseconds.
-    pub(super) async fn prune(&mut self, age: i64) -> Result<()> {
-        while self.writing.prune(age).await.map_err(storage(WRITE))? {}
-        Ok(())
+    /// Creates the partitions of today and tomorrow, and drops those of days that ended before so many milliseconds. Returns what
+    /// the database refused and today's entries do not need; what they need is an error.
+    pub(super) async fn chores(&mut self, age: Option<i64>) -> Result<Option<Error>> {
+        match self.writing.prepare().await {
+            Ok(()) => {}
+            Err(Unprepared::Tomorrow(day, error)) => return unless_refused(error, |error| no_partition(day, error)),
+            Err(Unprepared::Today(day, error)) => {
+                return unless_refused(error, |error| no_partition(day, error))?.map_or(Ok(None), Err);
+            }
+            Err(Unprepared::Unknown(error)) => return Err(storage(WRITE)(error)),
+        }
+        let Some(age) = age else { return Ok(None) };
+        loop {
+            match self.writing.prune(age).await {
+                Ok(true) => {}
+                Ok(false) => return Ok(None),
+                Err(error) if partition::is_in_use(&error) => {
+                    warn!("an old day of the journal in PostgreSQL is not dropped yet: a query reads the journal");
+                    return Ok(None);
+                }
+                Err(error) => return unless_refused(error, not_dropped),
+            }
+        }
     }
 
     pub(super) async fn end(self) {
@@ -167,6 +190,37 @@ fn fitting(entries: &[JournalEntry]) -> usize {
     fitting.count().max(1)
 }
 
+/// What the database refused, in other words; any other error as it is.
+fn unless_refused(error: sqlx_core::Error, said: impl FnOnce(&sqlx_core::Error) -> Error) -> Result<Option<Error>> {
+    match error {
+        sqlx_core::Error::Database(_) => Ok(Some(said(&error))),
+        other => Err(storage(WRITE)(other)),
+    }
+}
+
+/// The words of the database for what it refused.
+fn words(error: &sqlx_core::Error) -> String {
+    error.as_database_error().map_or_else(|| error.to_string(), |error| error.message().to_owned())
+}
+
+fn no_partition(day: Day, error: &sqlx_core::Error) -> Error {
+    let (date, words) = (day.date(), words(error));
+    let text = format!(
+        "the journal in PostgreSQL has no partition for {date}, and this program cannot create it ({words}); let the role of \
+         DATABASE_URL own the tables `bloodbank_journal` and `bloodbank_journal_cause`, or let their owner run `bb journal partitions`"
+    );
+    Error::new(ErrorKind::Storage, text)
+}
+
+fn not_dropped(error: &sqlx_core::Error) -> Error {
+    let words = words(error);
+    let text = format!(
+        "old days of the journal in PostgreSQL cannot be dropped ({words}); let the role of DATABASE_URL own the tables \
+         `bloodbank_journal` and `bloodbank_journal_cause`, or keep everything"
+    );
+    Error::new(ErrorKind::Storage, text)
+}
+
 fn slow() -> Error {
     let text = format!("the database did not answer within {} s; check its load", WRITE_TIMEOUT.as_secs());
     Error::new(ErrorKind::Storage, text)
@@ -181,7 +235,8 @@ fn other(what: &str) -> Error {
         ErrorKind::Storage,
         format!(
             "the journal in PostgreSQL {what}; use another database or schema, or empty this one: `TRUNCATE \
-             bloodbank_journal, bloodbank_journal_cause, bloodbank_journal_progress, bloodbank_journal_lost`"
+             bloodbank_journal, bloodbank_journal_cause, bloodbank_journal_progress, bloodbank_journal_lost, \
+             bloodbank_journal_day, bloodbank_journal_type`"
         ),
     )
 }

@@ -5,25 +5,39 @@
 //! - `copy`: the copy of one source: where it goes on, what it lost, and whether the source is still the same.
 //! - `lag`: how far the copy is behind.
 //! - `writer`: reads the source and writes batches, until it is told to stop.
+//! - `day`, `partition`: the partitions by day, created before they are needed and dropped as a whole.
+//! - `window`: which days have a range of offsets.
 //! - `select`: the statements of a query.
+//! - `wake`: what wakes who follows.
 //! - `reader`: a position in the table, page by page.
 
 mod copy;
+mod day;
 mod lag;
+mod partition;
 mod progress;
 mod reader;
 mod row;
 mod select;
 mod status;
+mod wake;
+mod window;
 mod writer;
 
+use std::{sync::Arc, time::Duration};
+
 use futures_util::{StreamExt, TryStreamExt, future::BoxFuture, stream};
-use sqlx_core::{pool::Pool, query_scalar::query_scalar};
+use sqlx_core::{pool::Pool, query_scalar::query_scalar, transaction::Transaction};
 use sqlx_postgres::Postgres;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use self::{reader::Reader, select::Select};
+use self::{
+    progress::Progress,
+    reader::Reader,
+    select::Select,
+    wake::{Listener, Wake},
+};
 pub use self::{status::JournalTableStatus, writer::JournalWriter};
 use crate::error::storage;
 use bloodbank_core::{
@@ -39,13 +53,30 @@ const READ: &str = "be read for the journal; `bb doctor` looks at it and its tab
 pub struct PostgresJournal {
     pool: Pool<Postgres>,
     closing: CancellationToken,
+    wake: Arc<Wake>,
+    interval: Duration,
 }
+
+/// How often those look who hear nothing.
+const INTERVAL: Duration = Duration::from_millis(200);
+
+/// What one look sees is of one moment.
+const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 impl PostgresJournal {
     /// Creates a journal that reads this database, which has the tables of Bloodbank.
     #[must_use]
     pub fn new(pool: Pool<Postgres>) -> Self {
-        Self { pool, closing: CancellationToken::new() }
+        Self { pool, closing: CancellationToken::new(), wake: Arc::default(), interval: INTERVAL }
+    }
+
+    /// Sets how often those look who follow, while nothing comes; default 200 ms. A commit of the writer wakes them: it notifies a
+    /// connection that they share, and that must lead to the server itself. Behind a pooler that hands connections out by the
+    /// transaction it hears nothing, and the interval counts.
+    #[must_use]
+    pub fn interval(mut self, interval: Duration) -> Self {
+        self.interval = interval;
+        self
     }
 
     /// Answers everything with [`ErrorKind::Closed`] after this token is cancelled.
@@ -65,6 +96,18 @@ impl PostgresJournal {
                 error => storage(READ)(error),
             }),
         }
+    }
+
+    /// Begins to look at the journal: what is seen is of one moment, and no day is dropped until the look ends.
+    async fn look(&self) -> Result<(Transaction<'static, Postgres>, Option<Progress>), sqlx_core::Error> {
+        let mut snapshot = self.pool.begin_with(SNAPSHOT).await?;
+        let progress = Progress::hold(&mut snapshot).await?;
+        Ok((snapshot, progress))
+    }
+
+    /// Listens for what the writer commits from now on.
+    fn listen(&self) -> Listener {
+        self.wake.listen(&self.pool)
     }
 
     fn closed(&self) -> Error {
@@ -97,27 +140,29 @@ impl Journal for PostgresJournal {
     fn get(&self, event_id: Uuid) -> BoxFuture<'_, Result<Option<JournalEntry>>> {
         Box::pin(async move {
             let newest = async {
-                let mut connection = self.pool.acquire().await?;
+                let (mut snapshot, _) = self.look().await?;
                 let query = JournalQuery::all().event_id(event_id);
-                let select = Select::new(&mut connection, &query).await?;
-                select.last(&mut connection, 0..=i64::MAX, 1).await
+                let select = Select::new(&mut snapshot, &query).await?;
+                let found = select.last(&mut snapshot, 0..=i64::MAX, 1).await?;
+                snapshot.commit().await?;
+                Ok(found)
             };
             Ok(self.unless_closed(newest).await?.pop())
         })
     }
 
     fn floor(&self) -> BoxFuture<'_, Result<Option<u64>>> {
-        Box::pin(self.edge("SELECT min(stream_offset) FROM bloodbank_journal"))
+        Box::pin(self.edge("SELECT min(first_offset) FROM bloodbank_journal_day"))
     }
 
     fn tip(&self) -> BoxFuture<'_, Result<Option<u64>>> {
-        Box::pin(self.edge("SELECT max(stream_offset) FROM bloodbank_journal"))
+        Box::pin(self.edge("SELECT (SELECT next_offset - 1 FROM bloodbank_journal_progress WHERE EXISTS (SELECT FROM bloodbank_journal_day))"))
     }
 
     fn complete_from(&self) -> BoxFuture<'_, Result<Option<u64>>> {
         Box::pin(self.edge(
-            "SELECT CASE WHEN min(stream_offset) IS NOT NULL THEN \
-             greatest(min(stream_offset), (SELECT max(last_offset) + 1 FROM bloodbank_journal_lost)) END FROM bloodbank_journal",
+            "SELECT CASE WHEN min(first_offset) IS NOT NULL THEN \
+             greatest(min(first_offset), (SELECT max(last_offset) + 1 FROM bloodbank_journal_lost)) END FROM bloodbank_journal_day",
         ))
     }
 }

@@ -1,7 +1,5 @@
 //! A reader of the table: page by page, each page one look at the database.
 
-use std::time::Duration;
-
 use bloodbank_core::{
     Error, Result,
     store::{Journal, JournalEntries, JournalEntry, JournalQuery, Position, entries_lost},
@@ -9,16 +7,13 @@ use bloodbank_core::{
 use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 use sqlx_core::row::Row as _;
 use sqlx_postgres::PgConnection;
-use tokio::time::sleep;
 
 use super::{
     PostgresJournal,
     progress::Progress,
     select::{Select, first_at},
+    wake::Listener,
 };
-
-/// The pause of a reader that has read everything.
-const PAUSE: Duration = Duration::from_millis(200);
 
 /// Where a reader is.
 pub(super) struct Reader {
@@ -31,6 +26,10 @@ pub(super) struct Reader {
     newest: i64,
     /// The last offset to read; `None`: there is no last one.
     to: Option<i64>,
+    /// The number of days that the next look is at.
+    days: i64,
+    /// What wakes a follower; `None`: it has not waited yet.
+    listener: Option<Listener>,
     /// Whether `next` follows what was read or was the newest, so that entries from there on must not be missing.
     is_begun: bool,
 }
@@ -49,8 +48,8 @@ impl Reader {
             query.since = query.since.max(Some(time));
         }
         let looked = async {
-            let mut snapshot = journal.pool.begin_with(SNAPSHOT).await?;
-            let newest = Progress::read(&mut snapshot).await?.map_or(-1, |progress| progress.newest());
+            let (mut snapshot, progress) = journal.look().await?;
+            let newest = progress.map_or(-1, |progress| progress.newest());
             let begun = begin(&mut snapshot, &query, from, newest).await?;
             snapshot.commit().await?;
             Ok((newest, begun))
@@ -58,7 +57,7 @@ impl Reader {
         let (newest, (read, next)) = journal.unless_closed(looked).await?;
         // What comes after the newest entry is missed by whoever begins behind it.
         let is_begun = matches!(from, Position::Last(_));
-        Ok(Self { journal, query, read, next, newest, to: None, is_begun })
+        Ok(Self { journal, query, read, next, newest, to: None, days: 1, listener: None, is_begun })
     }
 
     /// The entries that are there now.
@@ -85,18 +84,24 @@ impl Reader {
                 return Ok(None);
             }
             let journal = self.journal.clone();
+            if let Some(listener) = &mut self.listener {
+                listener.looks();
+            }
             match journal.unless_closed(self.turn()).await? {
                 Turn::Entries(entries) => return Ok(Some(entries)),
                 Turn::Lost(from, to) => return Err(entries_lost(&journal.describe(), from, to)),
-                Turn::Wait => journal.unless_closed(sleep(PAUSE).map(Ok)).await?,
+                Turn::Wait => match &mut self.listener {
+                    Some(listener) => journal.unless_closed(listener.wait(journal.interval).map(Ok)).await?,
+                    // What was written before it listens is looked for once more.
+                    None => self.listener = Some(journal.listen()),
+                },
             }
         }
     }
 
     /// One look at the database, in which nothing changes.
     async fn turn(&mut self) -> Result<Turn, sqlx_core::Error> {
-        let mut snapshot = self.journal.pool.begin_with(SNAPSHOT).await?;
-        let progress = Progress::read(&mut snapshot).await?;
+        let (mut snapshot, progress) = self.journal.look().await?;
         let newest = progress.as_ref().map_or(-1, Progress::newest);
         let mut end = self.to.map_or(newest, |to| to.min(newest));
         if self.next > end {
@@ -117,16 +122,14 @@ impl Reader {
             end = first - 1;
         }
         let select = Select::new(&mut snapshot, &self.query).await?;
-        let page = select.first(&mut snapshot, self.next..=end).await?;
+        let page = select.first(&mut snapshot, self.next..=end, self.days).await?;
         snapshot.commit().await?;
+        self.days = page.next_days(self.days);
         self.next = page.looked_to.unwrap_or(end) + 1;
         self.is_begun = true;
         Ok(Turn::Entries(page.entries))
     }
 }
-
-/// What one look sees is of one moment.
-const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 /// The entries before the first page, and the offset at which that begins.
 async fn begin(

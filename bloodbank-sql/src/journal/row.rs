@@ -15,6 +15,8 @@ use sqlx_core::{
 use sqlx_postgres::{PgArguments, PgRow, Postgres};
 use uuid::Uuid;
 
+use super::day::Day;
+
 /// What a row is read from: see [`read`].
 pub(super) const COLUMNS: &str =
     "stream_offset, (extract(epoch from published_at) * 1000)::bigint, exchange, routing_key, properties, body";
@@ -25,6 +27,10 @@ const EARLIEST: i64 = -200_000_000_000_000;
 /// Entries as the columns of one statement: a parameter is a column, however many entries there are.
 #[derive(Default)]
 pub(super) struct Rows<'a> {
+    /// The latest time of the last entry, whether it is written or was there already.
+    last_time: i64,
+    /// The greatest offset that the table has with these.
+    written_to: i64,
     offsets: Vec<i64>,
     event_ids: Vec<Option<Uuid>>,
     types: Vec<Cow<'a, str>>,
@@ -42,14 +48,20 @@ pub(super) struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    /// The rows of entries that follow one whose latest time was this one, in milliseconds.
-    pub(super) fn of(entries: &'a [JournalEntry], mut latest: i64) -> Self {
-        let mut rows = Self::default();
+    /// The rows of entries that follow one whose latest time was this one, in milliseconds. Those are left out whose offset is
+    /// not behind this one, or behind that of the row before: the index of a partition cannot tell that another one has it.
+    pub(super) fn of(entries: &'a [JournalEntry], latest: i64, written_to: i64) -> Self {
+        let mut rows = Self { last_time: latest, written_to, ..Self::default() };
         for entry in entries {
             let published = entry.published_at.timestamp_millis().max(EARLIEST);
-            latest = latest.max(published);
+            rows.last_time = rows.last_time.max(published);
+            let offset = entry.offset.cast_signed();
+            if offset <= rows.written_to {
+                continue;
+            }
+            rows.written_to = offset;
             rows.published.push(published);
-            rows.latest.push(latest);
+            rows.latest.push(rows.last_time);
             rows.push(entry);
         }
         rows
@@ -76,35 +88,53 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// The latest time of the last row, in milliseconds.
+    /// The latest time up to the last entry, in milliseconds.
     pub(super) fn latest(&self) -> i64 {
-        self.latest.last().copied().unwrap_or_default()
+        self.last_time
+    }
+
+    pub(super) fn written_to(&self) -> i64 {
+        self.written_to
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.offsets.is_empty()
+    }
+
+    pub(super) fn types(&self) -> impl Iterator<Item = &str> {
+        self.types.iter().map(|event_type| &**event_type)
+    }
+
+    /// Where a day begins that begins with these.
+    pub(super) fn first(&self) -> Option<Begin> {
+        Some(Begin { offset: *self.offsets.first()?, latest: *self.latest.first()? })
     }
 
     pub(super) fn has_causes(&self) -> bool {
         !self.causes.is_empty()
     }
 
-    pub(super) fn insert_causes(&mut self) -> Query<'static, Postgres, PgArguments> {
+    pub(super) fn insert_causes(&mut self, day: Day) -> Query<'static, Postgres, PgArguments> {
         query(
-            "INSERT INTO bloodbank_journal_cause (cause, stream_offset) SELECT * FROM unnest($1::uuid[], $2::bigint[]) \
-             ON CONFLICT DO NOTHING",
+            "INSERT INTO bloodbank_journal_cause (cause, stream_offset, day) SELECT cause, stream_offset, DATE 'epoch' + $3 \
+             FROM unnest($1::uuid[], $2::bigint[]) AS entry (cause, stream_offset) ON CONFLICT DO NOTHING",
         )
         .bind(std::mem::take(&mut self.causes))
         .bind(std::mem::take(&mut self.caused))
+        .bind(day.0)
     }
 
-    pub(super) fn insert(self) -> Query<'a, Postgres, PgArguments> {
+    pub(super) fn insert(self, day: Day) -> Query<'a, Postgres, PgArguments> {
         query(
             "INSERT INTO bloodbank_journal (stream_offset, event_id, event_type, source, app_id, published_at, latest_at, \
-             exchange, routing_key, properties, body) \
+             exchange, routing_key, properties, body, day) \
              SELECT stream_offset, event_id, event_type, source, app_id, \
              'epoch'::timestamptz + published * interval '1 millisecond', \
-             'epoch'::timestamptz + latest * interval '1 millisecond', exchange, routing_key, properties, body \
+             'epoch'::timestamptz + latest * interval '1 millisecond', exchange, routing_key, properties, body, \
+             DATE 'epoch' + $12 \
              FROM unnest($1::bigint[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], \
              $8::text[], $9::text[], $10::text[], $11::bytea[]) AS entry (stream_offset, event_id, event_type, source, \
-             app_id, published, latest, exchange, routing_key, properties, body) \
-             ON CONFLICT (stream_offset) DO NOTHING",
+             app_id, published, latest, exchange, routing_key, properties, body)",
         )
         .bind(self.offsets)
         .bind(self.event_ids)
@@ -117,6 +147,27 @@ impl<'a> Rows<'a> {
         .bind(self.keys)
         .bind(self.properties)
         .bind(self.bodies)
+        .bind(day.0)
+    }
+}
+
+/// Where a day begins.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Begin {
+    offset: i64,
+    latest: i64,
+}
+
+impl Begin {
+    /// Records it, unless that was done.
+    pub(super) fn record(self, day: Day) -> Query<'static, Postgres, PgArguments> {
+        query(
+            "INSERT INTO bloodbank_journal_day (day, first_offset, first_latest_at) \
+             VALUES (DATE 'epoch' + $1, $2, 'epoch'::timestamptz + $3 * interval '1 millisecond') ON CONFLICT DO NOTHING",
+        )
+        .bind(day.0)
+        .bind(self.offset)
+        .bind(self.latest)
     }
 }
 

@@ -19,6 +19,8 @@ pub struct JournalTableStatus {
     pub next: Option<u64>,
     /// The number of entries, as the statistics of PostgreSQL estimate it: counting would read them all.
     pub rows: u64,
+    /// The number of partitions: days on which something was written, or could have been.
+    pub partitions: u64,
     /// The size of the tables and their indexes.
     pub bytes: u64,
     /// The first and the last offset of what was removed from the source before it was copied, for each time this happened.
@@ -44,9 +46,13 @@ impl JournalTableStatus {
 
 const STATUS: &str = "SELECT (SELECT source FROM bloodbank_journal_progress), \
     (SELECT next_offset FROM bloodbank_journal_progress), \
-    (SELECT min(stream_offset) FROM bloodbank_journal), (SELECT max(stream_offset) FROM bloodbank_journal), \
-    (SELECT greatest(n_live_tup, 0)::bigint FROM pg_stat_user_tables WHERE relid = 'bloodbank_journal'::regclass), \
-    pg_total_relation_size('bloodbank_journal'::regclass) + pg_total_relation_size('bloodbank_journal_cause'::regclass)";
+    (SELECT min(first_offset) FROM bloodbank_journal_day), \
+    (SELECT next_offset - 1 FROM bloodbank_journal_progress WHERE EXISTS (SELECT FROM bloodbank_journal_day)), \
+    (SELECT sum(greatest(n_live_tup, 0))::bigint FROM pg_stat_user_tables WHERE relid IN \
+        (SELECT inhrelid FROM pg_inherits WHERE inhparent = 'bloodbank_journal'::regclass)), \
+    (SELECT count(*) FROM pg_inherits WHERE inhparent = 'bloodbank_journal'::regclass), \
+    (SELECT sum(pg_total_relation_size(inhrelid))::bigint FROM pg_inherits \
+        WHERE inhparent IN ('bloodbank_journal'::regclass, 'bloodbank_journal_cause'::regclass))";
 
 async fn look(pool: &Pool<Postgres>) -> Result<JournalTableStatus, sqlx_core::Error> {
     let row = query(STATUS).fetch_one(pool).await?;
@@ -60,7 +66,8 @@ async fn look(pool: &Pool<Postgres>) -> Result<JournalTableStatus, sqlx_core::Er
         next: offset(1)?,
         range: offset(2)?.zip(offset(3)?),
         rows: offset(4)?.unwrap_or_default(),
-        bytes: offset(5)?.unwrap_or_default(),
+        partitions: offset(5)?.unwrap_or_default(),
+        bytes: offset(6)?.unwrap_or_default(),
         lost: lost.collect::<Result<_, sqlx_core::Error>>()?,
     })
 }

@@ -19,15 +19,15 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{info, warn};
 
-use super::{copy::Copy, lag};
-use crate::{outbox::millis, schema::Schema};
+use super::{copy::Copy, lag, partition};
+use crate::{error::storage, outbox::millis, schema::Schema};
 
 /// The pause before another attempt, while the source or the database is away or somebody else writes.
 const AGAIN: Duration = Duration::from_secs(1);
 /// The time after which a writer that was killed has lost its lock for sure.
 const LINGERING: Duration = Duration::from_secs(5);
 const BUSY: &str = "another writer is copying the journal into this database; let it, or stop it first";
-/// The interval between deletions of what is too old.
+/// The interval between looks at what partitions are needed, and which are too old.
 const CHORES: Duration = Duration::from_secs(10);
 
 /// Copies the journal of the bus into PostgreSQL, in order and under the same offsets, where a
@@ -81,7 +81,7 @@ impl JournalWriter {
         self
     }
 
-    /// Deletes entries so long after they were written; by default they are kept.
+    /// Drops the entries of a day, by UTC, so long after its end; by default they are kept.
     pub fn keep(mut self, age: Duration) -> Self {
         self.keep = Some(age);
         self
@@ -112,15 +112,28 @@ impl JournalWriter {
                 None => return Err(Error::new(ErrorKind::Storage, BUSY)),
             }
         };
+        let refused = copy.chores(self.keep.map(millis)).await?;
         let (_reading, mut entries) = self.read_ahead(source.read(JournalQuery::all(), copy.position()));
         let mut batches = stream::poll_fn(|context| entries.poll_recv(context)).chunks(self.batch);
         let mut count = 0;
         while let Some(batch) = batches.next().await {
             count += copy.write(batch).await?;
         }
-        self.prune(&mut copy).await?;
         copy.end().await;
-        Ok(count)
+        refused.map_or(Ok(count), Err)
+    }
+
+    /// Creates the partitions of today and of so many days after it that are not there, for writers whose role may not; returns the
+    /// number of days that had none.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Storage`] when the database does not answer or refuses, [`ErrorKind::Settings`] with the remedy when tables are
+    /// missing or old.
+    pub async fn create_partitions(&self, days: u16) -> Result<u16> {
+        Schema::check(&self.pool).await?;
+        partition::create_ahead(&self.pool, days)
+            .await
+            .map_err(storage("create partitions of the journal; only the owner of its tables may"))
     }
 
     /// Checks what is needed, and finds the source.
@@ -138,20 +151,15 @@ impl JournalWriter {
         (AbortOnDropHandle::new(tokio::spawn(forward(entries, sender))), receiver)
     }
 
-    async fn prune(&self, copy: &mut Copy) -> Result<()> {
-        match self.keep {
-            Some(age) => copy.prune(millis(age)).await,
-            None => Ok(()),
-        }
-    }
-
     async fn work(self, source: Arc<dyn Journal>, bus: Bus, stop: CancellationToken) {
-        let trouble = Trouble::default();
-        let watched = Arc::downgrade(&trouble);
-        bus.watch_health(move || watched.upgrade()?.lock().clone());
+        let (trouble, refused) = (Trouble::default(), Trouble::default());
+        for trouble in [&trouble, &refused] {
+            let watched = Arc::downgrade(trouble);
+            bus.watch_health(move || watched.upgrade()?.lock().clone());
+        }
         let copying = async {
             loop {
-                let Err(error) = self.attempt(&source, &trouble).await else {
+                let Err(error) = self.attempt(&source, &trouble, &refused).await else {
                     sleep(AGAIN).await;
                     continue;
                 };
@@ -169,7 +177,7 @@ impl JournalWriter {
     }
 
     /// Copies for as long as nothing is wrong; returns where somebody else writes.
-    async fn attempt(&self, source: &Arc<dyn Journal>, trouble: &Trouble) -> Result<()> {
+    async fn attempt(&self, source: &Arc<dyn Journal>, trouble: &Trouble, refused: &Trouble) -> Result<()> {
         let Some(mut copy) = Copy::begin(&self.pool, source).await? else {
             trouble.lock().take();
             return Ok(());
@@ -182,6 +190,7 @@ impl JournalWriter {
             AbortOnDropHandle::new(tokio::spawn(lag::watch(Arc::clone(source), copy.next(), Arc::clone(trouble))));
         let (_reading, mut entries) = self.read_ahead(source.follow(JournalQuery::all(), copy.position()));
         let mut chores = interval(CHORES);
+        self.chores(&mut copy, refused).await?;
         let mut batch = Vec::new();
         loop {
             tokio::select! {
@@ -191,9 +200,22 @@ impl JournalWriter {
                     }
                     copy.write(std::mem::take(&mut batch)).await?;
                 }
-                _ = chores.tick() => self.prune(&mut copy).await?,
+                _ = chores.tick() => self.chores(&mut copy, refused).await?,
             }
         }
+    }
+}
+
+impl JournalWriter {
+    /// Looks after the partitions; what the database refuses is said, and does not end the copy.
+    async fn chores(&self, copy: &mut Copy, refused: &Trouble) -> Result<()> {
+        let said = copy.chores(self.keep.map(millis)).await?.map(|error| error.to_string());
+        let mut refused = refused.lock();
+        if let Some(said) = said.as_ref().filter(|said| refused.as_ref() != Some(said)) {
+            warn!("{said}");
+        }
+        *refused = said;
+        Ok(())
     }
 }
 

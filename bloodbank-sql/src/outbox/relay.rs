@@ -106,7 +106,8 @@ impl<DB: Database> Relay<DB> {
         let watched = Arc::downgrade(&trouble);
         worker.bus().watch_health(move || watched.upgrade()?.lock().clone());
         // It ends with this function.
-        let _listening = AbortOnDropHandle::new(tokio::spawn(DB::listen(&self.pool, wake::CHANNEL, wake::written)));
+        let _listening =
+            AbortOnDropHandle::new(tokio::spawn(DB::listen(&self.pool, wake::CHANNEL, Box::new(wake::written))));
         let mut chores = Instant::now();
         let mut is_failing = false;
         while !stop.is_cancelled() {

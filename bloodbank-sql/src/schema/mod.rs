@@ -21,9 +21,10 @@ struct Migration {
     sqlite: &'static str,
 }
 
-const MIGRATIONS: [Migration; 2] = [
+const MIGRATIONS: [Migration; 3] = [
     Migration { version: 1, postgres: include_str!("postgres_1.sql"), sqlite: include_str!("sqlite_1.sql") },
     Migration { version: 2, postgres: include_str!("postgres_2.sql"), sqlite: include_str!("sqlite_2.sql") },
+    Migration { version: 3, postgres: include_str!("postgres_3.sql"), sqlite: include_str!("sqlite_3.sql") },
 ];
 
 impl Migration {

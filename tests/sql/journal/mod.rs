@@ -1,7 +1,12 @@
 //! The journal in PostgreSQL passes the conformance suite of journals, and settings choose it.
 
+mod bench;
 mod given;
+mod migration;
+mod partitions;
+mod roles;
 mod stream;
+mod wake;
 mod writer;
 
 use std::{sync::Arc, time::Duration};

@@ -283,7 +283,8 @@ async fn a_stream_that_is_truncated_before_it_is_copied_is_told() {
     assert!(error.to_string().contains("before it was deleted and made again (it ends at offset 1"), "{error}");
     execute(
         &ledger.pool,
-        "TRUNCATE bloodbank_journal, bloodbank_journal_cause, bloodbank_journal_progress, bloodbank_journal_lost",
+        "TRUNCATE bloodbank_journal, bloodbank_journal_cause, bloodbank_journal_progress, bloodbank_journal_lost, \
+         bloodbank_journal_day, bloodbank_journal_type",
     )
     .await;
     assert_eq!(ledger.writer().run_once(&ledger.bus).await.unwrap(), 2);

@@ -1,57 +1,18 @@
 //! What a writer copies, forgets and refuses, from a journal that the test writes itself.
 
-use std::time::Duration;
-
 use bloodbank::{
-    Bus, ErrorKind, Result,
+    Bus, ErrorKind,
     routing::BindingPattern,
-    sql::{JournalTableStatus, JournalWriter, PostgresJournal, Schema},
     store::{Journal, JournalEntry, JournalQuery, Position},
 };
 use chrono::{DateTime, TimeDelta, Utc};
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::StreamExt;
 use serde_json::json;
-use sqlx::{PgPool, Postgres};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::given::{Given, entry};
-use crate::database::{TestDatabase, execute};
-
-/// A source, a database, and the journal in it.
-struct Bench {
-    source: Given,
-    pool: PgPool,
-    journal: PostgresJournal,
-}
-
-impl Bench {
-    async fn new() -> Self {
-        let (pool, ()) = Postgres::create().await;
-        Schema::migrate(&pool).await.unwrap();
-        Self { source: Given::default(), journal: PostgresJournal::new(pool.clone()), pool }
-    }
-
-    fn writer(&self) -> JournalWriter {
-        JournalWriter::new(self.pool.clone()).source(self.source.as_journal())
-    }
-
-    async fn copy(&self) -> Result<u64> {
-        self.writer().run_once(&Bus::embedded()).await
-    }
-
-    async fn read(&self, query: JournalQuery, from: Position) -> Vec<JournalEntry> {
-        self.journal.read(query, from).try_collect().await.unwrap()
-    }
-
-    async fn offsets(&self, query: JournalQuery, from: Position) -> Vec<u64> {
-        self.read(query, from).await.iter().map(|entry| entry.offset).collect()
-    }
-
-    async fn status(&self) -> JournalTableStatus {
-        JournalTableStatus::read(&self.pool).await.unwrap()
-    }
-}
+use super::{bench::Bench, given::entry};
+use crate::database::execute;
 
 /// Everything that an entry is.
 fn whole(entries: &[JournalEntry]) -> Vec<serde_json::Value> {
@@ -217,42 +178,6 @@ async fn a_source_that_was_made_again_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_too_old_is_deleted_and_a_reader_is_told() {
-    let bench = Bench::new().await;
-    bench.source.push((0..7_000).map(entry));
-    bench.copy().await.unwrap();
-    execute(
-        &bench.pool,
-        "INSERT INTO bloodbank_journal_cause SELECT gen_random_uuid(), n FROM generate_series(0, 6999) AS n",
-    )
-    .await;
-    let mut reading = bench.journal.read(JournalQuery::all(), Position::Start);
-    assert_eq!(reading.next().await.unwrap().unwrap().offset, 0);
-    execute(
-        &bench.pool,
-        "UPDATE bloodbank_journal SET written_at = written_at - interval '2 hours' WHERE stream_offset < 6500",
-    )
-    .await;
-    let pruned = bench.writer().keep(Duration::from_secs(3600)).run_once(&Bus::embedded()).await;
-    assert_eq!(pruned.unwrap(), 0);
-    assert_eq!((bench.journal.floor().await.unwrap(), bench.journal.tip().await.unwrap()), (Some(6_500), Some(6_999)));
-    assert_eq!(Postgres::number(&bench.pool, "SELECT count(*) FROM bloodbank_journal_cause").await, 500);
-    let mut next = 1;
-    let error = loop {
-        match reading.next().await.expect("it is told") {
-            Ok(entry) => {
-                assert_eq!(entry.offset, next);
-                next += 1;
-            }
-            Err(error) => break error,
-        }
-    };
-    assert!(error.to_string().starts_with(&format!("the entries {next} to 6499 of ")), "{error}");
-    assert_eq!(bench.offsets(JournalQuery::all(), Position::Start).await, (6_500..7_000).collect::<Vec<_>>());
-    assert_eq!(bench.copy().await.unwrap(), 0, "what was deleted does not come again");
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_second_writer_waits_until_the_first_one_ends() {
     let bench = Bench::new().await;
     bench.source.push((0..10).map(entry));
@@ -271,14 +196,4 @@ async fn a_second_writer_waits_until_the_first_one_ends() {
     second.cancel();
     waiting.await.unwrap().unwrap();
     assert_eq!(bench.offsets(JournalQuery::all(), Position::Start).await, (0..20).collect::<Vec<_>>());
-}
-
-impl Bench {
-    async fn written(&self, count: u64) {
-        let until = std::time::Instant::now() + Duration::from_secs(120);
-        while self.journal.tip().await.unwrap() != Some(count - 1) {
-            assert!(std::time::Instant::now() < until, "it is not written");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
 }

@@ -1,0 +1,1 @@
+-- The journal is in PostgreSQL only; SQLite has nothing new.
