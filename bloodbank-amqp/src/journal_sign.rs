@@ -30,6 +30,9 @@ const ANSWER_LIFETIME: Duration = Duration::from_secs(20);
 /// The time after which every publisher has looked, or counts as one that does not know.
 pub(crate) const NOTICE: Duration = Duration::from_secs(25);
 
+/// The time after which the stream of a sign is bound.
+const BOUND: Duration = Duration::from_secs(NOTICE.as_secs() + 15);
+
 /// The name of the sign.
 pub(crate) fn sign_name(exchange: &str) -> String {
     format!("{exchange}.journal.sign")
@@ -49,6 +52,8 @@ struct Seen {
     is_up: bool,
     /// When it was asked for.
     asked: Option<Instant>,
+    /// Since when it has been there each time.
+    up_since: Option<Instant>,
 }
 
 impl JournalSign {
@@ -56,13 +61,19 @@ impl JournalSign {
         Self {
             exchange: exchange.into(),
             name: ShortString::try_new(sign_name(exchange)).ok(),
-            seen: Mutex::new(Seen { is_up: false, asked: None }),
+            seen: Mutex::new(Seen { is_up: false, asked: None, up_since: None }),
         }
     }
 
     /// Whether the sign was there when it was looked for last.
     pub(crate) fn is_up(&self) -> bool {
         self.seen.lock().is_up
+    }
+
+    /// Whether a journal takes this message for certain: its stream is bound some time after the sign is put up.
+    pub(crate) fn takes(&self, message: &Outgoing) -> bool {
+        let up_since = self.seen.lock().up_since;
+        up_since.is_some_and(|since| since.elapsed() > BOUND) && *message.exchange == *self.exchange
     }
 
     /// What the broker says about a message that it has not returned: whether it is unrouted, as far as that can be known.
@@ -73,7 +84,7 @@ impl JournalSign {
         if *message.exchange != *self.exchange {
             return Some(false);
         }
-        let Seen { is_up, asked } = *self.seen.lock();
+        let Seen { is_up, asked, .. } = *self.seen.lock();
         let is_fresh = asked.is_some_and(|asked| asked.elapsed() < ANSWER_LIFETIME);
         (self.name.is_none() || !is_up && is_fresh).then_some(false)
     }
@@ -100,7 +111,10 @@ impl JournalSign {
             Err(fault) => return Err(fault),
         };
         let _ = with_timeout(CLOSE_TIMEOUT, channel.close(200, "done".into())).await;
-        *self.seen.lock() = Seen { is_up: answer, asked: Some(asked) };
+        let mut seen = self.seen.lock();
+        let up_since = answer.then(|| seen.up_since.unwrap_or(asked));
+        *seen = Seen { is_up: answer, asked: Some(asked), up_since };
+        drop(seen);
         Ok(())
     }
 }

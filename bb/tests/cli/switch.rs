@@ -99,8 +99,29 @@ impl Place {
         Bus::connect(Settings::from_vars(settings).unwrap()).await.unwrap()
     }
 
-    async fn audit(&self, exchange: &str, ledger: &Ledger) -> RunningApp {
-        App::new("ledger", self.bus(exchange).await).state(ledger.clone()).subscribe(audit).start().await.unwrap()
+    async fn audit(&self, exchange: &str, ledger: &Ledger) -> Service {
+        let bus = self.bus(exchange).await;
+        let app = App::new("ledger", bus.clone()).state(ledger.clone()).subscribe(audit).start().await.unwrap();
+        Service { app, bus }
+    }
+
+    async fn bill(&self, exchange: &str, ledger: &Ledger) -> Service {
+        let bus = self.bus(exchange).await;
+        let app = App::new("ledger", bus.clone()).state(ledger.clone()).subscribe(bill).start().await.unwrap();
+        Service { app, bus }
+    }
+}
+
+/// An app that stops as `RunningApp::wait` does: acknowledgements on their way are lost with the bus unless it is closed.
+struct Service {
+    app: RunningApp,
+    bus: Bus,
+}
+
+impl Service {
+    async fn stop(self) {
+        self.app.shutdown().await.unwrap();
+        self.bus.close().await;
     }
 }
 
@@ -163,8 +184,7 @@ async fn publishers_and_subscribers_move_one_after_the_other_and_every_event_is_
     ledger.goes_on("audit", 50).await;
 
     // A publisher and a new subscriber on the new exchange, beside those on the old one.
-    let bill_on_new = App::new("ledger", place.bus("new").await).state(ledger.clone()).subscribe(bill);
-    let bill_on_new = bill_on_new.start().await.unwrap();
+    let bill_on_new = place.bill("new", &ledger).await;
     let first_of_bill = numbers.load(Ordering::SeqCst) + 10;
     let on_new = Publisher::start(place.bus("new").await, &numbers);
     ledger.goes_on("audit", 200).await;
@@ -172,7 +192,7 @@ async fn publishers_and_subscribers_move_one_after_the_other_and_every_event_is_
     // The subscriber moves: both instances share the queue for a while.
     let audit_on_new = place.audit("new", &ledger).await;
     ledger.goes_on("audit", 100).await;
-    audit_on_old.shutdown().await.unwrap();
+    audit_on_old.stop().await;
     ledger.goes_on("audit", 100).await;
 
     // Nothing is finished while somebody publishes to the old exchange.
@@ -209,8 +229,8 @@ async fn publishers_and_subscribers_move_one_after_the_other_and_every_event_is_
         }
     };
     tokio::time::timeout(TIMEOUT, all).await.expect("every event is handled");
-    audit_on_new.shutdown().await.unwrap();
-    bill_on_new.shutdown().await.unwrap();
+    audit_on_new.stop().await;
+    bill_on_new.stop().await;
     let handled = ledger.0.lock().unwrap();
     let of = |subscriber| (0..last).map(move |number| (subscriber, number));
     let wrong: Vec<_> = of("audit").filter(|key| handled.get(key) != Some(&1)).collect();

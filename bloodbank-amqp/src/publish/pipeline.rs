@@ -19,7 +19,7 @@ use crate::publish::{
     request::Request,
     request_queue::RequestQueue,
     stall::Stall,
-    window::Window,
+    window::{Miss, Window},
 };
 use crate::{broker_fault::BrokerFault, outgoing::EncodedMessage, session::Session};
 use bloodbank_core::{Error, ErrorKind};
@@ -142,8 +142,8 @@ impl Supply<'_> {
             Some(request) => self.refused(request, Refusal::Broker),
             None => self.publishing.count_confirmed(),
         }
-        for request in window.take_missed() {
-            self.refused(request, Refusal::NoRoute);
+        for (request, miss) in window.take_missed() {
+            self.refused(request, Refusal::Missed(miss));
         }
         Ok(())
     }
@@ -260,8 +260,8 @@ impl Stops {
 enum Refusal {
     /// The broker says so.
     Broker,
-    /// No queue receives it any more.
-    NoRoute,
+    /// A queue that was there for it has not received it.
+    Missed(Miss),
 }
 
 impl Refusal {
@@ -272,7 +272,11 @@ impl Refusal {
                 "the broker refused the message with key `{key}` for exchange `{exchange}`: a queue it goes to is full or \
                  not available; drain that queue, or try again later"
             ),
-            Self::NoRoute => format!(
+            Self::Missed(Miss::Journal) => format!(
+                "neither the journal of exchange `{exchange}` nor any other queue has received the message with key `{key}`: RabbitMQ \
+                 is just starting, or the journal was just switched off; try again in some seconds"
+            ),
+            Self::Missed(Miss::Route) => format!(
                 "no queue receives key `{key}` of exchange `{exchange}` any more, and within the last hour one did: the \
                  node of its classic queue is down, or the queue was deleted; start that node and try again, or, where \
                  nobody is to receive it any more, restart this program"

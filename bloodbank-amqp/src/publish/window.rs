@@ -16,7 +16,10 @@ use crate::{
     journal_sign::JournalSign,
     publish::{request::Request, route_memory::RouteMemory},
 };
-use bloodbank_core::{Error, message::Published};
+use bloodbank_core::{
+    Error,
+    message::{Outgoing, Published},
+};
 
 /// The messages in flight on one channel.
 pub(super) struct Window {
@@ -24,8 +27,8 @@ pub(super) struct Window {
     sign: Arc<JournalSign>,
     /// Which keys had a route.
     routes: Arc<RouteMemory>,
-    /// The messages that no queue received although their keys had a route.
-    missed: Vec<Request>,
+    /// The messages that no queue received although one was there for them, and why that is known.
+    missed: Vec<(Request, Miss)>,
     /// The number of the message in the first slot.
     first: u64,
     slots: VecDeque<Slot>,
@@ -45,6 +48,15 @@ struct Slot {
     request: Option<Request>,
     unrouted: bool,
     confirm: Confirm,
+}
+
+/// The queue that was there for a message which no queue received.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Miss {
+    /// That of the journal.
+    Journal,
+    /// One of a subscriber.
+    Route,
 }
 
 /// The state of a confirm.
@@ -121,8 +133,8 @@ impl Window {
         Ok(None)
     }
 
-    /// Takes the requests that no queue received although their keys had a route.
-    pub(super) fn take_missed(&mut self) -> Vec<Request> {
+    /// Takes the requests that no queue received although one was there for them.
+    pub(super) fn take_missed(&mut self) -> Vec<(Request, Miss)> {
         std::mem::take(&mut self.missed)
     }
 
@@ -190,9 +202,11 @@ impl Window {
         let index = number.checked_sub(self.first).and_then(|index| usize::try_from(index).ok());
         let Some(slot) = index.and_then(|index| self.slots.get(index)) else { return };
         let Some(request) = &slot.request else { return };
-        if slot.unrouted && self.routes.misses(request.message()) {
+        if slot.unrouted
+            && let Some(why) = self.miss(request.message())
+        {
             let missed = self.remove(number);
-            self.missed.extend(missed);
+            self.missed.extend(missed.map(|request| (request, why)));
             return;
         }
         let unrouted = if slot.unrouted { Some(true) } else { self.sign.routed(request.message()) };
@@ -200,6 +214,16 @@ impl Window {
             self.routes.routed(request.message());
         }
         self.answer(number, Ok(Published { unrouted }));
+    }
+
+    /// Why a message that no queue received was to be received.
+    fn miss(&self, message: &Outgoing) -> Option<Miss> {
+        if self.sign.takes(message) {
+            // RabbitMQ has its streams about a second after it takes messages.
+            Some(Miss::Journal)
+        } else {
+            self.routes.misses(message).then_some(Miss::Route)
+        }
     }
 
     fn answer(&mut self, number: u64, answer: Result<Published, Error>) {
