@@ -48,17 +48,18 @@ fn main() {
 }
 
 async fn consuming(url: String, kind: QueueKind) {
-    let ours = ours::Service::start(&url, kind, Ahead::Thousand).await;
+    let ours = ours::Service::start(&url, kind, Ahead::AsItIs).await;
     let raw = raw::Client::connect(&url).await;
     let rust_stream = rust_stream::Client::new(&url, ours.exchange());
     let mut rounds = Rounds::default();
     for _ in 0..ROUNDS {
         ours.publish(EVENTS).await;
-        rounds.add("consume: lapin by hand, acks of 100", raw.consume(ours.queue(), EVENTS, PREFETCH).await);
+        rounds
+            .add("consume: lapin by hand, 1000 ahead, acks of 100", raw.consume(ours.queue(), EVENTS, PREFETCH).await);
         ours.publish(EVENTS).await;
-        rounds.add("consume: Bloodbank", ours.consume(EVENTS).await);
+        rounds.add("consume: Bloodbank, nothing set", ours.consume(EVENTS).await);
         ours.publish(EVENTS).await;
-        rounds.add("consume: RustStream", rust_stream.consume(ours.queue(), EVENTS, PREFETCH).await);
+        rounds.add("consume: RustStream, 1000 ahead", rust_stream.consume(ours.queue(), EVENTS, PREFETCH).await);
     }
     rounds.print();
     raw.delete(ours.queue()).await;
