@@ -183,7 +183,7 @@ mod tests {
             ("shop", ["it is no JSON object", EXAMPLE]),
             (r#"{"shop": 7}"#, ["what stands for `shop` is no object", EXAMPLE]),
             (r#"{"shop..ship": {}}"#, ["`shop..ship` is neither the name of a queue nor a pattern", "`shipping.#`"]),
-            (r#"{"shop": {"x-max-lenght": 7}}"#, ["`x-max-lenght` of `shop`", "did you mean `x-max-length`?"]),
+            (r#"{"shop": {"x-max-lengths": 7}}"#, ["`x-max-lengths` of `shop`", "did you mean `x-max-length`?"]),
             (r#"{"shop": {"x-max-length": "7"}}"#, ["`x-max-length` of `shop`", "must be a number from 0"]),
             (r#"{"shop": {"x-max-length": -1}}"#, ["is -1", "must be a number from 0"]),
             (r#"{"shop": {"x-max-length": 1.5}}"#, ["is 1.5", "a whole number"]),
