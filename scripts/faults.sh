@@ -23,5 +23,5 @@ export BLOODBANK_FAULT_ROUNDS="${1:-100}"
 cargo build --quiet --package bloodbank-harness --bin services
 target=$(cargo metadata --no-deps --format-version 1 | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
 exec "$target/debug/services" run -- \
-    cargo test --profile "${FAULTS_PROFILE:-dev}" --all-features --package bloodbank --test faults -- \
+    cargo test --profile "${FAULTS_PROFILE:-dev}" --workspace --all-features --test faults -- \
     --ignored --nocapture --test-threads 1 ${skipped:+--skip "$skipped"} ${only:-}
