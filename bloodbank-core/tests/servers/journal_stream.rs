@@ -21,7 +21,7 @@ use lapin::{
     types::FieldTable,
 };
 use parking_lot::Mutex;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::amqp_support::{Observer, PATIENCE, eventually, message, topic};
 
@@ -169,6 +169,40 @@ async fn a_journal_takes_nothing_from_mandatory_but_what_nobody_can_know() {
     switch.disable(true).await.unwrap();
     assert!(!switch.status().await.unwrap().exists);
     switch.close().await;
+    bus.close().await;
+}
+
+/// RabbitMQ takes messages for about a second before it has its streams: what the journal would have had is not confirmed then.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_known_journal_does_not_receive_is_refused_until_it_receives_again() {
+    let stream = Stream::new();
+    stream.enable().await.unwrap();
+    let bus = Bus::connect(stream.settings()).await.unwrap();
+    let publish = async || bus.transport().publish(message(bus.exchange(), "nobody.listens", "{}")).await;
+    assert_eq!(publish().await.unwrap().unrouted, None, "the journal has it");
+    let channel = Observer::new().await.channel().await;
+    let (queue, exchange) = (format!("{}.journal", stream.exchange), &*stream.exchange);
+    channel.queue_unbind((*queue).into(), exchange.into(), "#".into(), FieldTable::default()).await.unwrap();
+    // A journal that was just switched on may not be bound yet.
+    assert_eq!(publish().await.unwrap().unrouted, Some(true));
+    let begun = Instant::now();
+    let refused = loop {
+        match publish().await {
+            Ok(published) => assert_eq!(published.unrouted, Some(true)),
+            Err(error) => break error,
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "it is still confirmed");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    assert_eq!(refused.kind(), ErrorKind::Refused);
+    assert!(refused.to_string().contains("neither the journal of exchange") && refused.is_retryable(), "{refused}");
+    // What a queue receives is taken, with a journal or without.
+    let elsewhere = message(&"".into(), &unique("no.such.queue"), "{}");
+    assert_eq!(bus.transport().publish(elsewhere).await.unwrap().unrouted, Some(true));
+
+    let options = QueueBindOptions::default();
+    channel.queue_bind((*queue).into(), exchange.into(), "#".into(), options, FieldTable::default()).await.unwrap();
+    assert_eq!(publish().await.unwrap().unrouted, None);
     bus.close().await;
 }
 

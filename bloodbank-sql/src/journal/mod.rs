@@ -139,15 +139,10 @@ impl Journal for PostgresJournal {
 
     fn get(&self, event_id: Uuid) -> BoxFuture<'_, Result<Option<JournalEntry>>> {
         Box::pin(async move {
-            let newest = async {
-                let (mut snapshot, _) = self.look().await?;
-                let query = JournalQuery::all().event_id(event_id);
-                let select = Select::new(&mut snapshot, &query).await?;
-                let found = select.last(&mut snapshot, 0..=i64::MAX, 1).await?;
-                snapshot.commit().await?;
-                Ok(found)
-            };
-            Ok(self.unless_closed(newest).await?.pop())
+            let query = JournalQuery::all().event_id(event_id);
+            let select = Select::of_any_type(&query);
+            let newest = self.unless_closed(select.last(self, 0..=i64::MAX, 1)).await?.pop();
+            Ok(newest)
         })
     }
 

@@ -5,8 +5,8 @@ use bloodbank_core::{
     store::{Journal, JournalEntries, JournalEntry, JournalQuery, Position, entries_lost},
 };
 use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
-use sqlx_core::row::Row as _;
-use sqlx_postgres::PgConnection;
+use sqlx_core::{row::Row as _, transaction::Transaction};
+use sqlx_postgres::{PgConnection, Postgres};
 
 use super::{
     PostgresJournal,
@@ -48,10 +48,9 @@ impl Reader {
             query.since = query.since.max(Some(time));
         }
         let looked = async {
-            let (mut snapshot, progress) = journal.look().await?;
+            let (snapshot, progress) = journal.look().await?;
             let newest = progress.map_or(-1, |progress| progress.newest());
-            let begun = begin(&mut snapshot, &query, from, newest).await?;
-            snapshot.commit().await?;
+            let begun = begin(&journal, snapshot, &query, from, newest).await?;
             Ok((newest, begun))
         };
         let (newest, (read, next)) = journal.unless_closed(looked).await?;
@@ -133,24 +132,28 @@ impl Reader {
 
 /// The entries before the first page, and the offset at which that begins.
 async fn begin(
-    snapshot: &mut PgConnection,
+    journal: &PostgresJournal,
+    mut snapshot: Transaction<'static, Postgres>,
     query: &JournalQuery,
     from: Position,
     newest: i64,
 ) -> Result<(Vec<JournalEntry>, i64), sqlx_core::Error> {
     let first = match query.since {
-        Some(since) => first_at(snapshot, since).await?.unwrap_or(newest + 1),
+        Some(since) => first_at(&mut *snapshot, since).await?.unwrap_or(newest + 1),
         None => 0,
     };
-    Ok(match from {
-        Position::Start | Position::Time(_) => (Vec::new(), first),
-        Position::Offset(offset) => (Vec::new(), i64::try_from(offset).unwrap_or(i64::MAX)),
-        Position::Last(0) => (Vec::new(), newest + 1),
-        Position::Last(count) => {
-            let select = Select::new(snapshot, query).await?;
-            (select.last(snapshot, first..=newest, count).await?, newest + 1)
-        }
-    })
+    if let Position::Last(count @ 1..) = from {
+        let select = Select::new(&mut *snapshot, query).await?;
+        snapshot.commit().await?;
+        return Ok((select.last(journal, first..=newest, count).await?, newest + 1));
+    }
+    snapshot.commit().await?;
+    let next = match from {
+        Position::Start | Position::Time(_) => first,
+        Position::Offset(offset) => i64::try_from(offset).unwrap_or(i64::MAX),
+        Position::Last(_) => newest + 1,
+    };
+    Ok((Vec::new(), next))
 }
 
 /// The first offsets at or behind this one that were lost before they were copied.

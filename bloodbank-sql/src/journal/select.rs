@@ -8,6 +8,7 @@ use sqlx_core::{executor::Executor, query_builder::QueryBuilder, query_scalar::q
 use sqlx_postgres::{PgConnection, Postgres};
 
 use super::{
+    PostgresJournal,
     row::{self, COLUMNS, text},
     window::{self, MOST_DAYS, Window},
 };
@@ -16,6 +17,9 @@ use super::{
 const PAGE: usize = 500;
 /// The most event types that are looked up one by one: each has its own place in the index.
 const MOST_TYPES: i64 = 256;
+
+/// The days of one transaction: it keeps the locks of all partitions that it has looked at.
+const DAYS_OF_A_LOOK: i64 = 4 * MOST_DAYS;
 
 /// The types that the journal has; no more than are wanted.
 const TYPES: &str = "SELECT event_type FROM bloodbank_journal_type LIMIT $1";
@@ -55,6 +59,11 @@ impl<'a> Select<'a> {
         Ok(Self { query, types: types(connection, query).await? })
     }
 
+    /// Of a query that has no pattern.
+    pub(super) fn of_any_type(query: &'a JournalQuery) -> Self {
+        Self { query, types: None }
+    }
+
     /// The first entries of a range, from so many of its days.
     pub(super) async fn first(
         &self,
@@ -68,18 +77,24 @@ impl<'a> Select<'a> {
     /// The last entries of a range that pass, oldest first.
     pub(super) async fn last(
         &self,
-        connection: &mut PgConnection,
+        journal: &PostgresJournal,
         range: RangeInclusive<i64>,
         most: usize,
     ) -> Result<Vec<JournalEntry>, sqlx_core::Error> {
         let (mut entries, begin) = (Vec::new(), *range.start());
         let (mut end, mut days) = (Some(*range.end()), 1);
-        while let Some(to) = end.filter(|_| entries.len() < most) {
-            let size = PAGE.min(most - entries.len());
-            let page = self.page(connection, &(begin..=to), Order::NewestFirst, days, size).await?;
-            days = page.next_days(days);
-            entries.extend(page.entries);
-            end = page.looked_to.map(|offset| offset - 1);
+        while end.is_some() && entries.len() < most {
+            let (mut snapshot, _) = journal.look().await?;
+            let mut looked_at = 0;
+            while let Some(to) = end.filter(|_| entries.len() < most && looked_at < DAYS_OF_A_LOOK) {
+                let size = PAGE.min(most - entries.len());
+                let page = self.page(&mut snapshot, &(begin..=to), Order::NewestFirst, days, size).await?;
+                looked_at += days;
+                days = page.next_days(days);
+                entries.extend(page.entries);
+                end = page.looked_to.map(|offset| offset - 1);
+            }
+            snapshot.commit().await?;
         }
         entries.reverse();
         Ok(entries)
