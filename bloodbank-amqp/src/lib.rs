@@ -158,6 +158,10 @@ impl Consume for Amqp {
         Box::pin(self.consumers.consume(queue, Prefetch { first: prefetch, most }))
     }
 
+    fn settled(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.consumers.settled())
+    }
+
     fn browse(&self, queue: Arc<str>) -> BoxFuture<'_, Result<BoxQueueBrowser>> {
         Box::pin(self.consumers.browse(queue))
     }

@@ -238,6 +238,13 @@ impl Consume for Embedded {
         self.consume(queue, ahead(prefetch, most))
     }
 
+    fn settled(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            // A file that cannot be written is said by everything else.
+            let _ = self.engine.flush().await;
+        })
+    }
+
     fn browse(&self, queue: Arc<str>) -> BoxFuture<'_, Result<BoxQueueBrowser>> {
         let browser = EmbeddedBrowser::new(&self.engine, &queue);
         Box::pin(ready(browser.map(|browser| Box::new(browser) as BoxQueueBrowser)))

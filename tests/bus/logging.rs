@@ -256,6 +256,10 @@ impl Consume for Full {
         self.inner.consume_ahead(queue, prefetch, most)
     }
 
+    fn settled(&self) -> BoxFuture<'_, ()> {
+        self.inner.settled()
+    }
+
     fn browse(&self, queue: Arc<str>) -> BoxFuture<'_, Result<BoxQueueBrowser>> {
         self.inner.browse(queue)
     }

@@ -9,6 +9,7 @@ mod dedupe;
 mod dedupe_ahead;
 #[cfg(unix)]
 mod door;
+mod ending;
 mod foreign;
 mod healing;
 mod journal;

@@ -19,7 +19,7 @@ use lapin::{
 };
 use parking_lot::{Mutex, MutexGuard};
 use tokio::time::{Instant, Sleep, sleep};
-use tokio_util::sync::WaitForCancellationFutureOwned;
+use tokio_util::{sync::WaitForCancellationFutureOwned, task::task_tracker::TaskTrackerToken};
 
 use crate::consume::{Shared, delivery_tracker::DeliveryTracker};
 use crate::{
@@ -78,6 +78,8 @@ struct Retiring {
     consumer: Option<Consumer>,
     /// The last delivery that was handed out.
     last: u64,
+    /// Is waited for until its task ends.
+    counted: TaskTrackerToken,
 }
 
 impl Settle for Acker {
@@ -103,9 +105,9 @@ impl Acker {
     }
 
     /// Lets the channel end when everything up to the delivery `last` is settled.
-    pub(super) fn retire(&self, consumer: Option<Consumer>, last: u64) {
+    pub(super) fn retire(&self, consumer: Option<Consumer>, last: u64, counted: TaskTrackerToken) {
         self.change(|inbox| {
-            inbox.retiring = Some(Retiring { consumer, last });
+            inbox.retiring = Some(Retiring { consumer, last, counted });
             inbox.hold = false;
             inbox.urgent = true;
         });
@@ -169,6 +171,7 @@ pub(super) struct AckTask {
     single_active: bool,
     /// The consumer that ends with the channel: dropped, it would be cancelled.
     kept: Option<Consumer>,
+    counted: Option<TaskTrackerToken>,
     tracker: DeliveryTracker,
     settled: Vec<(u64, Settled)>,
     /// The timer of [`ACK_DELAY`], restarted with each acknowledgement that is sent: while settlements keep arriving, none of them
@@ -196,6 +199,7 @@ impl AckTask {
             prefetch: usize::from(prefetch),
             single_active,
             kept: None,
+            counted: None,
             tracker: DeliveryTracker::new(),
             settled: Vec::new(),
             delay: Box::pin(sleep(ACK_DELAY)),
@@ -353,7 +357,8 @@ impl AckTask {
     /// Cancels the consumer and returns the deliveries that were not handed out to the queue. Returns the last delivery tag of
     /// the channel.
     async fn retire(&mut self, retiring: Retiring) -> lapin::Result<u64> {
-        let Retiring { consumer, mut last } = retiring;
+        let Retiring { consumer, mut last, counted } = retiring;
+        self.counted = Some(counted);
         let Some(mut consumer) = consumer else {
             self.send_acks(true).await?;
             return Ok(last);

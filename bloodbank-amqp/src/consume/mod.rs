@@ -70,6 +70,8 @@ struct Shared {
     closed: AtomicBool,
     closing: CancellationToken,
     ackers: TaskTracker,
+    /// The ackers of streams that are dropped.
+    retiring: TaskTracker,
 }
 
 impl Consumers {
@@ -79,6 +81,9 @@ impl Consumers {
         declared: Arc<DeclaredTopology>,
         sign: Arc<JournalSign>,
     ) -> Self {
+        let retiring = TaskTracker::new();
+        // Waiting ends when there is none, and there may be others later.
+        retiring.close();
         let shared = Shared {
             connection: Arc::clone(connection),
             address,
@@ -91,6 +96,7 @@ impl Consumers {
             closed: AtomicBool::new(false),
             closing: CancellationToken::new(),
             ackers: TaskTracker::new(),
+            retiring,
         };
         Self { shared: Arc::new(shared) }
     }
@@ -195,6 +201,11 @@ impl Consumers {
                 return Ok(done);
             }
         }
+    }
+
+    /// Waits until the settlements of streams that are dropped are sent.
+    pub(super) async fn settled(&self) {
+        let _ = tokio::time::timeout(FLUSH_TIMEOUT, self.shared.retiring.wait()).await;
     }
 
     /// Ends every stream, sends the outstanding acknowledgements and closes the channels.

@@ -14,7 +14,7 @@ use lapin::{
     options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions},
     types::{FieldTable, ShortString},
 };
-use tokio_util::sync::WaitForCancellationFutureOwned;
+use tokio_util::{sync::WaitForCancellationFutureOwned, task::TaskTracker};
 
 use crate::consume::{
     Shared,
@@ -45,6 +45,8 @@ pub(super) struct Subscription {
     /// The tag of the last delivery that was handed out.
     last: u64,
     step: Option<Step>,
+    /// Counts those whose last settlements are not sent yet.
+    retiring: TaskTracker,
     /// Whether the queue delivers to one consumer at a time.
     single_active: bool,
     /// The cancellation of the consumer, while one is under way.
@@ -87,6 +89,7 @@ pub(super) async fn subscribe(
         throttle: WakeupThrottle::new(prefetch),
         last: 0,
         step,
+        retiring: shared.retiring.clone(),
         single_active,
         stopping: None,
     })
@@ -175,10 +178,10 @@ impl Subscription {
     /// next consumer may start there.
     pub(super) fn retire(self) -> Option<NextLevel> {
         if self.stopping.is_none() {
-            self.acker.retire(Some(self.consumer), self.last);
+            self.acker.retire(Some(self.consumer), self.last, self.retiring.token());
             return None;
         }
-        self.acker.retire(None, self.last);
+        self.acker.retire(None, self.last, self.retiring.token());
         self.step.map(|step| (self.session, step.next()))
     }
 }

@@ -195,7 +195,7 @@ impl RunningApp {
         &self.bus
     }
 
-    /// Stops taking events, finishes those in progress within the drain timeout, and leaves the bus open.
+    /// Stops taking events, finishes those in progress within the drain timeout, tells the broker so, and leaves the bus open.
     ///
     /// # Errors
     /// [`ErrorKind::Deadline`] when handlers had to be stopped; their events are delivered again.
@@ -214,6 +214,8 @@ impl RunningApp {
                 ),
             ));
         }
+        // Who ends the program now must not meet these events again.
+        self.bus.transport().settled().await;
         Ok(())
     }
 

@@ -64,6 +64,10 @@ pub trait Consume: Send + Sync + 'static {
         self.consume(queue, prefetch)
     }
 
+    /// Waits until the broker knows what was settled of the deliveries of streams that are dropped: settlements are sent together. Gives
+    /// up after some seconds; what the broker does not know is delivered again.
+    fn settled(&self) -> BoxFuture<'_, ()>;
+
     /// Fetches the messages that wait in a queue now, one by one, without being its consumer.
     ///
     /// # Errors

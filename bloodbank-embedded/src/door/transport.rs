@@ -68,6 +68,13 @@ impl Consume for DoorTransport {
         self.consume(queue, crate::ahead(prefetch, most))
     }
 
+    fn settled(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            // Whoever has the bus answers one call after the other. One that is gone has settled nothing.
+            let _ = self.0.call(Call::Queue { queue: "".into() }).await;
+        })
+    }
+
     fn browse(&self, queue: Arc<str>) -> BoxFuture<'_, Result<BoxQueueBrowser>> {
         Box::pin(async move {
             let mut answers = self.0.send(Call::Browse { queue });

@@ -67,6 +67,10 @@ impl Consume for Intercepted {
         self.inner.transport().consume_ahead(queue, prefetch, most)
     }
 
+    fn settled(&self) -> BoxFuture<'_, ()> {
+        self.inner.transport().settled()
+    }
+
     fn browse(&self, queue: Arc<str>) -> BoxFuture<'_, Result<BoxQueueBrowser>> {
         self.inner.transport().browse(queue)
     }
