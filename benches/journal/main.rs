@@ -1,12 +1,13 @@
-//! The journal in PostgreSQL: the writer against a hand-written COPY of the same rows, how long reading takes on one day and on many,
-//! and how soon a follower has what was committed.
+//! The journal in a stream: publishing with it and without, and replaying it. In PostgreSQL: the writer against a hand-written COPY of
+//! the same rows, how long reading takes on one day and on many, and how soon a follower has what was committed.
 //!
 //! Run: `cargo bench --bench journal -- 5000000` (starts its own servers; the number is that of the rows that are read, by default
-//! 200,000). Machines are noisy and drift: read the ratios, not the rates.
+//! 200,000), or `-- stream` for what needs no PostgreSQL. Machines are noisy and drift: read the ratios, not the rates.
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on has nothing to say")]
 
 #[path = "../ratios/measure.rs"]
 mod measure;
+mod stream;
 
 use std::{
     env,
@@ -52,12 +53,16 @@ struct OrderPlaced {
 async fn main() {
     // Cargo adds `--bench`.
     let rows = env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(200_000);
-    let (broker, database) =
-        tokio::task::spawn_blocking(|| (RabbitMq::start().unwrap(), PostgresServer::start().unwrap())).await.unwrap();
+    let broker = tokio::task::spawn_blocking(|| RabbitMq::start().unwrap()).await.unwrap();
+    // In a task, as in a service: the main thread of a runtime is no worker.
+    tokio::spawn(stream::publishing_and_replaying(broker.url())).await.unwrap();
+    if env::args().any(|argument| argument == "stream") {
+        return;
+    }
+    let database = tokio::task::spawn_blocking(|| PostgresServer::start().unwrap()).await.unwrap();
     let pool = PgPool::connect(&database.url()).await.unwrap();
     Schema::migrate(&pool).await.unwrap();
     println!("{:<44}{:>12}{:>12}{:>8}", "", "by hand", "Bloodbank", "ratio");
-    // In a task, as in a service: the main thread of a runtime is no worker.
     tokio::spawn(writing(broker.url(), pool.clone())).await.unwrap();
     for days in DAYS {
         reading(pool.clone(), rows, days).await;

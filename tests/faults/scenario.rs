@@ -66,7 +66,11 @@ pub(crate) fn run<W: Scenario>(mut random: Random, faults: &[W::Fault]) {
         let after = over.elapsed();
         scenario.is_whole();
         let whole = over.elapsed();
-        println!("{at:>6.1?} {:>3} {fault:?}: goes on {after:.1?} later, is whole after {whole:.1?}; {}", round + 1, scenario.ledger().summary());
+        println!(
+            "{at:>6.1?} {:>3} {fault:?}: goes on {after:.1?} later, is whole after {whole:.1?}; {}",
+            round + 1,
+            scenario.ledger().summary()
+        );
         recovered.push(whole);
         eventually("enough is confirmed", || scenario.ledger().confirmed_with_stream() >= confirmed + between);
     }
