@@ -130,7 +130,8 @@ fn the_number_of_partitions_changes_while_events_come() {
     more.line("working");
     work.signal("TERM");
     assert_eq!(work.code(), Some(0));
-    lines.until("events wait", |rows| rows[0]["waiting"] == 4 && rows[0]["held"] == true);
+    // The one before may have been taken back.
+    lines.until("events wait", |rows| rows[0]["waiting"].as_u64() >= Some(4) && rows[0]["held"] == true);
     let switched = out(act(&next, "switch"));
     assert!(switched.contains(&format!("{queue}: its events go to 5 partitions")), "{switched}");
     next.until("they are handled", |rows| rows.len() == 1 + 5 && rows.iter().all(|row| row["waiting"] == 0));
