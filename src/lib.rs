@@ -159,9 +159,9 @@ pub mod store {
 /// The contracts of transports, and the topology on the broker.
 pub mod transport {
     pub use bloodbank_core::transport::{
-        BoxQueueBrowser, Connected, Connection, ConnectionState, Consume, Deliveries, Delivery, Difference, Publish,
-        QueueBrowser, QueueStatus, Settle, Settlement, Topology, TopologyDiff, TopologyStatus, Transport,
-        TransportProvider,
+        BoxQueueBrowser, Connected, Connection, ConnectionState, Consume, Deliveries, Delivery, Difference, Partitions,
+        Publish, QueueBrowser, QueueStatus, Settle, Settlement, Spreading, Topology, TopologyDiff, TopologyStatus,
+        Transport, TransportProvider,
     };
 
     /// Topology: exchanges, queues and bindings as data.
@@ -186,7 +186,7 @@ pub mod telemetry {
 /// The RabbitMQ transport.
 #[cfg(feature = "amqp")]
 pub mod amqp {
-    pub use bloodbank_amqp::{Amqp, ExchangeSwitch, JournalRetention, JournalStatus, JournalSwitch};
+    pub use bloodbank_amqp::{Amqp, ExchangeSwitch, JournalRetention, JournalStatus, JournalSwitch, remove_queues};
 }
 
 /// The embedded bus: a transport in this process, in memory or in one file.

@@ -1,4 +1,4 @@
-//! A program whose subscriber has partitions.
+//! A program whose subscriber has partitions: three, or five in its next version, which `LINES_NEXT=1` makes it.
 //!
 //! ```sh
 //! cargo run -p bb --example lines -- topology partitions
@@ -21,6 +21,23 @@ async fn follow(line: LineChanged) {
     drop(line);
 }
 
+mod next {
+    use super::*;
+
+    /// Follows the lines of each order in their order, by more processes.
+    #[subscriber(ordered_by(order_id), partitions = 5)]
+    pub(super) async fn follow(line: LineChanged) {
+        drop(line);
+    }
+}
+
 fn main() -> ExitCode {
-    bloodbank_cli::Program::new().app(async |bus| Ok(App::new(bus.service_name(), bus.clone()).subscribe(follow))).run()
+    let program = bloodbank_cli::Program::new().app(async |bus| {
+        let app = App::new(bus.service_name(), bus.clone());
+        Ok(match std::env::var_os("LINES_NEXT") {
+            None => app.subscribe(follow),
+            Some(_) => app.subscribe(next::follow),
+        })
+    });
+    program.run()
 }

@@ -33,6 +33,7 @@ mod liveness_probe;
 mod outgoing;
 mod publish;
 mod queue_arguments;
+mod queue_removal;
 mod session;
 mod subscriber_mark;
 mod supervisor;
@@ -67,7 +68,10 @@ use bloodbank_core::{
     },
 };
 
-pub use crate::definitions::{definitions, manifests};
+pub use crate::{
+    definitions::{definitions, manifests},
+    queue_removal::remove_queues,
+};
 
 /// A bus on RabbitMQ: a transport with one connection that publishes and one that consumes.
 pub struct Amqp {

@@ -59,7 +59,7 @@ pub(super) enum Role {
     Browsing,
     /// Reads a journal, beside the supervised connections.
     Journal,
-    /// Moves services to another exchange, beside the supervised connections.
+    /// Changes what there is, beside the supervised connections.
     Switch,
 }
 

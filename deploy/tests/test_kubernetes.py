@@ -87,11 +87,22 @@ class Kubernetes(unittest.TestCase):
 
     def test_the_queues_that_scale_workers_are_those_of_the_commands_of_bb(self):
         [scaled] = of_kind("ScaledObject").values()
-        queues = {trigger["metadata"]["queueName"] for trigger in scaled["spec"]["triggers"]}
+        patterns = [trigger["metadata"]["queueName"] for trigger in scaled["spec"]["triggers"]]
         declared = "".join(path.read_text() for path in (ROOT / "bloodbank-domains/src").rglob("*.rs"))
         commands = set(re.findall(r'routing_key = "([a-z_.]+)",\s*command', declared))
         self.assertTrue(commands)
-        self.assertLessEqual({f"bloodbank.events.v1.command.{key}" for key in commands}, queues)
+        for queue in (f"bloodbank.events.v1.command.{key}" for key in commands):
+            self.assertTrue(any(re.search(pattern, queue) for pattern in patterns), queue)
+
+    def test_scaling_counts_what_waits_in_partitions(self):
+        [scaled] = of_kind("ScaledObject").values()
+        for trigger in scaled["spec"]["triggers"]:
+            pattern = trigger["metadata"]["queueName"]
+            self.assertEqual((trigger["metadata"]["useRegex"], trigger["metadata"]["operation"]), ("true", "sum"))
+            queue = pattern.split("(")[0].strip("^$").replace("\\", "")
+            counted = [name for name in ["", ".p0", ".p12", ".members", ".dlq", ".other", ".p"] if re.search(pattern, queue + name)]
+            self.assertEqual(counted, ["", ".p0", ".p12"], queue)
+            self.assertFalse(re.search(pattern, f"x{queue}"))
 
     def test_selectors_select_something(self):
         labels = {part["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/name"] for part in of_kind("Deployment").values()}

@@ -15,8 +15,10 @@ mod healing;
 mod journal;
 #[cfg(feature = "testing")]
 mod logging;
-#[cfg(feature = "probes")]
+mod partition_letters;
+mod partition_number;
 mod partitions;
+#[cfg(feature = "probes")]
 mod probes;
 mod publishing;
 mod queues;

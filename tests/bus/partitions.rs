@@ -12,7 +12,7 @@ use std::{
 use crate::common::soon;
 use bloodbank::{RunningApp, prelude::*};
 use bloodbank_harness::unique;
-use tokio::time::sleep;
+use tokio::{task::JoinHandle, time::sleep};
 
 on_every_bus! {
     processes_share_partitions_and_keep_the_order_of_each_order,
@@ -22,29 +22,29 @@ on_every_bus! {
 
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Event)]
 #[event(routing_key = "partitions.step.taken")]
-struct StepTaken {
-    order_id: String,
-    number: usize,
+pub(crate) struct StepTaken {
+    pub(crate) order_id: String,
+    pub(crate) number: usize,
 }
 
-const ORDERS: usize = 24;
+pub(crate) const ORDERS: usize = 24;
 
 /// What all processes have handled.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Handled>>);
+pub(crate) struct Log(Arc<Mutex<Handled>>);
 
 #[derive(Default)]
-struct Handled {
+pub(crate) struct Handled {
     /// The steps of each order that are handled, and whether one is being handled now.
     orders: HashMap<String, (usize, bool)>,
-    by: HashMap<usize, usize>,
+    pub(crate) by: HashMap<usize, usize>,
     again: usize,
     wrong: Vec<String>,
 }
 
 impl Log {
     /// Waits until something holds of what was handled.
-    async fn until(&self, what: &str, holds: impl Fn(&Handled) -> bool) {
+    pub(crate) async fn until(&self, what: &str, holds: impl Fn(&Handled) -> bool) {
         let waiting = async {
             while !holds(&self.0.lock().unwrap()) {
                 sleep(Duration::from_millis(20)).await;
@@ -53,12 +53,58 @@ impl Log {
         soon(what, waiting).await;
     }
 
-    async fn until_goes_on(&self, process: usize) {
+    /// Waits until so many steps of each order are handled.
+    pub(crate) async fn until_all(&self, rounds: usize) {
+        self.until("all steps of all orders", |handled| {
+            handled.orders.len() == ORDERS
+                && handled.orders.values().all(|(steps, is_running)| *steps == rounds && !is_running)
+        })
+        .await;
+    }
+
+    /// Nothing has changed its order, or was handled again without a sign.
+    pub(crate) fn is_right(&self, rounds: usize) {
+        let handled = self.0.lock().unwrap();
+        assert!(handled.wrong.is_empty(), "{:#?}", handled.wrong);
+        println!("{} events, {} of them handled again; {:?}", rounds * ORDERS, handled.again, handled.by);
+    }
+
+    pub(crate) async fn until_goes_on(&self, process: usize) {
         let now = self.0.lock().unwrap().by.get(&process).copied().unwrap_or(0);
         self.until("the process handles something", |handled| {
             handled.by.get(&process).is_some_and(|events| *events > now + 20)
         })
         .await;
+    }
+}
+
+/// A publisher that never stops: a step of each order at a time.
+pub(crate) struct Publishing {
+    stop: Arc<AtomicBool>,
+    task: JoinHandle<usize>,
+}
+
+impl Publishing {
+    pub(crate) fn begin(bus: &Bus) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (bus, stopped) = (bus.clone(), Arc::clone(&stop));
+        let task = tokio::spawn(async move {
+            let mut rounds = 0;
+            while !stopped.load(Ordering::SeqCst) {
+                let steps = (0..ORDERS).map(|order| StepTaken { order_id: format!("o-{order}"), number: rounds });
+                assert!(bus.publish_all(steps).await.iter().all(Result::is_ok));
+                rounds += 1;
+                sleep(Duration::from_millis(30)).await;
+            }
+            rounds
+        });
+        Self { stop, task }
+    }
+
+    /// Ends it, and returns how many steps of each order there are.
+    pub(crate) async fn end(self) -> usize {
+        self.stop.store(true, Ordering::SeqCst);
+        self.task.await.unwrap()
     }
 }
 
@@ -74,10 +120,15 @@ impl Drop for End<'_> {
 }
 
 #[derive(Clone, Copy)]
-struct Process(usize);
+pub(crate) struct Process(pub(crate) usize);
 
 #[subscriber(ordered_by(order_id), partitions = 8)]
-async fn follow(step: StepTaken, context: Context, State(log): State<Log>, State(Process(process)): State<Process>) {
+async fn follow(step: StepTaken, context: Context, State(log): State<Log>, State(process): State<Process>) {
+    note(step, &context, &log, process).await;
+}
+
+/// Handles a step, and notes what is wrong with its order.
+pub(crate) async fn note(step: StepTaken, context: &Context, log: &Log, Process(process): Process) {
     let StepTaken { order_id, number } = step;
     {
         let mut handled = log.0.lock().unwrap();
@@ -97,7 +148,7 @@ async fn follow(step: StepTaken, context: Context, State(log): State<Log>, State
             }
         }
     }
-    let _end = End(&log, order_id.clone());
+    let _end = End(log, order_id.clone());
     sleep(Duration::from_millis(1)).await;
     let mut handled = log.0.lock().unwrap();
     if let Some((steps, _)) = handled.orders.get_mut(&order_id) {
@@ -105,12 +156,17 @@ async fn follow(step: StepTaken, context: Context, State(log): State<Log>, State
     }
 }
 
-/// Begins a process: with a connection of its own, where there is a broker.
-async fn begin(bus: &Bus, service: &str, log: &Log, process: usize) -> (RunningApp, Bus) {
-    let bus = match bus.settings().rabbit_url {
+/// The bus of another process: with a connection of its own, where there is a broker.
+pub(crate) async fn of_another_process(bus: &Bus) -> Bus {
+    match bus.settings().rabbit_url {
         Some(_) => Bus::connect(bus.settings().clone()).await.unwrap(),
         None => bus.clone(),
-    };
+    }
+}
+
+/// Begins a process.
+async fn begin(bus: &Bus, service: &str, log: &Log, process: usize) -> (RunningApp, Bus) {
+    let bus = of_another_process(bus).await;
     let app = App::new(service, bus.clone()).state(log.clone()).state(Process(process)).subscribe(follow);
     (app.start().await.unwrap(), bus)
 }
@@ -119,20 +175,7 @@ async fn processes_share_partitions_and_keep_the_order_of_each_order(bus: Bus) {
     let (service, log) = (unique("svc"), Log::default());
     let has_broker = bus.settings().rabbit_url.is_some();
     let (first, first_bus) = begin(&bus, &service, &log, 1).await;
-    let stop = Arc::new(AtomicBool::new(false));
-    let publishing = {
-        let (bus, stop) = (bus.clone(), Arc::clone(&stop));
-        tokio::spawn(async move {
-            let mut rounds = 0;
-            while !stop.load(Ordering::SeqCst) {
-                let steps = (0..ORDERS).map(|order| StepTaken { order_id: format!("o-{order}"), number: rounds });
-                assert!(bus.publish_all(steps).await.iter().all(Result::is_ok));
-                rounds += 1;
-                sleep(Duration::from_millis(30)).await;
-            }
-            rounds
-        })
-    };
+    let publishing = Publishing::begin(&bus);
     log.until_goes_on(1).await;
     let (second, _) = begin(&bus, &service, &log, 2).await;
     let (third, _) = begin(&bus, &service, &log, 3).await;
@@ -151,18 +194,11 @@ async fn processes_share_partitions_and_keep_the_order_of_each_order(bus: Bus) {
     log.until_goes_on(3).await;
     log.until_goes_on(4).await;
 
-    stop.store(true, Ordering::SeqCst);
-    let rounds = publishing.await.unwrap();
-    log.until("all steps of all orders", |handled| {
-        handled.orders.len() == ORDERS
-            && handled.orders.values().all(|(steps, is_running)| *steps == rounds && !is_running)
-    })
-    .await;
+    let rounds = publishing.end().await;
+    log.until_all(rounds).await;
     third.shutdown().await.unwrap();
     fourth.shutdown().await.unwrap();
-    let handled = log.0.lock().unwrap();
-    assert!(handled.wrong.is_empty(), "{:#?}", handled.wrong);
-    println!("{} events, {} of them handled again; {:?}", rounds * ORDERS, handled.again, handled.by);
+    log.is_right(rounds);
 }
 
 async fn what_cannot_be_read_is_parked_with_the_others(bus: Bus) {

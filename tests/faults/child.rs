@@ -23,6 +23,8 @@ use bloodbank::{
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
+use super::rolling;
+
 pub(crate) const ROLE: &str = "BLOODBANK_FAULT_ROLE";
 /// How long each of the 24 tasks of a publisher waits between two events.
 pub(crate) const PACE: &str = "BLOODBANK_FAULT_PACE_MS";
@@ -112,6 +114,7 @@ async fn as_a_process_of_its_own() {
             }
             std::process::exit(i32::from(app.wait().await.is_err()));
         }
+        "follower" => rolling::follow_steps(bus).await,
         _ => panic!("no role {role}"),
     }
     std::process::exit(0);

@@ -68,7 +68,8 @@ impl Scenario for FileScenario {
             ("EXCHANGE_NAME", unique("faults")),
             ("BLOODBANK_EMBEDDED_PATH", file.display().to_string()),
         ];
-        let process = ChildProcess::start("both", variables, Arc::clone(&ledger));
+        let heard = Arc::clone(&ledger);
+        let process = ChildProcess::start("both", variables, move |line| heard.note(line));
         Self { ledger, processes: [process], file, _folder: folder }
     }
 

@@ -43,7 +43,10 @@ impl Fleet {
             ("REDIS_URL", redis),
             ("BLOODBANK_PUBLISH_TIMEOUT_MS", "60000".to_owned()),
         ];
-        let start = |role| ChildProcess::start(role, variables.clone(), Arc::clone(&ledger));
+        let start = |role| {
+            let heard = Arc::clone(&ledger);
+            ChildProcess::start(role, variables.clone(), move |line| heard.note(line))
+        };
         let consumers: Vec<_> = (0..3).map(|_| start("consumer")).collect();
         eventually("the consumers begin", || consumed().contains("faults.count"));
         before();

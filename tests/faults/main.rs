@@ -31,6 +31,7 @@
 //! | … in the handler, between follow-up and ack | E `KillsInTheHandler`, `KillsBeforeTheAck` | the same |
 //! | … again and again | R `ConsumersKilledAgainAndAgain`, `PoisonThatKills` | F `ProcessKilledAgainAndAgain`, `PoisonThatKills` |
 //! | SIGTERM under load, rolling restart of three | R `ConsumersRestartedOneByOne` | F `ProcessTerminated` |
+//! | … of three that share partitions | `a_rolling_restart_keeps_the_order` | |
 //! | handler panics, hangs, is refused | E `Panics`, `Hangs`, `Refused` | the same |
 //! | handler overflows the stack, takes all memory | E `OverflowsTheStack`, `TakesAllMemory` | the same |
 //! | 10,000 poisonous events among 100,000 | `ten_thousand_poisonous_events_are_parked` | |
@@ -75,6 +76,7 @@ mod ledger;
 mod poison;
 mod processes;
 mod rabbit;
+mod rolling;
 mod scenario;
 
 use bloodbank_harness::Random;
@@ -141,6 +143,11 @@ fn many<W: Scenario>(faults: &[W::Fault]) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_broker_keeps_what_waits_for_its_retry() {
     delayed::what_waits_for_its_retry_survives().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rolling_restart_keeps_the_order() {
+    rolling::three_processes_are_restarted().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

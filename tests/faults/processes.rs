@@ -14,7 +14,7 @@ use std::{
 
 use bloodbank_harness::Random;
 
-use super::{child::ROLE, ledger::Ledger};
+use super::child::ROLE;
 
 /// What a child may take of memory, in KiB of addresses. And writing more than it may to a file is an error of the call, not
 /// a signal: a disk that is full.
@@ -28,7 +28,12 @@ pub(crate) struct ChildProcess {
 }
 
 impl ChildProcess {
-    pub(crate) fn start(role: &'static str, settings: Vec<(&'static str, String)>, ledger: Arc<Ledger>) -> Self {
+    /// Starts it in this role; `hear` is told each line that it says.
+    pub(crate) fn start(
+        role: &'static str,
+        settings: Vec<(&'static str, String)>,
+        hear: impl Fn(&str) + Send + 'static,
+    ) -> Self {
         let (running, stopping) = (Arc::<Mutex<Option<Child>>>::default(), Arc::new(AtomicBool::new(false)));
         let thread = thread::spawn({
             let (running, stopping) = (Arc::clone(&running), Arc::clone(&stopping));
@@ -39,7 +44,7 @@ impl ChildProcess {
                     *running.lock().unwrap() = Some(child);
                     for line in lines.map_while(Result::ok) {
                         if let Some((_, said)) = line.split_once("> ") {
-                            ledger.note(said);
+                            hear(said);
                         }
                     }
                     let ended = running.lock().unwrap_or_else(PoisonError::into_inner).take();

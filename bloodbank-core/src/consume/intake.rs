@@ -44,7 +44,12 @@ pub(crate) struct Intake {
     deliveries: Option<Deliveries>,
     paused: watch::Receiver<bool>,
     pace: Option<Pace>,
+    /// While it is true, the intake is over when nothing has come for a while.
+    draining: Option<watch::Receiver<bool>>,
 }
+
+/// The time after which a queue that is being drained counts as empty: what is on its way has come by then.
+const QUIET: Duration = Duration::from_millis(500);
 
 impl Intake {
     pub(crate) fn new(
@@ -54,10 +59,17 @@ impl Intake {
         paused: watch::Receiver<bool>,
         rate: Option<Rate>,
     ) -> Self {
-        Self { bus, source, deliveries: Some(deliveries), paused, pace: rate.map(Pace::new) }
+        Self { bus, source, deliveries: Some(deliveries), paused, pace: rate.map(Pace::new), draining: None }
     }
 
-    /// The next delivery, when it may be handled; `None`: the transport is closed. Nothing is lost when the future is dropped.
+    /// Ends the intake while this is true, once nothing has come for a while.
+    pub(super) fn until_drained(mut self, draining: watch::Receiver<bool>) -> Self {
+        self.draining = Some(draining);
+        self
+    }
+
+    /// The next delivery, when it may be handled; `None`: the transport is closed, or the queue is drained. Nothing is lost when the
+    /// future is dropped.
     pub(super) async fn next(&mut self) -> Option<Delivery> {
         loop {
             if *self.paused.borrow_and_update() {
@@ -69,7 +81,7 @@ impl Intake {
                 self.deliveries = consume(&self.bus, &self.source).await;
                 continue;
             };
-            let pace = &mut self.pace;
+            let (pace, draining) = (&mut self.pace, &mut self.draining);
             let next = async {
                 if let Some(pace) = pace {
                     pace.ready().await;
@@ -85,7 +97,22 @@ impl Intake {
                 biased;
                 next = next => return next,
                 () = changed(&mut self.paused) => {}
+                () = quiet(draining) => return None,
             }
+        }
+    }
+}
+
+/// Resolves when the queue is to be drained, and has been quiet for a while since: begun anew with each delivery.
+async fn quiet(draining: &mut Option<watch::Receiver<bool>>) {
+    let Some(draining) = draining else { return pending().await };
+    loop {
+        if draining.wait_for(|draining| *draining).await.is_err() {
+            return pending().await;
+        }
+        sleep(QUIET).await;
+        if *draining.borrow() {
+            return;
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::distinct::Distinct;
+use super::{distinct::Distinct, partitions::other_note};
 use crate::{
     error::{Error, ErrorKind},
     settings::{QueueArgument, QueueKind},
@@ -194,6 +194,9 @@ pub struct Topology {
 /// The error of declaring a queue that belongs to another subscriber.
 #[must_use]
 pub fn belongs_to_another(queue: &str, owner: &str, other: &str) -> Error {
+    if let Some(text) = other_note(queue, owner) {
+        return Error::new(ErrorKind::Topology, text);
+    }
     Error::new(
         ErrorKind::Topology,
         format!(

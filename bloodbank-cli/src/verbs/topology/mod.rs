@@ -114,7 +114,7 @@ impl Topology {
                 Some(Action::Declare) => declare(topology).await,
                 Some(Action::Release { queue }) => release(queue).await,
                 Some(Action::Diff { json }) => diff(topology, json).await,
-                Some(Action::Partitions(partitions)) => partitions.run(&topology).await,
+                Some(Action::Partitions(partitions)) => partitions.run(topology).await,
                 Some(Action::Journal(_) | Action::Switch(_)) => Ok(()),
             }
         })

@@ -9,6 +9,7 @@ use tracing::warn;
 use crate::{
     consume::{
         feed::{Feed, Pending, Work},
+        partitions::gate::LastLook,
         settle::{copy, publish_copy},
         spec::SubscriberSpec,
     },
@@ -22,13 +23,19 @@ const WAITING: usize = 64;
 
 /// Spreads the queue until `stop` is set or the transport is closed. What is not confirmed then goes back to the queue, to its
 /// place.
-pub(super) async fn run(spec: &SubscriberSpec, queues: Vec<Arc<str>>, mut feed: Feed, stop: &CancellationToken) {
+pub(super) async fn run(
+    spec: &SubscriberSpec,
+    queues: Vec<Arc<str>>,
+    mut feed: Feed,
+    mut last_look: LastLook,
+    stop: &CancellationToken,
+) {
     let tasks = TaskTracker::new();
     let lanes: Vec<_> = queues
         .into_iter()
         .map(|queue| {
             let (sender, receiver) = mpsc::channel(WAITING);
-            tasks.spawn(forward(queue, receiver, stop.clone()));
+            tasks.spawn(forward(queue, receiver, last_look.clone(), stop.clone()));
             sender
         })
         .collect();
@@ -39,6 +46,9 @@ pub(super) async fn run(spec: &SubscriberSpec, queues: Vec<Arc<str>>, mut feed: 
             work = feed.next() => work,
         };
         let Some(Work::One(pending)) = work else { break };
+        if !last_look.holds(stop).await {
+            break;
+        }
         // What cannot be read is given up by the one who handles it.
         let lane = spec.lane.as_ref().and_then(|lane| lane(&pending.context)).unwrap_or_default();
         let index = usize::try_from(lane % lanes.len() as u64).unwrap_or_default();
@@ -55,13 +65,19 @@ pub(super) async fn run(spec: &SubscriberSpec, queues: Vec<Arc<str>>, mut feed: 
 
 /// Publishes the events of one partition, one after the other: the next one only when the broker has the one before, so that no
 /// refusal and no lost connection can change their order.
-async fn forward(queue: Arc<str>, mut events: mpsc::Receiver<Pending>, stop: CancellationToken) {
+async fn forward(
+    queue: Arc<str>,
+    mut events: mpsc::Receiver<Pending>,
+    mut last_look: LastLook,
+    stop: CancellationToken,
+) {
     while let Some(Pending { context, settlement }) = events.recv().await {
         if !settlement.is_open() {
             // It comes again, on the next connection, and so does what is behind it.
             continue;
         }
-        if stop.is_cancelled() || !publish(&queue, &context, &settlement, &stop).await {
+        if stop.is_cancelled() || !last_look.holds(&stop).await || !publish(&queue, &context, &settlement, &stop).await
+        {
             return;
         }
         settlement.ack();
