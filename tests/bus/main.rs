@@ -14,8 +14,9 @@ mod healing;
 mod journal;
 #[cfg(feature = "testing")]
 mod logging;
-#[cfg(feature = "probes")]
+mod parked_keys;
 mod partitions;
+#[cfg(feature = "probes")]
 mod probes;
 mod publishing;
 mod queues;
