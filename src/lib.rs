@@ -91,8 +91,9 @@ pub mod message {
     /// The names of the headers that Bloodbank sets.
     pub mod names {
         pub use bloodbank_core::message::names::{
-            ATTEMPT, CC, ERROR, EVENT_ID, EVENT_TYPE, EXCHANGE, FINAL, FIRST_FAILED, LAST_FAILED, QUEUE, REASON,
-            REDRIVEN, REPLAY, REPLAYED, REPLY, RETURNED, ROUTING_KEY, TRACEPARENT, TRACESTATE,
+            ATTEMPT, CC, ERROR, EVENT_ID, EVENT_TYPE, EXCHANGE, FINAL, FIRST_FAILED, LAST_FAILED, PARKED_KEY,
+            PARKED_PLACE, PARKED_POSITION, QUEUE, REASON, REDRIVEN, REPLAY, REPLAYED, REPLY, RETURNED, ROUTING_KEY,
+            TRACEPARENT, TRACESTATE,
         };
     }
 }
@@ -141,18 +142,21 @@ pub mod store {
     pub use bloodbank_core::store::{
         Acquired, ArchivedJournal, BatchRead, CausationLink, ClaimStore, DatabaseProvider, DatabaseStores,
         DirectLinkStore, FileClaims, Journal, JournalEntries, JournalEntry, JournalQuery, LeaseKey, LeaseStore,
-        LinkEntry, LinkStore, Lookup, MalformedEntry, Position, Stores, UnrecordedLinks, entries_lost,
+        LinkEntry, LinkStore, Lookup, MalformedEntry, ParkedEvent, ParkedKey, ParkedKeys, Place, Position, Stores,
+        UnrecordedLinks, entries_lost,
     };
 
     /// Stores in the memory of this process.
     pub mod memory {
-        pub use bloodbank_core::store::memory::{MemoryClaims, MemoryLeases, MemoryLinks};
+        pub use bloodbank_core::store::memory::{MemoryClaims, MemoryLeases, MemoryLinks, MemoryParkedKeys};
     }
 
     /// Stores in Redis.
     #[cfg(feature = "redis")]
     pub mod redis {
-        pub use bloodbank_core::store::redis::{RedisClaims, RedisConnection, RedisLeases, RedisLinks};
+        pub use bloodbank_core::store::redis::{
+            RedisClaims, RedisConnection, RedisLeases, RedisLinks, RedisParkedKeys,
+        };
     }
 }
 
@@ -202,7 +206,7 @@ pub mod sql {
     pub use bloodbank_sql::sqlite_in_memory;
     pub use bloodbank_sql::{
         AnyPool, AppExt, AsConnection, BusExt, Database, Dialect, Schema, SchemaStatus, SqlClaims, SqlLeases, SqlLinks,
-        Tx, Value,
+        SqlParkedKeys, Tx, Value,
         outbox::{Backlog, INSERT, InTransaction, Outbox, OutboxEntry, OutboxReceipt, OutboxRow, OutboxTable, Relay},
     };
     #[cfg(feature = "sql-postgres")]

@@ -3,6 +3,7 @@
 mod bounds;
 mod checks;
 mod fields;
+mod parked_key;
 mod sentence;
 mod signature;
 
@@ -10,6 +11,7 @@ pub use bounds::{Older, Supersedes, Validated, Variant, upcast};
 pub use checks::{check_batch, check_pattern, check_plain, check_superseded, check_variant};
 pub use fields::{ErrorCode, ErrorMessage, IsRetryable, RetryCount};
 pub use inventory;
+pub use parked_key::parked_key;
 pub use schemars;
 pub use serde;
 pub use serde_json;

@@ -32,6 +32,9 @@ pub(super) enum Record {
     /// A lease was taken, renewed, finished or released.
     #[cfg(feature = "sqlite")]
     Leased(LeaseChange),
+    /// The line of a parked key was joined, left or released.
+    #[cfg(feature = "sqlite")]
+    Parked(LineChange),
     /// A link from an event to its causes.
     #[cfg(feature = "sqlite")]
     Linked(LinkChange),
@@ -76,6 +79,36 @@ pub(super) enum LeaseOperation {
     Renew,
     Finish,
     Release,
+}
+
+/// A change of the line of a parked key. Its outcome is known when it is written, and told when it is committed.
+#[cfg(feature = "sqlite")]
+pub(super) struct LineChange {
+    pub(super) operation: LineOperation,
+    /// The event; where a whole line is released, the nil id.
+    pub(super) event: bloodbank_core::store::ParkedEvent,
+    pub(super) outcome: Cell<Option<LineOutcome>>,
+    pub(super) answer: oneshot::Sender<Result<LineOutcome>>,
+}
+
+#[cfg(feature = "sqlite")]
+#[derive(Clone, Copy)]
+pub(super) enum LineOperation {
+    Join,
+    Park,
+    Leave,
+    Remove,
+    Release,
+}
+
+/// What a change of a line leads to.
+#[cfg(feature = "sqlite")]
+#[derive(Clone, Copy)]
+pub(super) struct LineOutcome {
+    /// The place of an event that joins.
+    pub(super) place: bloodbank_core::store::Place,
+    /// The position of an event that is parked, or the number of events that were released.
+    pub(super) number: u64,
 }
 
 /// A link to keep for its lifetime, with whoever waits for it and the list that it joins when it cannot be kept.

@@ -37,7 +37,7 @@ use futures_util::future::{BoxFuture, ready};
 use tokio::sync::oneshot;
 
 #[cfg(feature = "sqlite")]
-use crate::sqlite::{journal::FileJournal, leases::FileLeases, links::FileLinks};
+use crate::sqlite::{journal::FileJournal, leases::FileLeases, links::FileLinks, parked_keys::FileParkedKeys};
 use crate::{
     clock::Clock,
     deliveries::{EmbeddedBrowser, EmbeddedDeliveries},
@@ -48,7 +48,10 @@ use bloodbank_core::{
     Error, ErrorKind, Result,
     message::{Outgoing, Published},
     settings::Settings,
-    store::{Stores, memory::MemoryLeases},
+    store::{
+        Stores,
+        memory::{MemoryLeases, MemoryParkedKeys},
+    },
     transport::{
         BoxQueueBrowser, Connection, Consume, Deliveries, Publish, QueueStatus, Topology, TopologyDiff, Transport,
         TransportProvider,
@@ -62,6 +65,8 @@ pub struct Embedded {
     expiry: Option<Expiry>,
     /// Leases, where no file keeps them.
     leases: Arc<MemoryLeases>,
+    /// Parked keys, where no file keeps them.
+    parked_keys: Arc<MemoryParkedKeys>,
     /// The path of the file; `None` in memory.
     #[cfg(feature = "sqlite")]
     file: Option<std::path::PathBuf>,
@@ -106,6 +111,7 @@ impl Embedded {
         let expiry = Expiry::start(&engine);
         Self {
             leases: leases(&engine),
+            parked_keys: Arc::default(),
             engine,
             expiry: Some(expiry),
             #[cfg(feature = "sqlite")]
@@ -122,6 +128,7 @@ impl Embedded {
         let engine = Arc::new(Engine::new(Clock::Virtual(0.into())));
         Self {
             leases: leases(&engine),
+            parked_keys: Arc::default(),
             engine,
             expiry: None,
             #[cfg(feature = "sqlite")]
@@ -323,10 +330,12 @@ impl Transport for Embedded {
             return Stores::none()
                 .with_links(Arc::new(FileLinks::new(&self.engine, path, settings.correlation_ttl)))
                 .with_leases(Arc::new(FileLeases::new(&self.engine, path)))
+                .with_parked_keys(Arc::new(FileParkedKeys::new(&self.engine, path)))
                 .with_journal(Arc::new(FileJournal::new(&self.engine, path)));
         }
         let _ = settings;
-        Stores::none().with_leases(Arc::clone(&self.leases) as _)
+        let leases = Stores::none().with_leases(Arc::clone(&self.leases) as _);
+        leases.with_parked_keys(Arc::clone(&self.parked_keys) as _)
     }
 
     fn connections(&self) -> Vec<Connection> {

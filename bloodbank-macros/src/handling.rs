@@ -29,6 +29,8 @@ pub(crate) struct HandlingOptions {
     has_queue: bool,
     concurrency: Option<Ident>,
     keep_order: Option<Ident>,
+    park_key: Option<Ident>,
+    discards: Option<Ident>,
     prefetch: Option<(Ident, u16)>,
 }
 
@@ -63,10 +65,11 @@ impl HandlingOptions {
                     self.set(quote!(timeout(#timeout)));
                 }
             }
-            // retry(max_attempts = 5, backoff = "1s..1m", max_age = "1h", keep_order)
+            // retry(max_attempts = 5, backoff = "1s..1m", max_age = "1h", keep_order, park_key)
             "retry" => {
                 let retry = Retry::read(cx, group(input)?);
                 self.keep_order.clone_from(&retry.keep_order);
+                self.park_key.clone_from(&retry.park_key);
                 self.set(quote!(retry(#retry)));
             }
             // dedupe(within = "24h"), dedupe(off)
@@ -87,6 +90,7 @@ impl HandlingOptions {
                 let word: Ident = value(input)?;
                 match OUTCOMES.iter().find(|(name, _)| word == name) {
                     Some((_, variant)) => {
+                        self.discards = (word == "discard").then(|| word.clone());
                         let variant = Ident::new(variant, word.span());
                         self.set(quote!(on_failure(__bb::OnFailure::#variant)));
                     }
@@ -122,6 +126,16 @@ impl HandlingOptions {
     /// The option `keep_order` of `retry`.
     pub(crate) fn keep_order(&self) -> Option<&Ident> {
         self.keep_order.as_ref()
+    }
+
+    /// The option `park_key` of `retry`.
+    pub(crate) fn park_key(&self) -> Option<&Ident> {
+        self.park_key.as_ref()
+    }
+
+    /// The word `discard` of `on_failure`.
+    pub(crate) fn discards(&self) -> Option<&Ident> {
+        self.discards.as_ref()
     }
 
     /// The option `prefetch`, and its value.

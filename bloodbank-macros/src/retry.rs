@@ -1,4 +1,4 @@
-//! The option `retry(max_attempts = 5, backoff = "1s..1m", max_age = "1h", keep_order)`.
+//! The option `retry(max_attempts = 5, backoff = "1s..1m", max_age = "1h", keep_order, park_key)`.
 
 use std::time::Duration;
 
@@ -13,22 +13,24 @@ use crate::{
     options::{KnownOption, Options, value},
 };
 
-const KNOWN: [KnownOption; 4] = [
+const KNOWN: [KnownOption; 5] = [
     ("max_attempts", "max_attempts = 5"),
     ("backoff", "backoff = \"1s..1m\""),
     ("max_age", "max_age = \"1h\""),
     ("keep_order", "keep_order"),
+    ("park_key", "park_key"),
 ];
 
 /// The fields of a `RetryPolicy` that are given, as generated code.
 pub(crate) struct Retry {
     fields: Vec<TokenStream>,
     pub(crate) keep_order: Option<Ident>,
+    pub(crate) park_key: Option<Ident>,
 }
 
 impl Retry {
     pub(crate) fn read(cx: &Ctxt, tokens: TokenStream) -> Self {
-        let (mut fields, mut keep_order) = (Vec::new(), None);
+        let (mut fields, mut keep_order, mut park_key) = (Vec::new(), None, None);
         Options::new(cx, &KNOWN).read(tokens, |name, input| {
             match name.to_string().as_str() {
                 // max_attempts = 5
@@ -48,6 +50,11 @@ impl Retry {
                     fields.push(quote!(keep_order: true));
                     keep_order = Some(name.clone());
                 }
+                // park_key
+                "park_key" => {
+                    fields.push(quote!(park_key: true));
+                    park_key = Some(name.clone());
+                }
                 // max_age = "1h"
                 _ => {
                     if let Some(age) = positive(cx, &value(input)?) {
@@ -57,7 +64,7 @@ impl Retry {
             }
             Ok(())
         });
-        Self { fields, keep_order }
+        Self { fields, keep_order, park_key }
     }
 }
 
@@ -66,7 +73,7 @@ impl ToTokens for Retry {
         let fields = &self.fields;
         tokens.extend(match fields.len() {
             0 => quote!(__bb::RetryPolicy::DEFAULT),
-            4 => quote!(__bb::RetryPolicy { #(#fields,)* }),
+            5 => quote!(__bb::RetryPolicy { #(#fields,)* }),
             _ => quote!(__bb::RetryPolicy { #(#fields,)* ..__bb::RetryPolicy::DEFAULT }),
         });
     }

@@ -2,7 +2,7 @@
 
 use metrics::{describe_counter, describe_gauge, describe_histogram};
 
-const COUNTERS: [(&str, &str); 24] = [
+const COUNTERS: [(&str, &str); 25] = [
     ("bloodbank_archive_bytes_total", "Bytes of the segments that were archived."),
     ("bloodbank_archive_events_total", "Entries of the journal that were archived."),
     ("bloodbank_archive_lost_total", "Offsets that were removed from the journal before they were archived."),
@@ -25,6 +25,7 @@ const COUNTERS: [(&str, &str); 24] = [
     ("bloodbank_kept_total", "Deliveries left with the broker, because no copy of them could be published."),
     ("bloodbank_outbox_parked_total", "Events of the outbox that cannot be published and wait for a person."),
     ("bloodbank_outbox_published_total", "Events published from the outbox."),
+    ("bloodbank_parked_behind_total", "Deliveries moved to the dead-letter queue behind another one of their key."),
     (
         "bloodbank_published_total",
         "Publishes by outcome: confirmed, unrouted, unknown (confirmed, where a journal receives every event), failed, abandoned.",

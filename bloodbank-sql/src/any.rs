@@ -6,7 +6,7 @@ use bloodbank_core::{
     Bus, Error, ErrorKind, Result,
     app::{AppTask, StartedTask},
     publish::Prepared,
-    store::{ClaimStore, DatabaseProvider, DatabaseStores, Journal, LeaseStore, LinkStore},
+    store::{ClaimStore, DatabaseProvider, DatabaseStores, Journal, LeaseStore, LinkStore, ParkedKeys},
 };
 use futures_util::future::BoxFuture;
 use sqlx_core::pool::{Pool, PoolOptions};
@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 #[cfg(feature = "postgres")]
 use crate::journal::{JournalTableStatus, JournalWriter, PostgresJournal};
 use crate::{
-    SqlClaims, SqlLeases, SqlLinks,
+    SqlClaims, SqlLeases, SqlLinks, SqlParkedKeys,
     database::{Database, Dialect},
     outbox::{Backlog, OutboxEntry, OutboxTable, Relay},
     schema::{Schema, SchemaStatus},
@@ -254,6 +254,10 @@ impl DatabaseStores for AnyPool {
 
     fn leases(&self) -> Arc<dyn LeaseStore> {
         each!(self, pool => Arc::new(SqlLeases::new(pool.clone())))
+    }
+
+    fn parked_keys(&self) -> Arc<dyn ParkedKeys> {
+        each!(self, pool => Arc::new(SqlParkedKeys::new(pool.clone())))
     }
 
     fn claims(&self) -> Arc<dyn ClaimStore> {

@@ -35,5 +35,5 @@ pub use journal::{JournalTableStatus, JournalWriter, PostgresJournal};
 pub use memory::sqlite_in_memory;
 pub use outbox::{AppExt, BusExt};
 pub use schema::{Schema, SchemaStatus};
-pub use stores::{SqlClaims, SqlLeases, SqlLinks};
+pub use stores::{SqlClaims, SqlLeases, SqlLinks, SqlParkedKeys};
 pub use transaction::Tx;

@@ -60,7 +60,8 @@ async fn the_health_names_the_queue_where_this_program_may_not_make_it() {
     let app = App::new(&*name, bus.clone()).subscribe(dress).start().await.unwrap();
     bus.publish(WoundSeen {}).await.unwrap();
     let stuck = |reason: &String| {
-        reason.contains(&format!("`{queue}` keeps what has failed")) && reason.contains("topology declare")
+        reason.contains(&format!("`{queue}` keeps what it can neither handle nor put aside"))
+            && reason.contains("topology declare")
     };
     until(async || app.health().reasons.iter().any(stuck)).await;
     let health = app.health();

@@ -17,6 +17,7 @@ mod journal;
 mod logging;
 mod partition_letters;
 mod partition_number;
+mod parked_keys;
 mod partitions;
 #[cfg(feature = "probes")]
 mod probes;

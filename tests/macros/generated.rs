@@ -102,7 +102,7 @@ mod decoys {
         }
     }
 
-    #[subscriber(ordered_by(text))]
+    #[subscriber(ordered_by(text), retry(keep_order, park_key))]
     async fn ordered(_event: PlacedAgain) {}
 
     #[command]

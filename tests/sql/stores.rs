@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use bloodbank::{
-    Bus, ErrorKind, Result, Settings,
+    Bus, DeadLetters, ErrorKind, Result, Settings,
     dedupe::Dedupe,
     sql::{AnyPool, Schema},
-    store::{ClaimStore, DatabaseStores, LeaseStore, LinkStore},
+    store::{ClaimStore, DatabaseStores, LeaseStore, LinkStore, ParkedEvent, ParkedKeys},
     testing::{conformance::stores::StoreFixture, store_conformance_suite},
 };
 use bloodbank_harness::{shared_postgres_url, unique};
 use futures_util::future::BoxFuture;
 use sqlx::{AssertSqlSafe, Executor, postgres::PgPool};
 use tempfile::TempDir;
+use uuid::Uuid;
 
 /// A database for one property.
 pub(crate) struct Database {
@@ -66,6 +67,12 @@ impl StoreFixture<dyn LeaseStore> for Database {
     }
 }
 
+impl StoreFixture<dyn ParkedKeys> for Database {
+    fn open(&self) -> BoxFuture<'_, Result<Arc<dyn ParkedKeys>>> {
+        Box::pin(async { Ok(self.pool().await?.parked_keys()) })
+    }
+}
+
 impl StoreFixture<dyn ClaimStore> for Database {
     fn open(&self) -> BoxFuture<'_, Result<Arc<dyn ClaimStore>>> {
         Box::pin(async { Ok(self.pool().await?.claims()) })
@@ -76,6 +83,7 @@ store_conformance_suite! {
     mod sqlite;
     links: Database::sqlite(), durable;
     leases: Database::sqlite(), durable;
+    parked_keys: Database::sqlite(), durable;
     claims: Database::sqlite(), durable;
 }
 
@@ -83,6 +91,7 @@ store_conformance_suite! {
     mod postgres;
     links: Database::postgres(), durable;
     leases: Database::postgres(), durable;
+    parked_keys: Database::postgres(), durable;
     claims: Database::postgres(), durable;
 }
 
@@ -139,13 +148,20 @@ fn a_setting_without_a_database_is_an_error() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rabbitmq_and_a_database_need_no_redis_for_dedupe() {
+async fn rabbitmq_and_a_database_need_no_redis_for_dedupe_and_parked_keys() {
     let database = Database::sqlite();
-    database.pool().await.unwrap();
     let url = tokio::task::spawn_blocking(bloodbank_harness::shared_rabbit_url).await.unwrap();
     let exchange = unique("sql");
     let settings = database.settings(&[("RABBIT_URL", &*url), ("EXCHANGE_NAME", &*exchange)]).unwrap();
     let bus = Bus::connect(settings).await.unwrap();
+    let letters = DeadLetters::of(&bus, "shipping.ship");
+    let error = letters.keys().await.unwrap_err();
+    assert!(error.kind() == ErrorKind::Settings && error.to_string().contains("bb sql migrate"), "{error}");
+    let pool = database.pool().await.unwrap();
+    let event = ParkedEvent { queue: "shipping.ship".into(), key: "o-1".into(), event_id: Uuid::from_u128(7) };
+    pool.parked_keys().park(&event).await.unwrap();
+    let keys = letters.keys().await.unwrap();
+    assert_eq!((keys.len(), &*keys[0].key, keys[0].first), (1, "o-1", event.event_id));
     let dedupe = Dedupe::of(&bus).unwrap();
     assert!(format!("{dedupe:?}").contains("SQLite"), "{dedupe:?}");
     bus.close().await;

@@ -12,6 +12,7 @@ mod documents;
 mod http_receiver;
 mod journal;
 mod outgoing;
+mod parked_keys;
 mod partitions;
 #[cfg(unix)]
 mod programs;

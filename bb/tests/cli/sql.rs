@@ -35,14 +35,14 @@ fn the_tables_are_printed_made_and_looked_at() {
     let mut status = bb_in(&["sql", "status"]);
     let output = status.output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stdout).contains("SQLite: no tables, needed is 3"));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("SQLite: no tables, needed is 4"));
     let doctor = out(bb_in(&["doctor"]));
     assert!(doctor.contains("SQLite answers, and has no tables of Bloodbank; `sql migrate` creates them"), "{doctor}");
-    assert!(out(bb_in(&["sql", "migrate"])).contains("SQLite: migrated to version 3"));
+    assert!(out(bb_in(&["sql", "migrate"])).contains("SQLite: migrated to version 4"));
     assert!(out(bb_in(&["sql", "migrate"])).contains("nothing to do"));
     let status: Value = serde_json::from_str(&out(bb_in(&["sql", "status", "--json"]))).unwrap();
-    assert_eq!(status, json!({ "database": "SQLite", "version": 3, "needed": 3 }));
-    assert!(out(bb_in(&["doctor"])).contains("SQLite, version 3 of the tables; nothing waits in the outbox"));
+    assert_eq!(status, json!({ "database": "SQLite", "version": 4, "needed": 4 }));
+    assert!(out(bb_in(&["doctor"])).contains("SQLite, version 4 of the tables; nothing waits in the outbox"));
 
     assert!(out(bb_in(&["sql", "schema"])).contains("STRICT"));
     assert!(out(bb(folder.path(), &["sql", "schema", "postgres"])).contains("timestamptz"));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tracing::info;
 
 #[cfg(feature = "redis")]
-use crate::store::redis::{RedisClaims, RedisConnection, RedisLeases, RedisLinks};
+use crate::store::redis::{RedisClaims, RedisConnection, RedisLeases, RedisLinks, RedisParkedKeys};
 use crate::{
     app::place,
     claim_check::ClaimCheck,
@@ -14,7 +14,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     publish::Bus,
     settings::{ClaimStoreKind, CorrelationStoreKind, JournalKind, Settings},
-    store::{ArchiveProvider, DatabaseProvider, FileClaims, memory::MemoryLeases},
+    store::{ArchiveProvider, DatabaseProvider, FileClaims, ParkedKeys, memory::MemoryLeases},
     transport::{Topology, Transport, TransportProvider},
 };
 
@@ -302,6 +302,33 @@ impl Dedupe {
             }
             found => found,
         }
+    }
+}
+
+/// The store of parked keys that the settings choose: Redis, or without one the embedded bus, or on RabbitMQ the database of
+/// `DATABASE_URL`. The tools find the same one.
+///
+/// # Errors
+/// [`ErrorKind::Settings`] on RabbitMQ without `REDIS_URL` and `DATABASE_URL`, and where the database has no table for it.
+pub(crate) async fn parked_keys(bus: &Bus) -> Result<Arc<dyn ParkedKeys>> {
+    #[cfg(feature = "redis")]
+    if let Some(redis) = RedisConnection::from_settings(bus.settings())? {
+        return Ok(Arc::new(RedisParkedKeys::new(redis)));
+    }
+    if let Some(store) = bus.stores().parked_keys {
+        return Ok(store);
+    }
+    if bus.settings().database_url.is_none() {
+        return Err(Error::new(
+            ErrorKind::Settings,
+            "`retry(park_key)` needs a store that outlives the process and that every tool can reach: set REDIS_URL or DATABASE_URL",
+        ));
+    }
+    let database = DatabaseProvider::database(bus.settings())?;
+    match database.check().await {
+        Err(error) if error.kind() == ErrorKind::Settings => Err(error),
+        // One that is away is waited for, event by event.
+        Ok(()) | Err(_) => Ok(database.parked_keys()),
     }
 }
 

@@ -14,6 +14,7 @@ mod watchdog;
 
 pub use app::App;
 pub use connect::BusBuilder;
+pub(crate) use connect::parked_keys;
 pub use control::AppControl;
 pub use health::{Health, HealthState, SubscriberHealth};
 pub use probe::{HealthProbe, ProbeGuard, ProbeServer};

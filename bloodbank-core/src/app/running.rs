@@ -10,13 +10,13 @@ use tracing::{info, warn};
 
 use crate::{
     app::{
-        App, AppControl, Health, HealthProbe, ProbeGuard, ProbeServer, StopSignals, control::Switch, probe::Part,
-        watchdog::Watchdog,
+        App, AppControl, Health, HealthProbe, ProbeGuard, ProbeServer, StopSignals, connect::parked_keys,
+        control::Switch, probe::Part, watchdog::Watchdog,
     },
     consume::{self, Intake, Source, SubscriberSpec},
     dedupe::{Dedupe, Guard},
     error::{Error, ErrorKind, Result},
-    handler::{Attempts, Target},
+    handler::{Attempts, Lines, Target},
     publish::Bus,
 };
 
@@ -50,6 +50,10 @@ pub(super) async fn start<Provided>(app: App<Provided>) -> Result<RunningApp> {
     if dedupe.is_none() && subscribers.iter().any(|spec| spec.dedupe_within.is_some()) {
         dedupe = Some(Dedupe::for_app(&bus, subscribers.iter().any(SubscriberSpec::asks_for_dedupe))?);
     }
+    let parked_keys = match subscribers.iter().any(|spec| spec.key_of.is_some()) {
+        true => Some(parked_keys(&bus).await?),
+        false => None,
+    };
     let (stop, cancel) = (CancellationToken::new(), CancellationToken::new());
     let mut workers = JoinSet::new();
     let ended: Arc<Mutex<Vec<Part>>> = Arc::default();
@@ -91,6 +95,7 @@ pub(super) async fn start<Provided>(app: App<Provided>) -> Result<RunningApp> {
             timeout: spec.options.timeout,
             dedupe_within: spec.options.dedupe_within,
             plain: spec.plain,
+            lines: spec.key_of.clone().zip(parked_keys.clone()).map(|(key_of, store)| Lines { store, key_of }),
             attempts: Attempts::default(),
         });
         targets.push(Arc::clone(&target));

@@ -7,6 +7,7 @@ use tracing::warn;
 use crate::{
     consume::{
         follow_ups::publish_failure,
+        line::leave,
         settle::{Outcome, fail, finish, next_after, settle_committed, unpublished},
         worker::Worker,
     },
@@ -14,6 +15,7 @@ use crate::{
     event::EventCollector,
     handler::{Context, HandlerError, HandlerErrorKind},
     message::names,
+    store::Place,
     transport::{Settlement, topology::LADDER},
 };
 
@@ -24,9 +26,13 @@ pub(super) async fn settle_in_place(
     settlement: Settlement,
     mut result: Result<EventCollector, HandlerError>,
     lease: Option<&Lease>,
+    place: Place,
 ) -> Outcome {
     loop {
         if let Some(committed) = context.take_committed() {
+            if !leave(&context, &settlement, place).await {
+                return Outcome::Kept;
+            }
             return settle_committed(settlement, &context, committed).await;
         }
         let failure = match result {
@@ -34,6 +40,10 @@ pub(super) async fn settle_in_place(
                 Ok(()) => {
                     if let Some(lease) = lease {
                         lease.done().await;
+                    }
+                    // It is done: whoever comes again finds the mark, or is handled in its place again.
+                    if !leave(&context, &settlement, place).await {
+                        return Outcome::Kept;
                     }
                     settlement.ack();
                     return Outcome::Ack;

@@ -9,6 +9,7 @@ mod feed;
 mod follow_ups;
 mod in_place;
 mod intake;
+mod line;
 mod partitions;
 mod runtime;
 mod settle;

@@ -188,7 +188,12 @@ pub(super) async fn give_up(failure: &HandlerError, context: &Context, options: 
         }
         Err(reason) => {
             if options.on_failure == OnFailure::DeadLetter {
-                publish_copy(dead_letter_copy(context, failure, reason), context).await?;
+                // First: were the process to end in between, it would come again as the first of its line.
+                let position = match context.line() {
+                    Some(line) => Some(line.park().await?),
+                    None => None,
+                };
+                publish_copy(dead_letter_copy(context, failure, reason, position), context).await?;
             }
             // Said when it is so: whoever reads it finds the dead letter.
             error!(queue = context.queue(), event_id = %context.event_id(), key = context.key(), attempt = context.attempt(), reason, error = %failure, "gave up");
@@ -282,11 +287,21 @@ fn retry_copy(context: &Context, failure: &HandlerError, delay: Duration) -> Out
     copy
 }
 
-/// The copy of a delivery for the dead-letter queue.
-fn dead_letter_copy(context: &Context, failure: &HandlerError, reason: &'static str) -> Outgoing {
+/// The copy of a delivery for the dead-letter queue; `position`: in the line of its key.
+pub(super) fn dead_letter_copy(
+    context: &Context,
+    failure: &HandlerError,
+    reason: &'static str,
+    position: Option<u64>,
+) -> Outgoing {
     let mut copy = failed_copy(context, failure, DEAD_LETTER_EXCHANGE);
     copy.properties.headers.set(names::ATTEMPT, context.attempt());
-    copy.properties.headers.set(names::REASON, reason);
+    let headers = &mut copy.properties.headers;
+    headers.set(names::REASON, reason);
+    if let (Some(line), Some(position)) = (context.line(), position) {
+        headers.set(names::PARKED_KEY, line.key());
+        headers.set(names::PARKED_POSITION, position.cast_signed());
+    }
     copy
 }
 

@@ -7,7 +7,7 @@ use tower::{Layer, Service, ServiceExt, service_fn, util::BoxCloneSyncService};
 use crate::{
     error::BoxError,
     event::{Declaration, EventCollector, Location},
-    handler::{Context, HandlerError, Subscriber, limited},
+    handler::{Context, HandlerError, KeyOf, Subscriber, limited},
     message::Format,
     publish::Bus,
     registry::{CommandDescriptor, SubscriberOptions},
@@ -36,6 +36,8 @@ pub(crate) struct SubscriberSpec {
     pub(crate) plain: Option<&'static Declaration>,
     /// The lane of an event (`ordered_by`): events of one lane are handled one after the other.
     pub(crate) lane: Option<Lane>,
+    /// The key of an event (`park_key`): what comes behind a parked event of its key is parked too.
+    pub(crate) key_of: Option<KeyOf>,
     /// The location of the function, or of the `#[command]`.
     pub(crate) location: Location,
     /// The command that the subscriber executes, if any.
@@ -57,6 +59,10 @@ impl SubscriberSpec {
             let subscriber = Arc::clone(&subscriber);
             Arc::new(move |context: &Context| subscriber.lane(context)) as Lane
         });
+        let key_of = options.retry.park_key.then(|| {
+            let subscriber = Arc::clone(&subscriber);
+            Arc::new(move |context: &Context| subscriber.key(context)) as KeyOf
+        });
         let handler = service_fn(move |context: Context| {
             let handling = subscriber.call(context.clone());
             async move { limited("the handler", &context, handling).await? }
@@ -71,6 +77,7 @@ impl SubscriberSpec {
             service: BoxCloneSyncService::new(handler),
             plain: (options.format == Format::Json).then(|| (descriptor.inputs)().into_iter().next()).flatten(),
             lane,
+            key_of,
             location: descriptor.location,
             command: None,
         }

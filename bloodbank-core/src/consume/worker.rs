@@ -15,6 +15,7 @@ use crate::{
         dedupe,
         feed::{Pending, Work},
         in_place::settle_in_place,
+        line::{Turn, leave, turn},
         settle::{Outcome, settle},
         spec::SubscriberSpec,
     },
@@ -22,6 +23,7 @@ use crate::{
     event::EventCollector,
     handler::{Context, HandlerError},
     registry::Registry,
+    store::Place,
     telemetry::{self, TraceContext},
     transport::Settlement,
 };
@@ -119,11 +121,17 @@ impl Worker {
             }
             guard if pending.context.has_expired() => {
                 give_back(guard, &pending.context, asked).await;
-                self.expire(pending);
+                if Box::pin(leave(&pending.context, &pending.settlement, Place::First)).await {
+                    self.expire(pending);
+                }
                 return None;
             }
             None => (pending, None),
             Some(guard) => Box::pin(self.admit(&guard, pending, asked)).await?,
+        };
+        let (settlement, place) = match self.spec.key_of {
+            None => (settlement, Place::Free),
+            Some(_) => Box::pin(self.turn(&context, settlement, lease.as_slice())).await?,
         };
         let span = telemetry::process(|| context.handled()).map(|(span, trace)| within(span, trace, &context));
         let call = self.call(&context, lease.as_slice());
@@ -132,12 +140,13 @@ impl Worker {
             Some(span) => Box::pin(call.instrument(span.clone())).await,
         };
         note_failure(span.as_ref(), &result);
-        let settlement = match self.done(&context, settlement, &result, lease.is_some()) {
+        let is_held = lease.is_some() || place == Place::First;
+        let settlement = match self.done(&context, settlement, &result, is_held) {
             None => return None,
             Some(settlement) => settlement,
         };
         if self.spec.options.retry.keep_order {
-            Box::pin(self.in_place(context, settlement, result, lease, span)).await;
+            Box::pin(self.in_place(context, settlement, result, (lease, place), span)).await;
             return None;
         }
         let settling = self.settling(context, settlement, result, lease);
@@ -147,17 +156,28 @@ impl Worker {
         })
     }
 
+    /// Lets an event have its turn, unless it waits behind a parked one of its key.
+    async fn turn(&self, context: &Context, settlement: Settlement, leases: &[Lease]) -> Option<(Settlement, Place)> {
+        match Lease::during_all(leases, turn(context, settlement, leases.first())).await {
+            Turn::Handled(settlement, place) => Some((settlement, place)),
+            Turn::Settled(outcome) => {
+                self.counters.count(outcome);
+                None
+            }
+        }
+    }
+
     /// Settles an event after as many attempts as it takes, while what comes behind it waits.
     async fn in_place(
         &mut self,
         context: Context,
         settlement: Settlement,
         result: Result<EventCollector, HandlerError>,
-        lease: Option<Lease>,
+        (lease, place): (Option<Lease>, Place),
         span: Option<Span>,
     ) {
-        let leases = lease.as_slice();
-        let settling = Lease::during_all(leases, settle_in_place(self, context, settlement, result, lease.as_ref()));
+        let settling = settle_in_place(self, context, settlement, result, lease.as_ref(), place);
+        let settling = Lease::during_all(lease.as_slice(), settling);
         let outcome = match span {
             None => settling.await,
             Some(span) => settling.instrument(span).await,
@@ -219,10 +239,10 @@ impl Worker {
         context: &Context,
         settlement: Settlement,
         result: &Result<EventCollector, HandlerError>,
-        is_leased: bool,
+        is_held: bool,
     ) -> Option<Settlement> {
         let has_answer = context.message().properties.reply_to.is_some() || self.spec.options.transactional;
-        let nothing_follows = matches!(result, Ok(events) if events.is_empty()) && !has_answer && !is_leased;
+        let nothing_follows = matches!(result, Ok(events) if events.is_empty()) && !has_answer && !is_held;
         if !nothing_follows || telemetry::settles_are_seen() {
             return Some(settlement);
         }
@@ -250,6 +270,10 @@ impl Worker {
             }
             Begun::Duplicate => {
                 // Its reply went to whoever asked first, and is on the bus.
+                if !leave(context, &pending.settlement, Place::First).await {
+                    self.counters.count(Outcome::Kept);
+                    return None;
+                }
                 let done = format!("command {} was executed before, and is not executed again", context.event_id());
                 answer(context, Answer::Error(done)).await;
                 pending.settlement.ack();

@@ -37,6 +37,7 @@ fn addressed(mut prepared: Prepared, letter: &DeadLetter) -> Prepared {
     let message = &mut prepared.message;
     message.properties.headers.set(names::EXCHANGE, &*message.exchange);
     message.properties.headers.set(names::ROUTING_KEY, &*message.routing_key);
+    letter.hand_on_place(&mut message.properties.headers);
     message.exchange = "".into();
     message.routing_key = Arc::clone(&letter.queue);
     prepared.mandatory = true;

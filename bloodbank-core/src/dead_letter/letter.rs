@@ -30,7 +30,7 @@ pub struct DeadLetter {
     /// The queue of the subscriber that gave it up.
     pub queue: Arc<str>,
     /// The reason: one of Bloodbank's (`failed`, `attempts`, `max-age`, `timed-out`, `panicked`, `undecodable`,
-    /// `invalid`, …), one of the broker's (`rejected`, `expired`, `delivery_limit`, `maxlen`), or `unknown`.
+    /// `invalid`, `behind`, …), one of the broker's (`rejected`, `expired`, `delivery_limit`, `maxlen`), or `unknown`.
     pub reason: String,
     /// The error of the last attempt; absent where the broker gave the message up.
     pub error: Option<String>,
@@ -44,6 +44,10 @@ pub struct DeadLetter {
     pub published: Option<DateTime<Utc>>,
     /// The number of times the message was redriven before.
     pub redriven: u32,
+    /// The key of the event, where the subscriber parks keys (`retry(park_key)`): what comes of it follows into the dead letters.
+    pub key: Option<String>,
+    /// The position among those of its key.
+    pub(super) position: Option<i64>,
     /// The message in the dead-letter queue, with its first exchange and key.
     pub message: Incoming,
 }
@@ -85,6 +89,8 @@ impl DeadLetter {
             last_failed: time(headers, names::LAST_FAILED).or_else(|| death.as_ref()?.time),
             published: properties.timestamp,
             redriven: number(headers, names::REDRIVEN),
+            key: text(names::PARKED_KEY),
+            position: headers.integer(names::PARKED_POSITION),
             message,
         };
         if event_id.is_none() {

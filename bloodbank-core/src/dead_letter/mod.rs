@@ -23,6 +23,7 @@ mod entry;
 mod filter;
 mod group;
 mod handle;
+mod keys;
 mod letter;
 mod sweep;
 

@@ -1,6 +1,6 @@
 //! Sweeps through the dead letters of a queue.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use futures_util::{StreamExt, stream::FuturesOrdered};
@@ -10,6 +10,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     message::{Outgoing, names},
     publish::Bus,
+    store::ParkedKeys,
     transport::{BoxQueueBrowser, Settlement},
 };
 
@@ -82,6 +83,19 @@ pub(super) enum Action {
 /// Replaces the selected dead letters, several at once, and acknowledges each that is replaced.
 pub(super) async fn sweep(letters: &DeadLetters, filter: &Filter, action: Action, mode: Mode) -> Result<Report> {
     let Selection { chosen, mut held, mut browser, looked_at } = Selection::take(letters, filter).await?;
+    let lines = match (action, mode) {
+        (Action::Discard, Mode::Apply) => letters.lines_of(chosen.iter().map(|(letter, _)| letter)).await,
+        _ => Ok(None),
+    };
+    let lines = match lines {
+        Ok(lines) => lines,
+        Err(error) => {
+            drop((chosen, held));
+            // That they are back shows to whoever looks next.
+            let _ = browser.finish().await;
+            return Err(error);
+        }
+    };
     let mut report = Report { mode, looked_at, letters: Vec::new(), interrupted: None };
     let mut waiting = chosen.into_iter();
     let mut under_way = FuturesOrdered::new();
@@ -89,7 +103,7 @@ pub(super) async fn sweep(letters: &DeadLetters, filter: &Filter, action: Action
     loop {
         while !is_over && under_way.len() < WINDOW {
             let Some((letter, settlement)) = waiting.next() else { break };
-            under_way.push_back(replace(letters.bus.clone(), letter, settlement, action, mode));
+            under_way.push_back(replace(letters.bus.clone(), lines.clone(), letter, settlement, (action, mode)));
         }
         let Some((letter, settlement, result)) = under_way.next().await else { break };
         if mode == Mode::Apply && result.is_ok() {
@@ -118,14 +132,16 @@ pub(super) async fn sweep(letters: &DeadLetters, filter: &Filter, action: Action
 
 async fn replace(
     bus: Bus,
+    lines: Option<Arc<dyn ParkedKeys>>,
     letter: DeadLetter,
     settlement: Settlement,
-    action: Action,
-    mode: Mode,
+    (action, mode): (Action, Mode),
 ) -> (DeadLetter, Settlement, Result<()>) {
     let result = match (mode, action) {
         (Mode::Apply, Action::Redrive) => publish(&bus, redriven(&letter)).await,
-        (Mode::Apply, Action::Discard) | (Mode::DryRun, _) => Ok(()),
+        // First: what waits behind a letter that is gone would wait for ever.
+        (Mode::Apply, Action::Discard) => letter.leave_line(lines.as_ref()).await,
+        (Mode::DryRun, _) => Ok(()),
     };
     (letter, settlement, result)
 }
@@ -176,11 +192,39 @@ impl Selection {
     }
 }
 
-fn keep_oldest(chosen: &mut Vec<(DateTime<Utc>, DeadLetter, Settlement)>, limit: usize, held: &mut Vec<Settlement>) {
+/// A dead letter with the time by which it is sorted.
+type Found = (DateTime<Utc>, DeadLetter, Settlement);
+
+fn keep_oldest(chosen: &mut Vec<Found>, limit: usize, held: &mut Vec<Settlement>) {
     chosen.sort_by_key(|(time, ..)| *time);
+    in_order_of_keys(chosen);
     if chosen.len() > limit {
         held.extend(chosen.drain(limit..).map(|(.., settlement)| settlement));
     }
+}
+
+/// Brings the dead letters of each parked key into the order of their positions, however often each has failed since. They share
+/// the places that they have among the others.
+fn in_order_of_keys(chosen: &mut Vec<Found>) {
+    let mut keys: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (place, (_, letter, _)) in chosen.iter().enumerate() {
+        if let Some(key) = &letter.key {
+            keys.entry(key).or_default().push(place);
+        }
+    }
+    if keys.is_empty() {
+        return;
+    }
+    let mut order: Vec<usize> = (0..chosen.len()).collect();
+    for places in keys.into_values() {
+        let mut ordered = places.clone();
+        ordered.sort_by_key(|place| chosen[*place].1.position);
+        for (place, letter) in places.into_iter().zip(ordered) {
+            order[place] = letter;
+        }
+    }
+    let mut found: Vec<_> = chosen.drain(..).map(Some).collect();
+    chosen.extend(order.into_iter().filter_map(|letter| found[letter].take()));
 }
 
 /// The copy of a dead letter that begins anew, for the queue of its subscriber alone.

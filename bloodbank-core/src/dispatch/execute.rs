@@ -92,6 +92,7 @@ impl Executor {
             service: BoxCloneSyncService::new(service_fn(move |context: Context| self.execute(context))),
             plain: None,
             lane: None,
+            key_of: None,
             location: *command.location(),
             command: Some(command),
         }

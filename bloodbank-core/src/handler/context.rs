@@ -21,7 +21,7 @@ use crate::{
     error::Error,
     event::Declaration,
     event_id,
-    handler::{Attempts, Committed, HandlerError, States, plain::PlainEvent},
+    handler::{Attempts, Committed, HandlerError, Line, Lines, States, plain::PlainEvent},
     message::{Headers, Incoming, names},
     publish::{Bus, Cause, FollowUp, TraceContext},
     telemetry::Handled,
@@ -48,6 +48,8 @@ struct Inner {
     /// Why the event of a batch cannot be read.
     unreadable: OnceLock<HandlerError>,
     transaction: Mutex<TransactionState>,
+    /// The line of its key, once somebody has asked.
+    line: OnceLock<Option<Line>>,
 }
 
 /// The transaction of a transactional subscriber, on its way to the handler and back.
@@ -68,6 +70,8 @@ pub(crate) struct Target {
     pub(crate) dedupe_within: Option<Duration>,
     /// The event that a message without an envelope is; `None` where messages have envelopes.
     pub(crate) plain: Option<&'static Declaration>,
+    /// The lines of parked keys (`park_key`).
+    pub(crate) lines: Option<Lines>,
     /// The attempts that run now.
     pub(crate) attempts: Attempts,
 }
@@ -94,6 +98,7 @@ impl Context {
             others: OnceLock::new(),
             unreadable: OnceLock::new(),
             transaction: Mutex::default(),
+            line: OnceLock::new(),
         }))
     }
 
@@ -144,11 +149,21 @@ impl Context {
     /// the replay, so that it is handled once more for each replay. `None`: the message has no id that could be read.
     #[must_use]
     pub fn handled_id(&self) -> Option<Uuid> {
-        let named = Some(self.event_id()).filter(|id| !id.is_nil());
-        let read = || Some(RawEnvelope::read(self.envelope().ok()?).ok()?.event_id);
-        let event_id = named.or_else(read)?;
+        let event_id = self.own_id()?;
         let replayed = self.headers().text(names::REPLAYED).and_then(|id| id.parse::<Uuid>().ok());
         Some(replayed.map_or(event_id, |replay| Uuid::new_v5(&replay, event_id.as_bytes())))
+    }
+
+    /// The id of the event, read where nothing names it; `None`: it cannot be read.
+    pub(super) fn own_id(&self) -> Option<Uuid> {
+        let named = Some(self.event_id()).filter(|id| !id.is_nil());
+        named.or_else(|| Some(RawEnvelope::read(self.envelope().ok()?).ok()?.event_id))
+    }
+
+    /// The line of the event; `None`: the subscriber parks no keys, or the event cannot be read.
+    pub(crate) fn line(&self) -> Option<&Line> {
+        let lines = self.0.target.lines.as_ref()?;
+        self.0.line.get_or_init(|| Line::of(self, lines)).as_ref()
     }
 
     /// The number of this attempt, from 1.

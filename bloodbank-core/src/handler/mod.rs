@@ -7,6 +7,7 @@ mod extract;
 mod follow_ups;
 mod function;
 mod input;
+mod line;
 mod output;
 mod plain;
 mod publisher;
@@ -24,6 +25,7 @@ pub use extract::{ExtractFrom, Extractor, Here, Needs, Provides, Requirement, Sa
 pub(crate) use follow_ups::{caused_by, prepare_collected};
 pub use function::{Handling, SubscriberFn};
 pub use input::{BatchItem, Input};
+pub(crate) use line::{KeyOf, Line, Lines};
 pub use output::{HandlerReturn, Output};
 pub use publisher::Publisher;
 pub(crate) use time_limit::limited;
@@ -47,6 +49,11 @@ pub trait Subscriber<Provided, Index>: Send + Sync + 'static {
 
     /// The lane that the event belongs to (`ordered_by`): events of one lane are handled one after the other.
     fn lane(&self, _context: &Context) -> Option<u64> {
+        None
+    }
+
+    /// The key of the event (`retry(park_key)`): the value of the field that orders events.
+    fn key(&self, _context: &Context) -> Option<String> {
         None
     }
 }

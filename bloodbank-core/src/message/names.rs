@@ -34,6 +34,12 @@ pub const RETURNED: &str = "bloodbank-returned";
 pub const REPLAYED: &str = "bloodbank-replayed";
 /// The id of the replay that led to the event: a subscriber published it when it handled a replayed one.
 pub const REPLAY: &str = "bloodbank-replay";
+/// The key of an event that was parked with those behind it (`park_key`); set on its dead letter, and on what brings it back.
+pub const PARKED_KEY: &str = "bloodbank-parked-key";
+/// The position of the event among those of its key: the order in which they are brought back.
+pub const PARKED_POSITION: &str = "bloodbank-parked-position";
+/// The id of the event whose place in the line of its key this one has; set on a corrected event, which replaces a dead letter.
+pub const PARKED_PLACE: &str = "bloodbank-parked-place";
 /// Marks a failure event that no further attempt follows.
 pub const FINAL: &str = "bloodbank-final";
 /// The kind of an answer to a requester: `reply`, `failure` or `error`; set on the copy that is sent to it.

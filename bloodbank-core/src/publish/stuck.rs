@@ -1,4 +1,4 @@
-//! Subscribers that hold an event which they can neither acknowledge nor put aside.
+//! Subscribers that hold an event which they can neither handle nor put aside.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -21,7 +21,7 @@ impl StuckSubscribers {
     pub(crate) fn troubles(&self) -> Vec<String> {
         let say = |(queue, (events, error)): (&Arc<str>, &(usize, String))| {
             format!(
-                "the subscriber of `{queue}` keeps what has failed, because it cannot put it aside (events: {events}): {error}"
+                "the subscriber of `{queue}` keeps what it can neither handle nor put aside (events: {events}): {error}"
             )
         };
         self.0.lock().iter().map(say).collect()

@@ -305,6 +305,9 @@ pub struct RetryPolicy {
     pub max_age: Option<Duration>,
     /// Whether an event that failed keeps its place until it is handled or given up: what comes behind it, in its lane, waits.
     pub keep_order: bool,
+    /// Whether the events behind one that was given up, those with the same value of `ordered_by`, follow it into the dead
+    /// letters, until it has come back and is handled.
+    pub park_key: bool,
 }
 
 impl RetryPolicy {
@@ -314,6 +317,7 @@ impl RetryPolicy {
         backoff: Backoff::Exponential { first: Duration::from_secs(1), max: Duration::from_secs(60) },
         max_age: None,
         keep_order: false,
+        park_key: false,
     };
 
     /// The delay after attempt number `attempt` (from 1) failed; `None`: no further attempt. The delay is that of the

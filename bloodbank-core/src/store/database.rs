@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 use secrecy::ExposeSecret;
 use tokio_util::sync::CancellationToken;
 
-use super::{ClaimStore, Journal, LeaseStore, LinkStore};
+use super::{ClaimStore, Journal, LeaseStore, LinkStore, ParkedKeys};
 use crate::{
     error::{Error, ErrorKind, Result},
     settings::Settings,
@@ -19,6 +19,9 @@ pub trait DatabaseStores: Send + Sync + 'static {
 
     /// A store of leases and of handled events.
     fn leases(&self) -> Arc<dyn LeaseStore>;
+
+    /// A store of keys with parked events.
+    fn parked_keys(&self) -> Arc<dyn ParkedKeys>;
 
     /// A store of large payloads.
     fn claims(&self) -> Arc<dyn ClaimStore>;

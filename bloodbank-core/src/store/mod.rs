@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | [`LinkStore`] | which event caused which | [`memory`], `redis`, a database (`bloodbank-sql`), the file of the embedded bus |
 //! | [`LeaseStore`] | which events a subscriber has handled, or is handling | [`memory`], `redis`, a database, the file of the embedded bus |
+//! | [`ParkedKeys`] | which events of a key wait in the dead letters, in their order | [`memory`], `redis`, a database, the file of the embedded bus |
 //! | [`ClaimStore`] | large payloads that stay out of their events | [`memory`], `redis`, a database, [`FileClaims`] |
 //! | [`Journal`] | every published message, in order | the file of the embedded bus, a stream of RabbitMQ, PostgreSQL (`bloodbank-sql`), Parquet files (`bloodbank-archive`) |
 //!
@@ -17,6 +18,7 @@ mod journal;
 mod leases;
 mod links;
 pub mod memory;
+mod parked_keys;
 #[cfg(feature = "redis")]
 pub mod redis;
 mod unrecorded;
@@ -32,6 +34,7 @@ pub use journal::{ArchivedJournal, Journal, JournalEntries, JournalEntry, Journa
 pub use leases::{Acquired, LeaseKey, LeaseStore};
 pub(crate) use links::{APP, EVENT_TYPE};
 pub use links::{BatchRead, CausationLink, DirectLinkStore, LinkEntry, LinkStore, MalformedEntry};
+pub use parked_keys::{ParkedEvent, ParkedKey, ParkedKeys, Place};
 pub use unrecorded::UnrecordedLinks;
 
 /// The stores that a transport brings along, because they are kept together with the published events.
@@ -42,6 +45,8 @@ pub struct Stores {
     pub links: Option<Arc<dyn DirectLinkStore>>,
     /// The store of leases and of handled events.
     pub leases: Option<Arc<dyn LeaseStore>>,
+    /// The store of keys with parked events.
+    pub parked_keys: Option<Arc<dyn ParkedKeys>>,
     /// The journal of published messages.
     pub journal: Option<Arc<dyn Journal>>,
 }
@@ -67,6 +72,13 @@ impl Stores {
         self
     }
 
+    /// Adds a store of parked keys.
+    #[must_use]
+    pub fn with_parked_keys(mut self, parked_keys: Arc<dyn ParkedKeys>) -> Self {
+        self.parked_keys = Some(parked_keys);
+        self
+    }
+
     /// Adds a journal.
     #[must_use]
     pub fn with_journal(mut self, journal: Arc<dyn Journal>) -> Self {
@@ -80,6 +92,7 @@ impl fmt::Debug for Stores {
         f.debug_struct("Stores")
             .field("links", &self.links.as_ref().map(|links| links.describe()))
             .field("leases", &self.leases.as_ref().map(|leases| leases.describe()))
+            .field("parked_keys", &self.parked_keys.as_ref().map(|parked_keys| parked_keys.describe()))
             .field("journal", &self.journal.as_ref().map(|journal| journal.describe()))
             .finish()
     }

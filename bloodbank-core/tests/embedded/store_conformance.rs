@@ -6,8 +6,8 @@ use bloodbank_core::{
     Bus, Error, ErrorKind, Result, Settings,
     message::Outgoing,
     store::{
-        ClaimStore, DirectLinkStore, FileClaims, Journal, LeaseStore, Stores,
-        memory::{MemoryClaims, MemoryLeases, MemoryLinks},
+        ClaimStore, DirectLinkStore, FileClaims, Journal, LeaseStore, ParkedKeys, Stores,
+        memory::{MemoryClaims, MemoryLeases, MemoryLinks, MemoryParkedKeys},
     },
     transport::{
         Publish, Topology, Transport,
@@ -34,6 +34,12 @@ impl StoreFixture<dyn DirectLinkStore> for Memory {
 impl StoreFixture<dyn LeaseStore> for Memory {
     fn open(&self) -> BoxFuture<'_, Result<Arc<dyn LeaseStore>>> {
         Box::pin(async { Ok(Arc::new(MemoryLeases::default()) as _) })
+    }
+}
+
+impl StoreFixture<dyn ParkedKeys> for Memory {
+    fn open(&self) -> BoxFuture<'_, Result<Arc<dyn ParkedKeys>>> {
+        Box::pin(async { Ok(Arc::new(MemoryParkedKeys::default()) as _) })
     }
 }
 
@@ -113,6 +119,7 @@ macro_rules! embedded_stores {
 embedded_stores! {
     DirectLinkStore: links;
     LeaseStore: leases;
+    ParkedKeys: parked_keys;
     Journal: journal;
 }
 
@@ -127,7 +134,7 @@ impl JournalFixture for EmbeddedStores {
     }
 }
 
-/// The journal behind the door of a process that has the file open.
+/// The journal and the parked keys behind the door of a process that has the file open.
 #[cfg(unix)]
 struct Door {
     folder: tempfile::TempDir,
@@ -139,30 +146,45 @@ impl Door {
     fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap(), opened: Mutex::default() }
     }
+
+    async fn stores(&self) -> Result<Stores> {
+        let mut settings = Settings::default();
+        settings.embedded_path = Some(self.folder.path().join("bus.db"));
+        let service = Bus::connect(settings.clone()).await?;
+        let tool = Bus::attach(&settings).await?.expect("the service has it open");
+        let stores = tool.stores();
+        *self.opened.lock() = Some((service, tool));
+        Ok(stores)
+    }
+
+    async fn shut(&self) {
+        let opened = self.opened.lock().take();
+        if let Some((service, tool)) = opened {
+            tool.close().await;
+            service.close().await;
+        }
+    }
 }
 
 #[cfg(unix)]
 impl StoreFixture<dyn Journal> for Door {
     fn open(&self) -> BoxFuture<'_, Result<Arc<dyn Journal>>> {
-        Box::pin(async {
-            let mut settings = Settings::default();
-            settings.embedded_path = Some(self.folder.path().join("bus.db"));
-            let service = Bus::connect(settings.clone()).await?;
-            let tool = Bus::attach(&settings).await?.expect("the service has it open");
-            let journal = tool.stores().journal.expect("a file has one");
-            *self.opened.lock() = Some((service, tool));
-            Ok(journal)
-        })
+        Box::pin(async { Ok(self.stores().await?.journal.expect("a file has one")) })
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
-        Box::pin(async {
-            let opened = self.opened.lock().take();
-            if let Some((service, tool)) = opened {
-                tool.close().await;
-                service.close().await;
-            }
-        })
+        Box::pin(self.shut())
+    }
+}
+
+#[cfg(unix)]
+impl StoreFixture<dyn ParkedKeys> for Door {
+    fn open(&self) -> BoxFuture<'_, Result<Arc<dyn ParkedKeys>>> {
+        Box::pin(async { Ok(self.stores().await?.parked_keys.expect("a file has them")) })
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.shut())
     }
 }
 
@@ -183,12 +205,14 @@ impl JournalFixture for Door {
 store_conformance_suite! {
     mod embedded_door;
     journal: Door::new(), durable;
+    parked_keys: Door::new(), durable;
 }
 
 store_conformance_suite! {
     mod memory;
     direct_links: Memory;
     leases: Memory;
+    parked_keys: Memory;
     claims: Memory;
 }
 
@@ -200,11 +224,13 @@ store_conformance_suite! {
 store_conformance_suite! {
     mod embedded_memory;
     leases: EmbeddedStores::in_memory();
+    parked_keys: EmbeddedStores::in_memory();
 }
 
 store_conformance_suite! {
     mod embedded_file;
     direct_links: EmbeddedStores::in_file(), durable;
     leases: EmbeddedStores::in_file(), durable;
+    parked_keys: EmbeddedStores::in_file(), durable;
     journal: EmbeddedStores::in_file(), durable;
 }

@@ -3,7 +3,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::faulty_stores::{Faulty, claims::ClaimFault, journal::JournalFault, leases::LeaseFault, links::LinkFault};
+use super::faulty_stores::{
+    Faulty, claims::ClaimFault, journal::JournalFault, leases::LeaseFault, links::LinkFault, parked_keys::LineFault,
+};
 use bloodbank_testing::conformance::stores::{self, AsLinkStore};
 
 macro_rules! notices {
@@ -61,6 +63,18 @@ notices! {
     obeys_the_holder_alone: ReleasesForAll RenewsForAll RefusesLateFinishes;
     keeps_subscribers_apart: IgnoresQueues;
     keeps_leases_when_reopened: ForgetsWhenReopened;
+}
+
+notices! {
+    parked_keys, LineFault, std::convert::identity;
+    lets_everything_pass_where_nothing_is_parked: ParksWhoeverAsks;
+    keeps_the_order_of_a_line: OnlyAsks MovesToTheEnd StaysInLine CountsBackwards;
+    lets_pass_again_what_was_handled_last: ForgetsWhoWasHandled StaysInLine LosesItsPlace;
+    removes_what_will_not_come: RemovesOnlyTheFirst RemovesAsHandled;
+    releases_a_key: ReleasesNothing ReleasesTheQueue;
+    keeps_keys_and_subscribers_apart: IgnoresQueues IgnoresCase TrimsKeys;
+    gives_many_a_place_at_the_same_time: OnlyAsks;
+    keeps_lines_when_reopened: ForgetsWhenReopened;
 }
 
 notices! {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bloodbank_core::{
     Result, Settings,
     store::{
-        ClaimStore, LeaseStore, LinkStore,
-        redis::{RedisClaims, RedisConnection, RedisLeases, RedisLinks},
+        ClaimStore, LeaseStore, LinkStore, ParkedKeys,
+        redis::{RedisClaims, RedisConnection, RedisLeases, RedisLinks, RedisParkedKeys},
     },
 };
 use bloodbank_testing::{conformance::stores::StoreFixture, store_conformance_suite};
@@ -40,6 +40,12 @@ impl StoreFixture<dyn LeaseStore> for Redis {
     }
 }
 
+impl StoreFixture<dyn ParkedKeys> for Redis {
+    fn open(&self) -> BoxFuture<'_, Result<Arc<dyn ParkedKeys>>> {
+        Box::pin(async { Ok(Arc::new(RedisParkedKeys::new(self.connection()?)) as _) })
+    }
+}
+
 impl StoreFixture<dyn ClaimStore> for Redis {
     fn open(&self) -> BoxFuture<'_, Result<Arc<dyn ClaimStore>>> {
         Box::pin(async { Ok(Arc::new(RedisClaims::new(self.connection()?).prefix(&self.prefix)) as _) })
@@ -50,5 +56,6 @@ store_conformance_suite! {
     mod redis;
     links: Redis::shared(), durable;
     leases: Redis::shared(), durable;
+    parked_keys: Redis::shared(), durable;
     claims: Redis::shared(), durable;
 }

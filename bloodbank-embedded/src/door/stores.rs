@@ -22,7 +22,7 @@ use bloodbank_core::{
     },
 };
 
-fn describe(client: &Client) -> String {
+pub(super) fn describe(client: &Client) -> String {
     format!("the process that has {} open", client.file().display())
 }
 

@@ -9,6 +9,7 @@ use futures_util::{
 
 use super::{
     client::{Answers, Client},
+    parked_keys::DoorParkedKeys,
     stores::{DoorJournal, DoorLinks},
     wire::{Answer, Call, Settled, WireDelivery, WireMessage},
 };
@@ -124,6 +125,7 @@ impl Transport for DoorTransport {
     fn stores(&self, _: &Settings) -> Stores {
         Stores::none()
             .with_links(Arc::new(DoorLinks(Arc::clone(&self.0))))
+            .with_parked_keys(Arc::new(DoorParkedKeys(Arc::clone(&self.0))))
             .with_journal(Arc::new(DoorJournal(Arc::clone(&self.0))))
     }
 

@@ -22,7 +22,7 @@ use crate::Embedded;
 use bloodbank_core::{
     Error, ErrorKind, Result,
     settings::Settings,
-    store::{DirectLinkStore, Journal, JournalEntries},
+    store::{DirectLinkStore, Journal, JournalEntries, ParkedKeys},
     transport::{BoxQueueBrowser, Consume, Deliveries, Delivery, Publish, Settlement, Transport},
 };
 
@@ -155,6 +155,18 @@ impl Visitor {
             Call::LinkEntries { events } => Answer::Entries(self.links(bus)?.entries(&events).await?),
             Call::LinkChildren { events } => Answer::Children(self.links(bus)?.children(&events).await?),
             Call::FindLinks { first, last, limit } => Answer::Events(self.links(bus)?.find(first, last, limit).await?),
+            Call::JoinLine(event) => Answer::Place(self.parked_keys(bus)?.join(&event).await?),
+            Call::ParkInLine(event) => Answer::Number(self.parked_keys(bus)?.park(&event).await?),
+            Call::LeaveLine(event) => {
+                self.parked_keys(bus)?.leave(&event).await?;
+                Answer::Done
+            }
+            Call::RemoveFromLine(event) => {
+                self.parked_keys(bus)?.remove(&event).await?;
+                Answer::Done
+            }
+            Call::ReleaseLine { queue, key } => Answer::Number(self.parked_keys(bus)?.release(&queue, &key).await?),
+            Call::ParkedKeys { queue } => Answer::ParkedKeys(self.parked_keys(bus)?.list(&queue).await?),
             Call::ReadJournal { query, from, follow } => {
                 let journal = self.journal(bus)?;
                 let entries = if follow { journal.follow(query, from) } else { journal.read(query, from) };
@@ -188,6 +200,10 @@ impl Visitor {
 
     fn links(&self, bus: &Embedded) -> Result<Arc<dyn DirectLinkStore>> {
         bus.stores(&self.settings).links.ok_or_else(no_store)
+    }
+
+    fn parked_keys(&self, bus: &Embedded) -> Result<Arc<dyn ParkedKeys>> {
+        bus.stores(&self.settings).parked_keys.ok_or_else(no_store)
     }
 
     fn journal(&self, bus: &Embedded) -> Result<Arc<dyn Journal>> {

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use bloodbank_core::{
     Error, ErrorKind,
     message::{Incoming, Outgoing, Properties},
-    store::{BatchRead, CausationLink, JournalEntry, JournalQuery, LinkEntry, Position},
+    store::{BatchRead, CausationLink, JournalEntry, JournalQuery, LinkEntry, ParkedEvent, ParkedKey, Place, Position},
     transport::{QueueStatus, Topology, TopologyDiff},
 };
 
@@ -90,6 +90,17 @@ pub(super) enum Call {
         limit: usize,
     },
     FlushLinks,
+    JoinLine(ParkedEvent),
+    ParkInLine(ParkedEvent),
+    LeaveLine(ParkedEvent),
+    RemoveFromLine(ParkedEvent),
+    ReleaseLine {
+        queue: Arc<str>,
+        key: Arc<str>,
+    },
+    ParkedKeys {
+        queue: Arc<str>,
+    },
     ReadJournal {
         query: JournalQuery,
         from: Position,
@@ -143,6 +154,9 @@ pub(super) enum Answer {
     Entries(BatchRead<Option<LinkEntry>>),
     Children(BatchRead<Vec<Uuid>>),
     Events(Vec<Uuid>),
+    Place(Place),
+    Number(u64),
+    ParkedKeys(Vec<ParkedKey>),
     /// An entry of a journal, the last one of which is `None`.
     Entry(Option<JournalEntry>),
     Offset(Option<u64>),

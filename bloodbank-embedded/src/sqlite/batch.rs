@@ -85,7 +85,7 @@ impl Batch {
                     self.bytes += publication.message.body.len();
                 }
                 self.awaited |= match &record {
-                    Record::Published(_) | Record::Leased(_) | Record::Taken(_, _, Some(_)) => true,
+                    Record::Published(_) | Record::Leased(_) | Record::Parked(_) | Record::Taken(_, _, Some(_)) => true,
                     Record::Linked(linked) => linked.confirm.is_some(),
                     _ => false,
                 };

@@ -23,6 +23,7 @@ mod link_tables;
 pub(super) mod links;
 mod load;
 mod lock;
+pub(super) mod parked_keys;
 pub(super) mod progress;
 mod prune;
 mod schema;
@@ -124,6 +125,7 @@ fn connect(path: &Path, is_new: bool) -> Result<Connection> {
     schema::migrate(&connection).map_err(failed)?;
     connection.execute_batch(link_tables::TABLES).map_err(failed)?;
     connection.execute_batch(leases::TABLE).map_err(failed)?;
+    connection.execute_batch(parked_keys::TABLE).map_err(failed)?;
     Ok(connection)
 }
 

@@ -107,6 +107,7 @@ impl Tables {
                 }
                 Record::Linked(linked) => self.link(linked, now)?,
                 Record::Leased(change) => self.change_lease(change)?,
+                Record::Parked(change) => self.change_line(change)?,
                 Record::Closed(_) | Record::Queried(_) => {}
                 #[cfg(test)]
                 Record::WithConnection(_) => {}

@@ -13,7 +13,7 @@ use rustc_hash::FxHashSet;
 use crate::sqlite::{backlog::FileBacklog, batch::Batch, failure, lock::FileLock, tables::Tables};
 use crate::{
     backlog::Backlog,
-    changes::{LeaseChange, LinkChange, Publication, Query, Record},
+    changes::{LeaseChange, LineChange, LinkChange, Publication, Query, Record},
     engine::Engine,
     wakers::Wakers,
 };
@@ -188,6 +188,12 @@ impl Writer {
                         leases += 1;
                         let _ = answer.send(Ok(outcome.get()));
                     }
+                    Record::Parked(LineChange { outcome, answer, .. }) => {
+                        // Otherwise whoever waits hears that the bus is closed.
+                        if let Some(outcome) = outcome.get() {
+                            let _ = answer.send(Ok(outcome));
+                        }
+                    }
                     Record::Returned(queue, ..) => drop(changed.insert(queue)),
                     Record::Moved(_, _, _, entries) => {
                         for (id, entry) in entries {
@@ -219,7 +225,7 @@ impl Writer {
         }
     }
 
-    /// Fails the publishes, links and leases of a batch; the rest is tried again. Nobody waits any more for a message to be
+    /// Fails the publishes, links, leases and lines of a batch; the rest is tried again. Nobody waits any more for a message to be
     /// marked as taken: better a delivery that is not counted than one that does not come while the disk is full.
     fn refuse(&mut self, batch: Vec<Record>, error: &rusqlite::Error) -> Vec<Record> {
         if !mem::replace(&mut self.failing, true) {
@@ -242,6 +248,10 @@ impl Writer {
                 }
                 Record::Leased(LeaseChange { answer, .. }) => {
                     let error = failure(&self.path, "could not keep who handles an event", error);
+                    let _ = answer.send(Err(error));
+                }
+                Record::Parked(LineChange { answer, .. }) => {
+                    let error = failure(&self.path, "could not keep which events of a key are parked", error);
                     let _ = answer.send(Err(error));
                 }
                 Record::Taken(queue, seq, _) => rest.push(Record::Taken(queue, seq, None)),

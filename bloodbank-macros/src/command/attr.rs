@@ -46,6 +46,9 @@ impl CommandAttr {
             }
             this.handling.read_one(cx, name, input)
         });
+        if let Some(park_key) = this.handling.park_key() {
+            cx.error(park_key, "commands have no field that orders them; remove `park_key`");
+        }
         this
     }
 }

@@ -175,6 +175,7 @@ impl SubscriberAttr {
         self.check_foreign(cx);
         self.check_partitions(cx);
         self.check_keep_order(cx);
+        self.check_park_key(cx);
         if let (Some(_), Some(field)) = (&self.batch, &self.ordered_by) {
             cx.error(field, "the events of a batch are handled together; remove `ordered_by`, or `batch`");
         }
@@ -198,6 +199,22 @@ impl SubscriberAttr {
         }
         if self.handling.concurrency().is_some() && self.ordered_by.is_none() {
             cx.error(keep_order, "several events at a time have no order to keep; write `ordered_by(order_id)` as well, or remove `concurrency`");
+        }
+    }
+
+    fn check_park_key(&self, cx: &Ctxt) {
+        let Some(park_key) = self.handling.park_key() else { return };
+        if self.handling.keep_order().is_none() {
+            cx.error(
+                park_key,
+                "what lets others pass while it is tried again holds nothing back; write `retry(keep_order, park_key)`",
+            );
+        }
+        if self.ordered_by.is_none() {
+            cx.error(park_key, "the key of which field? write `ordered_by(order_id)` as well");
+        }
+        if let Some(discard) = self.handling.discards() {
+            cx.error(discard, "what is dropped does not come back, and holds nothing back; remove `on_failure = discard`, or `park_key`");
         }
     }
 

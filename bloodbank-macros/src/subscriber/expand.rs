@@ -220,6 +220,7 @@ fn implementation(subscriber: &Subscriber) -> TokenStream {
     let finish = quote_spanned!(call_site_at(output)=> <#output as __bb::HandlerReturn<{ __RESULT }>>::finish);
     let arguments = arguments(subscriber);
     let (lane_function, lane) = lane(subscriber).unzip();
+    let (key_function, key) = key(subscriber).unzip();
     let handling = quote! {
         __bb::Box::pin(async move {
             #(let #arguments = #take_functions(&context)?;)*
@@ -239,6 +240,7 @@ fn implementation(subscriber: &Subscriber) -> TokenStream {
             #call
         }
         #lane_function
+        #key_function
         impl<__Provided #(, #indices)*> __bb::Subscriber<__Provided, (#(#indices,)*)> for #name
         where
             #(#bounds)*
@@ -253,6 +255,7 @@ fn implementation(subscriber: &Subscriber) -> TokenStream {
                 __call(context)
             }
             #lane
+            #key
         }
     }
 }
@@ -296,6 +299,27 @@ fn lane(subscriber: &Subscriber) -> Option<(TokenStream, TokenStream)> {
     let method = quote! {
         fn lane(&self, context: &__bb::Context) -> __bb::Option<u64> {
             __lane(context)
+        }
+    };
+    Some((function, method))
+}
+
+/// Generates the function that finds the key of an event (`park_key`), and the method that calls it.
+fn key(subscriber: &Subscriber) -> Option<(TokenStream, TokenStream)> {
+    subscriber.attr.handling.park_key()?;
+    let field = subscriber.attr.ordered_by.as_ref()?;
+    let input = input(subscriber);
+    let peek = quote_spanned!(call_site_at(&subscriber.input)=> #input::peek);
+    let value = quote_spanned!(call_site_at(field)=> &payload.#field);
+    let function = quote! {
+        fn __key(context: &__bb::Context) -> __bb::Option<__bb::String> {
+            let payload = #peek(context)?;
+            __bb::parked_key(#value)
+        }
+    };
+    let method = quote! {
+        fn key(&self, context: &__bb::Context) -> __bb::Option<__bb::String> {
+            __key(context)
         }
     };
     Some((function, method))

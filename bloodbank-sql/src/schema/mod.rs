@@ -21,10 +21,11 @@ struct Migration {
     sqlite: &'static str,
 }
 
-const MIGRATIONS: [Migration; 3] = [
+const MIGRATIONS: [Migration; 4] = [
     Migration { version: 1, postgres: include_str!("postgres_1.sql"), sqlite: include_str!("sqlite_1.sql") },
     Migration { version: 2, postgres: include_str!("postgres_2.sql"), sqlite: include_str!("sqlite_2.sql") },
     Migration { version: 3, postgres: include_str!("postgres_3.sql"), sqlite: include_str!("sqlite_3.sql") },
+    Migration { version: 4, postgres: include_str!("postgres_4.sql"), sqlite: include_str!("sqlite_4.sql") },
 ];
 
 impl Migration {

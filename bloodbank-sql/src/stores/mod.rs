@@ -1,8 +1,9 @@
-//! Links, leases and claims in a database: the store contracts of Bloodbank, for a team that needs no Redis.
+//! Links, leases, parked keys and claims in a database: the store contracts of Bloodbank, for a team that needs no Redis.
 
 mod claims;
 mod leases;
 mod links;
+mod parked_keys;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -13,6 +14,7 @@ use tokio::sync::{Mutex, MutexGuard};
 pub use claims::SqlClaims;
 pub use leases::SqlLeases;
 pub use links::SqlLinks;
+pub use parked_keys::SqlParkedKeys;
 
 use crate::{
     database::{Database, Dialect, Row, Value},

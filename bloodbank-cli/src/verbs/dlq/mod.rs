@@ -1,6 +1,7 @@
 //! `bb dlq`.
 
 mod args;
+mod keys;
 mod list;
 mod queues;
 mod show;
@@ -11,10 +12,11 @@ use bloodbank_core::dead_letter::Handle;
 
 use self::{
     args::{FilterArgs, QueueArgs},
+    keys::Keys,
     queues::DeadLetterQueues,
     sweep::Sweep,
 };
-use crate::{app::AppFactories, error::Result, runtime};
+use crate::{app::AppFactories, args::Via, error::Result, runtime};
 
 /// List, show, redrive or discard dead letters: the events that subscribers gave up
 ///
@@ -28,7 +30,9 @@ Examples:
   bb dlq show 6f1c2a9e-7a53-4f7e-9d43-0c4b6a2f1e11
   bb dlq redrive --type orders.order.placed --dry-run
   bb dlq redrive --all
-  bb dlq discard --queue shipping.ship --before 30d")]
+  bb dlq discard --queue shipping.ship --before 30d
+  bb dlq keys
+  bb dlq keys --queue shipping.ship --release o-17")]
 pub(crate) struct Dlq {
     #[command(subcommand)]
     action: Action,
@@ -60,6 +64,8 @@ enum Action {
     Redrive(Sweep),
     /// Drop dead letters for good
     Discard(Sweep),
+    /// List the keys that a dead letter holds back (`retry(park_key)`), or release one
+    Keys(Keys),
 }
 
 impl Dlq {
@@ -68,13 +74,14 @@ impl Dlq {
             match self.action {
                 Action::List { queues, filter, json } => {
                     let filter = filter.filter()?;
-                    list::run(&DeadLetterQueues::open(&queues, apps, true).await?, &filter, json).await
+                    list::run(&DeadLetterQueues::open(&queues, apps, true, Via::Auto).await?, &filter, json).await
                 }
                 Action::Show { handle, queues, json } => {
-                    show::run(&DeadLetterQueues::open(&queues, apps, true).await?, handle, json).await
+                    show::run(&DeadLetterQueues::open(&queues, apps, true, Via::Auto).await?, handle, json).await
                 }
                 Action::Redrive(sweep) => sweep.run(apps, SweepAction::Redrive).await,
                 Action::Discard(sweep) => sweep.run(apps, SweepAction::Discard).await,
+                Action::Keys(keys) => keys.run(apps).await,
             }
         })
     }

@@ -59,7 +59,7 @@ pub(super) struct Looked {
 impl DeadLetterQueues {
     /// Opens the queues that the arguments name, otherwise those of the apps, otherwise, where `is_harmless`, those of the
     /// whole bus.
-    pub(super) async fn open(args: &QueueArgs, apps: AppFactories, is_harmless: bool) -> Result<Self> {
+    pub(super) async fn open(args: &QueueArgs, apps: AppFactories, is_harmless: bool, via: Via) -> Result<Self> {
         let choice = match (args.queue.is_empty(), args.everywhere) {
             (false, _) => Choice::Named,
             (true, true) => Choice::Everywhere,
@@ -79,7 +79,7 @@ impl DeadLetterQueues {
         } else {
             Vec::new()
         };
-        let connection = connect::open_lasting(Via::Auto).await?.ok_or_else(|| {
+        let connection = connect::open_lasting(via).await?.ok_or_else(|| {
             CliError::usage(format!("a bus in memory holds nothing when a command begins; {LASTING_BUS}"))
         })?;
         let queues = match choice {
@@ -94,6 +94,11 @@ impl DeadLetterQueues {
             }
         };
         Ok(Self { connection, settings, queues, choice })
+    }
+
+    /// The names of the queues of subscribers.
+    pub(super) fn names(&self) -> &[String] {
+        &self.queues
     }
 
     /// The dead letters that pass a filter, by queue.

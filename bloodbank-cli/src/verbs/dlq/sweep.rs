@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     app::AppFactories,
+    args::Via,
     error::{CliError, Result},
     output::{
         self, escape_controls,
@@ -49,7 +50,7 @@ impl Sweep {
         }
         // A wrong filter is refused before anything is opened.
         let filter = self.filter.filter()?;
-        let queues = DeadLetterQueues::open(&self.queues, apps, self.filter.names_letters()).await?;
+        let queues = DeadLetterQueues::open(&self.queues, apps, self.filter.names_letters(), Via::Auto).await?;
         let reports = self.sweep(&queues, &filter, action).await;
         queues.close().await;
         self.print(&reports?, action)

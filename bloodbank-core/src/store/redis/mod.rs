@@ -5,6 +5,7 @@ mod claims;
 mod codec;
 mod leases;
 mod links;
+mod parked_keys;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -18,6 +19,7 @@ use secrecy::SecretString;
 pub use claims::RedisClaims;
 pub use leases::RedisLeases;
 pub use links::RedisLinks;
+pub use parked_keys::RedisParkedKeys;
 
 use crate::{
     error::{Error, ErrorKind, Result},

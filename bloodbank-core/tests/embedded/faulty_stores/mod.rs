@@ -4,6 +4,7 @@ pub(crate) mod claims;
 pub(crate) mod journal;
 pub(crate) mod leases;
 pub(crate) mod links;
+pub(crate) mod parked_keys;
 
 use std::{
     sync::{Arc, OnceLock},

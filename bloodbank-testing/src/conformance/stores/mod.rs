@@ -1,4 +1,4 @@
-//! Conformance suites of the store contracts: links, leases, claims and the journal.
+//! Conformance suites of the store contracts: links, leases, parked keys, claims and the journal.
 //!
 //! The author of a store says how to open it; every property of its contract becomes a `#[test]`:
 //!
@@ -22,7 +22,7 @@
 //! }
 //! ```
 //!
-//! A store of links, leases or claims may be shared: every property uses ids and keys of its own. A journal is new, empty
+//! A store of links, leases, parked keys or claims may be shared: every property uses ids and keys of its own. A journal is new, empty
 //! and used by one property alone.
 
 pub mod claims;
@@ -30,6 +30,7 @@ pub mod direct_links;
 pub mod journal;
 pub mod leases;
 pub mod links;
+pub mod parked_keys;
 mod suite;
 
 use std::{sync::Arc, time::Duration};

@@ -29,7 +29,8 @@ pub fn run<F>(fixture: F, name: &str, property: impl AsyncFnOnce(&F)) {
 /// Each line names a contract and an expression that makes a fixture: `links`
 /// ([`LinkStore`](bloodbank_core::store::LinkStore)),
 /// `direct_links` ([`DirectLinkStore`](bloodbank_core::store::DirectLinkStore), which includes `links`), `leases`
-/// ([`LeaseStore`](bloodbank_core::store::LeaseStore)), `claims` ([`ClaimStore`](bloodbank_core::store::ClaimStore)) and
+/// ([`LeaseStore`](bloodbank_core::store::LeaseStore)), `parked_keys`
+/// ([`ParkedKeys`](bloodbank_core::store::ParkedKeys)), `claims` ([`ClaimStore`](bloodbank_core::store::ClaimStore)) and
 /// `journal` ([`Journal`](bloodbank_core::store::Journal)). `durable` after the fixture adds the property that a store which
 /// is closed and opened again has what it had.
 ///
@@ -124,6 +125,20 @@ macro_rules! __store_conformance {
     };
     (leases durable $fixture:tt) => {
         $crate::__store_conformance! { tests leases $fixture keeps_leases_when_reopened }
+    };
+    (parked_keys $fixture:tt) => {
+        $crate::__store_conformance! { tests parked_keys $fixture
+            lets_everything_pass_where_nothing_is_parked
+            keeps_the_order_of_a_line
+            lets_pass_again_what_was_handled_last
+            removes_what_will_not_come
+            releases_a_key
+            keeps_keys_and_subscribers_apart
+            gives_many_a_place_at_the_same_time
+        }
+    };
+    (parked_keys durable $fixture:tt) => {
+        $crate::__store_conformance! { tests parked_keys $fixture keeps_lines_when_reopened }
     };
     (claims $fixture:tt) => {
         $crate::__store_conformance! { tests claims $fixture
