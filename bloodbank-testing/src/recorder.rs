@@ -137,6 +137,10 @@ impl Consume for Recorder {
         })
     }
 
+    fn settled(&self) -> BoxFuture<'_, ()> {
+        self.embedded.settled()
+    }
+
     fn browse(&self, queue: Arc<str>) -> BoxFuture<'_, Result<BoxQueueBrowser>> {
         Box::pin(async move {
             let inner = self.embedded.browse(queue).await?;

@@ -119,6 +119,10 @@ impl Consume for Mined {
         })
     }
 
+    fn settled(&self) -> BoxFuture<'_, ()> {
+        self.inner.settled()
+    }
+
     fn browse(&self, queue: Arc<str>) -> BoxFuture<'_, Result<BoxQueueBrowser>> {
         self.inner.browse(queue)
     }

@@ -242,6 +242,10 @@ impl Consume for FaultyTransport {
         .boxed()
     }
 
+    fn settled(&self) -> BoxFuture<'_, ()> {
+        self.inner.settled()
+    }
+
     fn browse(&self, queue: Arc<str>) -> BoxFuture<'_, Result<BoxQueueBrowser>> {
         async move {
             let mut browser = self.inner.browse(Arc::clone(&queue)).await?;
