@@ -15,9 +15,9 @@ mod healing;
 mod journal;
 #[cfg(feature = "testing")]
 mod logging;
+mod parked_keys;
 mod partition_letters;
 mod partition_number;
-mod parked_keys;
 mod partitions;
 #[cfg(feature = "probes")]
 mod probes;

@@ -18,13 +18,4 @@ async fn no_order(_order: OrderPlaced) {}
 #[subscriber(batch(max = 10, within = "1s"), retry(keep_order))]
 async fn no_order_within(_orders: Vec<OrderPlaced>) {}
 
-#[subscriber(ordered_by(order), retry(park_key))]
-async fn others_pass(_order: OrderPlaced) {}
-
-#[subscriber(retry(keep_order, park_key))]
-async fn of_no_field(_order: OrderPlaced) {}
-
-#[subscriber(ordered_by(order), retry(keep_order, park_key), on_failure = discard)]
-async fn nothing_comes_back(_order: OrderPlaced) {}
-
 fn main() {}
