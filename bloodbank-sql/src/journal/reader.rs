@@ -139,11 +139,11 @@ async fn begin(
     newest: i64,
 ) -> Result<(Vec<JournalEntry>, i64), sqlx_core::Error> {
     let first = match query.since {
-        Some(since) => first_at(&mut *snapshot, since).await?.unwrap_or(newest + 1),
+        Some(since) => first_at(&mut snapshot, since).await?.unwrap_or(newest + 1),
         None => 0,
     };
     if let Position::Last(count @ 1..) = from {
-        let select = Select::new(&mut *snapshot, query).await?;
+        let select = Select::new(&mut snapshot, query).await?;
         snapshot.commit().await?;
         return Ok((select.last(journal, first..=newest, count).await?, newest + 1));
     }
