@@ -24,14 +24,20 @@ const MOST: usize = 500;
 /// The pause before the stream is opened again.
 const AGAIN: Duration = Duration::from_millis(500);
 
-/// Follows the events of the bus for as long as anybody listens.
-pub(super) async fn follow(settings: &Settings, mut way: watch::Receiver<Way>, messages: &Sender<Message>) {
+/// Follows the events of the bus for as long as anybody listens, and says while it does.
+pub(super) async fn follow(
+    settings: &Settings,
+    mut way: watch::Receiver<Way>,
+    follows: &watch::Sender<bool>,
+    messages: &Sender<Message>,
+) {
     let Ok(everything) = BindingPattern::parse_wire("#") else { return };
     while !messages.is_closed() {
         let Ok(connection) = way.wait_for(Option::is_some).await.map(|way| way.clone()) else { return };
         if let Some(connection) = connection {
             // Why it ended, the link says.
-            let _ = watch_events(settings, &connection, &everything, messages).await;
+            let _ = watch_events(settings, &connection, &everything, follows, messages).await;
+            follows.send_replace(false);
         }
         sleep(AGAIN).await;
     }
@@ -41,9 +47,11 @@ async fn watch_events(
     settings: &Settings,
     connection: &Arc<Connection>,
     pattern: &BindingPattern,
+    follows: &watch::Sender<bool>,
     messages: &Sender<Message>,
 ) -> bloodbank_client::Result<()> {
     let mut events = connection.events(settings, pattern).await?;
+    follows.send_replace(true);
     let mut bundle = Bundle::default();
     let mut due = Instant::now();
     loop {

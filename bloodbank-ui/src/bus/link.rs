@@ -6,7 +6,7 @@ use bloodbank_client::{ClientError, Connection, GatewayClient, Via};
 use bloodbank_core::{Bus, Settings};
 use tokio::{
     sync::{mpsc::Sender, watch},
-    time::sleep,
+    time::{sleep, timeout},
 };
 
 use super::Way;
@@ -14,9 +14,17 @@ use crate::message::{Link, Message};
 
 /// How often the bus is looked after.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How long a bus whose events cannot be followed yet is not said to be there: who publishes then would not see it.
+const UNFOLLOWED: Duration = Duration::from_secs(5);
 
 /// Keeps a way to the bus open, and says when it goes and comes back.
-pub(super) async fn keep(settings: &Settings, via: Via, way: &watch::Sender<Way>, messages: &Sender<Message>) {
+pub(super) async fn keep(
+    settings: &Settings,
+    via: Via,
+    way: &watch::Sender<Way>,
+    mut follows: watch::Receiver<bool>,
+    messages: &Sender<Message>,
+) {
     let mut said = None;
     let mut was_gateway = false;
     loop {
@@ -38,6 +46,9 @@ pub(super) async fn keep(settings: &Settings, via: Via, way: &watch::Sender<Way>
             way.send_replace(None);
         }
         if said.as_ref() != Some(&link) {
+            if matches!(link, Link::Up(_)) {
+                let _ = timeout(UNFOLLOWED, follows.wait_for(|follows| *follows)).await;
+            }
             if messages.send(Message::Link(link.clone())).await.is_err() {
                 return;
             }

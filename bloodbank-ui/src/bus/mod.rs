@@ -29,8 +29,9 @@ pub(crate) async fn run(
     messages: Sender<Message>,
 ) {
     let (sender, way) = watch::channel(None);
-    let link = link::keep(&settings, options.via, &sender, &messages);
-    let follow = follow::follow(&settings, way.clone(), &messages);
+    let (following, follows) = watch::channel(false);
+    let link = link::keep(&settings, options.via, &sender, follows, &messages);
+    let follow = follow::follow(&settings, way.clone(), &following, &messages);
     let work = async {
         while let Some(effect) = effects.recv().await {
             let connection = way.borrow().clone();
