@@ -64,7 +64,8 @@ impl Reader {
     }
 
     pub(super) fn entries(self) -> JournalEntries {
-        let entries = stream::unfold(Some(self), |reader| async move {
+        // In a box: it is handed on with each entry.
+        let entries = stream::unfold(Some(Box::new(self)), |reader| async move {
             let mut reader = reader?;
             match reader.next().await {
                 Ok(Some(entry)) => Some((Ok(entry), Some(reader))),
@@ -82,10 +83,13 @@ impl Reader {
                 return Ok(None);
             }
             let closing = self.source.closing().clone();
+            if closing.is_cancelled() {
+                return Err(self.source.closed());
+            }
             let entry = tokio::select! {
                 biased;
-                () = closing.cancelled() => return Err(self.source.closed()),
                 entry = self.any() => entry,
+                () = closing.cancelled() => return Err(self.source.closed()),
             };
             let entry = match entry {
                 Ok(Some(entry)) => entry,

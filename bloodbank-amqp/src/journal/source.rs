@@ -237,6 +237,7 @@ impl Attached {
     /// The next entry. Waiting for it can be given up.
     pub(super) async fn next(&mut self) -> Result<JournalEntry, SourceError> {
         let delivery = tokio::select! {
+            biased;
             delivery = self.consumer.next() => delivery,
             () = self.session.failed() => None,
         };
