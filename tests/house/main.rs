@@ -6,6 +6,7 @@ mod crates;
 mod imports;
 mod metrics;
 mod modules;
+mod own_brokers;
 mod pages;
 mod surface;
 

@@ -7,11 +7,11 @@ use bloodbank as _;
 mod agents;
 #[cfg(feature = "archive")]
 mod archive;
-mod cluster;
 mod documents;
 mod http_receiver;
 mod journal;
 mod outgoing;
+mod own_broker;
 mod parked_keys;
 mod partitions;
 #[cfg(unix)]
@@ -24,7 +24,6 @@ mod serve;
 mod sql;
 #[path = "../support/mod.rs"]
 mod support;
-mod switch;
 mod transcripts;
 #[cfg(unix)]
 mod ui;

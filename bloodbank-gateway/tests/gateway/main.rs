@@ -12,6 +12,7 @@ mod https;
 mod idle_streams;
 mod json;
 mod mcp;
+mod own_broker;
 mod publishing;
 mod replays;
 mod requests;

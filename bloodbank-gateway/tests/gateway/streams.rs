@@ -6,7 +6,6 @@ use bloodbank_amqp::{JournalRetention, JournalSwitch};
 use bloodbank_core::{App, Bus, CommandManager, Settings};
 use bloodbank_domains::agents::{AgentFailure, AgentProvider, Agents, Answer, Echo, Question};
 use bloodbank_gateway::{Limits, Tokens};
-use bloodbank_harness::{Ending, Proxy, RabbitMq};
 use bloodbank_webhooks::FirefliesApi;
 use futures_util::{
     StreamExt,
@@ -21,14 +20,14 @@ use crate::support::{PROMPT, Served, buses, json_of, rabbit, serve_with};
 
 /// An open stream of server-sent events.
 pub(crate) struct Events {
-    response: Response,
+    pub(crate) response: Response,
     buffer: String,
 }
 
-const TIMEOUT: Duration = Duration::from_secs(120);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(120);
 
 impl Events {
-    async fn open(gateway: &Served, path: &str, last: Option<&str>) -> Self {
+    pub(crate) async fn open(gateway: &Served, path: &str, last: Option<&str>) -> Self {
         let mut request = gateway.get(path);
         if let Some(last) = last {
             request = request.header("last-event-id", last);
@@ -75,7 +74,7 @@ impl Events {
     }
 }
 
-async fn publish(gateway: &Served, path: &str, payload: &Value) -> String {
+pub(crate) async fn publish(gateway: &Served, path: &str, payload: &Value) -> String {
     let (status, body) = json_of(gateway.post(path).json(payload)).await;
     assert_eq!(status, StatusCode::ACCEPTED, "{body}");
     body["event_id"].as_str().expect("an id").to_owned()
@@ -333,55 +332,6 @@ async fn a_client_that_does_not_read_is_cut_off_and_stops_nobody() {
         read += 1;
     }
     assert!(read < events, "it was cut off after {read}");
-}
-
-/// A bus on this broker, through this port.
-async fn bus_through(broker: &RabbitMq, port: u16) -> Bus {
-    let vars = [("RABBIT_URL", broker.url_through(port)), ("BLOODBANK_PUBLISH_TIMEOUT_MS", "60000".to_owned())];
-    Bus::connect(Settings::from_vars(vars).expect("settings")).await.expect("it connects")
-}
-
-/// The gateway is cut off, others publish, the broker is killed and started again, others publish once more: streams have
-/// every event once, in the order in which it was published.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_stream_misses_nothing_while_the_broker_is_away() {
-    let broker = RabbitMq::start().unwrap();
-    let proxy = Proxy::to(broker.port()).unwrap();
-    let gateway = serve_with(bus_through(&broker, proxy.port()).await, |builder| builder).await;
-    let mut stream = Events::open(&gateway, "/events/stream?pattern=llm.*", None).await;
-    let before = publish(&gateway, "/events/llm/prompt", &PROMPT).await;
-    assert_eq!(stream.next().await.unwrap().0, before);
-
-    proxy.refuse();
-    proxy.cut(Ending::Reset).unwrap();
-    let other = bus_through(&broker, broker.port()).await;
-    let mut missed = Vec::new();
-    for round in 0..2 {
-        if round == 1 {
-            tokio::task::block_in_place(|| {
-                broker.kill().unwrap();
-                broker.start_again().unwrap();
-            });
-        }
-        for _ in 0..20 {
-            let receipt = other.publish_value("llm.prompt", &*PROMPT).await.unwrap();
-            missed.push(receipt.event_id.to_string());
-        }
-    }
-    assert!(timeout(Duration::from_millis(300), stream.next()).await.is_err(), "the gateway was cut off");
-    proxy.resume();
-    for id in &missed {
-        let event = timeout(TIMEOUT, stream.next()).await.expect("one is missing");
-        assert_eq!(event.unwrap().0, *id);
-    }
-    let live = publish(&gateway, "/events/llm/prompt", &PROMPT).await;
-    assert_eq!(stream.next().await.unwrap().0, live);
-    // A client that was away meanwhile can resume.
-    let mut resumed = Events::open(&gateway, "/events/stream?pattern=llm.*", Some(&before)).await;
-    assert_eq!(resumed.response.headers()["bloodbank-resumed"], "true");
-    for id in missed.iter().chain([&live]) {
-        assert_eq!(resumed.next().await.unwrap().0, *id);
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
