@@ -6,7 +6,7 @@ use bloodbank_harness::{shared_postgres_url, shared_rabbit_url, shared_redis_url
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -72,8 +72,25 @@ async fn e03_subscribe_and_stop_by_signal() {
     let mut child = example("e03_subscribe").spawn().unwrap();
     assert_eq!(next_line(&mut child).await, "hello, Ada");
     let pid = child.id().unwrap().to_string();
+    until_sigterm_is_caught(&pid).await;
     assert!(Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
     assert!(timeout(PATIENCE, child.wait()).await.expect("it stops").unwrap().success());
+}
+
+/// The event may be handled before the program waits for the signal.
+async fn until_sigterm_is_caught(pid: &str) {
+    const SIGTERM: u32 = 15;
+    let caught = async {
+        loop {
+            let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the program runs");
+            let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).expect("Linux tells it").trim();
+            if u64::from_str_radix(mask, 16).unwrap() & (1 << (SIGTERM - 1)) != 0 {
+                return;
+            }
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, caught).await.expect("it waits for the signal");
 }
 
 async fn next_line(child: &mut Child) -> String {
