@@ -3,13 +3,14 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
 };
 
 use bloodbank::{
-    App, CommandManager, Context, HandlerError,
+    App, CommandManager, Context, DeadLetters, HandlerError,
+    dead_letter::{Filter, Mode},
     message::{Outgoing, Properties, names},
     prelude::*,
     sql::{AppExt, BusExt, OutboxTable, Relay, Tx, sqlite_in_memory},
@@ -313,5 +314,57 @@ async fn a_transactional_command_has_its_effect_once_and_is_answered() {
     assert!(failed.to_string().contains("too much"), "{failed}");
     assert_eq!(charges().await, -12, "what it wrote before it failed is not there");
     assert_eq!(bus.published::<OrderNoted>().len(), 2);
+    app.shutdown().await.unwrap();
+}
+
+/// What comes of one order has one place after another in its table, and stops at what is broken.
+#[subscriber(transactional, ordered_by(order_id), retry(keep_order, park_key))]
+async fn enter(
+    order: OrderPlaced,
+    State(script): State<Arc<AtomicBool>>,
+    mut tx: Tx<Sqlite>,
+) -> Result<(), HandlerError> {
+    let entered = sqlx::query("INSERT INTO entries (cents) VALUES ($1)").bind(order.cents).execute(&mut *tx).await;
+    entered?;
+    if order.cents == 1 && script.load(Ordering::Relaxed) {
+        return Err(HandlerError::permanent("one is broken"));
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_parked_key_keeps_the_order_of_what_is_committed() {
+    let (pool, _guard) = migrated::<Sqlite>().await;
+    execute(&pool, "CREATE TABLE entries (place integer PRIMARY KEY AUTOINCREMENT, cents bigint NOT NULL)").await;
+    let (bus, is_broken) = (TestBus::new(), Arc::new(AtomicBool::new(true)));
+    let app = App::new("shop", bus.bus()).state(Arc::clone(&is_broken)).outbox(pool.clone()).subscribe(enter);
+    let app = app.start().await.unwrap();
+    let order = |cents| OrderPlaced { order_id: "o-1".to_owned(), cents };
+    let ids = [1, 2, 3].map(|cents| (cents, Uuid::new_v4()));
+    for (cents, id) in ids {
+        bus.publish(order(cents)).event_id(id).await.unwrap();
+    }
+    bus.idle().await;
+    let entries = async || {
+        sqlx::query_scalar::<_, i64>("SELECT cents FROM entries ORDER BY place").fetch_all(&pool).await.unwrap()
+    };
+    assert_eq!(
+        entries().await,
+        [] as [i64; 0],
+        "nothing of what failed is committed, and nothing behind it is handled"
+    );
+    let letters = DeadLetters::of(&bus, "shop.enter");
+    is_broken.store(false, Ordering::Relaxed);
+    assert_eq!(letters.redrive(&Filter::default(), Mode::Apply).await.unwrap().done(), 3);
+    bus.idle().await;
+    assert_eq!(entries().await, [1, 2, 3]);
+    assert_eq!(letters.keys().await.unwrap(), []);
+    // The inbox knows them.
+    for (cents, id) in ids {
+        bus.publish(order(cents)).event_id(id).await.unwrap();
+    }
+    bus.publish(order(4)).await.unwrap();
+    bus.idle().await;
+    assert_eq!(entries().await, [1, 2, 3, 4]);
     app.shutdown().await.unwrap();
 }
