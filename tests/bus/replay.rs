@@ -3,17 +3,17 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering::SeqCst},
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU32, Ordering::SeqCst},
     },
     time::{Duration, Instant},
 };
 
-use crate::common::{self, soon};
+use crate::common::{self, Fate, intercepted, soon};
 use bloodbank::{
     ErrorKind, Replay,
     amqp::{JournalRetention, JournalSwitch},
-    message::names,
+    message::{Outgoing, names},
     prelude::*,
     replay::{ReplayProgress, ReplayState},
     routing::BindingPattern,
@@ -122,8 +122,12 @@ impl Bench {
     }
 
     fn replay(&self) -> Replay {
+        self.replay_through(&self.bus)
+    }
+
+    fn replay_through(&self, bus: &Bus) -> Replay {
         let ended = BindingPattern::parse("annals.year.ended").unwrap();
-        Replay::of(&self.bus, &*self.queue).query(JournalQuery::all().pattern(ended))
+        Replay::of(bus, &*self.queue).query(JournalQuery::all().pattern(ended))
     }
 
     async fn journal(&self) -> Vec<JournalEntry> {
@@ -177,6 +181,7 @@ on_every_journal! {
     a_replayed_event_that_fails_is_tried_again_as_part_of_its_replay,
     an_interrupted_replay_goes_on_where_it_was,
     a_failure_event_says_which_replay_led_to_it,
+    what_cannot_be_published_is_tried_again_together,
 }
 
 /// Published once, replayed twice.
@@ -270,6 +275,45 @@ async fn an_interrupted_replay_goes_on_where_it_was(bus: Bus) {
     let seen = bench.seen(3 + 80).await;
     let again: Vec<_> = seen.iter().filter(|(who, _, replay)| *who == "record" && replay.is_some()).collect();
     assert_eq!(again.len(), 40, "each once, none missing");
+    bench.app.shutdown().await.unwrap();
+    forget(&bench.bus).await;
+}
+
+/// Each by itself would wait for those before it.
+async fn what_cannot_be_published_is_tried_again_together(bus: Bus) {
+    const EVENTS: u32 = 30;
+    let mut bench = Bench::on(bus.clone()).await;
+    for year in 0..EVENTS {
+        bench.bus.publish(Ended { year }).await.unwrap();
+    }
+    bench.seen(3 * EVENTS as usize).await;
+    let (attempts, is_shut) = (Arc::new(Mutex::new(BTreeMap::new())), Arc::new(AtomicBool::new(true)));
+    let decide = {
+        let (attempts, is_shut) = (Arc::clone(&attempts), Arc::clone(&is_shut));
+        move |message: &Outgoing| {
+            *attempts.lock().unwrap().entry(message.properties.message_id).or_insert(0) += 1;
+            match is_shut.load(SeqCst) {
+                true => Fate::Refused(bloodbank::Error::new(ErrorKind::Refused, "not now")),
+                false => Fate::Published,
+            }
+        }
+    };
+    let running = bench.replay_through(&intercepted(&bus, decide).await).start();
+    soon("a third attempt for each of them", async {
+        let is_tried = || {
+            let attempts = attempts.lock().unwrap();
+            attempts.len() == EVENTS as usize && attempts.values().all(|attempts| *attempts > 2)
+        };
+        while !is_tried() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    assert!(running.progress().borrow().trouble.as_deref().is_some_and(|trouble| trouble.contains("not now")));
+    is_shut.store(false, SeqCst);
+    let done = soon("its end", running.finished()).await.unwrap();
+    assert_eq!((done.state, done.sent, done.trouble), (ReplayState::Done, u64::from(EVENTS), None));
+    assert_eq!(bench.seen(2 * EVENTS as usize).await.len(), 2 * EVENTS as usize);
     bench.app.shutdown().await.unwrap();
     forget(&bench.bus).await;
 }

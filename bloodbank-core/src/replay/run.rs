@@ -1,15 +1,11 @@
 //! A replay at work.
 
 use std::{
-    collections::VecDeque,
-    iter,
-    ops::ControlFlow,
-    pin::Pin,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use futures_util::{FutureExt, TryStreamExt};
+use futures_util::{StreamExt, TryStreamExt, stream::FuturesOrdered};
 use tokio::{sync::watch, task::JoinHandle, time::sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -102,24 +98,21 @@ async fn send_all(replay: &Replay, progress: &watch::Sender<ReplayProgress>, can
     };
     let mut entries = journal.read(replay.bounded_query(end), from);
     let mut pace = Pace::new(replay.rate);
-    let mut sends = VecDeque::new();
-    // Some wait for their turn, so that it can go on at once where others are confirmed.
-    let most = replay.bus.window() + replay.bus.window() / 4;
+    // In order: what is counted is confirmed up to there.
+    let mut sends = FuturesOrdered::new();
     let mut reads = true;
     while reads || !sends.is_empty() {
         tokio::select! {
             biased;
             () = cancel.cancelled(), if reads => reads = false,
-            Some(sent) = oldest(&mut sends) => {
-                let behind = iter::from_fn(|| oldest(&mut sends).now_or_never().flatten());
-                let sent: Vec<_> = iter::once(sent).chain(behind).collect();
-                if note(progress, sent)?.is_break() {
-                    return Ok(());
-                }
-            }
-            entry = pace.next(&mut entries), if reads && sends.len() < most => match entry? {
+            Some(sent) = sends.next(), if !sends.is_empty() => match sent? {
+                Some(offset) => progress.send_modify(|progress| confirmed(progress, offset)),
+                // Those after it may be confirmed, but are sent again all the same.
+                None => return Ok(()),
+            },
+            entry = pace.next(&mut entries), if reads && sends.len() < replay.bus.window() => match entry? {
                 Some(entry) if comes_from_a_replay(&entry) => {}
-                Some(entry) => sends.push_back(Box::pin(send(replay, entry, progress, cancel))),
+                Some(entry) => sends.push_back(send(replay, entry, progress, cancel)),
                 None => reads = false,
             },
         }
@@ -130,73 +123,45 @@ async fn send_all(replay: &Replay, progress: &watch::Sender<ReplayProgress>, can
     Ok(())
 }
 
-/// What has become of an event: the offset of one that is confirmed; `None`: the replay was cancelled while it could not be
-/// published.
-type Sent = Result<Option<u64>>;
-
-/// Waits for the oldest event only: as a rule it is confirmed first, and one wake-up serves all behind it. `None` where there is
-/// none. Waiting for it can be given up.
-async fn oldest<F: Future<Output = Sent>>(sends: &mut VecDeque<Pin<Box<F>>>) -> Option<Sent> {
-    let sent = sends.front_mut()?.await;
-    sends.pop_front();
-    Some(sent)
-}
-
-/// Counts events up to the first that is not confirmed: those after it may be, but are sent again all the same.
-fn note(progress: &watch::Sender<ReplayProgress>, sent: Vec<Sent>) -> Result<ControlFlow<()>> {
-    let mut ended = Ok(ControlFlow::Continue(()));
-    progress.send_modify(|progress| {
-        for sent in sent {
-            match sent {
-                Ok(Some(offset)) => confirmed(progress, offset),
-                Ok(None) => return ended = Ok(ControlFlow::Break(())),
-                Err(error) => return ended = Err(error),
-            }
-        }
-    });
-    ended
-}
-
 fn confirmed(progress: &mut ReplayProgress, offset: u64) {
     progress.first.get_or_insert(offset);
     progress.sent += 1;
     progress.next = Some(offset + 1);
-    progress.trouble = None;
 }
 
-/// Publishes an event for the subscriber until it is confirmed: hands it over now, and once more where that fails.
-fn send(
+/// Publishes an event for the subscriber until it is confirmed, and returns its offset; `None`: the replay was cancelled while
+/// it could not be published.
+async fn send(
     replay: &Replay,
     entry: JournalEntry,
     progress: &watch::Sender<ReplayProgress>,
     cancel: &CancellationToken,
-) -> impl Future<Output = Sent> {
+) -> Result<Option<u64>> {
     let (bus, offset) = (&replay.bus, entry.offset);
     let copy = copy(entry, &replay.queue, replay.progress.id);
-    let mut published = bus.publish_message(copy.clone());
-    async move {
-        loop {
-            match published.await {
-                Ok(published) if published.unrouted == Some(true) => return Err(no_queue(&copy.routing_key)),
-                Ok(_) => return Ok(Some(offset)),
-                Err(error) if error.is_retryable() => {
-                    let text = error.to_string();
-                    progress.send_if_modified(|progress| {
-                        let is_new = progress.trouble.is_none();
-                        if is_new {
-                            warn!(replay = %progress.id, "a replay waits: {text}");
-                            progress.trouble = Some(text);
-                        }
-                        is_new
-                    });
-                    tokio::select! {
-                        () = cancel.cancelled() => return Ok(None),
-                        () = tokio::time::sleep(RETRY_INTERVAL) => {}
-                    }
-                }
-                Err(error) => return Err(error),
+    loop {
+        match bus.publish_message(copy.clone()).await {
+            Ok(published) if published.unrouted == Some(true) => return Err(no_queue(&copy.routing_key)),
+            Ok(_) => {
+                progress.send_if_modified(|progress| progress.trouble.take().is_some());
+                return Ok(Some(offset));
             }
-            published = bus.publish_message(copy.clone());
+            Err(error) if error.is_retryable() => {
+                let text = error.to_string();
+                progress.send_if_modified(|progress| {
+                    let is_new = progress.trouble.is_none();
+                    if is_new {
+                        warn!(replay = %progress.id, "a replay waits: {text}");
+                        progress.trouble = Some(text);
+                    }
+                    is_new
+                });
+                tokio::select! {
+                    () = cancel.cancelled() => return Ok(None),
+                    () = tokio::time::sleep(RETRY_INTERVAL) => {}
+                }
+            }
+            Err(error) => return Err(error),
         }
     }
 }
