@@ -34,7 +34,7 @@ pub struct DeadLetter {
     pub reason: String,
     /// The error of the last attempt; absent where the broker gave the message up.
     pub error: Option<String>,
-    /// The number of attempts.
+    /// The number of attempts; 0 for one that waits behind another one of its key, whose handler was not called.
     pub attempts: u32,
     /// The time at which the first attempt failed.
     pub first_failed: Option<DateTime<Utc>>,
@@ -72,6 +72,10 @@ impl DeadLetter {
         let event_type = plain.map(|(_, event_type)| event_type).or(properties.event_type.as_deref());
         let event_type = event_type.or(head.as_ref().map(|head| head.event_type.as_str()));
         let event_id = plain.map(|(id, _)| id).or(properties.message_id).or(head.as_ref().map(|head| head.event_id));
+        let reason = text(names::REASON)
+            .or_else(|| death.as_ref()?.reason.clone())
+            .or_else(|| text("x-first-death-reason"))
+            .unwrap_or_else(|| "unknown".to_owned());
         let mut letter = Self {
             handle: Handle::Event(event_id.unwrap_or_default()),
             event_id,
@@ -79,12 +83,9 @@ impl DeadLetter {
             exchange: Arc::clone(&message.exchange),
             routing_key: Arc::clone(&message.routing_key),
             queue: Arc::clone(queue),
-            reason: text(names::REASON)
-                .or_else(|| death.as_ref()?.reason.clone())
-                .or_else(|| text("x-first-death-reason"))
-                .unwrap_or_else(|| "unknown".to_owned()),
+            attempts: if reason == "behind" { 0 } else { number(headers, names::ATTEMPT).max(1) },
+            reason,
             error: text(names::ERROR),
-            attempts: number(headers, names::ATTEMPT).max(1),
             first_failed: time(headers, names::FIRST_FAILED),
             last_failed: time(headers, names::LAST_FAILED).or_else(|| death.as_ref()?.time),
             published: properties.timestamp,

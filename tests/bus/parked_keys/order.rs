@@ -49,6 +49,7 @@ async fn what_comes_behind_a_parked_event_follows_it_and_all_come_back_in_order(
     let ids = works.publish(&["a1", "a2", "b1", "a3", "b2"]).await;
     let parked = works.until_parked(&["a1", "a2", "a3"], 0).await;
     assert_eq!(parked.iter().map(|letter| &*letter.reason).collect::<Vec<_>>(), ["failed", "behind", "behind"]);
+    assert_eq!(parked.iter().map(|letter| letter.attempts).collect::<Vec<_>>(), [1, 0, 0]);
     assert!(parked.iter().all(|letter| letter.key.as_deref() == Some("a")), "{parked:?}");
     let error = parked[2].error.as_deref().unwrap();
     assert!(error.contains(&format!("event {} of `a` was given up before", ids[0])), "{error}");
