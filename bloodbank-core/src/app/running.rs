@@ -211,20 +211,22 @@ impl RunningApp {
             tokio::time::timeout(self.drain, async { while self.workers.join_next().await.is_some() {} }).await;
         if finished.is_err() {
             self.workers.shutdown().await;
-            return Err(Error::new(
-                ErrorKind::Deadline,
-                format!(
-                    "handlers did not finish within {:?} and were stopped; their events are delivered again",
-                    self.drain
-                ),
-            ));
         }
-        // Who ends the program now must not meet these events again.
+        // Who ends the program now must not meet again what was handled.
         self.bus.transport().settled().await;
-        Ok(())
+        finished.map_err(|_| {
+            let drain = self.drain;
+            let text =
+                format!("handlers did not finish within {drain:?} and were stopped; their events are delivered again");
+            Error::new(ErrorKind::Deadline, text)
+        })
     }
 
     /// Waits for SIGTERM or Ctrl-C, then shuts down and closes the bus; a second signal stops at once.
+    ///
+    /// A signal that comes before ends the process at once, and what is in hand is delivered again. [`App::run`](super::App::run)
+    /// listens before the app starts; where something is done in between, [`StopSignals::listen`] and
+    /// [`wait_for`](Self::wait_for) do.
     ///
     /// # Errors
     /// Like [`RunningApp::shutdown`].

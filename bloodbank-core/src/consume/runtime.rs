@@ -2,8 +2,11 @@
 
 use std::{pin::pin, sync::Arc};
 
-use tokio::sync::{Semaphore, mpsc};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     consume::{
@@ -70,7 +73,8 @@ async fn handle(worker: &mut Worker, work: Work, asked: Option<Asked>, behind: &
 /// Handles several events or batches at a time, each in a task of its own.
 async fn at_once(worker: Worker, concurrency: usize, mut feed: Feed, stop: &CancellationToken) {
     let permits = Arc::new(Semaphore::new(concurrency));
-    let tasks = TaskTracker::new();
+    // They end with this future where they take too long.
+    let mut tasks = JoinSet::new();
     let mut stopped = pin!(stop.cancelled());
     loop {
         let next = async {
@@ -83,6 +87,7 @@ async fn at_once(worker: Worker, concurrency: usize, mut feed: Feed, stop: &Canc
             next = next => next,
         };
         let Some((work, permit)) = next else { break };
+        while tasks.try_join_next().is_some() {}
         let mut worker = worker.clone();
         tasks.spawn(async move {
             let settling = worker.handle(work, None).await;
@@ -93,13 +98,12 @@ async fn at_once(worker: Worker, concurrency: usize, mut feed: Feed, stop: &Canc
         });
     }
     drop(feed);
-    tasks.close();
-    tasks.wait().await;
+    while tasks.join_next().await.is_some() {}
 }
 
 /// Handles several events at a time, but those of one lane one after the other.
 async fn in_lanes(worker: Worker, concurrency: usize, mut feed: Feed, stop: &CancellationToken) {
-    let tasks = TaskTracker::new();
+    let mut tasks = JoinSet::new();
     let lanes: Vec<_> = (0..concurrency)
         .map(|_| {
             let (sender, mut receiver) = mpsc::channel::<Pending>(usize::from(worker.spec.options.most_prefetch()));
@@ -142,6 +146,5 @@ async fn in_lanes(worker: Worker, concurrency: usize, mut feed: Feed, stop: &Can
     }
     drop(feed);
     drop(lanes);
-    tasks.close();
-    tasks.wait().await;
+    while tasks.join_next().await.is_some() {}
 }

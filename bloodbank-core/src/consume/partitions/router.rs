@@ -2,8 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{sync::mpsc, time::sleep};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio::{sync::mpsc, task::JoinSet, time::sleep};
+use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::{
@@ -30,7 +30,7 @@ pub(super) async fn run(
     mut last_look: LastLook,
     stop: &CancellationToken,
 ) {
-    let tasks = TaskTracker::new();
+    let mut tasks = JoinSet::new();
     let lanes: Vec<_> = queues
         .into_iter()
         .map(|queue| {
@@ -58,8 +58,7 @@ pub(super) async fn run(
     }
     drop(lanes);
     // First what is under way: the queue gives the next router what this one has not acknowledged.
-    tasks.close();
-    tasks.wait().await;
+    while tasks.join_next().await.is_some() {}
     drop(feed);
 }
 
