@@ -224,9 +224,8 @@ impl RunningApp {
 
     /// Waits for SIGTERM or Ctrl-C, then shuts down and closes the bus; a second signal stops at once.
     ///
-    /// A signal that comes before ends the process at once, and what is in hand is delivered again. [`App::run`](super::App::run)
-    /// listens before the app starts; where something is done in between, [`StopSignals::listen`] and
-    /// [`wait_for`](Self::wait_for) do.
+    /// A signal that comes before this is called ends the process at once, and what is in hand is delivered again. To listen from
+    /// before the app starts, use [`App::run`](super::App::run), or [`StopSignals::listen`] with [`wait_for`](Self::wait_for).
     ///
     /// # Errors
     /// Like [`RunningApp::shutdown`].

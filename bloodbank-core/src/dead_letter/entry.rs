@@ -38,7 +38,7 @@ pub struct DeadLetterEntry {
     pub reason: String,
     /// The error of the last attempt.
     pub error: Option<String>,
-    /// The number of attempts.
+    /// The number of attempts; 0 for one that waits behind another one of its key.
     pub attempts: u32,
     /// The time at which the first attempt failed.
     pub first_failed: Option<DateTime<Utc>>,

@@ -70,10 +70,15 @@ fn draw_details(state: &State, frame: &mut Frame<'_>, area: Rect) {
     let fact = |name: &str, value: &str| {
         Line::from(vec![Span::styled(column(name, 12), theme.dim()), Span::raw(escape_controls(value).into_owned())])
     };
+    let reason = match letter.attempts {
+        // Its handler was not called.
+        0 => group.reason.clone(),
+        attempts => format!("{}, attempt {attempts}", group.reason),
+    };
     let last = group.last_failed.map(|time| time.to_rfc3339()).unwrap_or_default();
     let mut lines = vec![
         fact("given up by", &group.queue),
-        fact("reason", &format!("{}, attempt {}", group.reason, letter.attempts)),
+        fact("reason", &reason),
         fact("last failed", &last),
         fact("error", letter.error.as_deref().unwrap_or_default()),
     ];
